@@ -1,0 +1,54 @@
+# Needs: make, and Python 3.11 or newer. Everything else goes into .venv, at the versions of constraints.txt.
+
+# The first Python new enough, python3 before all others; or your own: make lab PYTHON=/path/to/python3.12
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	"$$python" -c "$(NEW_ENOUGH)" 2> /dev/null && echo "$$python" && break; done)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+FIRST := notebooks/00_quickstart.ipynb
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+VENV := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: help lab test test-slow format clean
+
+help:
+	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
+	@echo "make test       lint, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
+	@echo "make test-slow  full size, packaging, browser, network; skips say why"
+	@echo "make format     format the code and mend what ruff can mend"
+	@echo "make clean      remove .venv and everything built"
+	@echo
+	@echo "The first of lab and test sets up .venv (minutes); no NVIDIA card? Then this saves gigabytes:"
+	@echo "  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make lab"
+
+lab: $(READY)
+	exec $(VENV) -m jupyter lab --ip 127.0.0.1 --LabApp.default_url=/lab/tree/$(FIRST) $(ROOT) $(LAB_ARGS)
+
+test: $(READY)
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m pytest -m "not slow and not network and not browser" $(PYTEST_ARGS)
+	$(VENV) -m pytest --nbmake notebooks/
+
+test-slow: $(READY)
+	$(VENV) -m pytest -m "slow or network or browser" $(PYTEST_ARGS)
+
+format: $(READY)
+	$(VENV) -m ruff check --fix .
+	$(VENV) -m ruff format .
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last, so a failed or interrupted set-up is taken up again by the next command.
+$(READY): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c "$(NEW_ENOUGH)" 2> /dev/null || { \
+		echo "perceiver-edu needs Python 3.11 or newer, and '$(or $(PYTHON),python3)' is not one."; \
+		echo "Install it, or name yours: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up .venv: a few minutes, this once."
+	@rm -f $@
+	@$(VENV) -m pip --version > /dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
+	$(VENV) -m pip install --disable-pip-version-check -c constraints.txt -e ".[lab,train,test]"
+	@touch $@

@@ -1,0 +1,119 @@
+"""The sizes of one model. Field names are Hugging Face's; the paper's symbol stands beside each."""
+
+from dataclasses import asdict, dataclass, fields
+
+from perceiver_edu.errors import InputError
+
+GELU_FORMS = {  # Hugging Face's name -> the `approximate` argument of torch's gelu
+    "gelu": "none",
+    "gelu_python": "none",
+    "gelu_new": "tanh",
+    "gelu_pytorch_tanh": "tanh",
+    "gelu_python_tanh": "tanh",
+    "gelu_accurate": "tanh",
+    "gelu_fast": "tanh",
+}
+
+# Hugging Face's PerceiverForMaskedLM ignores its config in the decoder: these two are written into the class.
+DECODER_HEADS = 8
+DECODER_QK_CHANNELS = 8 * 32
+
+
+@dataclass(frozen=True)
+class PerceiverIOConfig:
+    """The defaults are `deepmind/language-perceiver`: 201,108,230 parameters.
+
+    Raises: InputError, naming the field, where no model of these sizes exists.
+    """
+
+    vocab_size: int = 262  # V: 256 bytes + 6 special ids
+    max_position_embeddings: int = 2048  # M: input positions, and as many output queries (O)
+    d_model: int = 768  # C: channels of the inputs; also E, channels of the output queries
+    num_latents: int = 256  # N
+    d_latents: int = 1280  # D
+    num_blocks: int = 1  # times the same stack of self-attends is applied
+    num_self_attends_per_block: int = 26  # L: depth of that stack
+    num_self_attention_heads: int = 8
+    num_cross_attention_heads: int = 8  # heads of the encoder's cross-attend; the decoder has 8
+    qk_channels: int | None = 256  # width of queries and keys in encoder and processor, all heads together
+    v_channels: int | None = 1280  # width of values, all heads together
+    cross_attention_shape_for_attention: str = "kv"  # whose width qk_channels=None takes in the encoder
+    cross_attention_widening_factor: int = 1  # hidden width of the encoder's MLP / D
+    self_attention_widening_factor: int = 1  # hidden width of the processor's MLPs / D
+    hidden_act: str = "gelu"  # "gelu" is exact (erf); "gelu_new" is the tanh form that DeepMind trained with
+    use_query_residual: bool = True  # whether the encoder adds the latents to what they read
+    attention_probs_dropout_prob: float = 0.1  # only while training
+    initializer_range: float = 0.02  # standard deviation of fresh weights
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type in ("int", int) or (
+                field.name in ("qk_channels", "v_channels") and value is not None
+            ):
+                smallest = 0 if field.name == "num_self_attends_per_block" else 1
+                if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
+                    raise InputError(f"{field.name} must be a whole number ≥ {smallest}, got {value!r}")
+        for name in ("attention_probs_dropout_prob", "initializer_range"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+                raise InputError(f"{name} must be a number in [0, 1), got {value!r}")
+        if not isinstance(self.use_query_residual, bool):
+            raise InputError(f"use_query_residual must be true or false, got {self.use_query_residual!r}")
+        if self.hidden_act not in GELU_FORMS:
+            raise InputError(
+                f"hidden_act {self.hidden_act!r} is not supported; known: {', '.join(GELU_FORMS)}"
+            )
+        if self.cross_attention_shape_for_attention not in ("q", "kv"):
+            raise InputError(
+                "cross_attention_shape_for_attention must be 'q' or 'kv', "
+                f"got {self.cross_attention_shape_for_attention!r}"
+            )
+
+        def divisible(name, value, heads_name, heads):
+            if value % heads:
+                raise InputError(f"{name} ({value}) must be divisible by {heads_name} ({heads})")
+
+        for heads_name in ("num_self_attention_heads", "num_cross_attention_heads"):
+            divisible("d_latents", self.d_latents, heads_name, getattr(self, heads_name))
+        divisible("qk_channels", self.encoder_qk, "num_cross_attention_heads", self.num_cross_attention_heads)
+        divisible("v_channels", self.encoder_v, "num_cross_attention_heads", self.num_cross_attention_heads)
+        divisible(
+            "d_model", self.d_model, "the decoder's heads, fixed by Hugging Face's class", DECODER_HEADS
+        )
+        if self.num_self_attends_per_block:
+            divisible(
+                "qk_channels", self.processor_qk, "num_self_attention_heads", self.num_self_attention_heads
+            )
+            if self.processor_v != self.d_latents:
+                raise InputError(
+                    f"v_channels must equal d_latents ({self.d_latents}), got {self.processor_v}: a self-attend adds "
+                    "its values to the latents (unset, v_channels follows qk_channels)"
+                )
+
+    # What an unset width means, as in Hugging Face's class.
+
+    @property
+    def encoder_qk(self) -> int:
+        widths = {"q": self.d_latents, "kv": self.d_model}
+        return self.qk_channels or widths[self.cross_attention_shape_for_attention]
+
+    @property
+    def encoder_v(self) -> int:
+        return self.v_channels or self.encoder_qk
+
+    @property
+    def processor_qk(self) -> int:
+        return self.qk_channels or self.d_latents
+
+    @property
+    def processor_v(self) -> int:
+        return self.v_channels or self.processor_qk
+
+    @property
+    def gelu(self) -> str:
+        """ "none" (exact) or "tanh", the `approximate` argument of `torch.nn.GELU`."""
+        return GELU_FORMS[self.hidden_act]
+
+    def to_dict(self) -> dict:
+        return asdict(self)

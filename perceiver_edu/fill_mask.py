@@ -1,0 +1,195 @@
+"""The main job: a text with holes -> ranked fillings for each hole."""
+
+import re
+from contextlib import contextmanager
+from itertools import pairwise, product
+from operator import index
+from reprlib import repr as shown
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.utf8_search import best_byte_strings, positive
+
+MASK_TOKEN = ByteTokenizer.SPECIAL_TOKENS[ByteTokenizer.MASK]  # "[MASK]"
+HOW_TO_NAME_A_HOLE = "write [MASK] once for each missing byte, or name a part of the text to mask"
+
+
+class Filling(NamedTuple):
+    """One guess for one hole."""
+
+    text: str
+    probability: float  # product of the probabilities of its bytes, each out of all 262 ids
+
+
+def fill_mask(model, text, spans=None, top_k=5):
+    """What stood in the holes of a text, by the model's own probabilities.
+
+    The model runs once, over the text's real ids with no padding, and decodes the masked positions only. It
+    guesses the bytes of a hole independently of each other, so the probability of a filling is a product, and
+    the ranking over all byte strings that are whole UTF-8 text is exact.
+
+    Args:
+        model: a `PerceiverIOForMaskedLM`; its training or eval mode is the same afterwards.
+        text: what to read. A special token typed in it ("[CLS]", "[MASK]") is one id, as in `ByteTokenizer`.
+        spans: which holes to make and ask for.
+            None: each [MASK] in the text is one byte, adjacent ones are one hole.
+            A str: the only place where it occurs in the text.
+            A pair (start, stop): these characters of the text.
+            A list of those: several holes, none overlapping. Holes that touch stay separate questions.
+            A hole has as many bytes as the UTF-8 of what it hides; a [MASK] in it counts as one byte.
+            A [MASK] outside the spans stays masked and is not asked for.
+        top_k: how many fillings to return for each hole; fewer where fewer exist.
+
+    Returns: for each hole a list of `Filling`, most probable first. The holes come in the order of `spans`,
+    and for None in the order of the text.
+
+    Raises: InputError for a text, span or top_k that cannot be used, and for a text too long for the model.
+    """
+    holes = find_holes(text, spans)
+    top_k = positive("top_k", top_k)
+    ids, positions = _ids_with_holes(text, holes)
+    longest = model.config.max_position_embeddings
+    if len(ids) > longest:
+        raise InputError(
+            f"the text is {len(ids) - 2} bytes long, this model reads at most {longest - 2} "
+            f"({longest} positions, two of them for [CLS] and [SEP]): shorten the text"
+        )
+
+    device = next(model.parameters()).device
+    asked = torch.tensor([p for hole in positions for p in hole], device=device)  # (O,)
+    with _eval_mode(model), torch.no_grad():
+        logits = model(torch.tensor([ids], device=device), mask=None, positions=asked)  # (1, O, V)
+    log_probs = logits[0].cpu().double().log_softmax(-1).numpy()  # (O, V), the special ids have their share
+    log_probs = log_probs[:, ByteTokenizer.BYTE_OFFSET :]  # (O, 256), but no filling contains them
+
+    per_hole = np.split(log_probs, np.cumsum([len(hole) for hole in positions])[:-1])  # each (L, 256)
+    return [
+        [Filling(raw.decode(), float(np.exp(score))) for raw, score in best_byte_strings(rows, top_k)]
+        for rows in per_hole
+    ]
+
+
+def find_holes(text, spans=None):
+    """Where the holes of a text are: a list of (start, stop) in characters. For `spans` see `fill_mask`.
+
+    Raises: InputError for a text or a span that cannot be used; the message says why.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"the text must be a str, got {type(text).__name__}")
+    if not text:
+        raise InputError("the text is empty: give a sentence with a hole in it")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        place = error.start
+        raise InputError(
+            f"the text has no UTF-8 form: character {place} is a lone surrogate, {text[place]!a}"
+        ) from None
+
+    masks = [found.span() for found in re.finditer(re.escape(MASK_TOKEN), text)]
+    if spans is None:
+        if not masks:
+            raise InputError(f"nothing to fill: {HOW_TO_NAME_A_HOLE}")
+        return [found.span() for found in re.finditer(f"(?:{re.escape(MASK_TOKEN)})+", text)]
+
+    holes = [_find_hole(text, span) for span in _as_list(spans)]
+    if not holes:
+        raise InputError(f"spans is an empty list: {HOW_TO_NAME_A_HOLE}")
+    for hole, next_hole in pairwise(sorted(holes)):
+        if next_hole[0] < hole[1]:
+            raise InputError(f"holes {hole} and {next_hole} overlap: mask each part of the text once")
+    for hole, mask in product(holes, masks):
+        if any(mask[0] < border < mask[1] for border in hole):
+            raise InputError(f"hole {hole} cuts through the [MASK] at {mask}: take all of it or none")
+    return holes
+
+
+def hole_length(hidden):
+    """How many bytes a hole has that hides this text: those of its UTF-8, and one for each [MASK] in it."""
+    return len(hidden.replace(MASK_TOKEN, "?").encode())
+
+
+def fill_in(text, holes, fillings):
+    """The text with one filling (a str) in each hole; `holes` as `find_holes` gives them."""
+    for (start, stop), filling in sorted(zip(holes, fillings, strict=True), reverse=True):
+        text = text[:start] + filling + text[stop:]
+    return text
+
+
+def _find_hole(text, span):
+    """A substring or a pair of characters -> (start, stop) in the text."""
+    if isinstance(span, str):
+        if not span:
+            raise InputError(f"an empty str names no hole: {HOW_TO_NAME_A_HOLE}")
+        starts = [place for place in range(len(text)) if text.startswith(span, place)]
+        if not starts:
+            raise InputError(f"{shown(span)} does not occur in the text: check spaces and capitals")
+        if len(starts) > 1:
+            places = [str((start, start + len(span))) for start in starts[:8]] + ["…"] * (len(starts) > 8)
+            raise InputError(
+                f"{shown(span)} occurs {len(starts)} times: say which by (start, stop) in characters, "
+                f"here {', '.join(places)}"
+            )
+        return starts[0], starts[0] + len(span)
+    pair = _pair(span)
+    if pair is None:
+        raise InputError(
+            f"a span is a part of the text or a pair (start, stop) of integers, got {shown(span)}"
+        )
+    start, stop = pair
+    if start >= stop:
+        raise InputError(f"span {pair} is empty: start must come before stop")
+    if start < 0 or stop > len(text):
+        raise InputError(f"span {pair} does not lie in the text, which has characters 0 to {len(text)}")
+    return pair
+
+
+def _pair(span):
+    """(start, stop) where the span is a pair of integers, else None."""
+    try:
+        start, stop = map(index, span)
+    except (TypeError, ValueError):
+        return None
+    return start, stop
+
+
+def _as_list(spans):
+    """One span or several -> a list of spans."""
+    if isinstance(spans, str) or _pair(spans):
+        return [spans]
+    try:
+        return list(spans)
+    except TypeError:
+        raise InputError(
+            f"spans is a part of the text, a pair (start, stop), or a list of those; got {shown(spans)}"
+        ) from None
+
+
+def _ids_with_holes(text, holes):
+    """The text's ids with [CLS], [SEP] and, in the holes, [MASK]; and the positions of each hole in them."""
+    tokenizer = ByteTokenizer()
+    ids, done, positions = [tokenizer.CLS], 0, {}
+    for start, stop in sorted(holes):
+        ids += tokenizer.encode(text[done:start], add_special_tokens=False)
+        length = hole_length(text[start:stop])
+        positions[start] = range(len(ids), len(ids) + length)
+        ids += [tokenizer.MASK] * length
+        done = stop
+    ids += [*tokenizer.encode(text[done:], add_special_tokens=False), tokenizer.SEP]
+    return ids, [positions[start] for start, _ in holes]
+
+
+@contextmanager
+def _eval_mode(model):
+    """Dropout off inside, every module as it was outside."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,157 @@
+"""Is this implementation right? It is when every tensor at every stage's boundary equals Hugging Face's."""
+
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.instruments.tracing import record
+from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.pretrained import save_pretrained
+from perceiver_edu.tokenizer import ByteTokenizer
+
+BOUNDARIES = {  # what leaves each stage: (our module, Hugging Face's)
+    "inputs": ("embedding", "perceiver.input_preprocessor"),
+    "encoded": ("encoder", "perceiver.encoder.cross_attention"),
+    "processed": ("processor", "perceiver.encoder"),
+    "outputs": ("decoder", "perceiver.decoder.decoding_cross_attention"),
+    "logits": ("mlm_head", "embedding_decoder"),
+}
+
+# Largest difference allowed, as a share of the largest number in the tensor (or of 1, where that is larger).
+# Two correct programs add the same numbers in another order; this is the rounding that makes.
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
+
+
+class Row(NamedTuple):
+    """One boundary of the ledger."""
+
+    stage: str  # what the tensor is called in the paper's figure
+    shape: tuple[int, ...]
+    max_abs: float  # largest |ours - theirs|
+    scale: float  # largest |theirs|
+    tolerance: float  # what max_abs / max(1, scale) may be, for this dtype
+
+    @property
+    def ok(self) -> bool:
+        return self.max_abs <= self.tolerance * max(1.0, self.scale)  # NaN is not
+
+
+@torch.no_grad()
+def compare_stages(
+    model: PerceiverIOForMaskedLM, hf_model, ids, mask=None, layers: bool = False
+) -> list[Row]:
+    """Run both models on the same ids; compare what leaves each stage, in the order of the data flow.
+
+    ids (B, M) int64, mask (B, M) bool. `hf_model` is a `transformers.PerceiverForMaskedLM` of the same weights and
+    dtype. `layers=True` adds a row for each layer of the processor ("processed by layer 1", counted from 1; with
+    several blocks the count goes on). Both models run in eval mode, and are left in the mode they came in.
+
+    Raises: InputError where the two have different dtypes, or stacks of different depth.
+    """
+    dtype = model.mlm_head.bias.dtype
+    if hf_model.dtype != dtype:
+        raise InputError(
+            f"the models differ in dtype, {dtype} against {hf_model.dtype}: pass dtype= to from_pretrained"
+        )
+    boundaries = list(BOUNDARIES.items())
+    if layers:
+        depth = len(model.processor.self_attends)
+        if depth != len(hf_model.perceiver.encoder.self_attends):
+            raise InputError(f"{depth} layers here, {len(hf_model.perceiver.encoder.self_attends)} there")
+        pairs = [(f"processor.self_attends.{i}", f"perceiver.encoder.self_attends.{i}") for i in range(depth)]
+        boundaries[2:2] = [(f"processed by layer {i + 1}", pair) for i, pair in enumerate(pairs)]
+
+    modes = model.training, hf_model.training
+    try:
+        with (
+            record(model.eval(), [ours for _, (ours, _) in boundaries]) as here,
+            record(hf_model.eval(), [theirs for _, (_, theirs) in boundaries]) as there,
+        ):
+            model(ids, mask)
+            hf_model(ids, attention_mask=mask if mask is None else mask.long(), return_dict=False)
+    finally:
+        model.train(modes[0])
+        hf_model.train(modes[1])
+
+    rows, repeats = [], []
+    for stage, (ours, theirs) in boundaries:
+        for call, (a, b) in enumerate(zip(here[ours], there[theirs], strict=True)):
+            if call == 0:
+                rows.append(difference(stage, a, b))
+            else:  # the same layer in a later block
+                layer = int(ours.rsplit(".", 1)[1]) + call * depth + 1
+                repeats.append((layer, difference(f"processed by layer {layer}", a, b)))
+    before = [row.stage for row in rows].index("processed")
+    rows[before:before] = [row for _, row in sorted(repeats, key=lambda pair: pair[0])]
+    return rows
+
+
+def difference(stage: str, ours: torch.Tensor, theirs: torch.Tensor) -> Row:
+    """Two tensors of one shape -> their row. A different shape is a difference without limit."""
+    scale = float(theirs.abs().max())
+    max_abs = float((ours - theirs).abs().max()) if ours.shape == theirs.shape else float("inf")
+    return Row(stage, tuple(ours.shape), max_abs, scale, TOLERANCES[theirs.dtype])
+
+
+def ledger(rows: list[Row]) -> str:
+    """The rows as text: a line each, the first divergence marked."""
+    lines = [f"{'stage':<22}{'shape':<18}{'max |difference|':>17}{'scale':>10}{'allowed':>11}"]
+    first = next((row for row in rows if not row.ok), None)
+    for row in rows:
+        verdict = "ok" if row.ok else "first divergence" if row is first else "differs"
+        allowed = row.tolerance * max(1.0, row.scale)
+        shape = " × ".join(map(str, row.shape))
+        lines.append(
+            f"{row.stage:<22}{shape:<18}{row.max_abs:>17.1e}{row.scale:>10.3g}{allowed:>11.1e}  {verdict}"
+        )
+    return "\n".join(lines)
+
+
+def huggingface_twin(model: PerceiverIOForMaskedLM):
+    """The same weights in `transformers.PerceiverForMaskedLM`, by way of a saved folder."""
+    from transformers import PerceiverForMaskedLM
+    from transformers.utils import logging
+
+    was_shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with TemporaryDirectory() as folder:
+            save_pretrained(model, folder)
+            twin = PerceiverForMaskedLM.from_pretrained(folder, dtype=model.mlm_head.bias.dtype)
+    finally:
+        if was_shown:
+            logging.enable_progress_bar()
+    return twin.to(model.device).train(model.training)
+
+
+# Published by Hugging Face for `deepmind/language-perceiver`: its integration test, fp32.
+GOLDEN_TEXT = "This is an incomplete sentence where some words are missing."
+GOLDEN_HOLE = slice(52, 61)
+GOLDEN_LOGITS = [
+    [-10.8609, -10.7651, -10.9187],
+    [-12.1689, -11.9389, -12.1479],
+    [-12.1518, -11.9707, -12.2073],
+]
+GOLDEN_FILLING = " missing."
+
+
+@torch.no_grad()
+def golden_check(model: PerceiverIOForMaskedLM) -> float:
+    """Hold `deepmind/language-perceiver` to its published values -> the largest difference from them.
+
+    Raises: InputError where they differ by more than 1e-4 (absolute plus relative), or the hole is filled otherwise.
+    """
+    tokenizer = ByteTokenizer()
+    ids, mask = tokenizer.batch([GOLDEN_TEXT], pad_to=2048)
+    ids[0, GOLDEN_HOLE] = tokenizer.MASK
+    logits = model(ids.to(model.device), mask.to(model.device))[0].float().cpu()
+    golden = torch.tensor(GOLDEN_LOGITS)
+    largest = float((logits[:3, :3] - golden).abs().max())
+    filling = tokenizer.decode(logits[GOLDEN_HOLE].argmax(-1))
+    if filling != GOLDEN_FILLING or not torch.allclose(logits[:3, :3], golden, rtol=1e-4, atol=1e-4):
+        raise InputError(
+            f"these are not the published weights: logits differ by {largest:.1e}, the hole reads {filling!r}"
+        )
+    return largest

@@ -1,0 +1,51 @@
+"""See what passes through a model without changing a line of it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+import torch
+from torch import nn
+
+from perceiver_edu.errors import InputError
+
+
+@contextmanager
+def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, list[torch.Tensor]]]:
+    """Keep what the named submodules put out, while the block runs.
+
+        with record(model, ["encoder", "encoder.cross_attend.attention.attention_map"]) as seen:
+            model(ids)
+        seen["encoder"][0]  # latents (B, N, D) of the first call
+
+    A list for each name, one tensor per call in the order of the calls: where a stack is applied several times
+    (`num_blocks` > 1) its layers run as often. Of a tuple, as Hugging Face's modules return, the first tensor is
+    kept. The tensors are the live ones, still part of autograd's graph if there is one.
+
+    An attention map (B, heads, Q, K) is the output of an `attention_map`; while it is recorded, and only then,
+    attention computes it explicitly. At the end of the block, also after an error, nothing is left behind.
+
+    Raises: InputError for a name that is not a submodule.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    modules = dict(model.named_modules())
+    for name in names:
+        if name not in modules:
+            close = get_close_matches(name, modules, n=3) or [key for key, _ in model.named_children()]
+            raise InputError(f"{type(model).__name__} has no module {name!r}; there is {', '.join(close)}")
+
+    seen = {name: [] for name in names}
+
+    def keep(name):
+        def hook(module, args, output):
+            first = output if isinstance(output, torch.Tensor) else output[0]
+            seen[name].append(first)
+
+        return hook
+
+    handles = [modules[name].register_forward_hook(keep(name)) for name in names]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,345 @@
+"""Weights in and out. The only file that knows Hugging Face's parameter names.
+
+No tensor is reshaped or transposed on the way: loading is a list of renames and a strict `load_state_dict`.
+"""
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+
+from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.errors import InputError
+from perceiver_edu.model import PerceiverIOForMaskedLM
+
+EMBEDDED = Path(__file__).parent / "checkpoints" / "embedded"
+WEIGHTS_VARIABLE = "PERCEIVER_EDU_WEIGHTS"
+RANDOM_SEED = 0
+
+RENAMES = [  # our words (the paper's) -> Hugging Face's; the longer names come first
+    ("embedding.byte_embedding", "perceiver.input_preprocessor.embeddings"),
+    ("embedding.position_embedding", "perceiver.input_preprocessor.position_embeddings"),
+    ("encoder.latents", "perceiver.embeddings.latents"),
+    ("encoder.cross_attend", "perceiver.encoder.cross_attention"),
+    ("processor.self_attends", "perceiver.encoder.self_attends"),
+    ("queries.positions", "perceiver.decoder.output_position_encodings.position_embeddings"),
+    ("decoder.cross_attend", "perceiver.decoder.decoding_cross_attention"),
+    ("mlm_head.bias", "embedding_decoder.bias"),
+    # inside a cross_attend or self_attend
+    (".attention.output", ".attention.output.dense"),
+    (".attention.query", ".attention.self.query"),
+    (".attention.key", ".attention.self.key"),
+    (".attention.value", ".attention.self.value"),
+    (".q_norm", ".attention.self.layernorm1"),
+    (".kv_norm", ".attention.self.layernorm2"),
+    (".mlp_norm", ".layernorm"),
+    (".mlp.expand", ".mlp.dense1"),
+    (".mlp.contract", ".mlp.dense2"),
+]
+
+
+def huggingface_name(name: str) -> str:
+    """Our parameter name -> the name in `transformers.PerceiverForMaskedLM`."""
+    for ours, theirs in RENAMES:
+        name = re.sub(re.escape(ours) + r"(?=\.|$)", theirs, name, count=1)
+    return name
+
+
+def load_pretrained(
+    name_or_path: str | os.PathLike | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    revision: str | None = None,
+) -> PerceiverIOForMaskedLM:
+    """A model with its weights, in eval mode.
+
+    Args:
+        name_or_path: None = the environment variable PERCEIVER_EDU_WEIGHTS, or else "embedded"; "embedded" = the small
+            checkpoint inside this package; "random" = full size, seeded; a folder, or the id of a repository on the
+            Hugging Face hub ("deepmind/language-perceiver"), in Hugging Face's layout.
+        device: where the model goes ("cpu", "cuda", "cuda:1", "mps").
+        dtype: what the weights are converted to, whatever they are stored in.
+        revision: branch, tag or commit of a hub repository.
+
+    Raises: InputError, naming file and key, for weights that are missing, broken or not a Perceiver for masked
+        language modelling; the model is never half loaded.
+    """
+    device = usable_device(device)
+    name = str(name_or_path or os.environ.get(WEIGHTS_VARIABLE) or "embedded")
+    if name == "random":
+        with torch.random.fork_rng():
+            torch.manual_seed(RANDOM_SEED)
+            model = PerceiverIOForMaskedLM(PerceiverIOConfig())
+    else:
+        model = load_folder(EMBEDDED if name == "embedded" else find_folder(name, revision))
+    return model.to(device=device, dtype=dtype).eval()
+
+
+def from_huggingface(hf_model) -> PerceiverIOForMaskedLM:
+    """A copy of a live `transformers.PerceiverForMaskedLM`: same weights, device, dtype and mode.
+
+    Raises: InputError for another class of model, or a configuration that is not supported.
+    """
+    name = type(hf_model).__name__
+    if name != "PerceiverForMaskedLM":
+        raise InputError(f"from_huggingface takes a PerceiverForMaskedLM, got {name}")
+    config = read_config(hf_model.config.to_dict(), source=name)
+    tensors = {key: tensor.detach().clone() for key, tensor in hf_model.state_dict().items()}
+    return build(config, tensors, source=name).train(hf_model.training)
+
+
+def save_pretrained(model: PerceiverIOForMaskedLM, folder: str | os.PathLike) -> None:
+    """Write a folder that this library and `transformers.PerceiverForMaskedLM.from_pretrained` open.
+
+    Each file is written beside its place and moved there whole: a crash leaves the old file or the new one.
+
+    Raises: InputError where the folder cannot be written.
+    """
+    from safetensors.torch import save
+
+    tensors = {
+        huggingface_name(name): tensor.contiguous().cpu() for name, tensor in model.state_dict().items()
+    }
+    dtype = str(model.mlm_head.bias.dtype).removeprefix("torch.")
+    about = {"model_type": "perceiver", "architectures": ["PerceiverForMaskedLM"], "dtype": dtype}
+    tokenizer = {
+        "tokenizer_class": "PerceiverTokenizer",
+        "model_max_length": model.config.max_position_embeddings,
+    }
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "model.safetensors", save(tensors, metadata={"format": "pt"}))
+        write_whole(folder / "config.json", to_json(about | model.config.to_dict()))
+        write_whole(folder / "tokenizer_config.json", to_json(tokenizer))
+    except OSError as error:
+        raise InputError(f"cannot write the model to {folder}: {error.strerror or error}") from None
+
+
+def to_json(values: dict) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that no reader, and no crash, ever sees a part of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """Raises: InputError for a device that does not exist on this machine."""
+    try:
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        usable = ["cpu"]
+        usable += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        usable += ["mps"] if torch.backends.mps.is_available() else []
+        raise InputError(f"device {str(device)!r} is not usable here; there is {', '.join(usable)}") from None
+    return device
+
+
+# From a name to a folder of files
+
+
+def find_folder(name: str, revision: str | None = None) -> Path:
+    """A folder's path, or a hub id whose files are downloaded (or found in the cache) -> the folder."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise InputError(f"{name} is a file; give the folder that holds config.json and model.safetensors")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name):
+        raise InputError(
+            f'no weights {name!r}: there is no such folder; other choices are "embedded", "random", '
+            'or a hub id such as "deepmind/language-perceiver"'
+        )
+    return download(name, revision)
+
+
+def download(repo_id: str, revision: str | None) -> Path:
+    """The folder in Hugging Face's cache that holds config and weights of `repo_id`, downloaded where missing."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    def fetch(filename):
+        return Path(hf_hub_download(repo_id, filename, revision=revision))
+
+    try:
+        folder = fetch("config.json").parent
+        for filename in ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"):
+            try:
+                path = fetch(filename)
+            except LocalEntryNotFoundError:
+                raise
+            except EntryNotFoundError:
+                continue
+            if path.suffix == ".json":
+                for shard in shard_names(path):
+                    fetch(shard)
+            return folder
+        raise InputError(f"{repo_id} has neither model.safetensors nor pytorch_model.bin")
+    except GatedRepoError:
+        raise InputError(
+            f"{repo_id} is gated: ask for access on its page, then run `hf auth login`"
+        ) from None
+    except RevisionNotFoundError:
+        raise InputError(f"{repo_id} has no revision {revision!r}") from None
+    except RepositoryNotFoundError:
+        raise InputError(
+            f"the hub has no repository {repo_id!r}, or it is private (then `hf auth login`); no such folder either"
+        ) from None
+    except LocalEntryNotFoundError:
+        raise InputError(
+            f"{repo_id} is not in the local cache and the hub cannot be reached: connect (and unset HF_HUB_OFFLINE), "
+            'or use "embedded", which needs no network'
+        ) from None
+    except EntryNotFoundError:
+        raise InputError(f"{repo_id} has no config.json: not a model in Hugging Face's layout") from None
+    except (HfHubHTTPError, OSError) as error:
+        raise InputError(f"downloading {repo_id} failed: {str(error).splitlines()[0]}; try again") from None
+
+
+# From a folder to a model
+
+
+def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
+    """config.json and weights -> model. Prefers model.safetensors; a .bin is read with `weights_only=True`."""
+    config_file = folder / "config.json"
+    config = read_config(read_json(config_file), source=config_file)
+    if (folder / "model.safetensors").exists():
+        source = folder / "model.safetensors"
+        tensors = read_safetensors(source)
+    elif (folder / "model.safetensors.index.json").exists():
+        source = folder / "model.safetensors.index.json"
+        tensors = {}
+        for shard in shard_names(source):
+            tensors |= read_safetensors(folder / shard)
+    elif (folder / "pytorch_model.bin").exists():
+        source = folder / "pytorch_model.bin"
+        tensors = read_bin(source)
+    else:
+        raise InputError(f"{folder} holds neither model.safetensors nor pytorch_model.bin")
+    return build(config, tensors, source)
+
+
+def read_json(path: Path) -> dict:
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is missing: a folder of weights holds config.json and model.safetensors"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold a JSON object")
+    return values
+
+
+def shard_names(index: Path) -> list[str]:
+    weight_map = read_json(index).get("weight_map")
+    names = sorted(set(weight_map.values())) if isinstance(weight_map, dict) else []
+    if not names or not all(
+        isinstance(n, str) and re.fullmatch(r"[\w-][\w.-]*\.safetensors", n) for n in names
+    ):
+        raise InputError(f"{index}: weight_map must name .safetensors files in the same folder")
+    return names
+
+
+def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
+
+
+def read_bin(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can fail in any way; none of its code has run
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} is damaged or holds more than tensors ({reason}); nothing was loaded"
+        ) from None
+    if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
+        raise InputError(f"{path} does not hold a dictionary of tensors")
+    return tensors
+
+
+def read_config(values: dict, source) -> PerceiverIOConfig:
+    """Hugging Face's configuration -> ours. A field that is not given has Hugging Face's default."""
+    if values.get("model_type") != "perceiver":
+        raise InputError(f"{source}: model_type is {values.get('model_type')!r}, not 'perceiver'")
+    architectures = values.get("architectures") or ["PerceiverForMaskedLM"]
+    if "PerceiverForMaskedLM" not in architectures:
+        raise InputError(f"{source}: architectures is {architectures}, not PerceiverForMaskedLM")
+    ours = {"qk_channels": None, "v_channels": None}
+    ours |= {f.name: values[f.name] for f in fields(PerceiverIOConfig) if f.name in values}
+    try:
+        return PerceiverIOConfig(**ours)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def build(config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], source) -> PerceiverIOForMaskedLM:
+    """A model from Hugging Face's tensors, checked first: names, shapes, finite numbers.
+
+    The model is laid out without memory; so a config that claims huge sizes costs nothing.
+    """
+    if config.num_self_attends_per_block > len(tensors):
+        raise InputError(f"{source} holds no weights for {config.num_self_attends_per_block} self-attends")
+    try:
+        with torch.device("meta"):
+            model = PerceiverIOForMaskedLM(config)
+    except RuntimeError as error:
+        raise InputError(f"{source}: no model can be that large: {str(error).splitlines()[0]}") from None
+
+    expected = {huggingface_name(name): (name, tensor.shape) for name, tensor in model.state_dict().items()}
+    for problem, keys in (
+        ("lacks", expected.keys() - tensors.keys()),
+        ("has, beside a Perceiver for masked language modelling,", tensors.keys() - expected.keys()),
+    ):
+        if keys:
+            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+            raise InputError(f"{source} {problem} {min(keys, key=str)!r}{more}; nothing was loaded")
+
+    state = {}
+    for key, (name, shape) in expected.items():
+        tensor = tensors[key]
+        if tensor.shape != shape:
+            raise InputError(
+                f"{source}: {key!r} has shape {tuple(tensor.shape)}, the config asks for {tuple(shape)}"
+            )
+        if not tensor.is_floating_point():
+            raise InputError(f"{source}: {key!r} holds {tensor.dtype}, not floating-point numbers")
+        if not tensor.isfinite().all():
+            raise InputError(f"{source}: {key!r} holds NaN or infinite numbers")
+        state[name] = tensor
+    model.load_state_dict(state, strict=True, assign=True)
+    return model

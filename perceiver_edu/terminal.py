@@ -1,0 +1,75 @@
+"""How the command line prints: tables where somebody watches, plain columns in a pipe, JSON for programs."""
+
+import json
+import math
+
+
+def visible(text: str, keep: str = "") -> str:
+    """Control and direction characters as escapes, so that no text can drive the terminal."""
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
+def print_json(**values):
+    """One object on stdout, all ASCII. NaN and infinity, which JSON lacks, become null."""
+
+    def without_nan(value):
+        if isinstance(value, dict):
+            return {key: without_nan(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [without_nan(part) for part in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    print(json.dumps(without_nan(values), indent=2, allow_nan=False))
+
+
+def print_fillings(text, holes, fillings):
+    """For each hole a table; then the text with the best filling of each.
+
+    Args:
+        text: the text before filling.
+        holes: (start, stop) of each hole, in characters.
+        fillings: for each hole its ranked `Filling`s.
+    """
+    from rich.text import Text
+
+    console = new_console()
+    for number, ((start, stop), ranked) in enumerate(zip(holes, fillings, strict=True), 1):
+        num_bytes = len(ranked[0].text.encode())
+        size = f"{num_bytes} byte{'s' * (num_bytes > 1)}"
+        console.print(f"hole {number}, characters {start} to {stop}, {size}: {text[start:stop]!r}")
+        table = new_table(console, "#rank", "#probability", "filling")
+        for rank, filling in enumerate(ranked, 1):
+            table.add_row(str(rank), f"{filling.probability:.3g}", repr(filling.text))
+        console.print(table)
+        console.print()
+
+    filled, done = Text(), 0
+    for (start, stop), ranked in sorted(zip(holes, fillings, strict=True)):
+        filled.append(visible(text[done:start], keep="\n"))
+        filled.append(visible(ranked[0].text), style="bold underline")
+        done = stop
+    filled.append(visible(text[done:], keep="\n"))
+    console.print(filled, soft_wrap=True)
+
+
+def new_console():
+    """A rich console that takes no text for markup; where nobody watches, one that never wraps."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 1_000_000
+    return console
+
+
+def new_table(console, *columns):
+    """An empty table, ruled in a terminal and plain elsewhere; a column named "#…" is set to the right."""
+    from rich import box
+    from rich.table import Table
+
+    watched = console.is_terminal
+    table = Table(box=box.SIMPLE_HEAD if watched else None, pad_edge=watched)
+    for column in columns:
+        justify = "right" if column.startswith("#") else "left"
+        table.add_column(column.removeprefix("#"), justify=justify, overflow="fold")
+    return table

@@ -1,0 +1,259 @@
+"""From files or the hub to crops: documents (text) -> packs of ten -> rows of `length` ids."""
+
+import gzip
+import hashlib
+import json
+import lzma
+import math
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.tokenizer import ByteTokenizer
+
+# ---------------------------------------------------------------- documents
+
+OPENERS = {".xz": lzma.open, ".gz": gzip.open}
+FORMATS = (".jsonl", ".json", ".txt", ".parquet")
+
+# (share of the bytes, arguments of datasets.load_dataset): what `deepmind/language-perceiver` was trained on.
+RECIPE = (
+    (0.7, {"path": "allenai/c4", "name": "en"}),
+    (0.3, {"path": "wikimedia/wikipedia", "name": "20231101.en"}),
+)
+
+
+def read_documents(paths: str | Path | Sequence[str | Path], text_field: str = "text") -> Iterator[str]:
+    """Reads documents from files and folders, in the order given; the files of a folder by name.
+
+    `.jsonl` (or `.json`): one object a line, with the document in `text_field`; `.parquet`: a column
+    `text_field`; `.txt`: the whole file is one document. All but Parquet may be compressed (`.xz`, `.gz`).
+
+    Raises: InputError, naming file and line, for what cannot be read as such.
+    """
+    for file in list_files(paths):
+        kind = Path(file.stem).suffix if file.suffix in OPENERS else file.suffix
+        read = {".txt": read_text, ".parquet": read_parquet}.get(kind, read_json_lines)
+        try:
+            yield from read(file, text_field)
+        except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
+            raise InputError(f"{file}: cannot be read: {error}") from error
+
+
+def list_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Every corpus file under `paths`, folders opened. Raises: InputError for a path without one."""
+    files = []
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
+        found = sorted(path.rglob("*")) if path.is_dir() else [path]
+        endings = [f"{kind}{packed}" for kind in FORMATS for packed in ("", *OPENERS)]
+        found = [file for file in found if file.name.endswith(tuple(endings)) and file.is_file()]
+        if not found:
+            kinds = ", ".join(FORMATS)
+            reason = f"nothing here ends in {kinds} (.xz, .gz)" if path.exists() else "no such file"
+            raise InputError(f"{path}: {reason}")
+        files += found
+    return files
+
+
+def read_json_lines(file: Path, text_field: str) -> Iterator[str]:
+    with OPENERS.get(file.suffix, open)(file, "rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                document = json.loads(line)[text_field]
+            except UnicodeDecodeError as error:
+                raise InputError(f"{file}, line {number}: not UTF-8: {error}") from error
+            except json.JSONDecodeError as error:
+                raise InputError(f"{file}, line {number}: not JSON: {error}") from error
+            except (KeyError, TypeError, IndexError):
+                raise InputError(f"{file}, line {number}: no field {text_field!r}") from None
+            yield check_text(document, f"{file}, line {number}", text_field)
+
+
+def read_text(file: Path, text_field: str) -> Iterator[str]:
+    with OPENERS.get(file.suffix, open)(file, "rb") as stream:
+        content = stream.read()
+    try:
+        yield content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{file}, line {number}: not UTF-8: {error}") from error
+
+
+def read_parquet(file: Path, text_field: str) -> Iterator[str]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError:
+        raise InputError(f"{file}: reading Parquet needs pyarrow: pip install pyarrow") from None
+    try:
+        with pq.ParquetFile(file) as table:
+            if text_field not in table.schema_arrow.names:
+                raise InputError(f"{file}: no column {text_field!r}, only {table.schema_arrow.names}")
+            number = 0
+            for batch in table.iter_batches(columns=[text_field]):
+                for document in batch.column(0).to_pylist():
+                    number += 1
+                    yield check_text(document, f"{file}, row {number}", text_field)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not a readable Parquet file of UTF-8 text: {error}") from error
+
+
+def check_text(document: object, where: str, text_field: str) -> str:
+    if not isinstance(document, str):
+        raise InputError(f"{where}: {text_field!r} must be text, not {type(document).__name__}")
+    try:
+        document.encode()
+    except UnicodeEncodeError as error:  # JSON can spell half a surrogate pair
+        raise InputError(f"{where}: text without a UTF-8 form: {error}") from error
+    return document
+
+
+def stream_recipe(
+    recipe=RECIPE, text_field: str = "text", seed: int = 0, probe: int = 500, shuffle_buffer: int = 10_000
+) -> Iterator[str]:
+    """Streams documents from the hub, mixed so that each source gives its share of the *bytes*.
+
+    `interleave_datasets` draws a source per document, and a Wikipedia article is longer than a web page. So
+    the mean length of each source is measured on its first `probe` documents, and the odds of drawing it are
+    share / length. The stream ends with the first source that does, so nothing comes twice.
+
+    Raises: InputError if `datasets` is not installed, or a source cannot be opened or has no `text_field`.
+    """
+    try:
+        import datasets
+    except ModuleNotFoundError:
+        raise InputError("streaming from the hub needs the datasets library: pip install datasets") from None
+    sources, odds = [], []
+    for share, where in recipe:
+        try:
+            source = datasets.load_dataset(**where, split="train", streaming=True)
+            lengths = [len(row[text_field].encode()) for row in source.take(probe)]
+        except KeyError:
+            raise InputError(f"{where}: no field {text_field!r}") from None
+        except (OSError, ValueError) as error:  # datasets raises both, for what is missing or out of reach
+            raise InputError(f"{where}: cannot be opened: {error}") from error
+        sources.append(source.select_columns([text_field]).shuffle(seed=seed, buffer_size=shuffle_buffer))
+        odds.append(share * len(lengths) / max(sum(lengths), 1))
+    probabilities = [odd / sum(odds) for odd in odds]
+    for row in datasets.interleave_datasets(sources, probabilities=probabilities, seed=seed):
+        yield row[text_field]
+
+
+# ---------------------------------------------------------------- crops
+
+
+def in_groups(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of `size` items; the last may be shorter."""
+    items = iter(items)
+    while group := list(islice(items, size)):
+        yield group
+
+
+def pack(documents: Iterable[str], length: int, documents_per_pack: int = 10) -> Iterator[torch.Tensor]:
+    """Joins `documents_per_pack` documents at a time and cuts each pack into crops of `length` ids.
+
+    Without joining, the last crop of every document would be half padding on average. Every byte of every
+    document comes exactly once. Yields crops (length,) int16, as `crop_pack` makes them.
+    """
+    for group in in_groups(documents, documents_per_pack):
+        yield from crop_pack(group, length)
+
+
+def crop_pack(documents: Sequence[str], length: int) -> torch.Tensor:
+    """One pack of documents -> its crops (num_crops, length) int16.
+
+    A crop is [CLS], `length` - 2 ids, [SEP]: the form in which the tokenizer hands a sentence to the model.
+    Between two documents stands one more [SEP], which no document can contain: text is taken byte by byte
+    here, a typed "[SEP]" too. A crop may begin and end within a word. The last one is padded.
+
+    Raises: InputError if `length` leaves no room for a byte.
+    """
+    if length < 3:
+        raise InputError(f"a crop of {length} ids has no room for [CLS], a byte and [SEP]")
+    joined = []
+    for text in filter(None, documents):
+        encoded = np.frombuffer(text.encode(), np.uint8).astype(np.int16) + ByteTokenizer.BYTE_OFFSET
+        joined += [[ByteTokenizer.SEP], encoded]
+    ids = np.concatenate(joined[1:] or [[]])  # without the [SEP] before the first document
+
+    num_crops = math.ceil(len(ids) / (length - 2))
+    crops = np.full((num_crops, length), ByteTokenizer.PAD, np.int16)
+    if num_crops:
+        body = np.pad(ids, (0, num_crops * (length - 2) - len(ids)), constant_values=ByteTokenizer.PAD)
+        crops[:, 0] = ByteTokenizer.CLS
+        crops[:, 1:-1] = body.reshape(num_crops, length - 2)
+        crops[:-1, -1] = ByteTokenizer.SEP
+        crops[-1, 1 + len(ids) - (num_crops - 1) * (length - 2)] = ByteTokenizer.SEP  # after the last byte
+    return torch.from_numpy(crops)
+
+
+def load_crops(
+    paths: str | Path | Sequence[str | Path],
+    length: int,
+    *,
+    documents_per_pack: int = 10,
+    text_field: str = "text",
+    cache: str | Path | None = None,
+    progress: bool = True,
+) -> torch.Tensor:
+    """All crops of a corpus as one tensor (num_crops, length) int16, 2 bytes per byte of text.
+
+    With a folder as `cache`, they are built once, kept there as one `.npy`, and mapped into memory
+    afterwards: opening takes no time, and several processes share the pages. Changed files are read again.
+
+    Raises: InputError as `read_documents`, and for a corpus without any text.
+    """
+    files = list_files(paths)
+    if cache is not None:
+        stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        key = json.dumps([stamps, length, documents_per_pack, text_field])
+        stored = Path(cache) / f"crops-{length}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
+        if stored.exists():
+            return torch.from_numpy(np.load(stored, mmap_mode="c"))  # "c": writes stay private
+
+    documents = tqdm(read_documents(files, text_field), desc="reading", unit=" texts", disable=not progress)
+    packs = [crop_pack(group, length) for group in in_groups(documents, documents_per_pack)]
+    crops = torch.cat(packs) if packs else torch.empty(0, length)
+    if not len(crops):
+        raise InputError(f"no text in {', '.join(map(str, files))}")
+
+    if cache is not None:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = stored.with_suffix(f".{os.getpid()}.tmp")
+        with open(unfinished, "wb") as file:
+            np.save(file, crops.numpy())
+        unfinished.replace(stored)  # at once: another process sees the whole file or none
+    return crops
+
+
+def packing_efficiency(crops: torch.Tensor) -> float:
+    """The share of positions that hold a byte of text: crops (num_crops, length) -> 0..1."""
+    return (crops >= ByteTokenizer.BYTE_OFFSET).float().mean().item()
+
+
+def shorten(ids: torch.Tensor, share: float, shortest: int = 16, generator=None) -> torch.Tensor:
+    """Cuts a random `share` of the rows to a random length, as sentences in use are shorter than a crop.
+
+    A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's. Where
+    packing fills every crop, a model never sees a short text otherwise, nor padding.
+
+    ids (B, M) -> ids (B, M).
+    """
+    B, M = ids.shape
+    device = ids.device
+    cut = torch.rand(B, 1, generator=generator, device=device) < share
+    length = torch.randint(shortest, M + 1, (B, 1), generator=generator, device=device)
+    position = torch.arange(M, device=device)  # (M,)
+    shorter = ids.masked_fill(position >= length, ByteTokenizer.PAD)
+    ends_here = (position == length - 1) & (ids != ByteTokenizer.PAD)
+    shorter = shorter.masked_fill(ends_here, ByteTokenizer.SEP)
+    return torch.where(cut, shorter, ids)  # (B, M)

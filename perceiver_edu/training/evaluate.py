@@ -1,0 +1,221 @@
+"""How good is a masked language model? Its guesses for hidden words, beside guesses made without reading."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.fill_mask import fill_mask
+from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.baselines import Baselines, load_counts
+from perceiver_edu.training.masking import IGNORE, hole_positions, is_white_space, mask_words, word_units
+
+CLOZE = Path(__file__).with_name("cloze.json")
+SHUFFLED = "model, words shuffled"
+
+
+@dataclass
+class Score:
+    """One predictor's guesses for the hidden words; `letter_…`: without the space before each word."""
+
+    bits: float  # per hidden byte: mean of -log2 of the probability given to the true byte
+    accuracy: float  # share of the hidden bytes that are the first guess
+    exact_words: float  # share of the hidden words whose bytes are all first guesses
+    letter_bits: float
+    letter_accuracy: float
+    letter_exact_words: float
+
+
+@dataclass
+class Evaluation:
+    """What `evaluate` found, and on what. As a string: a table."""
+
+    scores: dict[str, Score]  # "model", perhaps `SHUFFLED`, and the names of the baselines
+    num_crops: int
+    crop_length: int  # ids, [CLS] and [SEP] included
+    num_words: int  # hidden ones
+    num_bytes: int  # hidden ones
+    fraction: float  # of the bytes of a crop that are hidden
+    seed: int
+
+    def gain_over(self, name: str) -> float:
+        """Bits per hidden byte by which the model is better than another predictor."""
+        return self.scores[name].bits - self.scores["model"].bits
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.num_words:,} hidden words = {self.num_bytes:,} bytes = {self.fraction:.0%} of the text, "
+            f"each byte [MASK]; {self.num_crops:,} crops of {self.crop_length} ids; seed {self.seed}",
+            "",
+            f"{'':22}|  with the leading space   |     without it",
+            f"{'right first guesses':22}|   bits   bytes   words    |   bits   bytes   words",
+        ]
+        for name, s in self.scores.items():
+            whole = f"{s.bits:7.3f} {s.accuracy:7.1%} {s.exact_words:7.1%}"
+            letters = f"{s.letter_bits:7.3f} {s.letter_accuracy:7.1%} {s.letter_exact_words:7.1%}"
+            lines.append(f"{name:22}|{whole}    |{letters}")
+        lines += ["", f"{self.gain_over('geometry'):.3f} bits below hole geometry"]
+        lines += [f"{self.gain_over('sides'):.3f} bits below geometry and the bytes beside the hole"]
+        if SHUFFLED in self.scores:
+            lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
+        return "\n".join(lines)
+
+
+@torch.no_grad()
+def evaluate(
+    model, crops, seed=0, *, fraction=0.15, baselines=None, shuffle=True, batch_size=64, progress=False
+) -> Evaluation:
+    """Hides whole words, every byte of them behind [MASK], and asks the model and the baselines for them.
+
+    The holes depend on `crops`, `fraction` and `seed` only, not on model, device or batch size.
+
+    Args:
+        model: `model(input_ids (B, M), mask (B, M) bool, positions (B, O)) -> logits (B, O, V)`.
+        crops: (num_crops, M), as `load_crops` gives them.
+        baselines: `Baselines` of counts from other text; None = the ones that come with the package.
+        shuffle: also ask the model with every visible word replaced; see `shuffle_context`.
+
+    Raises: InputError if nothing in `crops` can be hidden.
+    """
+    crops = crops.long()
+    generator = torch.Generator().manual_seed(seed)
+    inputs, labels = mask_words(crops, fraction, generator, always_mask=True)
+    words = word_units(crops)
+    if not (labels != IGNORE).any():
+        raise InputError("these crops hold no word to hide")
+    shuffled = shuffle_context(inputs, labels, generator) if shuffle else None
+    baselines = baselines or Baselines(load_counts())
+
+    sums = {}  # by predictor, (6,): what `tally` counts
+    totals = torch.zeros(6, dtype=torch.float64)
+    training = model.training
+    model.eval()
+    for start in tqdm(range(0, len(crops), batch_size), desc="evaluating", disable=not progress):
+        rows = slice(start, start + batch_size)
+        hidden = labels[rows] != IGNORE
+        targets = labels[rows][hidden]  # (n,)
+        word = (words[rows] + crops.shape[1] * torch.arange(len(hidden))[:, None])[hidden]  # (n,)
+        guesses = {"model": decode_holes(model, inputs[rows], labels[rows])}
+        if shuffle:
+            guesses[SHUFFLED] = decode_holes(model, shuffled[rows], labels[rows])
+        guesses |= baselines(inputs[rows], labels[rows])
+        for name, log_probs in guesses.items():
+            sums[name] = sums.get(name, 0) + tally(log_probs, targets, word)
+        letters, num_words = (~is_white_space(targets)).sum(), len(word.unique())
+        totals += torch.tensor([len(targets), len(targets), num_words, letters, letters, num_words])
+    model.train(training)
+    return Evaluation(
+        scores={name: Score(*(sum_ / totals).tolist()) for name, sum_ in sums.items()},
+        num_crops=len(crops),
+        crop_length=crops.shape[1],
+        num_words=int(totals[2]),
+        num_bytes=int(totals[0]),
+        fraction=fraction,
+        seed=seed,
+    )
+
+
+def decode_holes(model, inputs, labels):
+    """Decodes only where the labels are: inputs, labels (B, M) -> log-probabilities (n, V), on the CPU."""
+    positions, targets = hole_positions(labels)  # (B, O)
+    if not positions.numel():
+        return torch.empty(0, ByteTokenizer.VOCAB_SIZE)
+    mask = inputs != ByteTokenizer.PAD
+    device = next(model.parameters()).device
+    logits = model(inputs.to(device), mask.to(device), positions.to(device))  # (B, O, V)
+    return logits.float().log_softmax(-1).cpu()[targets != IGNORE]
+
+
+def tally(log_probs, targets, words):
+    """Adds up one batch: log_probs (n, V), targets and each one's word number (n,) -> (6,) as in `Score`."""
+    bits = -log_probs.gather(1, targets[:, None]).squeeze(1).double() / math.log(2)  # (n,)
+    right = log_probs.argmax(1) == targets
+    letter = ~is_white_space(targets)
+    _, word = words.unique(return_inverse=True)  # (n,), now numbered 0, 1, 2, …
+    sums = []
+    for asked in (torch.ones_like(letter), letter):
+        misses = torch.bincount(word, weights=(asked & ~right).double())  # (number of words,)
+        sums += [bits[asked].sum(), right[asked].sum(), (misses == 0).sum()]
+    return torch.tensor(sums, dtype=torch.float64)
+
+
+def shuffle_context(inputs, labels, generator=None):
+    """Swaps the visible words for each other, all over the crops: inputs, labels (B, M) -> inputs (B, M).
+
+    A word goes only to where a word of the same length stood, with or without a space before it. Holes,
+    spaces and word lengths stay as they were, and so do the statistics of words: only their company changes.
+    Whatever the model loses by that, it had read from the words.
+    """
+    text = torch.where(labels == IGNORE, inputs, labels)  # (B, M), as it was before masking
+    units = word_units(text)
+    visible = (units > 0) & (labels == IGNORE)
+    number = units + text.shape[1] * torch.arange(len(text))[:, None]  # (B, M), differs from word to word
+    letters = text[visible]  # (n,)
+    _, word, length = number[visible].unique_consecutive(return_inverse=True, return_counts=True)
+    first = length.cumsum(0) - length  # (W,), where each of the W words begins among the n bytes
+
+    kind = 2 * length + is_white_space(letters[first])  # (W,)
+    draws = torch.rand(len(kind), generator=generator, dtype=torch.float64)
+    source = torch.empty_like(kind)
+    source[kind.argsort(stable=True)] = (kind + draws).argsort()  # both sort by kind, one at random within it
+    offset = torch.arange(len(letters)) - first[word]  # (n,), from the beginning of the word
+    shuffled = inputs.clone()
+    shuffled[visible] = letters[first[source[word]] + offset]
+    return shuffled
+
+
+@dataclass
+class Guess:
+    """One sentence with a missing word, and what the model put there."""
+
+    sentence: str  # with ____ for the word
+    answer: str
+    guesses: list[str]  # the five best, best first
+
+
+@dataclass
+class ClozeResult:
+    """As a string: the two shares, and the sentences whose first guess is wrong."""
+
+    guesses: list[Guess]
+
+    def right(self, k: int) -> int:
+        """The number of sentences whose answer is among the first `k` guesses, k ≤ 5."""
+        return sum(guess.answer in guess.guesses[:k] for guess in self.guesses)
+
+    def __str__(self) -> str:
+        total = len(self.guesses)
+        lines = [
+            f"cloze: first guess right {self.right(1)} of {total}, among five {self.right(5)} of {total}"
+        ]
+        for guess in self.guesses:
+            if guess.answer != guess.guesses[0]:
+                shown = ", ".join(map(repr, guess.guesses))
+                lines.append(f"  {guess.sentence}  {guess.answer!r}, guessed: {shown}")
+        return "\n".join(lines)
+
+
+def evaluate_cloze(model, path=CLOZE) -> ClozeResult:
+    """Asks for the missing word of each sentence; the model sees how many bytes it has, with its space.
+
+    `path`: a JSON list of {"before": …, "answer": …, "after": …}; `answer` begins with its space.
+
+    Raises: InputError for a file of another form.
+    """
+    try:
+        items = json.loads(Path(path).read_text(encoding="utf-8"))
+        items = [(item["before"], item["answer"], item["after"]) for item in items]
+        if not items:
+            raise ValueError("there are none")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a list of cloze sentences: {error!r}") from error
+    results = []
+    for before, answer, after in items:
+        span = (len(before), len(before) + len(answer))
+        [fillings] = fill_mask(model, before + answer + after, spans=span, top_k=5)
+        results.append(Guess(f"{before} ____{after}", answer, [filling.text for filling in fillings]))
+    return ClozeResult(results)

@@ -1,0 +1,148 @@
+"""Masking: cut holes into byte sequences, and remember what was there.
+
+A *unit* is what is hidden as a whole or not at all: a byte, a word or a short span. Three functions number
+the units of a batch, each its own way; one function, `hide`, hides some of them. All of it is arithmetic on
+whole tensors: it runs wherever `ids` are, on the CPU or the GPU; a `generator` must be on the same device.
+"""
+
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.tokenizer import ByteTokenizer
+
+IGNORE = -100  # the label of a byte that is not asked for; cross_entropy skips it by default
+
+
+def mask_words(ids, fraction=0.15, generator=None, always_mask=False):
+    """Hides whole words, each with the space before it: ids (B, M) -> inputs, labels (B, M); see `hide`."""
+    return hide(ids, word_units(ids), fraction, generator, always_mask)
+
+
+def mask_bytes(ids, fraction=0.15, generator=None, always_mask=False):
+    """Hides single bytes: ids (B, M) -> inputs, labels (B, M); see `hide`."""
+    return hide(ids, byte_units(ids), fraction, generator, always_mask)
+
+
+def mask_mixture(
+    ids, fraction=0.15, generator=None, always_mask=False, *, words=0.5, spans=0.25, mean_span=4
+):
+    """Hides words in some rows, short spans in others, single bytes in the rest; see `hide`.
+
+    Each row draws its kind: `words` and `spans` are probabilities, single bytes have what is left. A model
+    trained on words alone forgets how to fill one byte; this keeps both. `mean_span`: bytes.
+
+    ids (B, M) int64 -> inputs, labels (B, M).
+
+    Raises: InputError if the probabilities do not fit in 0..1.
+    """
+    if min(words, spans) < 0 or words + spans > 1:
+        raise InputError(f"words={words} and spans={spans} must be probabilities whose sum is at most 1")
+    kind = torch.rand(len(ids), 1, generator=generator, device=ids.device)  # (B, 1)
+    units = torch.where(kind < words + spans, span_units(ids, mean_span, generator), byte_units(ids))
+    units = torch.where(kind < words, word_units(ids), units)  # (B, M)
+    return hide(ids, units, fraction, generator, always_mask)
+
+
+def byte_units(ids):
+    """Every byte is a unit: ids (B, M) -> unit numbers (B, M): 1, 2, … in each row, 0 for special ids."""
+    real = ids >= ByteTokenizer.BYTE_OFFSET
+    return number(real, starts=real)
+
+
+def span_units(ids, mean_length, generator=None):
+    """Cuts rows at random, into spans of geometric length: ids (B, M) -> unit numbers (B, M) as above."""
+    real = ids >= ByteTokenizer.BYTE_OFFSET
+    cut = torch.rand(ids.shape, generator=generator, device=ids.device) < 1 / mean_length
+    return number(real, starts=cut | ~shift(real, 1))  # a span also starts after each special id
+
+
+def word_units(ids):
+    """A word is a run of bytes without white space, and the one white-space byte before it.
+
+    b"two  words" has the words b"two" and b" words". Special ids belong to no word and end one; so does white
+    space that no word follows.
+
+    ids (B, M) -> unit numbers (B, M), 1, 2, … in each row; 0 for what is in no word.
+    """
+    space = is_white_space(ids)
+    letter = (ids >= ByteTokenizer.BYTE_OFFSET) & ~space
+    leading_space = space & shift(letter, -1)
+    word = letter | leading_space
+    return number(word, starts=leading_space | (letter & ~shift(word, 1)))
+
+
+def is_white_space(ids):
+    """As `bytes.isspace`: a space or one of b"\\t\\n\\v\\f\\r"; ids of any shape -> bool of the same."""
+    byte = ids - ByteTokenizer.BYTE_OFFSET
+    return (byte == ord(" ")) | ((byte >= ord("\t")) & (byte <= ord("\r")))
+
+
+def number(member, starts):
+    """Numbers the units: `member` and `starts` (B, M) bool -> (B, M) int64, 0 where `member` is False."""
+    return (member & starts).cumsum(1) * member
+
+
+def shift(flags, by):
+    """flags (B, M) bool, moved right by 1 or left by -1, False where nothing comes in -> (B, M) bool."""
+    moved = flags.roll(by, dims=1)
+    moved[:, 0 if by > 0 else -1] = False
+    return moved
+
+
+def hide(ids, units, fraction=0.15, generator=None, always_mask=False):
+    """Hides randomly chosen units until `fraction` of each row's real bytes is covered.
+
+    How many: the units of a row are put in random order, and taken while they fit into `fraction` × real
+    bytes. The unit that straddles the limit is taken with the probability (room left / its length), so that
+    the expected number of hidden bytes is exactly the limit.
+
+    What replaces them is drawn once per unit: 80 % become [MASK] throughout, 10 % random bytes, 10 % stay.
+    BERT draws per token; its tokens are word pieces, so the unit, not the byte, is what corresponds. Drawn
+    per byte, most words would keep or garble a letter, and a hole in use, which is [MASK] throughout, would
+    be rare in training. `always_mask=True`, for evaluation: [MASK] throughout, always.
+
+    ids and units (B, M) int64 -> inputs (B, M), ids with the chosen units replaced, and labels (B, M), ids
+    where a unit was chosen and -100 elsewhere.
+
+    Raises: InputError for a `fraction` outside 0..1.
+    """
+    if not 0 <= fraction <= 1:
+        raise InputError(f"fraction must be between 0 and 1, not {fraction}")
+
+    def draw_per_unit():
+        """One uniform number for each unit, the same for all its bytes -> (B, M)."""
+        draws = torch.rand(len(ids), ids.shape[1] + 1, generator=generator, device=ids.device)
+        return draws.gather(1, units)
+
+    score = draw_per_unit().masked_fill(units == 0, 2.0)  # (B, M); bytes in no unit come last
+    limit = fraction * (ids >= ByteTokenizer.BYTE_OFFSET).sum(1, keepdim=True)  # (B, 1), in bytes
+    lowest = score.topk(min(int(fraction * ids.shape[1]) + 1, ids.shape[1]), largest=False).values  # sorted
+    edge = lowest.gather(1, limit.long().clamp(max=lowest.shape[1] - 1))  # (B, 1), the unit at the limit
+    before, straddles = score < edge, score == edge  # (B, M)
+    room = (limit - before.sum(1, keepdim=True)) / straddles.sum(1, keepdim=True)  # (B, 1), a probability
+    take_edge = torch.rand(room.shape, generator=generator, device=ids.device) < room
+    chosen = (before | (straddles & take_edge)) & (units > 0)
+
+    how = draw_per_unit() * (0.8 if always_mask else 1.0)
+    random_bytes = torch.randint_like(
+        ids, ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE, generator=generator
+    )
+    inputs = ids.masked_fill(chosen & (how < 0.8), ByteTokenizer.MASK)
+    inputs = torch.where(chosen & (how >= 0.9), random_bytes, inputs)
+    labels = ids.masked_fill(~chosen, IGNORE)
+    return inputs, labels
+
+
+def hole_positions(labels, size=None):
+    """Lists where the labels are, so that only those positions need decoding.
+
+    `size` fixes O, for a compiled model that wants one shape: a row with more labels loses its last ones. By
+    default O is the largest number of labels in a row. Shorter lists are filled up with positions whose
+    target is -100.
+
+    labels (B, M) -> positions (B, O) and targets (B, O), both int64.
+    """
+    asked = labels != IGNORE
+    size = size or int(asked.sum(1).max())
+    positions = asked.int().argsort(dim=1, descending=True, stable=True)[:, :size]  # (B, O)
+    return positions, labels.gather(1, positions)

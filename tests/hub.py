@@ -1,0 +1,82 @@
+"""A small server on loopback that speaks the part of the Hugging Face hub's protocol that a download needs."""
+
+import hashlib
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+
+@contextmanager
+def serve(repositories: dict[str, dict[str, Path]]):
+    """`repositories`: "owner/name" -> {revision: folder}. Yields (address, list of "METHOD path" asked for)."""
+    asked = []
+
+    class Hub(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self):
+            self.answer(body=False)
+
+        def do_GET(self):
+            self.answer(body=True)
+
+        def log_message(self, *args):
+            asked.append(f"{self.command} {self.path}")
+
+        def answer(self, body):
+            parts = unquote(urlparse(self.path).path).strip("/").split("/")
+            if parts[:2] == ["api", "models"]:
+                return self.refuse("RepoNotFound", 404)
+            revisions = repositories.get("/".join(parts[:2]))
+            if revisions is None:
+                return self.refuse(
+                    "RepoNotFound", 401
+                )  # as the hub does: it does not tell missing from private
+            revision, filename = parts[3], "/".join(parts[4:])
+            by_commit = {commit(name): folder for name, folder in revisions.items()}
+            folder = revisions.get(revision) or by_commit.get(revision)
+            if folder is None:
+                return self.refuse("RevisionNotFound", 404)
+            sha = next(c for c, f in by_commit.items() if f == folder)
+            file = folder / filename
+            if not file.is_file():
+                return self.refuse("EntryNotFound", 404, {"X-Repo-Commit": sha})
+            content = file.read_bytes()
+            start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
+            self.send_response(206 if start else 200)
+            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+            self.send_header("X-Repo-Commit", sha)
+            self.send_header("Accept-Ranges", "bytes")
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            if body:
+                self.wfile.write(content[start:])
+
+        def refuse(self, code, status, headers=None):
+            content = json.dumps({"error": code}).encode()
+            self.send_response(status)
+            for key, value in {"X-Error-Code": code, "Content-Length": str(len(content))}.items():
+                self.send_header(key, value)
+            for key, value in (headers or {}).items():
+                self.send_header(key, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def commit(revision: str) -> str:
+    """A made-up commit hash for a revision."""
+    return hashlib.sha1(revision.encode()).hexdigest()

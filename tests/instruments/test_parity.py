@@ -1,0 +1,207 @@
+"""Every tensor equals Hugging Face's, and a wrong one would be seen: the mutations below are planted to prove it."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import tiny_hf_model
+
+from perceiver_edu import InputError, from_huggingface, load_pretrained
+from perceiver_edu.instruments import compare_stages, golden_check, huggingface_twin, ledger
+from perceiver_edu.instruments.parity import BOUNDARIES
+
+CONFIGS = {
+    "plain": {},
+    "two blocks": dict(num_blocks=2),
+    "no self-attends": dict(num_self_attends_per_block=0),
+    "no self-attends, values of another width": dict(num_self_attends_per_block=0, v_channels=10),
+    "one head": dict(num_self_attention_heads=1, num_cross_attention_heads=1, qk_channels=7),
+    "qk unset, as the inputs": dict(qk_channels=None),
+    "qk unset, as the latents": dict(qk_channels=None, cross_attention_shape_for_attention="q"),
+    "v unset": dict(qk_channels=12, v_channels=None),
+    "both unset": dict(qk_channels=None, v_channels=None, cross_attention_shape_for_attention="q"),
+    "no query residual": dict(use_query_residual=False),
+    "gelu_new": dict(hidden_act="gelu_new"),
+    "gelu_pytorch_tanh": dict(hidden_act="gelu_pytorch_tanh"),
+    "gelu_python": dict(hidden_act="gelu_python"),
+    "gelu_python_tanh": dict(hidden_act="gelu_python_tanh"),
+    "gelu_accurate": dict(hidden_act="gelu_accurate"),
+    "gelu_fast": dict(hidden_act="gelu_fast"),
+    "another vocabulary": dict(vocab_size=300),
+    "an eps that Hugging Face never reads": dict(layer_norm_eps=0.1),
+}
+
+
+@pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS.keys())
+def test_every_stage_agrees_with_hugging_face(changes, batch):
+    hf_model = tiny_hf_model(**changes)
+    rows = compare_stages(from_huggingface(hf_model), hf_model, *batch, layers=True)
+    for row in rows:
+        assert row.max_abs < 1e-10 * max(1.0, row.scale), ledger(rows)
+    depth = hf_model.config.num_self_attends_per_block * hf_model.config.num_blocks
+    layers = [f"processed by layer {i + 1}" for i in range(depth)]
+    assert [row.stage for row in rows] == ["inputs", "encoded", *layers, "processed", "outputs", "logits"]
+
+
+def test_without_a_mask_too(model, hf_model, batch):
+    assert all(row.ok for row in compare_stages(model, hf_model, batch[0]))
+
+
+def test_the_attention_maps_agree(model, hf_model, batch):
+    from perceiver_edu.instruments import record
+
+    ids, mask = batch
+    stages = [
+        "encoder.cross_attend",
+        *(f"processor.self_attends.{i}" for i in range(3)),
+        "decoder.cross_attend",
+    ]
+    names = [f"{stage}.attention.attention_map" for stage in stages]
+    with record(model, names) as seen:
+        model(ids, mask)
+    theirs = hf_model(ids, attention_mask=mask.long(), output_attentions=True)
+    encoder_map, decoder_map = theirs.cross_attentions
+    for name, expected in zip(names, [encoder_map, *theirs.attentions, decoder_map], strict=True):
+        torch.testing.assert_close(seen[name][0], expected, rtol=1e-10, atol=1e-12)
+
+
+def shift_eps(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.LayerNorm):
+            module.eps = 1e-12
+
+
+def tanh_gelu(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.GELU):
+            module.approximate = "tanh"
+
+
+def swap_dense(model):
+    mlp = model.decoder.cross_attend.mlp
+    mlp.expand, mlp.contract = mlp.contract, mlp.expand
+
+
+def decoder_residual(model):
+    model.decoder.cross_attend.query_residual = True
+
+
+def no_encoder_residual(model):
+    model.encoder.cross_attend.query_residual = False
+
+
+def inverted_mask(model):
+    model.encoder.register_forward_pre_hook(lambda module, args: (args[0], ~args[1]))
+
+
+def no_mask(model):
+    model.encoder.register_forward_pre_hook(lambda module, args: (args[0], None))
+
+
+def one_block(model):
+    model.processor.num_blocks = 1
+
+
+def heads_interleaved(model):
+    attention = model.processor.self_attends[0].attention
+    attention.split_heads = lambda x: x.unflatten(-1, (-1, attention.num_heads)).movedim(-1, 1)
+
+
+def unscaled_scores(model):
+    attention = model.encoder.cross_attend.attention
+    attention.query.weight.data.mul_(attention.query.out_features**0.5)
+
+
+def untied_head(model):
+    model.mlm_head.register_forward_pre_hook(lambda module, args: (args[0], args[1].roll(1, 0)))
+
+
+def swapped_layers(model):
+    layers = model.processor.self_attends
+    layers[0], layers[1] = layers[1], layers[0]
+
+
+MUTATIONS = {  # what is planted -> the first boundary where it must show
+    tanh_gelu: "encoded",
+    shift_eps: "encoded",
+    swap_dense: "outputs",
+    decoder_residual: "outputs",
+    no_encoder_residual: "encoded",
+    inverted_mask: "encoded",
+    no_mask: "encoded",
+    one_block: "processed",
+    heads_interleaved: "processed",
+    unscaled_scores: "encoded",
+    untied_head: "logits",
+    swapped_layers: "processed",
+}
+
+
+@pytest.mark.parametrize(("mutate", "stage"), MUTATIONS.items(), ids=[m.__name__ for m in MUTATIONS])
+def test_a_planted_mutation_is_caught_where_it_was_planted(mutate, stage, batch):
+    hf_model = tiny_hf_model(num_blocks=2)
+    model = from_huggingface(hf_model)
+    mutate(model)
+    rows = compare_stages(model, hf_model, *batch)
+    assert next(row.stage for row in rows if not row.ok) == stage
+    assert "first divergence" in ledger(rows)
+
+
+def test_a_nan_is_a_divergence(model, hf_model, batch):
+    model.mlm_head.bias.data[3] = float("nan")
+    assert not compare_stages(model, hf_model, *batch)[-1].ok
+
+
+def test_models_of_different_dtype_are_refused(model, hf_model, batch):
+    with pytest.raises(InputError, match="dtype"):
+        compare_stages(model.float(), hf_model, *batch)
+
+
+def test_both_models_keep_their_mode(model, hf_model, batch):
+    model.train()
+    compare_stages(model, hf_model, *batch)
+    assert model.training and not hf_model.training
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_embedded_checkpoint_agrees(dtype):
+    from perceiver_edu import ByteTokenizer
+
+    model = load_pretrained("embedded", dtype=dtype)
+    batch = ByteTokenizer().batch(["Bytes in, latents think, bytes out.", "Short."])
+    rows = compare_stages(model, huggingface_twin(model), *batch, layers=True)
+    assert all(row.ok for row in rows), ledger(rows)
+
+
+@pytest.mark.slow
+def test_the_full_size_agrees():
+    from perceiver_edu import ByteTokenizer
+
+    model = load_pretrained("random")
+    assert sum(p.numel() for p in model.parameters()) == 201_108_230
+    batch = ByteTokenizer().batch(
+        ["This is an incomplete sentence where some words are missing."], pad_to=2048
+    )
+    rows = compare_stages(model, huggingface_twin(model), *batch, layers=True)
+    assert len(rows) == len(BOUNDARIES) + 26
+    for row in rows:
+        assert row.max_abs <= 1e-5 * max(1.0, row.scale), ledger(rows)
+
+
+@pytest.mark.network
+def test_the_real_checkpoint_has_its_published_values():
+    try:
+        model = load_pretrained("deepmind/language-perceiver")
+    except InputError as error:
+        pytest.skip(f"deepmind/language-perceiver is out of reach: {error}")
+    assert golden_check(model) < 1e-3
+
+
+@pytest.mark.slow
+def test_the_golden_check_refuses_other_weights():
+    with pytest.raises(InputError, match="not the published weights"):
+        golden_check(load_pretrained("random"))
+
+
+def test_hugging_faces_default_gelu_is_not_the_tanh_form():
+    x = torch.linspace(-4, 4, 101, dtype=torch.float64)
+    assert (F.gelu(x) - F.gelu(x, approximate="tanh")).abs().max() > 1e-4

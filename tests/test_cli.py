@@ -1,0 +1,387 @@
+"""The command line as its users see it: what is on stdout and on stderr, and the exit code."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from perceiver_edu import (
+    PerceiverIOConfig,
+    PerceiverIOForMaskedLM,
+    cli,
+    fill_mask,
+    instruments,
+    load_pretrained,
+    save_pretrained,
+)
+from perceiver_edu.fill_mask import Filling
+from perceiver_edu.terminal import print_fillings, visible
+
+TEXT = "This is an incomplete sentence where some words are missing."
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder with a tiny random model."""
+    torch.manual_seed(0)
+    config = PerceiverIOConfig(
+        max_position_embeddings=96,
+        d_model=24,
+        num_latents=7,
+        d_latents=40,
+        num_self_attends_per_block=2,
+        num_self_attention_heads=4,
+        num_cross_attention_heads=2,
+        qk_channels=16,
+        v_channels=40,
+    )
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    save_pretrained(PerceiverIOForMaskedLM(config), folder)
+    return str(folder)
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command in this process -> exit code, stdout, stderr."""
+
+    def run(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        with pytest.raises(SystemExit) as done:
+            cli.main(list(arguments))
+        captured = capsys.readouterr()
+        return done.value.code, captured.out, captured.err
+
+    return run
+
+
+def start(*arguments, **options):
+    """Run a command as its users do, in a process of its own."""
+    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([sys.executable, "-m", "perceiver_edu.cli", *arguments], **options)
+
+
+def assert_one_line(code, out, err, message):
+    """A user's error: exit code 2, nothing on stdout, one line on stderr that holds the message."""
+    assert code == 2, err
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert err.startswith("perceiver-edu: ")
+    assert message in err
+
+
+# fill
+
+
+def test_fill_prints_ranked_fillings_and_the_filled_text(run, tiny):
+    code, out, err = run("fill", TEXT, "--mask", " missing.", "--weights", tiny, "--top-k", "3")
+    expected = fill_mask(load_pretrained(tiny), TEXT, " missing.", top_k=3)[0]
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "hole 1, characters 51 to 60, 9 bytes: ' missing.'"
+    assert lines[1].split() == ["rank", "probability", "filling"]
+    for rank, (line, filling) in enumerate(zip(lines[2:5], expected, strict=True), 1):
+        assert line.split(maxsplit=2)[:2] == [str(rank), f"{filling.probability:.3g}"]
+        assert line.rstrip().endswith(repr(filling.text))
+    assert lines[5] == ""
+    assert lines[6] == TEXT.removesuffix(" missing.") + visible(expected[0].text)
+    assert err == f"weights: {tiny}, {sum_of_parameters(tiny):,} parameters, on cpu\n"
+
+
+def sum_of_parameters(folder):
+    return sum(parameter.numel() for parameter in load_pretrained(folder).parameters())
+
+
+def test_fill_takes_several_holes_in_their_order(run, tiny):
+    code, out, _ = run("fill", "one two three", "--mask", "three", "-m", "one", "--span", "4:7", "-w", tiny)
+    assert code == 0
+    holes = [line for line in out.splitlines() if line.startswith("hole")]
+    assert holes == [
+        "hole 1, characters 8 to 13, 5 bytes: 'three'",
+        "hole 2, characters 0 to 3, 3 bytes: 'one'",
+        "hole 3, characters 4 to 7, 3 bytes: 'two'",
+    ]
+
+
+def test_fill_without_mask_fills_each_mask_in_the_text(run, tiny):
+    code, out, _ = run("fill", "a[MASK][MASK]b[MASK]", "-w", tiny)
+    assert code == 0
+    assert "hole 1, characters 1 to 13, 2 bytes" in out
+    assert "hole 2, characters 14 to 20, 1 byte:" in out
+    assert "[MASK]" not in out.splitlines()[-1]
+
+
+def test_json_is_one_object_and_nothing_else(run, tiny):
+    code, out, err = run("fill", "naïve café\x1b[0m", "-m", "é", "-m", " ", "-k", "4", "-w", tiny, "--json")
+    assert code == 0
+    assert out.isascii()
+    answer = json.loads(out)
+    expected = fill_mask(load_pretrained(tiny), "naïve café\x1b[0m", ["é", " "], top_k=4)
+    assert answer == {
+        "weights": tiny,
+        "text": "naïve café\x1b[0m",
+        "filled": f"naïve{expected[1][0].text}caf{expected[0][0].text}\x1b[0m",
+        "holes": [
+            {
+                "start": start,
+                "stop": start + 1,
+                "hidden": hidden,
+                "fillings": [{"text": f.text, "probability": f.probability} for f in fillings],
+            }
+            for start, hidden, fillings in [(9, "é", expected[0]), (5, " ", expected[1])]
+        ],
+    }
+    assert "weights" in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["-"]])
+@pytest.mark.parametrize(
+    ("stdin", "text"),
+    [
+        ("café", "café"),
+        ("café\n", "café"),
+        ("café\r\n", "café"),
+        ("café\n\n", "café\n"),
+        ("café\r", "café\r"),
+    ],
+)
+def test_text_on_standard_input_loses_one_newline(run, tiny, arguments, stdin, text):
+    code, out, _ = run("fill", *arguments, "-m", "é", "-w", tiny, "--json", stdin=stdin.encode())
+    assert code == 0
+    assert json.loads(out)["text"] == text
+
+
+def test_weights_come_from_the_option_or_else_the_environment(run, tiny, monkeypatch, tmp_path):
+    monkeypatch.setenv("PERCEIVER_EDU_WEIGHTS", tiny)
+    code, _, err = run("fill", "abc", "-m", "b")
+    assert code == 0
+    assert f"weights: {tiny}," in err
+    monkeypatch.setenv("PERCEIVER_EDU_WEIGHTS", str(tmp_path / "nowhere"))
+    assert run("fill", "abc", "-m", "b")[0] == 2
+    assert run("fill", "abc", "-m", "b", "-w", tiny)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["", "-m", "a"], "the text is empty"),
+        (["no hole here"], "nothing to fill: write [MASK] once for each missing byte"),
+        (["abc", "-m", "x"], "'x' does not occur in the text"),
+        (
+            ["abcb", "-m", "b"],
+            "'b' occurs 2 times: say which by (start, stop) in characters, here (1, 2), (3, 4)",
+        ),
+        (["abc", "-m", ""], "empty"),
+        (["abc", "-m", "a", "-m", "ab"], "overlap"),
+        (["abc", "-m", "\x1b[31m\nx"], r"'\x1b[31m\nx' does not occur"),
+        (["abc", "-m", "\u202e"], r"'\u202e' does not occur"),
+        (["abc\udcff", "-m", "b"], "no UTF-8 form"),
+        (["abc", "--span", "2:9"], "(2, 9) does not lie in the text"),
+        (["abc", "--span", "2"], "--span takes START:STOP in characters, such as 8:11, got '2'"),
+        (["abc", "--span", "a:b"], "got 'a:b'"),
+        (["abc", "-m", "b", "-k", "0"], "top_k must be at least 1, got 0"),
+        (["x" * 94 + "y", "-m", "y"], "text is 95 bytes long, this model reads at most 94"),
+        (["abc", "-m", "b", "-d", "toaster"], "'toaster' is not usable here; there is cpu"),
+        (["abc", "-m", "b", "-d", "cuda:99"], "'cuda:99' is not usable here"),
+        (["abc", "-m", "b", "-w", "/no/such/folder"], "/no/such/folder"),
+    ],
+)
+def test_what_the_user_did_wrong_is_one_line_and_exit_code_2(run, tiny, arguments, message):
+    weights = [] if "-w" in arguments else ["-w", tiny]
+    assert_one_line(*run("fill", *arguments, *weights), message)
+
+
+def test_standard_input_that_is_not_utf8(run, tiny):
+    result = run("fill", "-m", "a", "-w", tiny, stdin=b"abc\xff")
+    assert_one_line(*result, "standard input is not valid UTF-8: byte 3 is 0xff")
+
+
+def test_empty_standard_input(run, tiny):
+    assert_one_line(*run("fill", "-w", tiny), "the text is empty")
+
+
+def test_a_bug_keeps_its_traceback(tiny, monkeypatch):
+    monkeypatch.setattr(cli, "load", lambda weights, device: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["fill", "abc", "-m", "b", "-w", tiny])
+
+
+def test_an_error_of_the_system_is_one_line(run, tiny, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "load", full)
+    assert_one_line(*run("fill", "abc", "-m", "b"), "No space left on device")
+
+
+# What is shown is safe to show
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, naïve, 世界 \U0001f680", "plain, naïve, 世界 \U0001f680"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("a\nb\tc\r", r"a\nb\tc\r"),
+        ("\u202eevil\u2066", r"\u202eevil\u2066"),
+        ("\x9b\u200b\ufeff\u2028", r"\x9b\u200b\ufeff\u2028"),
+        ("\udcff\U000e0041", r"\udcff\U000e0041"),
+    ],
+)
+def test_visible(text, shown):
+    assert visible(text) == shown
+
+
+def test_nothing_in_a_text_or_a_filling_reaches_the_terminal_raw(capsys):
+    nasty = "\x1b]0;title\x07\n\u202e\x9b2J\r"
+    print_fillings(
+        f"ab\x1b{nasty[5:]}", [(0, 1)], [[Filling(nasty, 0.5), Filling("[red]x[/red] :smile:", 0.25)]]
+    )
+    out = capsys.readouterr().out
+    assert set(out) - {"\n"} == {c for c in out if c.isprintable()}
+    assert repr(nasty) in out
+    assert "'[red]x[/red] :smile:'" in out
+
+
+def test_a_pipe_gets_plain_lines_however_long(capsys):
+    print_fillings("x" * 500, [(0, 499)], [[Filling("y" * 499, 1e-9)]])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert ["1", "1e-09", repr("y" * 499)] in [line.split() for line in out.splitlines()]
+    assert out.splitlines()[-1] == "y" * 499 + "x"
+
+
+def test_a_terminal_that_knows_no_utf8_gets_escapes(tiny):
+    process = start(
+        "fill", "é世界abc", "-m", "abc", "-w", tiny, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert rb"\xe9\u4e16\u754c" in out.splitlines()[-1]
+
+
+# parity
+
+
+def test_parity_prints_the_ledger_and_exits_0_where_all_agree(run, tiny):
+    code, out, err = run("parity", tiny)
+    assert code == 0, out
+    heading, *rows = out.splitlines()
+    assert heading.startswith("stage")
+    assert len(rows) == 5
+    assert all(row.endswith("  ok") for row in rows)
+    assert err.splitlines()[0].startswith(f"weights: {tiny}, ")
+    with_layers = run("parity", tiny, "--layers")[1].splitlines()
+    assert len(with_layers) == 1 + 5 + 2
+
+
+def test_parity_exits_1_and_marks_where_they_part(run, tiny, monkeypatch):
+    original = instruments.huggingface_twin
+
+    def damaged(model):
+        twin = original(model)
+        with torch.no_grad():
+            twin.embedding_decoder.bias[7] += 1e-2
+        return twin
+
+    monkeypatch.setattr(instruments, "huggingface_twin", damaged)
+    code, out, _ = run("parity", tiny)
+    assert code == 1
+    *agreeing, last = out.splitlines()[1:]
+    assert all(row.endswith("  ok") for row in agreeing)
+    assert last.endswith("  first divergence")
+
+    code, out, _ = run("parity", tiny, "--json")
+    assert code == 1
+    answer = json.loads(out)
+    assert answer["ok"] is False
+    assert [row["ok"] for row in answer["rows"]] == [True, True, True, True, False]
+
+
+def test_parity_json(run, tiny):
+    code, out, _ = run("parity", tiny, "--json")
+    assert code == 0
+    answer = json.loads(out)
+    assert set(answer) == {"weights", "ok", "rows"}
+    assert answer["weights"] == tiny
+    assert answer["ok"] is True
+    for row in answer["rows"]:
+        assert set(row) == {"stage", "shape", "max_abs", "scale", "tolerance", "ok"}
+        assert row["ok"] is True
+        assert 0 <= row["max_abs"] < 1e-3
+        assert all(isinstance(size, int) for size in row["shape"])
+
+
+def test_parity_user_errors(run):
+    assert_one_line(*run("parity", "/no/such/folder"), "/no/such/folder")
+
+
+# The program itself
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["fill", "-h"], ["parity", "--help"]])
+def test_help(run, arguments):
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, "")
+    assert "Usage: perceiver-edu" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    if arguments[0] in ("fill", "parity"):
+        assert f"\n    perceiver-edu {arguments[0]} " in out  # examples, one a line
+
+
+def test_version(run):
+    import perceiver_edu
+
+    assert run("--version") == (0, f"perceiver-edu {perceiver_edu.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fill", "abc", "--colour"], ["no-such-command"], ["fill", "a", "-k", "x"]]
+)
+def test_wrong_usage_exits_2(run, arguments):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert "Error: " in err
+    assert "Traceback" not in err
+
+
+def test_the_process_itself(tiny):
+    process = start("fill", "-", "-m", "b", "-w", tiny, "--json", stdin=subprocess.PIPE)
+    out, err = process.communicate(b"abc\n", timeout=120)
+    assert process.returncode == 0, err
+    assert json.loads(out)["text"] == "abc"
+    process = start("fill", "abc", "-m", "x", "-w", tiny)
+    out, err = process.communicate(timeout=120)
+    assert_one_line(process.returncode, out.decode(), err.decode(), "does not occur")
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(run, tiny, monkeypatch):
+    monkeypatch.setattr(cli, "load", lambda weights, device: signal.raise_signal(signal.SIGINT))
+    assert run("fill", "abc", "-m", "b", "-w", tiny) == (130, "", "perceiver-edu: interrupted\n")
+
+
+def test_a_reader_that_leaves_early_is_no_error(tiny):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = start("fill", "abc", "-m", "b", "-w", tiny, "--json", stdout=write_end)
+    os.close(write_end)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert err.startswith(b"weights: ")
+    assert err.count(b"\n") == 1
+
+
+def test_help_does_not_wait_for_transformers():
+    code = (
+        "import sys\nfrom perceiver_edu.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    print('transformers' in sys.modules)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert out.stdout.splitlines()[-1] == "False"

@@ -1,0 +1,279 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import tiny_hf_model
+from hub import serve
+from safetensors.torch import load_file, save_file
+
+from perceiver_edu import (
+    InputError,
+    PerceiverIOForMaskedLM,
+    from_huggingface,
+    load_pretrained,
+    save_pretrained,
+)
+from perceiver_edu.pretrained import huggingface_name
+
+CONFIGS = [
+    {},
+    {"num_blocks": 2},
+    {"qk_channels": None, "v_channels": None, "cross_attention_shape_for_attention": "q"},
+]
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    """A good folder of tiny weights, for a test to break."""
+    save_pretrained(model, tmp_path / "weights")
+    return tmp_path / "weights"
+
+
+def equal(a, b):
+    a, b = a.state_dict(), b.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("changes", CONFIGS)
+def test_every_parameter_has_its_hugging_face_name(changes):
+    hf_model = tiny_hf_model(**changes)
+    ours = from_huggingface(hf_model).state_dict()
+    theirs = hf_model.state_dict()
+    assert {huggingface_name(name) for name in ours} == theirs.keys()
+    for name, tensor in ours.items():
+        assert torch.equal(tensor, theirs[huggingface_name(name)])
+        assert tensor.data_ptr() != theirs[huggingface_name(name)].data_ptr()  # a copy, not a view
+
+
+@pytest.mark.parametrize("changes", CONFIGS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_we_save_hugging_face_opens(changes, dtype, tmp_path, batch):
+    from transformers import AutoTokenizer, PerceiverForMaskedLM
+
+    model = from_huggingface(tiny_hf_model(**changes)).to(dtype)
+    save_pretrained(model, tmp_path)
+    hf_model = PerceiverForMaskedLM.from_pretrained(tmp_path)
+    assert hf_model.dtype == dtype
+    ids, mask = batch
+    model, hf_model = model.double(), hf_model.double().eval()
+    torch.testing.assert_close(model(ids, mask), hf_model(ids, attention_mask=mask.long()).logits)
+    assert AutoTokenizer.from_pretrained(tmp_path)("é [MASK]").input_ids == [4, 201, 175, 38, 3, 5]
+
+
+@pytest.mark.parametrize("changes", CONFIGS)
+def test_what_hugging_face_saves_we_open(changes, tmp_path):
+    hf_model = tiny_hf_model(dtype=torch.float32, **changes)
+    hf_model.save_pretrained(tmp_path)
+    assert equal(load_pretrained(tmp_path), from_huggingface(hf_model))
+
+
+def test_weights_in_several_files_are_opened(tmp_path):
+    hf_model = tiny_hf_model(dtype=torch.float32)
+    hf_model.save_pretrained(tmp_path, max_shard_size="4kB")
+    assert not (tmp_path / "model.safetensors").exists()
+    assert equal(load_pretrained(tmp_path), from_huggingface(hf_model))
+
+
+def test_a_round_trip_is_exact_and_in_eval_mode(model, folder):
+    again = load_pretrained(folder, dtype=torch.float64)
+    assert equal(again, model) and again.config == model.config and not again.training
+    assert load_pretrained(folder).mlm_head.bias.dtype == torch.float32
+
+
+def test_a_pytorch_bin_is_opened_without_running_its_code(model, folder, tmp_path):
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(tensors, folder / "pytorch_model.bin")
+    assert equal(load_pretrained(folder, dtype=torch.float64), model)
+
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "trapped"),)
+
+    torch.save({"key": Trap()}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="more than tensors"):
+        load_pretrained(folder)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_the_environment_variable_names_the_default(model, folder, monkeypatch):
+    monkeypatch.setenv("PERCEIVER_EDU_WEIGHTS", str(folder))
+    assert equal(load_pretrained(dtype=torch.float64), model)
+    monkeypatch.delenv("PERCEIVER_EDU_WEIGHTS")
+    assert equal(load_pretrained(), load_pretrained("embedded"))
+
+
+def test_saving_over_a_model_leaves_no_other_file(model, folder):
+    before = sorted(folder.iterdir())
+    save_pretrained(model, folder)
+    assert sorted(folder.iterdir()) == before
+
+
+def break_weights(change):
+    def apply(folder):
+        tensors = load_file(folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+    return apply
+
+
+def break_config(**changes):
+    def apply(folder):
+        config = json.loads((folder / "config.json").read_text()) | changes
+        (folder / "config.json").write_text(json.dumps(config))
+
+    return apply
+
+
+KEY = "perceiver.encoder.self_attends.1.mlp.dense1.weight"
+BREAKS = {
+    "a key is missing": (break_weights(lambda t: t.pop(KEY)), f"model.safetensors lacks '{KEY}'"),
+    "a key too many": (break_weights(lambda t: t.update(lm_head=torch.ones(1))), "'lm_head'"),
+    "another shape": (break_weights(lambda t: t.update({KEY: torch.ones(48, 13)})), f"'{KEY}' has shape"),
+    "transposed": (break_weights(lambda t: t.update({KEY: t[KEY].T.contiguous()})), f"'{KEY}' has shape"),
+    "NaN": (break_weights(lambda t: t[KEY].view(-1)[7:8].fill_(float("nan"))), f"'{KEY}' holds NaN"),
+    "infinite": (break_weights(lambda t: t[KEY].view(-1)[7:8].fill_(float("inf"))), f"'{KEY}' holds NaN"),
+    "whole numbers": (break_weights(lambda t: t.update({KEY: t[KEY].long()})), f"'{KEY}' holds torch.int64"),
+    "truncated": (
+        lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-100]),
+        "truncated or damaged",
+    ),
+    "empty": (lambda f: (f / "model.safetensors").write_bytes(b""), "truncated or damaged"),
+    "garbled": (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 999), "truncated or damaged"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "neither model.safetensors nor"),
+    "no config": (lambda f: (f / "config.json").unlink(), "config.json is missing"),
+    "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "not valid JSON"),
+    "config is a list": (lambda f: (f / "config.json").write_text("[]"), "must hold a JSON object"),
+    "another model": (break_config(model_type="bert"), "model_type is 'bert'"),
+    "another task": (break_config(architectures=["PerceiverForOpticalFlow"]), "PerceiverForOpticalFlow"),
+    "a field of no model": (break_config(d_model=20), "config.json: d_model .20. must be divisible"),
+    "an activation we lack": (break_config(hidden_act="relu"), "hidden_act 'relu'"),
+    "huge sizes": (break_config(num_latents=2**40), "has shape"),
+    "sizes beyond numbers": (
+        break_config(d_latents=2**62 * 6, v_channels=None),
+        "config.json|no model can be",
+    ),
+    "huge depth": (break_config(num_self_attends_per_block=10**12), "no weights for 1000000000000"),
+}
+
+
+@pytest.mark.parametrize(("broken", "message"), BREAKS.values(), ids=BREAKS.keys())
+def test_broken_weights_get_one_clear_error(folder, broken, message):
+    broken(folder)
+    with pytest.raises(InputError, match=message) as caught:
+        load_pretrained(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./nowhere", "no such folder"),
+        ("embeded", 'other choices are "embedded"'),
+        (__file__, "is a file"),
+    ],
+)
+def test_a_wrong_name_gets_the_choices(name, message):
+    with pytest.raises(InputError, match=message):
+        load_pretrained(name)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta2", ""])
+def test_an_unknown_device_gets_the_choices(device):
+    with pytest.raises(InputError, match="there is cpu"):
+        load_pretrained(device=device)
+
+
+def test_only_a_masked_language_model_is_taken():
+    from transformers import PerceiverConfig, PerceiverModel
+
+    with pytest.raises(InputError, match="got PerceiverModel"):
+        from_huggingface(
+            PerceiverModel(PerceiverConfig(num_latents=2, d_latents=8, num_self_attends_per_block=0))
+        )
+
+
+def test_a_folder_that_cannot_be_written_is_named(model, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write the model to .*file"):
+        save_pretrained(model, tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["random"])
+@pytest.mark.slow
+def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(name):
+    state = torch.random.get_rng_state()
+    first, second = load_pretrained(name), load_pretrained(name)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert isinstance(first, PerceiverIOForMaskedLM) and equal(first, second)
+
+
+# The hub, over HTTP: a server on loopback and a process of its own, as huggingface_hub reads its address at import.
+
+SCRIPT = """
+import sys
+from perceiver_edu import InputError, load_pretrained
+try:
+    model = load_pretrained(sys.argv[1], revision=sys.argv[2] if len(sys.argv) > 2 else None)
+    print(model.mlm_head.bias[7].item())
+except InputError as error:
+    print("InputError:", error)
+"""
+
+
+def run_against_hub(address, cache, *arguments, **variables):
+    environment = (
+        os.environ | {"HF_ENDPOINT": address, "HF_HOME": str(cache), "OMP_NUM_THREADS": "1"} | variables
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip(), done.stderr
+
+
+def test_a_hub_id_is_downloaded_cached_and_found_again_offline(model, tmp_path):
+    folders = {}
+    for number, revision in enumerate(["main", "v2"], 1):
+        folders[revision] = tmp_path / revision
+        with torch.no_grad():
+            model.mlm_head.bias[7] = number
+        save_pretrained(model, folders[revision])
+    cache = tmp_path / "cache"
+    with serve({"someone/tiny": folders}) as (address, asked):
+        out, _ = run_against_hub(address, cache, "someone/tiny")
+        assert out == "1.0"
+        assert any(line.startswith("GET") and line.endswith("/model.safetensors") for line in asked)
+        asked.clear()
+        assert run_against_hub(address, cache, "someone/tiny")[0] == "1.0"
+        assert not any(line.startswith("GET") and line.endswith("/model.safetensors") for line in asked)
+        assert run_against_hub(address, cache, "someone/tiny", "v2")[0] == "2.0"
+        asked.clear()
+        assert run_against_hub(address, cache, "someone/tiny", HF_HUB_OFFLINE="1")[0] == "1.0"
+        assert not asked
+        assert "no revision 'v3'" in run_against_hub(address, cache, "someone/tiny", "v3")[0]
+        assert "has no repository 'someone/other'" in run_against_hub(address, cache, "someone/other")[0]
+
+
+def test_a_repository_with_only_a_bin_and_one_with_no_weights(model, folder, tmp_path):
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    with serve({"someone/bin": {"main": folder}}) as (address, _):
+        out, _ = run_against_hub(address, tmp_path / "cache", "someone/bin")
+        assert "neither model.safetensors nor pytorch_model.bin" in out
+        torch.save(tensors, folder / "pytorch_model.bin")
+        out, _ = run_against_hub(address, tmp_path / "fresh", "someone/bin")
+        assert out == str(model.mlm_head.bias[7].float().item())
+
+
+def test_an_unreachable_hub_says_what_to_do(tmp_path):
+    out, _ = run_against_hub("http://127.0.0.1:9", tmp_path, "someone/tiny")
+    assert out.startswith("InputError: someone/tiny is not in the local cache") and "embedded" in out
