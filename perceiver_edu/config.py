@@ -87,8 +87,8 @@ class PerceiverIOConfig:
             )
             if self.processor_v != self.d_latents:
                 raise InputError(
-                    f"v_channels must equal d_latents ({self.d_latents}), got {self.processor_v}: a self-attend adds "
-                    "its values to the latents (unset, v_channels follows qk_channels)"
+                    f"v_channels must equal d_latents ({self.d_latents}), got {self.processor_v}: "
+                    "a self-attend adds its values to the latents (unset, v_channels follows qk_channels)"
                 )
 
     # What an unset width means, as in Hugging Face's class.

@@ -7,7 +7,7 @@ from perceiver_edu.attention import CrossAttend
 
 
 class OutputQueries(nn.Module):
-    """A learned vector for each output position: what to ask in order to learn the byte there (paper, section 3.2)."""
+    """A learned vector per output position: the question that reads out the byte there (section 3.2)."""
 
     def __init__(self, num_positions, d_queries):
         super().__init__()
@@ -24,7 +24,8 @@ class OutputQueries(nn.Module):
 class Decoder(nn.Module):
     """Any number of queries, in any order: each reads the latents on its own, none sees another.
 
-    The query says *where*; what comes out says *what*. So the query is not added to the output (no query residual).
+    The query says *where*; what comes out says *what*. So the query is not added to the output (no query
+    residual).
     """
 
     def __init__(self, d_queries, d_latents, query_residual=False, **cross_attend):

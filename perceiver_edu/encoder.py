@@ -7,7 +7,7 @@ from perceiver_edu.attention import CrossAttend
 
 
 class Encoder(nn.Module):
-    """N learned latent vectors ask, M inputs answer: the only stage whose cost is N × M (paper, section 3.1)."""
+    """N learned latents ask, M inputs answer: the only stage that costs N × M (paper, section 3.1)."""
 
     def __init__(self, num_latents, d_latents, d_inputs, **cross_attend):
         super().__init__()

@@ -94,7 +94,8 @@ class PerceiverIOForMaskedLM(nn.Module):
         """Shapes and types only: looking at values would make a GPU wait."""
         if input_ids.dim() != 2 or input_ids.dtype not in (torch.int64, torch.int32):
             raise InputError(
-                f"input_ids must be int64 of shape (B, M), got {input_ids.dtype} of shape {tuple(input_ids.shape)}"
+                "input_ids must be int64 of shape (B, M), "
+                f"got {input_ids.dtype} of shape {tuple(input_ids.shape)}"
             )
         longest = self.config.max_position_embeddings
         if input_ids.shape[1] > longest:

@@ -49,6 +49,11 @@ def huggingface_name(name: str) -> str:
     return name
 
 
+def weights_name(name_or_path: str | os.PathLike | None = None) -> str:
+    """What `load_pretrained(name_or_path)` loads: None = PERCEIVER_EDU_WEIGHTS, or else "embedded"."""
+    return str(name_or_path or os.environ.get(WEIGHTS_VARIABLE) or "embedded")
+
+
 def load_pretrained(
     name_or_path: str | os.PathLike | None = None,
     *,
@@ -59,18 +64,18 @@ def load_pretrained(
     """A model with its weights, in eval mode.
 
     Args:
-        name_or_path: None = the environment variable PERCEIVER_EDU_WEIGHTS, or else "embedded"; "embedded" = the small
-            checkpoint inside this package; "random" = full size, seeded; a folder, or the id of a repository on the
-            Hugging Face hub ("deepmind/language-perceiver"), in Hugging Face's layout.
+        name_or_path: None = the environment variable PERCEIVER_EDU_WEIGHTS, or else "embedded"; "embedded" =
+            the small checkpoint inside this package; "random" = full size, seeded; a folder, or the id of a
+            repository on the Hugging Face hub ("deepmind/language-perceiver"), in Hugging Face's layout.
         device: where the model goes ("cpu", "cuda", "cuda:1", "mps").
         dtype: what the weights are converted to, whatever they are stored in.
         revision: branch, tag or commit of a hub repository.
 
-    Raises: InputError, naming file and key, for weights that are missing, broken or not a Perceiver for masked
-        language modelling; the model is never half loaded.
+    Raises: InputError, naming file and key, for weights that are missing, broken or not those of a
+    Perceiver for masked language modelling; the model is never half loaded.
     """
     device = usable_device(device)
-    name = str(name_or_path or os.environ.get(WEIGHTS_VARIABLE) or "embedded")
+    name = weights_name(name_or_path)
     if name == "random":
         with torch.random.fork_rng():
             torch.manual_seed(RANDOM_SEED)
@@ -143,8 +148,8 @@ def usable_device(device: str | torch.device) -> torch.device:
     """Raises: InputError for a device that does not exist on this machine."""
     try:
         device = torch.device(device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError, ModuleNotFoundError):
         usable = ["cpu"]
         usable += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         usable += ["mps"] if torch.backends.mps.is_available() else []
@@ -171,7 +176,7 @@ def find_folder(name: str, revision: str | None = None) -> Path:
 
 
 def download(repo_id: str, revision: str | None) -> Path:
-    """The folder in Hugging Face's cache that holds config and weights of `repo_id`, downloaded where missing."""
+    """The folder in Hugging Face's cache with config and weights of `repo_id`, downloaded where missing."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -207,12 +212,13 @@ def download(repo_id: str, revision: str | None) -> Path:
         raise InputError(f"{repo_id} has no revision {revision!r}") from None
     except RepositoryNotFoundError:
         raise InputError(
-            f"the hub has no repository {repo_id!r}, or it is private (then `hf auth login`); no such folder either"
+            f"the hub has no repository {repo_id!r}, or it is private (then `hf auth login`); "
+            "there is no such folder either"
         ) from None
     except LocalEntryNotFoundError:
         raise InputError(
-            f"{repo_id} is not in the local cache and the hub cannot be reached: connect (and unset HF_HUB_OFFLINE), "
-            'or use "embedded", which needs no network'
+            f"{repo_id} is not in the local cache and the hub cannot be reached: "
+            'connect (and unset HF_HUB_OFFLINE), or use "embedded", which needs no network'
         ) from None
     except EntryNotFoundError:
         raise InputError(f"{repo_id} has no config.json: not a model in Hugging Face's layout") from None
@@ -224,7 +230,7 @@ def download(repo_id: str, revision: str | None) -> Path:
 
 
 def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
-    """config.json and weights -> model. Prefers model.safetensors; a .bin is read with `weights_only=True`."""
+    """config.json and weights -> model. Prefers safetensors; a .bin is read with `weights_only=True`."""
     config_file = folder / "config.json"
     config = read_config(read_json(config_file), source=config_file)
     if (folder / "model.safetensors").exists():

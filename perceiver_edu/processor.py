@@ -6,7 +6,7 @@ from perceiver_edu.attention import SelfAttend
 
 
 class Processor(nn.Module):
-    """A deep stack over N latents. The inputs are out of sight, so its cost does not depend on M (paper, section 3.1).
+    """A deep stack over N latents (paper, section 3.1). The inputs are out of sight: M costs nothing here.
 
     `num_blocks` > 1 applies the same stack, with the same weights, again.
     """

@@ -30,8 +30,8 @@ class ByteTokenizer:
     ) -> list[int]:
         """One text -> its ids; with `add_special_tokens`, [CLS] before and [SEP] after.
 
-        Raises: InputError for a text that has no UTF-8 form, or one longer than `max_length` ids (special tokens
-        counted) unless `truncation` allows it to be cut.
+        Raises: InputError for a text that has no UTF-8 form, or one longer than `max_length` ids (special
+        tokens counted) unless `truncation` allows it to be cut.
         """
         if not isinstance(text, str):
             raise InputError(f"a text must be a str, got {type(text).__name__}")

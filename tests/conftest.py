@@ -9,7 +9,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 os.environ.pop("PERCEIVER_EDU_WEIGHTS", None)  # the tests choose their weights themselves
 
-from perceiver_edu import ByteTokenizer, from_huggingface  # noqa: E402
+from perceiver_edu import ByteTokenizer, from_huggingface
 
 TEXTS = ["Read é, 中 and 🙂.", "A b."]  # 21 and 4 bytes: the second row of a batch is padded
 

@@ -1,4 +1,4 @@
-"""A small server on loopback that speaks the part of the Hugging Face hub's protocol that a download needs."""
+"""A small server on loopback that speaks as much of the Hugging Face hub's protocol as a download needs."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlparse
 
 @contextmanager
 def serve(repositories: dict[str, dict[str, Path]]):
-    """`repositories`: "owner/name" -> {revision: folder}. Yields (address, list of "METHOD path" asked for)."""
+    """`repositories`: "owner/name" -> {revision: folder}. Yields (address, the list of requests so far)."""
     asked = []
 
     class Hub(BaseHTTPRequestHandler):

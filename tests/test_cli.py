@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from perceiver_edu import (
+    InputError,
     PerceiverIOConfig,
     PerceiverIOForMaskedLM,
     cli,
@@ -210,12 +212,19 @@ def test_a_bug_keeps_its_traceback(tiny, monkeypatch):
         cli.main(["fill", "abc", "-m", "b", "-w", tiny])
 
 
-def test_an_error_of_the_system_is_one_line(run, tiny, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (InputError("two\nlines \x1b[31m"), r"two\nlines \x1b[31m"),
+    ],
+)
+def test_an_error_from_below_is_one_line(run, monkeypatch, error, message):
+    def fail(*_):
+        raise error
 
-    monkeypatch.setattr(cli, "load", full)
-    assert_one_line(*run("fill", "abc", "-m", "b"), "No space left on device")
+    monkeypatch.setattr(cli, "load", fail)
+    assert_one_line(*run("fill", "abc", "-m", "b"), message)
 
 
 # What is shown is safe to show
@@ -253,6 +262,17 @@ def test_a_pipe_gets_plain_lines_however_long(capsys):
     assert "\x1b" not in out
     assert ["1", "1e-09", repr("y" * 499)] in [line.split() for line in out.splitlines()]
     assert out.splitlines()[-1] == "y" * 499 + "x"
+
+
+def test_a_terminal_gets_a_ruled_table_and_the_text_unbroken(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    text = "word " * 30 + "gap"
+    print_fillings(text, [(150, 153), (0, 4)], [[Filling("end", 0.5)], [Filling("\x1b[2J", 0.25)]])
+    *_, last = capsys.readouterr().out.splitlines()
+    assert "\x1b[1;4mend\x1b[0m" in last
+    assert re.sub(r"\x1b\[[\d;]*m", "", last) == r"\x1b[2J" + " word" * 29 + " end"
 
 
 def test_a_terminal_that_knows_no_utf8_gets_escapes(tiny):

@@ -1,5 +1,6 @@
 """pyproject.toml, constraints.txt, environment.yml, the Makefile and CI describe one environment."""
 
+import ast
 import re
 import sys
 import tomllib
@@ -43,6 +44,24 @@ def test_every_declared_dependency_is_pinned_within_its_bounds(requirement):
         return
     assert str(requirement.specifier).startswith(">="), "a lower bound, and no more"
     assert requirement.specifier.contains(PINNED[canonicalize_name(requirement.name)])
+
+
+def imported(folder):
+    """The distributions that the Python files below `folder` import, at their top or inside functions."""
+    files = list((ROOT / folder).rglob("*.py"))
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    modules = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    modules -= {PROJECT["name"].replace("-", "_"), *(path.stem for path in files)}
+    owners = metadata.packages_distributions()
+    return {canonicalize_name(owners.get(module, [module])[0]) for module in modules}
+
+
+@pytest.mark.parametrize(("folder", "extras"), [("perceiver_edu", ["train", "lab"]), ("tests", list(EXTRAS))])
+def test_whatever_is_imported_is_declared(folder, extras):
+    declared = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
+    assert imported(folder) <= {canonicalize_name(Requirement(line).name) for line in declared}
 
 
 def needed(requirement: Requirement, seen: set) -> set[str]:

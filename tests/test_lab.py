@@ -64,7 +64,7 @@ def lab(tmp_path_factory):
 
 def contents(lab, token):
     address = f"http://127.0.0.1:{lab.port}/api/contents/{QUICKSTART}?token={token}"
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=120) as answer:
         return json.load(answer)
 
 

@@ -67,7 +67,8 @@ def test_the_wheel_fills_a_mask_in_an_empty_environment(built, tmp_path):
 
     for_people, for_programs = fill("--top-k", "3"), fill("--top-k", "3", "--json")
     assert (for_people.returncode, for_programs.returncode) == (0, 0), for_people.stderr + for_programs.stderr
-    (fillings,) = json.loads(for_programs.stdout)
+    (hole,) = json.loads(for_programs.stdout)["holes"]
+    fillings = hole["fillings"]
     probabilities = [filling["probability"] for filling in fillings]
     assert len(fillings) == 3 and probabilities == sorted(probabilities, reverse=True)
     assert all(len(filling["text"].encode()) == len(" missing.") for filling in fillings)

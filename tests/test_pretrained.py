@@ -182,7 +182,7 @@ def test_a_wrong_name_gets_the_choices(name, message):
         load_pretrained(name)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta2", ""])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "hpu", ""])
 def test_an_unknown_device_gets_the_choices(device):
     with pytest.raises(InputError, match="there is cpu"):
         load_pretrained(device=device)
@@ -199,7 +199,7 @@ def test_only_a_masked_language_model_is_taken():
 
 def test_a_folder_that_cannot_be_written_is_named(model, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write the model to .*file"):
+    with pytest.raises(InputError, match=r"cannot write the model to .*file"):
         save_pretrained(model, tmp_path / "file")
 
 
@@ -212,7 +212,8 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(nam
     assert isinstance(first, PerceiverIOForMaskedLM) and equal(first, second)
 
 
-# The hub, over HTTP: a server on loopback and a process of its own, as huggingface_hub reads its address at import.
+# The hub, over HTTP: a server on loopback, and a process of its own, as huggingface_hub reads its address only
+# once.
 
 SCRIPT = """
 import sys

@@ -44,9 +44,10 @@ def compare_stages(
 ) -> list[Row]:
     """Run both models on the same ids; compare what leaves each stage, in the order of the data flow.
 
-    ids (B, M) int64, mask (B, M) bool. `hf_model` is a `transformers.PerceiverForMaskedLM` of the same weights and
-    dtype. `layers=True` adds a row for each layer of the processor ("processed by layer 1", counted from 1; with
-    several blocks the count goes on). Both models run in eval mode, and are left in the mode they came in.
+    ids (B, M) int64, mask (B, M) bool. `hf_model` is a `transformers.PerceiverForMaskedLM` of the same
+    weights and dtype. `layers=True` adds a row for each layer of the processor ("processed by layer 1",
+    counted from 1; with several blocks the count goes on). Both models run in eval mode, and are left in
+    the mode they came in.
 
     Raises: InputError where the two have different dtypes, or stacks of different depth.
     """
@@ -141,7 +142,8 @@ GOLDEN_FILLING = " missing."
 def golden_check(model: PerceiverIOForMaskedLM) -> float:
     """Hold `deepmind/language-perceiver` to its published values -> the largest difference from them.
 
-    Raises: InputError where they differ by more than 1e-4 (absolute plus relative), or the hole is filled otherwise.
+    Raises: InputError where they differ by more than 1e-4 (absolute plus relative), or the hole is filled
+    otherwise.
     """
     tokenizer = ByteTokenizer()
     ids, mask = tokenizer.batch([GOLDEN_TEXT], pad_to=2048)

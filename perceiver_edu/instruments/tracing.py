@@ -18,12 +18,13 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
             model(ids)
         seen["encoder"][0]  # latents (B, N, D) of the first call
 
-    A list for each name, one tensor per call in the order of the calls: where a stack is applied several times
-    (`num_blocks` > 1) its layers run as often. Of a tuple, as Hugging Face's modules return, the first tensor is
-    kept. The tensors are the live ones, still part of autograd's graph if there is one.
+    A list for each name, one tensor per call in the order of the calls: where a stack is applied several
+    times (`num_blocks` > 1) its layers run as often. Of a tuple, as Hugging Face's modules return, the
+    first tensor is kept. The tensors are the live ones, still part of autograd's graph if there is one.
 
-    An attention map (B, heads, Q, K) is the output of an `attention_map`; while it is recorded, and only then,
-    attention computes it explicitly. At the end of the block, also after an error, nothing is left behind.
+    An attention map (B, heads, Q, K) is the output of an `attention_map`; while it is recorded, and only
+    then, attention computes it explicitly. At the end of the block, also after an error, nothing is left
+    behind.
 
     Raises: InputError for a name that is not a submodule.
     """

@@ -1,4 +1,4 @@
-"""Every tensor equals Hugging Face's, and a wrong one would be seen: the mutations below are planted to prove it."""
+"""Every tensor equals Hugging Face's, and a wrong one would be seen: mutations are planted to prove it."""
 
 import pytest
 import torch
