@@ -1,4 +1,4 @@
-"""The command line, `perceiver-edu fill | parity`: thin functions around the library.
+"""The command line, `perceiver-edu fill | parity | pretrain | evaluate`: thin functions around the library.
 
 A new command is one more function under `@app.command()`. What the user did wrong is an `InputError`, which
 `main` turns into one line and exit code 2. Imports that take long stay inside the functions.
@@ -7,6 +7,8 @@ A new command is one more function under `@app.command()`. What the user did wro
 import os
 import re
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,8 +21,11 @@ PARITY_TEXTS = [  # of different lengths in bytes, so that one row has padding
     "你好, naïve world!",
 ]
 
+HELD_OUT = Path(__file__).parents[1] / "tests" / "data" / "heldout.jsonl"  # not in an installed package
+
 app = typer.Typer(
-    help="Learn Perceiver IO: fill holes in a text, and compare every stage with Hugging Face's model.",
+    help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, "
+    "train a model of your own and see how good it is.",
     epilog="`perceiver-edu COMMAND --help` has examples.",
     no_args_is_help=True,
     add_completion=False,
@@ -175,6 +180,186 @@ def parity(
         print(ledger(rows))
     if not agree:
         raise typer.Exit(1)
+
+
+@app.command()
+def pretrain(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The run's folder; the model will be in its model/.")
+    ],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(help="Text: .jsonl, .txt or .parquet, also .xz or .gz, or folders of them."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Instead of DATA: c4-wikipedia = 70 % C4, 30 % Wikipedia, streamed from the hub."),
+    ] = None,
+    held_out: Annotated[
+        list[str] | None, typer.Option(help="Text to evaluate on while training. May be repeated.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="tiny, small or full.  [default: small]", show_default=False)
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Instead of --size: a config.json in Hugging Face's form.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="May be changed with --resume.")] = 20_000,
+    batch_size: Annotated[int, typer.Option(help="Crops per step, over all processes.")] = 64,
+    micro_batch_size: Annotated[
+        int | None, typer.Option(help="Crops at a time, where a batch does not fit into memory.")
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="The peak. The default is for the small sizes.")
+    ] = 2e-3,
+    warmup: Annotated[int, typer.Option(help="Steps until the learning rate has its peak.")] = 200,
+    masks: Annotated[str, typer.Option(help="What is hidden: words, bytes or a mixture.")] = "mixture",
+    bytes_first: Annotated[
+        float, typer.Option(help="Share of the steps, at the beginning, that hide single bytes only.")
+    ] = 0.1,
+    short: Annotated[float, typer.Option(help="Share of the crops that is cut shorter.")] = 0.25,
+    start: Annotated[
+        str, typer.Option(help="First weights: aligned (attention looks nearby) or usual (random).")
+    ] = "aligned",
+    seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
+    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto = bf16 on a GPU.")] = "auto",
+    compile: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Use torch.compile. Meant for GPUs: on a CPU a small model gains nothing."
+        ),
+    ] = False,
+    cache: Annotated[
+        Path | None, typer.Option(help="A folder to keep the prepared text in, for other runs.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run in --output stopped.")
+    ] = False,
+    save_every: Annotated[int, typer.Option(help="Steps from one checkpoint to the next.")] = 500,
+    evaluate_every: Annotated[int, typer.Option(help="Steps from one evaluation to the next.")] = 500,
+):
+    """Train a masked language model from scratch.
+
+    The folder gets log.csv, samples.txt, the newest checkpoint and, at the end, the model, which
+    transformers opens too. A run that stopped, however it did, goes on exactly: the same command and
+    --resume. Several GPUs, or CPUs: torchrun --nproc_per_node 2 -m perceiver_edu.cli pretrain ...
+
+    \b
+    Examples:
+      perceiver-edu pretrain texts/ --output runs/first --held-out valid.jsonl.xz
+      perceiver-edu pretrain texts/ -o runs/quick --size tiny --steps 2000
+      perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --size full --compile
+      perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
+    """
+    from perceiver_edu.pretrained import read_config, read_json
+    from perceiver_edu.training.batches import STREAMS
+    from perceiver_edu.training.pretrain import pretrain_files
+    from perceiver_edu.training.recipe import Recipe, choose, sized
+    from perceiver_edu.training.run_folder import checkpoints
+
+    if bool(data) == bool(recipe):
+        raise InputError(f"what to train on? Give files or folders of text, or --recipe {', '.join(STREAMS)}")
+    if size and config:
+        raise InputError("--size and --config both say how large the model is: give one of them")
+    if recipe:
+        choose("recipe", recipe, STREAMS)
+    plan = Recipe(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        warmup=warmup,
+        masks=masks,
+        bytes_first=bytes_first,
+        short=short,
+        start=start,
+        seed=seed,
+        config=read_config(read_json(config), source=config) if config else sized(size or "small"),
+    )
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    try:
+        pretrain_files(
+            STREAMS[recipe](seed) if recipe else data,
+            output,
+            plan,
+            held_out=held_out,
+            cache=cache,
+            resume=resume,
+            micro_batch_size=micro_batch_size,
+            precision=precision,
+            compile=compile,
+            save_every=save_every,
+            evaluate_every=evaluate_every,
+        )
+    except KeyboardInterrupt:
+        if first:
+            saved = checkpoints(output)[-1:]
+            state = f"saved in {saved[0]}" if saved else "not saved yet"
+            print(f"{state}; to go on from there: the same command and --resume", file=sys.stderr)
+        raise
+    if first:
+        print(f"the model is in {output / 'model'}")
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[str | None, typer.Argument(help=WEIGHTS_HELP, show_default=False)] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Text the model has not seen; may be repeated. In a checkout: the text of the tests."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which words are hidden.")] = 0,
+    crops: Annotated[
+        int | None, typer.Option(help="How many crops of the text, evenly spaced; all if omitted.")
+    ] = None,
+    cloze: Annotated[bool, typer.Option(help="Also forty easy sentences with a missing word.")] = True,
+    device: Device = "cpu",
+    as_json: Json = False,
+):
+    """How good is a model at words it has not seen? Beside guesses that need no reading.
+
+    Whole words are hidden, 15 % of the text. A model that knows nothing needs 8 bits a byte; one that has
+    learned only where holes are is as good as "geometry". What lies below that is use of context.
+
+    \b
+    Examples:
+      perceiver-edu evaluate
+      perceiver-edu evaluate runs/first/model --data valid.jsonl.xz --crops 2000
+      perceiver-edu evaluate --no-cloze --json
+    """
+    from perceiver_edu.training.batches import spread
+    from perceiver_edu.training.corpus import load_crops
+    from perceiver_edu.training.evaluate import evaluate as evaluate_model
+    from perceiver_edu.training.evaluate import evaluate_cloze
+
+    if crops is not None and crops < 1:
+        raise InputError(f"--crops must be at least 1, got {crops}")
+    if not data and not HELD_OUT.exists():
+        raise InputError("the installed package holds no text to evaluate on: name some by --data FILE")
+    model, name = load(weights, device)
+    length = model.config.max_position_embeddings
+    rows = load_crops(data or HELD_OUT, length, progress=False)
+    result = evaluate_model(model, spread(rows, crops or len(rows)), seed, progress=not as_json)
+    sentences = evaluate_cloze(model) if cloze else None
+    say_which(model, name)
+    if as_json:
+        answers = (
+            {}
+            if sentences is None
+            else {
+                "cloze": {
+                    "right": sentences.right(1),
+                    "right_among_five": sentences.right(5),
+                    "guesses": [asdict(guess) for guess in sentences.guesses],
+                }
+            }
+        )
+        print_json(weights=name, **asdict(result), **answers)
+    else:
+        print(result)
+        if sentences:
+            print(f"\n{visible(str(sentences), keep=chr(10))}")
 
 
 # What the commands share

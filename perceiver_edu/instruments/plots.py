@@ -127,9 +127,9 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
     array("queries", 3.5 * step, y=1.95)
     arrow(3.5 * step, 3.5 * step, y0=0.78, y1=0.36)
 
-    shown = ByteTokenizer().decode(ids[0, :28].tolist()).replace("\n", "⏎")
+    shown = ByteTokenizer().decode(ids[0, :56].tolist()).replace("\n", "⏎")
     ax.text(
-        -0.6, 1.95, f"{shown}{'…' if ids.shape[1] > 28 else ''}", fontsize=9, va="center", family="monospace"
+        -0.6, 1.95, f"{shown}{'…' if ids.shape[1] > 56 else ''}", fontsize=9, va="center", family="monospace"
     )
     arrow(0, 0, y0=1.75, y1=0.62 + 0.65 * (shapes["ids"][1] / largest) ** 0.5)
     ax.set_xlim(-0.9, 5 * step + 0.9)

@@ -58,8 +58,13 @@ class Evaluation:
             whole = f"{s.bits:7.3f} {s.accuracy:7.1%} {s.exact_words:7.1%}"
             letters = f"{s.letter_bits:7.3f} {s.letter_accuracy:7.1%} {s.letter_exact_words:7.1%}"
             lines.append(f"{name:22}|{whole}    |{letters}")
-        lines += ["", f"{self.gain_over('geometry'):.3f} bits below hole geometry"]
-        lines += [f"{self.gain_over('sides'):.3f} bits below geometry and the bytes beside the hole"]
+        lines.append("")
+        for name, meaning in [
+            ("geometry", "hole geometry"),
+            ("sides", "geometry and the bytes beside the hole"),
+        ]:
+            gain = self.gain_over(name)
+            lines.append(f"{abs(gain):.3f} bits {'below' if gain > 0 else 'ABOVE'} {meaning}")
         if SHUFFLED in self.scores:
             lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
         return "\n".join(lines)

@@ -21,7 +21,7 @@ def sinusoids(positions, channels, longest):
 
 
 def picks(linear, channels, num_heads, scale):
-    """Let each head copy its share of channels 0..channels-1: the frequencies are dealt out to the heads in turn."""
+    """Let each head copy its share of channels 0..channels-1; the heads are dealt the frequencies in turn."""
     rows_per_head = linear.out_features // num_heads
     for head in range(num_heads):
         frequencies = range(head, channels // 2, num_heads)
@@ -35,9 +35,9 @@ def picks(linear, channels, num_heads, scale):
 def locality_aligned_start(model, scale=1.6):
     """Set the initial weights of `model` in place, so that q·k is a bump around each latent's own place.
 
-    Inputs and output queries carry sinusoids of their position, latent n the sinusoid of its centre n·M/N, and
-    the query and key projections of encoder and decoder copy those channels. Values and outputs start large
-    enough to pass on what was read.
+    Inputs and output queries carry sinusoids of their position, latent n the sinusoid of its centre n·M/N,
+    and the query and key projections of encoder and decoder copy those channels. Values and outputs start
+    large enough to pass on what was read.
     """
     c = model.config
     channels = min(c.d_model, c.d_latents)

@@ -1,263 +1,293 @@
 """Masked language modelling from scratch: the loop.
 
-Everything random at step s follows from (seed, s) alone: which crops, in what order, which bytes are hidden. So a run
-that was cut off goes on exactly as if it had not been, and two processes share one batch without talking about it.
+What a run does stands in `recipe.py`, what it reads in `batches.py`, what it writes in `run_folder.py`.
 """
 
-import csv
 import math
-import shutil
+import os
 import time
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
 from tqdm.auto import tqdm
 
-from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import fill_mask
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.pretrained import load_folder, save_pretrained, to_json, write_whole
+from perceiver_edu.pretrained import save_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.training.corpus import load_crops, shorten
-from perceiver_edu.training.initialization import locality_aligned_start
-from perceiver_edu.training.masking import hole_positions, mask_bytes, mask_mixture, mask_words
-
-SIZES = {  # --size; what is not named here is as in `deepmind/language-perceiver`
-    "tiny": dict(
-        max_position_embeddings=96, d_model=64, num_latents=24, d_latents=96, num_self_attends_per_block=2
-    ),
-    "small": dict(
-        max_position_embeddings=256, d_model=96, num_latents=64, d_latents=192, num_self_attends_per_block=4
-    ),
-    "full": dict(qk_channels=256, v_channels=1280, attention_probs_dropout_prob=0.1),
-}
-
-SAMPLES = (
-    "The cat sat on the[MASK][MASK][MASK][MASK] by the fire.",
-    "She opened the door and went[MASK][MASK][MASK][MASK][MASK] the house.",
-    "It was a very l[MASK]ng time ago.",
+from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
+from perceiver_edu.training.corpus import load_crops
+from perceiver_edu.training.masking import IGNORE, hole_positions, mask_words
+from perceiver_edu.training.recipe import Recipe, choose, learning_rate, new_model, seed_of
+from perceiver_edu.training.run_folder import (
+    check_run,
+    claim,
+    load_checkpoint,
+    log,
+    open_run,
+    save_checkpoint,
+    write_samples,
 )
 
-
-def sized(size: str) -> PerceiverIOConfig:
-    """One of SIZES by its name -> config. Raises: InputError for a name that is not there."""
-    if size not in SIZES:
-        raise InputError(f"no size {size!r}; there are {', '.join(SIZES)}")
-    free_widths = dict(qk_channels=None, v_channels=None, cross_attention_shape_for_attention="q")
-    return PerceiverIOConfig(**(free_widths | dict(attention_probs_dropout_prob=0.0) | SIZES[size]))
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a run does. Two runs of the same recipe on the same data and machine give the same numbers."""
-
-    steps: int = 20_000
-    batch_size: int = 64  # crops per step, over all processes and micro-batches
-    micro_batch_size: int | None = None  # crops per forward pass; None = the whole batch at once
-    learning_rate: float = 2e-3  # the peak
-    warmup: int = 200  # steps
-    weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.98)
-    clip: float = 1.0  # largest norm of the gradient
-    fraction: float = 0.15  # share of the bytes that is hidden
-    masks: str = "mixture"  # "words", "bytes" or "mixture" of words, short spans and single bytes
-    bytes_first: float = 0.1  # share of the steps, at the beginning, that hide single bytes only
-    short: float = 0.0  # share of the crops that is cut to a random shorter length
-    start: str = "aligned"  # "aligned" = locality-aligned, "usual" = N(0, initializer_range)
-    seed: int = 0
-    config: PerceiverIOConfig = field(default_factory=lambda: sized("small"))
-
-
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then half a cosine down to zero at the last step."""
-    warm = (step + 1) / max(1, recipe.warmup)
-    progress = min(1.0, step / recipe.steps)
-    return recipe.learning_rate * min(warm, 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-def rows_of_step(recipe: Recipe, num_crops: int, step: int) -> torch.Tensor:
-    """Which crops step `step` trains on: (batch_size,) row numbers. Each epoch visits every crop once, in a new order."""
-    wanted = torch.arange(step * recipe.batch_size, (step + 1) * recipe.batch_size)
-    rows = torch.empty_like(wanted)
-    for epoch in (wanted // num_crops).unique().tolist():
-        order = torch.randperm(num_crops, generator=torch.Generator().manual_seed(recipe.seed + epoch))
-        here = wanted // num_crops == epoch
-        rows[here] = order[wanted[here] % num_crops]
-    return rows
-
-
-def hide_bytes(recipe: Recipe, ids: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """ids (B, M) -> inputs (B, M) with holes, labels (B, M) with -100 where nothing is asked."""
-    generator = torch.Generator(ids.device).manual_seed(recipe.seed * 1_000_003 + step)
-    if recipe.short:
-        ids = shorten(ids, recipe.short, generator=generator)
-    masks = "bytes" if step < recipe.bytes_first * recipe.steps else recipe.masks
-    mask = {"words": mask_words, "bytes": mask_bytes, "mixture": mask_mixture}[masks]
-    return mask(ids, recipe.fraction, generator)
-
-
-def loss_of(model, inputs, labels):
-    """Summed cross-entropy (nats) over the hidden bytes; only their positions are decoded."""
-    positions, targets = hole_positions(labels)  # (B, O) each
-    logits = model(inputs, inputs != ByteTokenizer.PAD, positions)  # (B, O, V)
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def pretrain(
-    crops: torch.Tensor,
-    folder: Path,
+    data: torch.Tensor | Stream,
+    folder: str | Path,
     recipe: Recipe,
     *,
     held_out: torch.Tensor | None = None,
     resume: bool = False,
+    micro_batch_size: int | None = None,
+    precision: str = "auto",
     compile: bool = False,
-    precision: str = "no",
     save_every: int = 500,
     evaluate_every: int = 500,
+    log_every: int = 50,
     progress: bool = True,
 ) -> PerceiverIOForMaskedLM:
-    """Train on crops (num_crops, M) int16 and write to `folder`: checkpoint-N/, log.csv, recipe.json, samples.txt.
+    """Train a model from its start, or from where it stopped, and write to `folder`; see `run_folder.py`.
 
-    `precision`: "no" = fp32, "bf16". Under `torchrun` each process takes its share of every batch.
+    A run that was cut off and resumed, on the same machine with as many threads, ends with the very weights
+    and log of one that was not. Under `torchrun` each process takes its share of a batch; the first writes.
 
-    Raises: InputError for a folder that already holds a run (without `resume`), or one of another recipe.
+    Args:
+        data: crops (num_crops, M) int16, as `load_crops` gives them, or a `Stream`.
+        held_out: crops to evaluate on, (num_held_out, M).
+        resume: go on from the newest checkpoint in `folder`, if there is one.
+        micro_batch_size: crops per forward pass, where a process's share of a batch does not fit into memory.
+        precision: "fp32"; "bf16", matrix products in bfloat16; "auto", bf16 on a GPU.
+        compile: use `torch.compile`, with one shape for all batches. On a CPU, the small model's steps take
+            as long as before, after a minute or more of compiling.
+
+    Returns: the model, in eval mode.
+
+    Raises: InputError if `folder` already holds a run (without `resume`), or one of another recipe or other
+        data; if another process trains in it; if the batch cannot be shared out; if the loss becomes NaN.
     """
-    accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
-    model = PerceiverIOForMaskedLM(recipe.config)
-    torch.manual_seed(recipe.seed)
-    model.apply(model._initialize)
-    if recipe.start == "aligned":
-        locality_aligned_start(model)
+    folder = Path(folder)
+    check_options(recipe, micro_batch_size, precision, log_every, evaluate_every, save_every)
+    accelerator = start_accelerator(precision)
+    device, main = accelerator.device, accelerator.is_main_process
+    plain = new_model(recipe).to(device)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+        plain.parameters(),
+        lr=recipe.learning_rate,
+        betas=recipe.betas,
+        weight_decay=recipe.weight_decay,
+        fused=device.type == "cuda",
     )
-    first_step = open_run(folder, recipe, model, optimizer, resume)
-    plain, crops = model, crops.to(accelerator.device)
-    model, optimizer = accelerator.prepare(model, optimizer)
-    run = torch.compile(model, dynamic=True) if compile else model
-    model.train()
-
-    rank, world, main = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
-    bar = tqdm(total=recipe.steps, initial=first_step, unit="step", disable=not (progress and main))
-    nats = hidden = seconds = 0.0
-    for step in range(first_step, recipe.steps):
-        started = time.perf_counter()
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step)
-        ids = crops[rows_of_step(recipe, len(crops), step).to(crops.device)].long()  # (B, M), the whole batch
-        inputs, labels = hide_bytes(recipe, ids, step)
-        count = (labels != -100).sum()  # over all processes: every process knows the whole batch
-
-        torch.manual_seed(recipe.seed * 1_000_003 + step * world + rank)  # dropout
-        mine = slice(rank, None, world)
-        size = recipe.micro_batch_size or recipe.batch_size
-        for part, part_labels in zip(inputs[mine].split(size), labels[mine].split(size), strict=True):
-            with accelerator.autocast():
-                loss = loss_of(run, part, part_labels)
-            accelerator.backward(loss / count * world)  # DDP averages over the processes
-            nats += loss.detach()
-        accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-
-        hidden += count / world
-        seconds += time.perf_counter() - started
-        bar.update()
-        last = step + 1 == recipe.steps
-        if (step + 1) % 50 == 0 or last:
-            row = {
-                "step": step + 1,
-                "bits": float(nats / hidden) / math.log(2),  # per hidden byte, mean since the last row
-                "learning_rate": learning_rate(recipe, step),
-                "bytes_per_second": round(50 * recipe.batch_size * crops.shape[1] / seconds),
-                "held_out_bits": "",
-            }
-            nats = hidden = seconds = 0.0
+    with claim(folder) if main else nullcontext():
+        with accelerator.main_process_first():
             if main:
-                if held_out is not None and ((step + 1) % evaluate_every == 0 or last):
-                    row["held_out_bits"] = held_out_bits(plain, held_out)
-                    write_samples(plain, folder, step + 1)
-                log(folder, row)
-                bar.set_postfix(bits=f"{row['bits']:.3f}", kB_per_s=f"{row['bytes_per_second'] / 1000:.1f}")
-        if main and ((step + 1) % save_every == 0 or last):
-            save_run(folder, recipe, plain, optimizer, step + 1)
-    bar.close()
+                open_run(folder, asdict(recipe) | {"data": describe(data)}, resume)
+            first_step, tally = load_checkpoint(folder, plain, optimizer)
+        if accelerator.gather(torch.tensor([first_step], device=device)).unique().numel() > 1:
+            raise InputError(f"{folder} looks different to different processes: it must be on a shared disk")
+        zero = torch.zeros(3, dtype=torch.float64, device=device)
+        tally = tally.to(zero) if main and tally is not None else zero
+
+        model, optimizer = accelerator.prepare(plain, optimizer)
+        model = torch.compile(model, dynamic=False) if compile else model
+        size = holes_of_row(recipe) if compile or device.type == "cuda" else None
+        if main and held_out is not None and first_step == 0:
+            log(folder, new_row(0, held_out_bits=evaluate_held_out(plain, held_out, folder, 0)))
+        plain.train()
+        bytes_read, seconds, started = 0, 0.0, time.perf_counter()
+        bar = tqdm(
+            total=recipe.steps,
+            initial=first_step,
+            unit="step",
+            mininterval=1,
+            disable=not (progress and main),
+        )
+        with bar:
+            for step, ids in enumerate(batches(data, recipe, first_step, device), first_step):
+                new, norm = train_step(
+                    accelerator, model, optimizer, recipe, ids, step, size, micro_batch_size
+                )
+                tally, bytes_read, done = tally + new, bytes_read + ids.numel(), step + 1
+                bar.update()
+                log_now, evaluate_now, save_now = (
+                    done % every == 0 or done == recipe.steps
+                    for every in (log_every, evaluate_every, save_every)
+                )
+                if not (log_now or evaluate_now or save_now):
+                    continue  # so far, nothing has waited for the GPU
+
+                tally = accelerator.reduce(tally, "sum")
+                nats, hidden, not_asked = tally.tolist()
+                seconds += time.perf_counter() - started
+                if not math.isfinite(nats + norm):
+                    raise InputError(f"at step {done} the loss is NaN or infinite: try a lower learning rate")
+                if log_now or evaluate_now:
+                    row = new_row(
+                        done,
+                        bits=nats / math.log(2) / max(1, hidden),
+                        learning_rate=learning_rate(recipe, step),
+                        bytes_per_second=round(bytes_read / seconds),
+                        not_asked=int(not_asked),
+                    )
+                    if main and evaluate_now and held_out is not None:
+                        row["held_out_bits"] = evaluate_held_out(plain, held_out, folder, done)
+                    if main:
+                        log(folder, row)
+                    bar.set_postfix_str(
+                        f"{row['bits']:.3f} bits/byte, {row['bytes_per_second'] / 1e3:.1f} kB/s"
+                    )
+                    tally, bytes_read, seconds = zero, 0, 0.0
+                if main and save_now:
+                    save_checkpoint(folder, plain, optimizer, done, tally)
+                tally = tally if main else zero  # it holds what all processes have seen
+                started = time.perf_counter()
+        if main:
+            save_pretrained(plain, folder / "model")
+        accelerator.wait_for_everyone()
+    plain = accelerator.unwrap_model(plain, keep_fp32_wrapper=False)
+    accelerator.end_training()
     return plain.eval()
+
+
+def train_step(accelerator, model, optimizer, recipe, ids, step, size=None, micro_batch_size=None):
+    """One step: hide bytes, ask for them, follow the gradient. Makes no GPU wait.
+
+    ids (B, M): the whole batch, the same in every process; size: O, see `hole_positions`.
+
+    Returns: tally (3,), see `backward`, and the norm of the gradient, both still on the device.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(recipe, step)
+    torch.manual_seed(seed_of(recipe.seed, "dropout", step, accelerator.process_index))
+    inputs, labels = hide_bytes(recipe, ids.long(), step)  # (B, M)
+    tally = backward(accelerator, model, inputs, labels, size, micro_batch_size)
+    norm = accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
+    optimizer.step()
+    optimizer.zero_grad()
+    return tally, norm
+
+
+def backward(accelerator, model, inputs, labels, size=None, micro_batch_size=None):
+    """Adds to the gradients those of the mean loss over the whole batch, in micro-batches and processes.
+
+    inputs, labels (B, M): the whole batch. Each process computes its share of the rows; all get the sum.
+
+    Returns: tally (3,) of this process's rows: nats, bytes asked for, hidden bytes not asked for.
+    """
+    positions, targets = hole_positions(labels, size)  # (B, O)
+    asked = (targets != IGNORE).sum().clamp(min=1)  # in all processes together
+    world = accelerator.num_processes
+    mine = slice(accelerator.process_index, None, world)
+    parts = [tensor[mine].split(micro_batch_size or len(inputs)) for tensor in (inputs, positions, targets)]
+    nats = 0.0
+    for number, part in enumerate(zip(*parts, strict=True), 1):
+        last = number == len(parts[0])  # then the processes take the mean of their gradients, hence × world
+        with nullcontext() if last else accelerator.no_sync(model):
+            loss = loss_of(model, *part)
+            accelerator.backward(loss * world / asked)
+        nats = nats + loss.detach().double()
+    answered = (targets[mine] != IGNORE).sum()
+    return torch.stack([nats, answered, (labels[mine] != IGNORE).sum() - answered])
+
+
+def loss_of(model, inputs, positions, targets):
+    """Summed cross-entropy in nats: inputs (B, M), positions and targets (B, O) -> ()."""
+    logits = model(inputs, inputs != ByteTokenizer.PAD, positions)  # (B, O, V)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+
+
+def new_row(step, **values):
+    """A row of log.csv; what is not known stays empty."""
+    columns = ("step", "bits", "held_out_bits", "learning_rate", "bytes_per_second", "not_asked")
+    return dict.fromkeys(columns, "") | {"step": step} | values
+
+
+def evaluate_held_out(model, crops, folder, step) -> float:
+    """Write samples; -> bits per hidden byte on held-out crops."""
+    model.eval()
+    write_samples(model, folder, step)
+    bits = held_out_bits(model, crops)
+    model.train()
+    return bits
 
 
 @torch.no_grad()
 def held_out_bits(model, crops, batch_size=32) -> float:
-    """Bits per hidden byte on held-out crops: whole words, [MASK] throughout, always the same holes."""
-    model.eval()
+    """Bits per hidden byte: crops (num_crops, M), whole words, [MASK] throughout, always the same holes.
+
+    Raises: InputError for crops in which nothing gets hidden.
+    """
     nats = hidden = 0.0
     for number, rows in enumerate(crops.split(batch_size)):
         ids = rows.long().to(model.device)
         generator = torch.Generator(ids.device).manual_seed(number)
         inputs, labels = mask_words(ids, generator=generator, always_mask=True)
-        nats += float(loss_of(model, inputs, labels))
-        hidden += int((labels != -100).sum())
-    model.train()
+        if (labels != IGNORE).any():
+            positions, targets = hole_positions(labels)
+            nats += float(loss_of(model, inputs, positions, targets))
+            hidden += int((targets != IGNORE).sum())
+    if not hidden:
+        raise InputError("the held-out text is too short: there is no word in it to hide")
     return nats / hidden / math.log(2)
 
 
-def write_samples(model, folder, step):
-    """What the model would put into a few holes by now, a line each."""
-    with open(folder / "samples.txt", "a", encoding="utf-8") as file:
-        for text in SAMPLES:
-            best = fill_mask(model, text, top_k=3)[0]
-            file.write(f"{step}\t{text}\t{' '.join(f'{b.text!a} {b.probability:.2f}' for b in best)}\n")
+def start_accelerator(precision: str):
+    """accelerate's view of this machine. Raises: InputError if it is not installed."""
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ModuleNotFoundError:
+        raise InputError("pre-training needs accelerate: pip install 'perceiver-edu[train]'") from None
+    AcceleratorState._reset_state(
+        reset_partial_state=True
+    )  # a notebook may train twice, with another precision
+    on_gpu = torch.cuda.is_available()
+    bf16 = precision == "bf16" or (precision == "auto" and on_gpu)
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not on_gpu)
 
 
-def log(folder, row):
-    path = folder / "log.csv"
-    new = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+def check_options(recipe: Recipe, micro_batch_size, precision, *intervals) -> None:
+    """Raises: InputError for what cannot work, before any work begins."""
+    choose("precision", precision, PRECISIONS)
+    if min(intervals) < 1:
+        raise InputError("save_every, evaluate_every and log_every must be at least 1 step")
+    world = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
+    micro = 1 if micro_batch_size is None else micro_batch_size
+    if micro < 1 or recipe.batch_size % (world * micro):
+        raise InputError(
+            f"batch_size {recipe.batch_size} must divide by {world} processes × micro-batches of {micro}"
+        )
 
 
-def open_run(folder: Path, recipe: Recipe, model, optimizer, resume: bool) -> int:
-    """Prepare `folder`, or load its newest checkpoint into model and optimizer -> the first step to do."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = sorted(folder.glob("checkpoint-*[0-9]"), key=lambda path: int(path.name.split("-")[1]))
-    if not resume:
-        if found or (folder / "log.csv").exists():
-            raise InputError(
-                f"{folder} already holds a run: go on with it by --resume, or choose another folder"
-            )
-        write_whole(folder / "recipe.json", to_json(asdict(recipe)))
-        return 0
-    if not found:
-        return 0
-    state = torch.load(found[-1] / "optimizer.pt", weights_only=True)
-    model.load_state_dict(load_folder(found[-1]).state_dict())
-    optimizer.load_state_dict(state)
-    return int(found[-1].name.split("-")[1])
+def pretrain_files(
+    data: str | Path | list | Stream,
+    folder: str | Path,
+    recipe: Recipe,
+    *,
+    held_out: str | Path | list | None = None,
+    held_out_crops: int = 512,
+    cache: str | Path | None = None,
+    resume: bool = False,
+    **options,
+) -> PerceiverIOForMaskedLM:
+    """`pretrain` on files and folders of text, see `read_documents`.
 
+    Args:
+        held_out_crops: how many crops of the held-out text to evaluate on, evenly spaced.
+        cache: a folder for the crops, so that they are made only once.
 
-def save_run(folder: Path, recipe: Recipe, model, optimizer, step: int) -> None:
-    """Write checkpoint-`step` beside the others and move it into place whole; then drop the older ones."""
-    unfinished, finished = folder / ".unfinished", folder / f"checkpoint-{step}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    save_pretrained(model, unfinished)
-    torch.save(optimizer.state_dict(), unfinished / "optimizer.pt")
-    older = list(folder.glob("checkpoint-*[0-9]"))
-    unfinished.rename(finished)
-    for path in older:
-        shutil.rmtree(path)
-
-
-def pretrain_files(data, folder, recipe, *, held_out=None, held_out_crops=512, cache=None, **options):
-    """`pretrain` on files and folders of text, see `read_documents`."""
-    length = recipe.config.max_position_embeddings
-    crops = load_crops(data, length, cache=cache)
+    Raises: InputError as `pretrain` and `load_crops`; what can be checked before reading is.
+    """
+    folder, main = Path(folder), os.environ.get("RANK", "0") == "0"
+    if main:
+        with claim(folder):
+            check_run(folder, asdict(recipe), resume)
+    length, quiet = recipe.config.max_position_embeddings, not (main and options.get("progress", True))
     if held_out is not None:
-        held_out = load_crops(held_out, length, cache=cache, progress=False)
-        held_out = held_out[:: max(1, len(held_out) // held_out_crops)][:held_out_crops]
-    return pretrain(crops, Path(folder), recipe, held_out=held_out, **options)
+        held_out = spread(load_crops(held_out, length, cache=cache, progress=False), held_out_crops)
+    if not isinstance(data, Stream):
+        data = load_crops(data, length, cache=cache, progress=not quiet)
+    return pretrain(data, folder, recipe, held_out=held_out, resume=resume, **options)

@@ -117,6 +117,20 @@ def test_sides_multiply_what_the_neighbours_tell():
     )
 
 
+def test_a_neighbour_that_tells_nothing_new_changes_nothing():
+    """At this distance "a" comes four times in five, whatever stands beside it: so it does beside "x"."""
+    a, b, x, y = (OFFSET + ord(letter) for letter in "abxy")
+    counts = empty()
+    counts["unigram"][0, a] = counts["unigram"][0, b] = 500_000
+    counts["geometry"][1, 1, a], counts["geometry"][1, 1, b] = 400_000, 100_000
+    for side in ("left", "right"):
+        for neighbour in (x, y):
+            counts[side][neighbour, 1, a], counts[side][neighbour, 1, b] = 400_000, 100_000
+    guess = Baselines(counts)(*masked("xax", "x_x"))
+    for name in ("geometry", "left", "right", "sides"):
+        assert guess[name][0, a].exp().item() == pytest.approx(0.8, abs=1e-3), name
+
+
 def test_no_guess_is_impossible():
     guess = Baselines(empty())(*masked("\u00ff", "__"))
     assert all(torch.isfinite(log_probs).all() for log_probs in guess.values())

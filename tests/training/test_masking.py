@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses import FakeTensorMode
 
 from perceiver_edu import ByteTokenizer
 from perceiver_edu.errors import InputError
@@ -63,6 +64,7 @@ def words_by_loop(row):
 
 
 @given(batches)
+@settings(deadline=None)  # a busy machine is no failure
 def test_word_units_are_the_words(rows):
     for row, units in zip(rows, word_units(torch.tensor(rows)).tolist(), strict=True):
         expected = [0] * len(row)
@@ -80,6 +82,7 @@ def test_word_units_of_an_example():
 
 
 @given(batches, st.integers(0, 99))
+@settings(deadline=None)  # a busy machine is no failure
 def test_span_units_cover_every_byte_in_runs(rows, seed):
     ids = torch.tensor(rows)
     units = span_units(ids, 3, seeded(seed))
@@ -92,7 +95,7 @@ def test_span_units_cover_every_byte_in_runs(rows, seed):
 
 @pytest.mark.parametrize("mask", MASKINGS)
 @given(batches, st.floats(0, 1), st.booleans(), st.integers(0, 99))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_labels_tell_what_was_hidden_and_the_rest_is_untouched(mask, rows, fraction, always_mask, seed):
     ids = torch.tensor(rows)
     before = ids.clone()
@@ -108,6 +111,7 @@ def test_labels_tell_what_was_hidden_and_the_rest_is_untouched(mask, rows, fract
 
 
 @given(batches, st.floats(0, 1), st.integers(0, 99))
+@settings(deadline=None)  # a busy machine is no failure
 def test_words_are_hidden_whole_with_their_leading_space(rows, fraction, seed):
     ids = torch.tensor(rows)
     inputs, labels = mask_words(ids, fraction, seeded(seed))
@@ -233,6 +237,7 @@ def test_wrong_proportions_are_refused():
 
 
 @given(batches, st.integers(0, 99))
+@settings(deadline=None)  # a busy machine is no failure
 def test_hole_positions_list_every_label_once(rows, seed):
     ids = torch.tensor(rows)
     _, labels = mask_bytes(ids, 0.4, seeded(seed))
@@ -259,6 +264,17 @@ def test_hide_takes_units_of_any_shape():
     hidden = hide(ids, units, 0.5, seeded())[1] != IGNORE
     assert (hidden.sum(1) == 4).all()
     assert (hidden[:, 0] == hidden[:, 2]).all() and (hidden[:, 0] != hidden[:, 1]).all()
+
+
+@pytest.mark.parametrize("mask", MASKINGS)
+def test_no_step_leaves_the_device_of_the_ids(mask):
+    """Fake tensors compute devices and shapes only, and refuse a mixture of devices, as a GPU would."""
+    with FakeTensorMode():
+        ids = torch.empty(4, 16, dtype=torch.int64, device="meta")
+        inputs, labels = mask(ids)
+        positions, targets = hole_positions(labels, size=5)
+    assert {tensor.device.type for tensor in (inputs, labels, positions, targets)} == {"meta"}
+    assert inputs.dtype == labels.dtype == torch.int64
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

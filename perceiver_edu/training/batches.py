@@ -1,0 +1,123 @@
+"""From data and a step number to what the model is shown at that step.
+
+Everything random follows from (seed, step) alone: which crops, in what order, which bytes are hidden. So a
+run that was cut off goes on exactly as if it had not been, and processes share a batch without a word.
+"""
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count, islice
+
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.training.corpus import RECIPE, in_groups, pack, shorten, stream_recipe
+from perceiver_edu.training.recipe import MASKS, Recipe, seed_of
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Text that comes in order, and is too much to keep: read in chunks, each shuffled in memory.
+
+    To go on at a later step, the stream is read again from its beginning, and whole chunks are passed over:
+    the same batches as before, at the price of reading. When the stream ends, its next epoch begins.
+    """
+
+    name: str
+    open: Callable[[int], Iterable[str]]  # epoch -> its documents, each time the same
+    chunk_steps: int = 64  # steps that one chunk lasts
+
+    def batches(self, recipe: Recipe, first_step: int) -> Iterator[torch.Tensor]:
+        """The crops of each step from `first_step` on, without end: (batch_size, M) int16."""
+        passed, begun = divmod(first_step, self.chunk_steps)
+        size = self.chunk_steps * recipe.batch_size
+        crops = pack(self.documents(), recipe.config.max_position_embeddings)
+        next(islice(crops, passed * size, passed * size), None)
+        for number, chunk in enumerate(in_groups(crops, size), passed):
+            order = shuffled(size, seed_of(recipe.seed, "chunk", number))
+            yield from torch.stack(chunk)[order].split(recipe.batch_size)[begun:]
+            begun = 0
+
+    def documents(self) -> Iterator[str]:
+        """All epochs, one after the other. Raises: InputError for a stream without any text."""
+        for epoch in count():
+            some = False
+            for text in self.open(epoch):
+                some = some or bool(text)
+                yield text
+            if not some:
+                raise InputError(f"{self.name}: there is no text in this stream")
+
+
+def c4_and_wikipedia(seed: int, sources=RECIPE) -> Stream:
+    """70 % C4, 30 % Wikipedia, by bytes, from the hub: what `deepmind/language-perceiver` was trained on."""
+    return Stream("c4-wikipedia", lambda epoch: stream_recipe(sources, seed=seed + 1_000_003 * epoch))
+
+
+STREAMS = {"c4-wikipedia": c4_and_wikipedia}  # by name: seed -> Stream
+
+
+def batches(data: torch.Tensor | Stream, recipe: Recipe, first_step: int, device) -> Iterator[torch.Tensor]:
+    """The crops of each step from `first_step` to the last: (batch_size, M) int16, on `device`."""
+    steps = range(first_step, recipe.steps)
+    if isinstance(data, Stream):
+        for _, crops in zip(steps, data.batches(recipe, first_step), strict=False):
+            yield crops.to(device)
+    else:
+        crops = data.to(device)  # all of them, once
+        for step in steps:
+            yield crops[rows_of_step(recipe, len(crops), step).to(device, non_blocking=True)]
+
+
+def rows_of_step(recipe: Recipe, num_crops: int, step: int) -> torch.Tensor:
+    """Which crops a step trains on: (batch_size,) row numbers. Each epoch has its own order of all crops."""
+    wanted = torch.arange(step * recipe.batch_size, (step + 1) * recipe.batch_size)
+    epochs, places = wanted // num_crops, wanted % num_crops
+    rows = torch.empty_like(wanted)
+    for epoch in epochs.unique().tolist():
+        here = epochs == epoch
+        rows[here] = shuffled(num_crops, seed_of(recipe.seed, "order", epoch))[places[here]]
+    return rows
+
+
+@lru_cache(maxsize=2)
+def shuffled(length: int, seed: int) -> torch.Tensor:
+    """0..length-1 in random order, (length,)."""
+    return torch.randperm(length, generator=torch.Generator().manual_seed(seed))
+
+
+def hide_bytes(recipe: Recipe, ids: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """ids (B, M) int64 -> inputs (B, M) with holes, labels (B, M) with -100 where nothing is asked."""
+    generator = torch.Generator(ids.device).manual_seed(seed_of(recipe.seed, "masks", step))
+    if recipe.short:
+        ids = shorten(ids, recipe.short, generator=generator)
+    masks = "bytes" if step < recipe.bytes_first * recipe.steps else recipe.masks
+    return MASKS[masks](ids, recipe.fraction, generator)
+
+
+def holes_of_row(recipe: Recipe) -> int:
+    """O, the positions to decode in each row, where one shape must do for all batches.
+
+    A row with a very long word may have more hidden bytes than that: the last ones are not asked for.
+    """
+    longest = recipe.config.max_position_embeddings
+    size = math.ceil(recipe.fraction * longest) + max(32, longest // 16)
+    return min(longest, math.ceil(size / 8) * 8)
+
+
+def describe(data: torch.Tensor | Stream) -> dict:
+    """What tells one corpus from another."""
+    if isinstance(data, Stream):
+        return {"stream": data.name, "chunk_steps": data.chunk_steps}
+    num_crops, length = data.shape
+    return {"crops": num_crops, "length": length, "crc32": zlib.crc32(data.cpu().numpy())}
+
+
+def spread(crops: torch.Tensor, number: int) -> torch.Tensor:
+    """`number` of the crops, evenly spaced; all of them if there are no more."""
+    if len(crops) <= number:
+        return crops
+    return crops[torch.arange(number) * len(crops) // number]

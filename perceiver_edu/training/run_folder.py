@@ -1,0 +1,183 @@
+"""What a run leaves on the disk, such that it can be cut off at any moment, also while it writes.
+
+    recipe.json       what the run does, and a fingerprint of its data
+    log.csv           a row every so many steps
+    samples.txt       what the model put into a few holes as it learned
+    checkpoint-N/     all that is needed to go on from step N: model, optimizer, log and samples as they were
+    model/            the finished model
+
+A checkpoint is written under another name and moved into place whole; only then the one before it goes.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.fill_mask import fill_mask
+from perceiver_edu.pretrained import load_folder, read_json, save_pretrained, to_json, write_whole
+from perceiver_edu.tokenizer import ByteTokenizer
+
+RECORDS = ("log.csv", "samples.txt")
+UNFINISHED = ".unfinished"
+
+SAMPLES = (
+    "The cat sat on the[MASK][MASK][MASK][MASK] by the fire.",
+    "She opened the door and went[MASK][MASK][MASK][MASK][MASK] the house.",
+    "It was a very l[MASK]ng time ago.",
+)
+
+
+@contextmanager
+def claim(folder: Path):
+    """Make `folder`, and let no other process train in it until this one is done, or dead.
+
+    Raises: InputError if another process has it, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "a")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror or error}") from None
+    with lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another process is training in {folder}") from None
+        except (ImportError, OSError):
+            pass  # Windows, or a file system without locks
+        yield
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, oldest first."""
+    return sorted(folder.glob("checkpoint-*[0-9]"), key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def check_run(folder: Path, wanted: dict, resume: bool) -> None:
+    """May a run with these fields of recipe.json start, or go on, in `folder`? Changes nothing.
+
+    To go on, every field must be as it was, but for `steps`: the learning rate and the curriculum then follow
+    the new number from there on.
+
+    Raises: InputError, naming the fields that differ.
+    """
+    found = checkpoints(folder)
+    if not resume and (found or any((folder / name).exists() for name in ("recipe.json", *RECORDS))):
+        raise InputError(f"{folder} already holds a run: go on with it by --resume, or take another folder")
+    if resume and found:
+        before, now = flat(read_json(folder / "recipe.json")), flat(json.loads(to_json(wanted)))
+        differing = [key for key in now if key != "steps" and now[key] != before.get(key)]
+        if differing:
+            changes = "; ".join(f"{key} was {before.get(key)!r}, now {now[key]!r}" for key in differing)
+            raise InputError(f"{folder} holds a run of another recipe: {changes}")
+        if now["steps"] < step_of(found[-1]):
+            raise InputError(f"{folder} is at step {step_of(found[-1])}, past steps={now['steps']}")
+
+
+def flat(values: dict, prefix: str = "") -> dict:
+    """{"config": {"d_model": 8}} -> {"config.d_model": 8}."""
+    items = {}
+    for key, value in values.items():
+        items |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return items
+
+
+def open_run(folder: Path, wanted: dict, resume: bool) -> None:
+    """Put `folder` into the state of its newest checkpoint, or of a run that has yet to begin.
+
+    Raises: InputError as `check_run`.
+    """
+    check_run(folder, wanted, resume)
+    *older, newest = [None, *checkpoints(folder)]
+    for leftover in [folder / UNFINISHED, *older[1:]]:
+        shutil.rmtree(leftover, ignore_errors=True)
+    for pattern in (*(f".{name}.*" for name in ("recipe.json", *RECORDS)), "model/.*"):
+        for leftover in folder.glob(pattern):  # what `write_whole` was writing when it was killed
+            leftover.unlink()
+    for name in RECORDS:
+        if newest and (newest / name).exists():
+            write_whole(folder / name, (newest / name).read_bytes())
+        else:
+            (folder / name).unlink(missing_ok=True)
+    write_whole(folder / "recipe.json", to_json(wanted))
+    sync_folder(folder)
+
+
+def load_checkpoint(folder: Path, model, optimizer) -> tuple[int, torch.Tensor | None]:
+    """The newest checkpoint into model and optimizer -> its step (0: there is none) and its tally.
+
+    Raises: InputError for a checkpoint that somebody has damaged.
+    """
+    if not checkpoints(folder):
+        return 0, None
+    newest = checkpoints(folder)[-1]
+    try:
+        state = torch.load(newest / "training.pt", map_location="cpu", weights_only=True)
+        step, tally = state["step"], state["tally"]
+        # only the moments: learning rate and the like come from the recipe, the kernel from the machine
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": state["optimizer"]})
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise InputError(f"{newest / 'training.pt'} is missing or damaged: {error}") from None
+    model.load_state_dict(load_folder(newest).state_dict())
+    return step, tally
+
+
+def save_checkpoint(folder: Path, model, optimizer, step: int, tally: torch.Tensor) -> None:
+    """Write checkpoint-`step`; then drop the older ones."""
+    unfinished, older = folder / UNFINISHED, checkpoints(folder)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    save_pretrained(model, unfinished)
+    state = io.BytesIO()
+    torch.save({"step": step, "tally": tally.cpu(), "optimizer": optimizer.state_dict()["state"]}, state)
+    write_whole(unfinished / "training.pt", state.getvalue())
+    for name in RECORDS:
+        if (folder / name).exists():
+            write_whole(unfinished / name, (folder / name).read_bytes())
+    sync_folder(unfinished)
+    unfinished.rename(folder / f"checkpoint-{step}")
+    sync_folder(folder)
+    for path in older:
+        shutil.rmtree(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` outlive a power cut, as fsync does for what is in a file."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def log(folder: Path, row: dict) -> None:
+    """One more row of log.csv."""
+    path = folder / "log.csv"
+    new = not path.exists()
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, row, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def write_samples(model, folder: Path, step: int) -> None:
+    """What the model would put into a few holes by now, a line each."""
+    with open(folder / "samples.txt", "a", encoding="utf-8") as file:
+        for text in SAMPLES:
+            if len(ByteTokenizer().encode(text)) <= model.config.max_position_embeddings:
+                best = fill_mask(model, text, top_k=3)[0]
+                file.write(f"{step}\t{text}\t{' '.join(f'{b.text!a} {b.probability:.2f}' for b in best)}\n")

@@ -1,0 +1,54 @@
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from perceiver_edu import InputError
+from perceiver_edu.instruments import figure, pipeline
+
+InteractiveShell.instance()  # `display` speaks to this, as in a notebook
+
+
+def test_a_figure_is_shown_once_with_its_alt_text_and_closed():
+    before = plt.get_fignums()
+    with capture_output() as shown, figure(alt="A line that rises.") as ax:
+        ax.plot([1, 2])
+    (output,) = shown.outputs
+    assert output.data["image/png"] and output.metadata["image/png"]["alt"] == "A line that rises."
+    assert plt.get_fignums() == before
+
+
+def test_a_figure_without_alt_text_is_refused():
+    with pytest.raises(InputError, match="alt text"), figure(alt=" "):
+        pass
+
+
+def test_after_an_error_no_figure_is_left_or_shown():
+    before = plt.get_fignums()
+    with capture_output() as shown, pytest.raises(RuntimeError), figure(alt="None."):
+        raise RuntimeError("planted")
+    assert plt.get_fignums() == before and not shown.outputs
+
+
+def test_the_pipeline_shows_the_shapes_of_the_run(model, batch):
+    fig, ax = plt.subplots()
+    shapes = pipeline(ax, model, batch[0][:1, :21], torch.tensor([3, 4, 5]))
+    drawn = " ".join(text.get_text() for text in ax.texts)
+    plt.close(fig)
+    assert list(shapes.values()) == [
+        (1, 21),
+        (1, 21, 16),
+        (1, 5, 12),
+        (1, 5, 12),
+        (1, 3, 16),
+        (1, 3, 262),
+        (1, 3, 16),
+    ]
+    for shape in shapes.values():
+        assert " × ".join(map(str, shape)) in drawn
+    assert "3 × self-attend" in drawn

@@ -1,0 +1,269 @@
+"""`perceiver-edu pretrain` and `perceiver-edu evaluate`, as their users see them."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from perceiver_edu import PerceiverIOForMaskedLM, cli, load_pretrained, save_pretrained
+from perceiver_edu.pretrained import load_folder, to_json
+from perceiver_edu.training.recipe import sized
+from tests.training.test_pretrain import CONFIG, HELDOUT, rows
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command in this process -> exit code, stdout, stderr."""
+    torch.set_num_threads(1)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        with pytest.raises(SystemExit) as done:
+            cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return done.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with an untrained tiny model."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    save_pretrained(PerceiverIOForMaskedLM(sized("tiny")), folder)
+    return folder
+
+
+def assert_one_line(code, out, err, message):
+    assert code == 2, err
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert err.startswith("perceiver-edu: ")
+    assert message in err
+
+
+@pytest.mark.parametrize("command", ["pretrain", "evaluate"])
+def test_help(run, command):
+    code, out, err = run(command, "--help")
+    assert (code, err) == (0, "")
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert f"\n    perceiver-edu {command} " in out
+
+
+# ---------------------------------------------------------------- pretrain
+
+
+def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
+    output = tmp_path / "run"
+    train = ["pretrain", HELDOUT, "-o", output, "--size", "tiny", "--batch-size", 2]
+    code, out, err = run(*train, "--steps", 3, "--held-out", HELDOUT)
+    assert (code, out) == (0, f"the model is in {output / 'model'}\n"), err
+    assert "bits/byte" in err and "kB/s" in err
+    assert [row["step"] for row in rows(output)] == ["0", "3"]
+    assert all(0 < float(row["held_out_bits"]) < 9 for row in rows(output))
+    assert load_folder(output / "model").config == sized("tiny")
+    assert (output / "samples.txt").read_text().count("\n") == 6
+    assert run("fill", "The c[MASK]t", "-w", output / "model")[0] == 0
+
+    assert_one_line(*run(*train), "already holds a run: go on with it by --resume")
+    assert_one_line(*run(*train, "--steps", 4, "--resume", "--seed", 1), "seed was 0, now 1")
+    assert run(*train, "--steps", 4, "--resume")[0] == 0
+    assert [row["step"] for row in rows(output)] == ["0", "3", "4"]
+
+
+def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_path):
+    (tmp_path / "config.json").write_bytes(to_json({"model_type": "perceiver"} | CONFIG.to_dict()))
+    options = {
+        "steps": 2,
+        "batch_size": 4,
+        "learning_rate": 0.01,
+        "warmup": 1,
+        "masks": "words",
+        "bytes_first": 0.0,
+        "short": 0.5,
+        "start": "usual",
+        "seed": 7,
+    }
+    arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+    code, _, err = run(
+        *("pretrain", HELDOUT, "-o", tmp_path / "run", "--config", tmp_path / "config.json", *arguments),
+        *("--micro-batch-size", 2, "--precision", "bf16", "--cache", tmp_path / "cache"),
+        *("--save-every", 1, "--evaluate-every", 1),
+    )
+    assert code == 0, err
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert {name: recipe[name] for name in options} == options
+    assert recipe["config"] == CONFIG.to_dict()
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
+    assert len(rows(tmp_path / "run")) == 2  # evaluate_every
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "what to train on? Give files or folders of text, or --recipe c4-wikipedia"),
+        ([HELDOUT, "--recipe", "c4-wikipedia"], "what to train on?"),
+        (["--recipe", "bookcorpus"], "no recipe 'bookcorpus'; there is c4-wikipedia"),
+        (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["{tmp}/empty.txt"], "no text in"),
+        (["{tmp}/garbled.jsonl"], "line 1: not JSON"),
+        ([HELDOUT, "--held-out", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        ([HELDOUT, "--held-out", "{tmp}/short.txt"], "the held-out text is too short"),
+        ([HELDOUT, "--size", "huge"], "no size 'huge'; there is tiny, small, full"),
+        ([HELDOUT, "--config", "{tmp}/garbled.jsonl"], "garbled.jsonl"),
+        ([HELDOUT, "--config", "nowhere.json"], "nowhere.json"),
+        ([HELDOUT, "--size", "tiny", "--config", "nowhere.json"], "give one of them"),
+        ([HELDOUT, "--masks", "letters"], "no masks 'letters'"),
+        ([HELDOUT, "--start", "cold"], "no start 'cold'"),
+        ([HELDOUT, "--precision", "fp8"], "no precision 'fp8'"),
+        ([HELDOUT, "--learning-rate", "0"], "learning_rate must be more than 0, got 0.0"),
+        ([HELDOUT, "--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        ([HELDOUT, "--micro-batch-size", "5"], "batch_size 64 must divide by"),
+        ([HELDOUT, "--steps", "-1"], "steps must be at least 1, got -1"),
+        ([HELDOUT, "--save-every", "0"], "must be at least 1 step"),
+        ([HELDOUT, "-o", "{tmp}/empty.txt/run"], "cannot write to"),
+    ],
+)
+def test_what_the_user_did_wrong_is_one_line_before_the_training(
+    run, tmp_path, monkeypatch, arguments, message
+):
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "short.txt").write_text("a")
+    (tmp_path / "garbled.jsonl").write_text("{")
+    monkeypatch.setattr("perceiver_edu.training.pretrain.train_step", lambda *_: pytest.fail("it trains"))
+    arguments = [str(argument).replace("{tmp}", str(tmp_path)) for argument in arguments]
+    output = [] if "-o" in arguments else ["-o", tmp_path / "run"]
+    code, out, err = run("pretrain", *output, *arguments)
+    assert_one_line(code, out, err[err.find("perceiver-edu: ") :], message)
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_pretrain_needs_none_of_what_a_bare_machine_may_lack(tmp_path):
+    code = (
+        "import sys\n"
+        "for name in ('datasets', 'torchao', 'rich', 'pyarrow', 'matplotlib', 'transformers'):\n"
+        "    sys.modules[name] = None\n"  # importing it fails
+        "from perceiver_edu.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    arguments = [
+        "pretrain",
+        HELDOUT,
+        "-o",
+        tmp_path / "run",
+        "--size",
+        "tiny",
+        "--batch-size",
+        "2",
+        "--steps",
+        "2",
+    ]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "model" / "model.safetensors").exists()
+
+
+def test_without_accelerate_pretrain_says_what_to_install(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    code, out, err = run("pretrain", HELDOUT, "-o", tmp_path / "run", "--size", "tiny")
+    assert code == 2 and out == ""
+    assert err.splitlines()[-1].endswith("pre-training needs accelerate: pip install 'perceiver-edu[train]'")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="interrupts as POSIX does")
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    command = [
+        "pretrain",
+        HELDOUT,
+        "-o",
+        tmp_path,
+        "--size",
+        "tiny",
+        "--batch-size",
+        "2",
+        "--save-every",
+        "1",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "perceiver_edu.cli", *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(tmp_path.glob("checkpoint-*")):
+        time.sleep(0.1)
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert out == "" and "Traceback" not in err
+    *_, advice, last = err.splitlines()
+    saved = max(tmp_path.glob("checkpoint-*[0-9]"), key=lambda path: path.stat().st_mtime)
+    assert advice == f"saved in {saved}; to go on from there: the same command and --resume"
+    assert last == "perceiver-edu: interrupted"
+    load_folder(saved)
+
+
+# ---------------------------------------------------------------- evaluate
+
+
+def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
+    code, out, err = run("evaluate", weights, "--crops", 6)
+    assert code == 0, err
+    assert "; 6 crops of 96 ids; seed 0" in out.splitlines()[0]
+    assert {line.split("|")[0].strip() for line in out.splitlines() if "|" in line} >= {"model", "geometry"}
+    assert "cloze: first guess right" in out
+    parameters = sum(parameter.numel() for parameter in load_pretrained(str(weights)).parameters())
+    assert f"weights: {weights}, {parameters:,} parameters, on cpu" in err
+    assert "cloze" not in run("evaluate", weights, "--crops", 2, "--no-cloze")[1]
+
+
+def test_evaluate_json_is_one_object(run, weights, tmp_path):
+    (tmp_path / "mine.txt").write_text(
+        "Once upon a time there was a text of its own, and it was long enough. " * 9
+    )
+    arguments = ["evaluate", weights, "--data", tmp_path / "mine.txt", "--crops", 3, "--seed", 4, "--json"]
+    code, out, _ = run(*arguments)
+    answer = json.loads(out)
+    assert code == 0 and out.isascii()
+    assert (answer["num_crops"], answer["crop_length"], answer["seed"]) == (3, 96, 4)
+    assert 7 < answer["scores"]["model"]["bits"] < 9  # untrained
+    assert (
+        answer["cloze"]["right"]
+        <= answer["cloze"]["right_among_five"]
+        <= len(answer["cloze"]["guesses"])
+        == 40
+    )
+    assert json.loads(run(*arguments)[1]) == answer
+    assert "cloze" not in json.loads(run(*arguments, "--no-cloze")[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["/no/such/folder"], "/no/such/folder"),
+        (["{weights}", "--data", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["{weights}", "--crops", "0"], "--crops must be at least 1, got 0"),
+        (["{weights}", "-d", "toaster"], "'toaster'"),
+    ],
+)
+def test_evaluate_user_errors(run, weights, arguments, message):
+    assert_one_line(*run("evaluate", *(a.replace("{weights}", str(weights)) for a in arguments)), message)
+
+
+def test_an_installed_package_needs_data_to_evaluate_on(run, weights, monkeypatch):
+    monkeypatch.setattr(cli, "HELD_OUT", Path("/no/such/file"))
+    assert_one_line(
+        *run("evaluate", weights), "the installed package holds no text to evaluate on: name some by --data"
+    )

@@ -1,0 +1,685 @@
+"""The trainer: it goes on exactly, survives being killed, and several processes make the gradients of one."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from perceiver_edu import ByteTokenizer, PerceiverIOConfig, cli
+from perceiver_edu.errors import InputError
+from perceiver_edu.pretrained import load_folder
+from perceiver_edu.training import pretrain as trainer
+from perceiver_edu.training.batches import (
+    Stream,
+    batches,
+    c4_and_wikipedia,
+    describe,
+    hide_bytes,
+    holes_of_row,
+    rows_of_step,
+    spread,
+)
+from perceiver_edu.training.corpus import crop_pack, load_crops
+from perceiver_edu.training.masking import IGNORE, hole_positions
+from perceiver_edu.training.pretrain import (
+    backward,
+    held_out_bits,
+    pretrain,
+    pretrain_files,
+    start_accelerator,
+)
+from perceiver_edu.training.recipe import SIZES, Recipe, learning_rate, new_model, sized
+from perceiver_edu.training.run_folder import checkpoints, claim, step_of
+
+HELDOUT = Path(__file__).parents[1] / "data" / "heldout.jsonl"
+CONFIG = PerceiverIOConfig(
+    max_position_embeddings=40,
+    d_model=8,
+    num_latents=3,
+    d_latents=12,
+    num_self_attends_per_block=1,
+    num_self_attention_heads=2,
+    num_cross_attention_heads=2,
+    qk_channels=None,
+    v_channels=None,
+    cross_attention_shape_for_attention="q",
+    attention_probs_dropout_prob=0.3,
+)
+RECIPE = Recipe(steps=10, batch_size=4, warmup=2, bytes_first=0.5, short=0.5, config=CONFIG)
+OFTEN = {"log_every": 2, "evaluate_every": 4, "save_every": 3, "progress": False}
+RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """So that sums are added up in the same order, also on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return spread(load_crops(HELDOUT, 40, progress=False), 50)
+
+
+def rows(folder, without=("bytes_per_second",)):
+    """log.csv as dictionaries, less what depends on the clock."""
+    with open(folder / "log.csv", newline="") as file:
+        return [
+            {key: value for key, value in row.items() if key not in without} for row in csv.DictReader(file)
+        ]
+
+
+def assert_same_run(one, other):
+    """Bitwise the same weights, the same log and samples."""
+    first, second = (load_file(folder / "model" / "model.safetensors") for folder in (one, other))
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+    assert rows(one) == rows(other)
+    assert (one / "samples.txt").read_bytes() == (other / "samples.txt").read_bytes()
+
+
+def assert_same_answers(one, other, crops):
+    """But for rounding. Weights would not do: keys' biases change nothing, so rounding drives them anywhere."""
+    logits = [model.eval()(crops[:4].long()) for model in (one, other)]
+    assert (logits[0] - logits[1]).abs().max() < 1e-3 * logits[0].abs().max()
+
+
+def cut_off(monkeypatch, at):
+    """From now on, the step `at` never comes."""
+    original = trainer.train_step
+
+    def step(*arguments, **options):
+        if arguments[5] == at:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(trainer, "train_step", step)
+
+
+# ---------------------------------------------------------------- going on
+
+
+@pytest.fixture(scope="module")
+def unbroken(crops, tmp_path_factory):
+    """A run from beginning to end: log rows at 2, 4, …; checkpoints at 3, 6, 9, 10."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("run") / "unbroken"
+    pretrain(crops, folder, RECIPE, held_out=crops[:8], **OFTEN)
+    return folder
+
+
+@pytest.mark.parametrize("at", [0, 2, 5, 8, 9])
+def test_a_run_that_was_cut_off_goes_on_exactly(crops, unbroken, tmp_path, monkeypatch, at):
+    with monkeypatch.context() as patch:
+        cut_off(patch, at)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(crops, tmp_path, RECIPE, held_out=crops[:8], **OFTEN)
+    assert not (tmp_path / "model").exists()
+    assert [step_of(path) for path in checkpoints(tmp_path)] == ([at // 3 * 3] if at >= 3 else [])
+    torch.rand(at + 1)  # what else was drawn in this process does not matter
+    pretrain(crops, tmp_path, RECIPE, held_out=crops[:8], resume=True, **OFTEN)
+    assert_same_run(tmp_path, unbroken)
+    assert [row["step"] for row in rows(tmp_path)] == ["0", "2", "4", "6", "8", "10"]
+    assert [row["step"] for row in rows(tmp_path) if row["held_out_bits"]] == ["0", "4", "8", "10"]
+
+
+def test_a_run_of_many_interruptions(crops, unbroken, tmp_path, monkeypatch):
+    for at in (4, 7, 7, 9):
+        with monkeypatch.context() as patch:
+            cut_off(patch, at)
+            with pytest.raises(KeyboardInterrupt):
+                pretrain(crops, tmp_path, RECIPE, held_out=crops[:8], resume=True, **OFTEN)
+    pretrain(crops, tmp_path, RECIPE, held_out=crops[:8], resume=True, **OFTEN)
+    assert_same_run(tmp_path, unbroken)
+
+
+def test_a_finished_run_only_writes_its_model_again(crops, unbroken, tmp_path):
+    pretrain(crops, tmp_path, RECIPE, held_out=crops[:8], **OFTEN)
+    (tmp_path / "model" / "config.json").unlink()
+    pretrain(crops, tmp_path, RECIPE, held_out=crops[:8], resume=True, **OFTEN)
+    assert_same_run(tmp_path, unbroken)
+    assert load_folder(tmp_path / "model").config == CONFIG
+
+
+def test_a_run_goes_on_with_more_steps_but_not_with_fewer(crops, tmp_path):
+    pretrain(crops, tmp_path, RECIPE, **OFTEN)
+    before = rows(tmp_path)
+    with pytest.raises(InputError, match="is at step 10, past steps=8"):
+        pretrain(crops, tmp_path, replace(RECIPE, steps=8), resume=True, **OFTEN)
+    pretrain(crops, tmp_path, replace(RECIPE, steps=14), resume=True, **OFTEN)
+    assert rows(tmp_path)[: len(before)] == before
+    assert [row["step"] for row in rows(tmp_path)][-2:] == ["12", "14"]
+    assert json.loads((tmp_path / "recipe.json").read_text())["steps"] == 14
+
+
+def test_another_recipe_or_other_data_is_refused_by_name(crops, tmp_path):
+    pretrain(crops, tmp_path, RECIPE, **OFTEN)
+    kept = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
+    wider = replace(RECIPE, learning_rate=1e-3, config=replace(CONFIG, num_latents=5))
+    with pytest.raises(InputError) as error:
+        pretrain(crops, tmp_path, wider, resume=True, **OFTEN)
+    assert "learning_rate was 0.002, now 0.001; config.num_latents was 3, now 5" in str(error.value)
+    with pytest.raises(InputError, match=r"data\.crops was 50, now 49; data\.crc32 was"):
+        pretrain(crops[1:], tmp_path, RECIPE, resume=True, **OFTEN)
+    with pytest.raises(InputError, match="already holds a run: go on with it by --resume"):
+        pretrain(crops, tmp_path, RECIPE, **OFTEN)
+    assert kept == sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
+
+
+def test_what_a_killed_process_left_half_written_is_cleaned_up(crops, unbroken, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        cut_off(patch, 7)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(crops, tmp_path, RECIPE, held_out=crops[:8], **OFTEN)
+    leftovers = [
+        tmp_path / ".unfinished" / "model.safetensors",
+        tmp_path / "checkpoint-3" / "config.json",
+        tmp_path / ".log.csv.x1y2",
+        tmp_path / "model" / ".model.safetensors.x1y2",
+    ]
+    for path in leftovers:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{")
+    with open(tmp_path / "log.csv", "a") as file:
+        file.write("8,3.1")
+    pretrain(crops, tmp_path, RECIPE, held_out=crops[:8], resume=True, **OFTEN)
+    assert_same_run(tmp_path, unbroken)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".lock",
+        "checkpoint-10",
+        "log.csv",
+        "model",
+        "recipe.json",
+        "samples.txt",
+    ]
+
+
+def test_a_damaged_checkpoint_is_an_error_that_names_the_file(crops, tmp_path):
+    pretrain(crops, tmp_path, RECIPE, **OFTEN)
+    state = tmp_path / "checkpoint-10" / "training.pt"
+    state.write_bytes(state.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"checkpoint-10/training\.pt is missing or damaged"):
+        pretrain(crops, tmp_path, RECIPE, resume=True, **OFTEN)
+
+
+def test_transformers_opens_the_model_and_computes_the_same(crops, tmp_path):
+    from transformers import PerceiverForMaskedLM
+
+    ours = pretrain(crops, tmp_path, RECIPE, **OFTEN)
+    theirs = PerceiverForMaskedLM.from_pretrained(tmp_path / "model", dtype=torch.float32).eval()
+    ids = crops[:2].long()
+    mask = ids != ByteTokenizer.PAD
+    with torch.no_grad():
+        difference = ours(ids, mask) - theirs(ids, attention_mask=mask).logits
+    assert not ours.training
+    assert difference.abs().max() < 1e-5
+
+
+# ---------------------------------------------------------------- being killed
+
+KILL = """
+import os, random, signal, sys, time
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from safetensors.torch import load_file
+from perceiver_edu.pretrained import load_folder
+from perceiver_edu.training.run_folder import checkpoints, step_of
+from tests.training.test_pretrain import HELDOUT, CONFIG, Recipe, load_crops, pretrain
+import accelerate, perceiver_edu.training.pretrain
+
+folder, kills = Path(sys.argv[1]), int(sys.argv[2])
+recipe = Recipe(steps=100_000, batch_size=2, config=CONFIG)
+crops = load_crops(HELDOUT, 40, progress=False)
+random.seed(0)
+step = while_saving = 0
+while kills:  # this process has imported everything and computed nothing: its children start at once
+    child = os.fork()
+    if not child:
+        pretrain(crops, folder, recipe, log_every=1, save_every=1, resume=True, progress=False)
+    while not folder.exists() or not checkpoints(folder) or step_of(checkpoints(folder)[-1]) <= step:
+        time.sleep(0.01)
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "the run ended by itself"
+    time.sleep(random.uniform(0, 0.3))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    kills -= 1
+    while_saving += (folder / ".unfinished").exists() or len(checkpoints(folder)) > 1
+    newest = checkpoints(folder)[-1]
+    load_folder(newest)
+    torch.load(newest / "training.pt", weights_only=True)
+    logged = int((folder / "log.csv").read_text().splitlines()[-1].split(",")[0])
+    assert step < step_of(newest) and logged - step_of(newest) in (0, 1), (step, newest, logged)
+    step = step_of(newest)
+print(step, while_saving)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="forks and kills as POSIX does")
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_path, kills):
+    done = subprocess.run(
+        [sys.executable, "-c", KILL, tmp_path / "run", str(kills)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+    step, while_saving = map(int, done.stdout.split())
+    assert while_saving >= kills / 4, "most of the time goes into saving, so most kills should hit it"
+    recipe = Recipe(steps=step + 1, batch_size=2, config=CONFIG)
+    options = {"log_every": 1, "save_every": 1000, "progress": False}
+    crops = load_crops(HELDOUT, 40, progress=False)
+    pretrain(crops, tmp_path / "run", recipe, resume=True, **options)
+    assert [row["step"] for row in rows(tmp_path / "run")] == [str(n) for n in range(1, step + 2)]
+
+
+def test_only_one_process_trains_in_a_folder(crops, tmp_path):
+    pytest.importorskip("fcntl", reason="locks as POSIX does")
+    with claim(tmp_path), pytest.raises(InputError, match="another process is training in"):
+        pretrain(crops, tmp_path, RECIPE, **OFTEN)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    with claim(tmp_path):
+        pass
+
+
+# ---------------------------------------------------------------- one batch, several processes
+
+STEADY = replace(RECIPE, batch_size=8, config=replace(CONFIG, attention_probs_dropout_prob=0.0))
+
+GRADIENTS = """
+import sys
+import torch
+from tests.training.test_pretrain import gradients, start_accelerator
+torch.set_num_threads(1)
+accelerator = start_accelerator("fp32")
+gradients_and_tally = gradients(accelerator, micro_batch_size=int(sys.argv[2]))
+if accelerator.is_main_process:
+    torch.save(gradients_and_tally, sys.argv[1])
+accelerator.end_training()
+"""
+
+
+def gradients(accelerator, micro_batch_size=None, size=None):
+    """Of one batch, in float64 -> {parameter: gradient}, tally (3,) of all processes together."""
+    model = accelerator.prepare(new_model(STEADY).double())
+    crops = load_crops(HELDOUT, 40, progress=False)
+    inputs, labels = hide_bytes(STEADY, crops[rows_of_step(STEADY, len(crops), 0)].long(), 0)
+    tally = accelerator.reduce(backward(accelerator, model, inputs, labels, size, micro_batch_size), "sum")
+    model = accelerator.unwrap_model(model)
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}, tally
+
+
+def assert_same_gradients(one, other):
+    for name, gradient in one[0].items():
+        assert gradient.abs().max() > 0, name
+        assert torch.allclose(gradient, other[0][name], rtol=1e-9, atol=1e-12), name
+    assert torch.allclose(one[1], other[1], rtol=1e-12)
+
+
+def test_the_gradient_is_that_of_the_mean_over_all_hidden_bytes():
+    found, tally = gradients(start_accelerator("fp32"))
+    model = new_model(STEADY).double()
+    crops = load_crops(HELDOUT, 40, progress=False)
+    inputs, labels = hide_bytes(STEADY, crops[rows_of_step(STEADY, len(crops), 0)].long(), 0)
+    logits = model(inputs, inputs != ByteTokenizer.PAD)  # every position is decoded, and few are asked for
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
+    loss.backward()
+    hidden = (labels != IGNORE).sum()
+    expected = {name: parameter.grad for name, parameter in model.named_parameters()}
+    assert_same_gradients(
+        (found, tally), (expected, torch.stack([loss.detach() * hidden, hidden, 0 * hidden]))
+    )
+
+
+@pytest.mark.parametrize("micro_batch_size", [1, 2, 4])
+def test_micro_batches_make_the_gradients_of_the_whole_batch(micro_batch_size):
+    whole = gradients(start_accelerator("fp32"))
+    assert_same_gradients(whole, gradients(start_accelerator("fp32"), micro_batch_size))
+
+
+def in_two_processes(*arguments, **options):
+    done = subprocess.run(
+        [*RANKS, *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == options.get("code", 0), done.stderr
+    return done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro_batch_size", [1, 4])
+def test_two_processes_make_the_gradients_of_one_on_the_joined_batch(tmp_path, micro_batch_size):
+    script = tmp_path / "gradients.py"
+    script.write_text(GRADIENTS)
+    in_two_processes(script, tmp_path / "two.pt", micro_batch_size)
+    assert_same_gradients(gradients(start_accelerator("fp32")), torch.load(tmp_path / "two.pt"))
+
+
+def in_one_process(*arguments):
+    with pytest.raises(SystemExit) as done:
+        cli.main([str(argument) for argument in arguments])
+    assert done.value.code == 0
+
+
+COMMAND = ["pretrain", HELDOUT, "--size", "tiny", "--batch-size", 4, "--warmup", 2, "--save-every", 2]
+
+
+@pytest.mark.slow
+def test_two_processes_and_one_take_over_from_each_other(crops, tmp_path):
+    def train(processes, folder, steps, *more, code=0):
+        arguments = [*COMMAND, "--output", tmp_path / folder, "--steps", steps, *more]
+        if processes == 2:
+            return in_two_processes("-m", "perceiver_edu.cli", *arguments, code=code)
+        return in_one_process(*arguments)
+
+    train(2, "changing", 4)
+    train(1, "changing", 6, "--resume")
+    train(2, "changing", 8, "--resume")
+    train(1, "alone", 4)
+    train(1, "alone", 6, "--resume")
+    train(1, "alone", 8, "--resume")
+    changing, alone = (load_folder(tmp_path / folder / "model") for folder in ("changing", "alone"))
+    assert_same_answers(changing, alone, crops)
+    for one, other in zip(rows(tmp_path / "changing"), rows(tmp_path / "alone"), strict=True):
+        assert one["step"] == other["step"]
+        assert float(one["bits"]) == pytest.approx(float(other["bits"]), rel=1e-4)
+
+    refused = train(2, "changing", 8, "--resume", "--batch-size", "3", code=1)  # torchrun's exit code
+    assert "batch_size 3 must divide by 2 processes" in refused.stderr
+
+
+# ---------------------------------------------------------------- what a step sees
+
+
+def test_every_epoch_has_every_crop_once_in_an_order_of_its_own():
+    recipe = replace(RECIPE, batch_size=4)
+    seen = torch.cat([rows_of_step(recipe, 10, step) for step in range(10)])  # 40 rows = 4 epochs
+    epochs = [epoch.tolist() for epoch in seen.split(10)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len(set(map(tuple, epochs))) == 4
+    others = torch.cat([rows_of_step(replace(recipe, seed=1), 10, step) for step in range(10)])
+    assert not set(map(tuple, others.view(4, 10).tolist())) & set(map(tuple, epochs))
+
+
+def test_a_batch_may_be_larger_than_the_corpus():
+    rows = rows_of_step(replace(RECIPE, batch_size=8), 3, 0)
+    assert sorted(rows[:3].tolist()) == sorted(rows[3:6].tolist()) == [0, 1, 2]
+
+
+def test_the_curriculum_begins_with_single_bytes(crops):
+    recipe = replace(RECIPE, steps=10, bytes_first=0.3, masks="words", short=0.0)
+
+    def longest_hole(step):
+        _, labels = hide_bytes(recipe, crops.long(), step)
+        hidden = "".join("x" if label != IGNORE else " " for label in labels.flatten().tolist())
+        return max(map(len, hidden.split()))
+
+    lengths = [longest_hole(step) for step in range(6)]
+    assert max(lengths[:3]) < min(lengths[3:]), lengths
+
+
+def test_short_crops_are_a_share_of_the_batch(crops):
+    def padded(short):
+        inputs, _ = hide_bytes(replace(RECIPE, short=short), crops[:-1].long(), 0)
+        return (inputs == ByteTokenizer.PAD).any(1).float().mean()
+
+    assert padded(0.0) < 0.2 < padded(0.5) < 0.8 < padded(1.0)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing():
+    recipe = Recipe(steps=1000, warmup=100, learning_rate=1.0)
+    rates = [learning_rate(recipe, step) for step in range(1000)]
+    assert rates[0] == 0.01 and rates[49] == 0.5
+    assert 90 < rates.index(max(rates)) < 105
+    assert rates[500] == pytest.approx(0.5)
+    assert rates[-1] < 1e-5
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+
+
+def test_one_shape_for_all_batches_says_what_it_leaves_out():
+    recipe = replace(RECIPE, fraction=0.15, config=sized("small"))
+    size = holes_of_row(recipe)
+    assert 0.15 * 256 + 30 < size < 0.4 * 256 and size % 8 == 0
+    word = crop_pack(["x" * 254], 256).long()  # one word, all of it hidden or nothing
+    labels = torch.where(word >= ByteTokenizer.BYTE_OFFSET, word, IGNORE)
+    positions, targets = hole_positions(labels, size)
+    assert positions.shape == targets.shape == (1, size)
+    model = new_model(recipe)
+    _, asked, not_asked = backward(start_accelerator("fp32"), model, word, labels, size).tolist()
+    assert (asked, not_asked) == (size, 254 - size)
+    assert holes_of_row(replace(recipe, fraction=1.0)) == 256
+
+
+def test_a_fixed_shape_asks_for_the_same_bytes():
+    loose, tight = (gradients(start_accelerator("fp32"), size=size) for size in (None, 40))
+    assert_same_gradients(loose, tight)
+
+
+def test_the_held_out_figure_is_always_the_same_and_reads_no_other_text(crops):
+    model = new_model(STEADY)
+    first = held_out_bits(model, crops)
+    assert first == held_out_bits(model, crops)
+    assert first == pytest.approx(held_out_bits(model.eval(), crops, batch_size=32))
+    assert 7 < first < 9  # 8 bits: it has learned nothing
+    with pytest.raises(InputError, match="too short"):
+        held_out_bits(model, crop_pack(["a"], 40))
+
+
+def test_a_step_without_anything_hidden_is_no_error(tmp_path):
+    nothing = crop_pack(["ab"], 40), replace(RECIPE, masks="words", bytes_first=0.0, fraction=1e-6, steps=3)
+    pretrain(nothing[0], tmp_path, nothing[1], **OFTEN)
+    assert [row["bits"] for row in rows(tmp_path)] == ["0.0", "0.0"]
+
+
+def test_spread(crops):
+    assert len(spread(crops, 1000)) == 50
+    some = spread(torch.arange(10), 4)
+    assert some.tolist() == [0, 2, 5, 7]
+
+
+# ---------------------------------------------------------------- a stream
+
+
+def lines(epoch, number=40):
+    """A stand-in for the hub: short documents, in an order of the epoch."""
+    return (f"epoch {epoch} line {n} " + "x" * (n % 7) for n in range(number))
+
+
+def test_a_stream_is_cut_into_chunks_and_every_crop_comes_once():
+    recipe, stream = replace(RECIPE, batch_size=2), Stream("lines", lines, chunk_steps=3)
+    expected = torch.cat([crop_pack([*lines(0)][n : n + 10], 40) for n in range(0, 40, 10)])
+    seen = list(islice(stream.batches(recipe, 0), len(expected) // 2))
+    assert all(batch.shape == (2, 40) for batch in seen)
+    seen = torch.cat(seen)
+    for start in range(0, len(seen) - 6, 6):  # a chunk = 3 steps of 2 crops
+        chunk, same = seen[start : start + 6].tolist(), expected[start : start + 6].tolist()
+        assert sorted(chunk) == sorted(same) and chunk != same
+    assert any(
+        "epoch 1" in ByteTokenizer().decode(row.tolist())
+        for b in islice(stream.batches(recipe, 0), 30)
+        for row in b
+    )
+
+
+def test_a_stream_goes_on_at_any_step_with_the_same_batches():
+    recipe, stream = replace(RECIPE, batch_size=2), Stream("lines", lines, chunk_steps=3)
+    unbroken = list(islice(stream.batches(recipe, 0), 20))
+    for first in (1, 3, 5, 12, 19):
+        resumed = next(stream.batches(recipe, first))
+        assert torch.equal(resumed, unbroken[first]), first
+
+
+def test_a_stream_without_text_is_an_error_and_not_an_endless_wait():
+    for texts in ([], ["", ""]):
+        stream = Stream("nothing", lambda epoch, texts=texts: texts)
+        with pytest.raises(InputError, match="nothing: there is no text"):
+            next(batches(stream, RECIPE, 0, "cpu"))
+
+
+def test_a_run_on_a_stream_goes_on_exactly(crops, tmp_path, monkeypatch):
+    stream = Stream("lines", lines, chunk_steps=3)
+    pretrain(stream, tmp_path / "unbroken", RECIPE, held_out=crops[:8], **OFTEN)
+    with monkeypatch.context() as patch:
+        cut_off(patch, 8)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(stream, tmp_path / "cut", RECIPE, held_out=crops[:8], **OFTEN)
+    pretrain(stream, tmp_path / "cut", RECIPE, held_out=crops[:8], resume=True, **OFTEN)
+    assert_same_run(tmp_path / "cut", tmp_path / "unbroken")
+    with pytest.raises(InputError, match=r"data\.stream was 'lines', now None|recipe"):
+        pretrain(crops, tmp_path / "cut", RECIPE, resume=True, **OFTEN)
+
+
+def test_the_recipe_of_the_original_streams_from_the_hub(tmp_path):
+    pytest.importorskip("datasets", reason="the recipe streams through the datasets library")
+    sources = []
+    for name, share, length in (("web", 0.7, 30), ("articles", 0.3, 300)):
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text(
+            "".join(json.dumps({"text": f"{name} {n} " + "z" * length}) + "\n" for n in range(200))
+        )
+        sources.append((share, {"path": "json", "data_files": str(file)}))
+    stream = c4_and_wikipedia(seed=3, sources=sources)
+    assert describe(stream)["stream"] == "c4-wikipedia"
+    recipe = replace(RECIPE, steps=2)
+    pretrain(stream, tmp_path / "run", recipe, **OFTEN)
+    assert (tmp_path / "run" / "model" / "model.safetensors").exists()
+    text = "".join(ByteTokenizer().decode(row.tolist()) for row in next(stream.batches(recipe, 0)))
+    assert "web" in text and "zzz" in text
+
+
+# ---------------------------------------------------------------- machines
+
+
+def test_bf16_computes_in_bf16_and_keeps_weights_in_fp32(crops, tmp_path):
+    exact = pretrain(crops, tmp_path / "fp32", RECIPE, precision="fp32", **OFTEN)
+    rough = pretrain(crops, tmp_path / "bf16", RECIPE, precision="bf16", **OFTEN)
+    assert {parameter.dtype for parameter in rough.parameters()} == {torch.float32}
+    logits = [model(crops[:2].long()) for model in (exact, rough)]
+    stored = load_folder(tmp_path / "bf16" / "model").eval()(crops[:2].long())
+    assert torch.equal(logits[1], stored), "the model is handed back without accelerate's wrapping"
+    assert 0 < (logits[0] - logits[1]).abs().max() < 0.05
+    bits = [float(rows(tmp_path / name)[-1]["bits"]) for name in ("fp32", "bf16")]
+    assert bits[0] != bits[1] and abs(bits[0] - bits[1]) < 0.02
+
+
+@pytest.mark.slow
+def test_a_compiled_model_learns_the_same(crops, tmp_path):
+    recipe = replace(RECIPE, config=STEADY.config)
+    plain = pretrain(crops, tmp_path / "plain", recipe, **OFTEN)
+    torch._dynamo.utils.counters.clear()
+    compiled = pretrain(crops, tmp_path / "compiled", recipe, compile=True, micro_batch_size=2, **OFTEN)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1, "one shape, one graph"
+    assert_same_answers(plain, compiled, crops)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_does_not_wait_for_the_gpu(crops):
+    accelerator = start_accelerator("auto")
+    plain = new_model(RECIPE).cuda()
+    model, optimizer = accelerator.prepare(plain, torch.optim.AdamW(plain.parameters(), fused=True))
+    all_batches = batches(crops, RECIPE, 0, "cuda")
+    for step in range(3):
+        torch.cuda.set_sync_debug_mode("error" if step == 2 else "default")
+        try:
+            ids = next(all_batches)
+            trainer.train_step(accelerator, model, optimizer, RECIPE, ids, step, holes_of_row(RECIPE))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+# ---------------------------------------------------------------- what the user does wrong
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"warmup": -1}, "warmup must be at least 0, got -1"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"learning_rate": 0.0}, "learning_rate must be more than 0, got 0.0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be more than 0, got nan"),
+        ({"clip": 0.0}, "clip must be more than 0"),
+        ({"fraction": 0.0}, "fraction must be more than 0 and at most 1, got 0.0"),
+        ({"fraction": 1.5}, "fraction must be more than 0 and at most 1, got 1.5"),
+        ({"bytes_first": 1.5}, "bytes_first must be between 0 and 1, got 1.5"),
+        ({"short": -0.5}, "short must be between 0 and 1, got -0.5"),
+        ({"masks": "letters"}, "no masks 'letters'; there is words, bytes, mixture"),
+        ({"start": "cold"}, "no start 'cold'; there is aligned, usual"),
+        ({"config": replace(CONFIG, vocab_size=100)}, "vocab_size must be at least 262"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused(change, message):
+    with pytest.raises(InputError) as error:
+        replace(RECIPE, **change)
+    assert message in str(error.value)
+
+
+def test_a_size_that_is_not_there():
+    assert set(SIZES) == {"tiny", "small", "full"}
+    with pytest.raises(InputError, match="no size 'huge'; there is tiny, small, full"):
+        sized("huge")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"micro_batch_size": 3}, "batch_size 4 must divide by 1 processes × micro-batches of 3"),
+        ({"micro_batch_size": 0}, "micro-batches of 0"),
+        ({"precision": "fp8"}, "no precision 'fp8'; there is auto, fp32, bf16"),
+        ({"save_every": 0}, "must be at least 1 step"),
+        ({"evaluate_every": -1}, "must be at least 1 step"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_before_anything_is_written(crops, tmp_path, options, message):
+    with pytest.raises(InputError) as error:
+        pretrain(crops, tmp_path / "run", RECIPE, progress=False, **options)
+    assert message in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written(crops, tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(InputError, match="cannot write to"):
+            pretrain_files(HELDOUT, folder, RECIPE, progress=False)
+
+
+def test_a_folder_in_use_is_refused_before_the_text_is_read(tmp_path, monkeypatch):
+    pretrain_files(HELDOUT, tmp_path, replace(RECIPE, steps=1), **OFTEN)
+    monkeypatch.setattr(trainer, "load_crops", lambda *_, **__: pytest.fail("the text was read first"))
+    with pytest.raises(InputError, match="already holds a run"):
+        pretrain_files(HELDOUT, tmp_path, RECIPE)
+    with pytest.raises(InputError, match="batch_size was 4, now 5"):
+        pretrain_files(HELDOUT, tmp_path, replace(RECIPE, batch_size=5), resume=True)
+
+
+def test_a_run_that_diverges_stops_before_it_saves_anything(crops, tmp_path, monkeypatch):
+    original = trainer.train_step
+
+    def step(*arguments, **options):
+        tally, norm = original(*arguments, **options)
+        return tally, norm * (float("nan") if arguments[5] == 4 else 1)
+
+    monkeypatch.setattr(trainer, "train_step", step)
+    with pytest.raises(InputError, match="at step 5 the loss is NaN or infinite: try a lower learning rate"):
+        pretrain(crops, tmp_path, RECIPE, **(OFTEN | {"save_every": 1}))
+    assert [step_of(path) for path in checkpoints(tmp_path)] == [4]
