@@ -10,12 +10,13 @@ ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 VENV := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help lab test test-slow format clean
+.PHONY: help lab test test-slow notebooks format clean
 
 help:
 	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
 	@echo "make test       lint, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
 	@echo "make test-slow  full size, packaging, browser, network; skips say why"
+	@echo "make notebooks  run the notebooks and write their outputs afresh"
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make clean      remove .venv and everything built"
 	@echo
@@ -34,6 +35,9 @@ test: $(READY)
 test-slow: $(READY)
 	$(VENV) -m pytest -m "slow or network or browser" $(PYTEST_ARGS)
 
+notebooks: $(READY)
+	$(VENV) tests/notebooks/outputs.py --write
+
 format: $(READY)
 	$(VENV) -m ruff check --fix .
 	$(VENV) -m ruff format .
@@ -50,5 +54,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv: a few minutes, this once."
 	@rm -f $@
 	@$(VENV) -m pip --version > /dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
-	$(VENV) -m pip install --disable-pip-version-check -c constraints.txt -e ".[lab,train,test]"
+	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,test]"
 	@touch $@

@@ -246,9 +246,9 @@ def pretrain(
 
     \b
     Examples:
-      perceiver-edu pretrain texts/ --output runs/first --held-out valid.jsonl.xz
+      perceiver-edu pretrain texts/ -o runs/first --held-out valid.jsonl.xz
       perceiver-edu pretrain texts/ -o runs/quick --size tiny --steps 2000
-      perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --size full --compile
+      perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --size full
       perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
     """
     from perceiver_edu.pretrained import read_config, read_json

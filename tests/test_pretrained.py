@@ -212,8 +212,7 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(nam
     assert isinstance(first, PerceiverIOForMaskedLM) and equal(first, second)
 
 
-# The hub, over HTTP: a server on loopback, and a process of its own, as huggingface_hub reads its address only
-# once.
+# The hub over HTTP: a server on loopback, and a new process each time, since the address is read at import.
 
 SCRIPT = """
 import sys

@@ -91,7 +91,7 @@ def assert_same_run(one, other):
 
 
 def assert_same_answers(one, other, crops):
-    """But for rounding. Weights would not do: keys' biases change nothing, so rounding drives them anywhere."""
+    """But for rounding. Not by weights: biases of keys change nothing, so rounding drives them anywhere."""
     logits = [model.eval()(crops[:4].long()) for model in (one, other)]
     assert (logits[0] - logits[1]).abs().max() < 1e-3 * logits[0].abs().max()
 
