@@ -57,19 +57,10 @@ def test_the_wheel_fills_a_mask_in_an_empty_environment(built, tmp_path):
     ours = ("PYTHONPATH", "PERCEIVER_EDU_WEIGHTS")
     clean = {name: value for name, value in os.environ.items() if name not in ours}
     subprocess.run([sys.executable, "-m", "venv", venv.parent], check=True)
-    install = [
-        venv / "python",
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-compile",
-        "-c",
-        ROOT / "constraints.txt",
-        built[1],
-    ]
+    pip = [venv / "python", "-m", "pip"]
+    install = [*pip, "install", "-q", "--no-compile", "-c", ROOT / "constraints.txt", built[1]]
     subprocess.run(install, check=True)
-    subprocess.run([venv / "python", "-m", "pip", "check"], check=True)
+    subprocess.run([*pip, "check"], check=True)
 
     def fill(*options):
         command = [venv / "perceiver-edu", "fill", TEXT, "--mask", " missing.", *options]

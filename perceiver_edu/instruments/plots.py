@@ -100,8 +100,8 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
                 (x - 0.5, y - 0.28), 1.0, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
             )
         )
-        ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=10, weight="bold")
-        ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=8)
+        ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=9, weight="bold")
+        ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=7.5)
 
     def arrow(x0, x1, y0=0.0, y1=0.0):
         ax.annotate("", (x1, y1), (x0, y0), arrowprops=dict(arrowstyle="->", color=INK, lw=1.1))

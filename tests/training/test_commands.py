@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_pretrain import CONFIG, HELDOUT, rows
 
 from perceiver_edu import PerceiverIOForMaskedLM, cli, load_pretrained, save_pretrained
 from perceiver_edu.pretrained import load_folder, to_json
 from perceiver_edu.training.recipe import sized
-from tests.training.test_pretrain import CONFIG, HELDOUT, rows
 
 ROOT = Path(__file__).parents[2]
 

@@ -55,6 +55,10 @@ CONFIG = PerceiverIOConfig(
 )
 RECIPE = Recipe(steps=10, batch_size=4, warmup=2, bytes_first=0.5, short=0.5, config=CONFIG)
 OFTEN = {"log_every": 2, "evaluate_every": 4, "save_every": 3, "progress": False}
+ENVIRONMENT = os.environ | {  # for other processes: they find the package and this file
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join(map(str, [Path(__file__).parents[2], Path(__file__).parent])),
+}
 RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
@@ -237,7 +241,7 @@ torch.set_num_threads(1)
 from safetensors.torch import load_file
 from perceiver_edu.pretrained import load_folder
 from perceiver_edu.training.run_folder import checkpoints, step_of
-from tests.training.test_pretrain import HELDOUT, CONFIG, Recipe, load_crops, pretrain
+from test_pretrain import HELDOUT, CONFIG, Recipe, load_crops, pretrain
 import accelerate, perceiver_edu.training.pretrain
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
@@ -272,7 +276,7 @@ print(step, while_saving)
 def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_path, kills):
     done = subprocess.run(
         [sys.executable, "-c", KILL, tmp_path / "run", str(kills)],
-        cwd=Path(__file__).parents[2],
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=500,
@@ -303,7 +307,7 @@ STEADY = replace(RECIPE, batch_size=8, config=replace(CONFIG, attention_probs_dr
 GRADIENTS = """
 import sys
 import torch
-from tests.training.test_pretrain import gradients, start_accelerator
+from test_pretrain import gradients, start_accelerator
 torch.set_num_threads(1)
 accelerator = start_accelerator("fp32")
 gradients_and_tally = gradients(accelerator, micro_batch_size=int(sys.argv[2]))
@@ -351,11 +355,21 @@ def test_micro_batches_make_the_gradients_of_the_whole_batch(micro_batch_size):
     assert_same_gradients(whole, gradients(start_accelerator("fp32"), micro_batch_size))
 
 
+def test_a_step_is_no_longer_than_the_clipped_gradient(crops):
+    recipe = replace(STEADY, clip=0.1, warmup=0, learning_rate=0.5)
+    accelerator, model = start_accelerator("fp32"), new_model(recipe)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    _, norm = trainer.train_step(accelerator, model, optimizer, recipe, crops[:8], 0)
+    moved = torch.cat([(a - b).flatten() for a, b in zip(model.parameters(), before, strict=True)])
+    assert norm > recipe.clip
+    assert moved.norm().item() == pytest.approx(recipe.clip * learning_rate(recipe, 0), rel=1e-3)
+
+
 def in_two_processes(*arguments, **options):
     done = subprocess.run(
         [*RANKS, *map(str, arguments)],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "."},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=500,

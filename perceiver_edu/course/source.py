@@ -1,0 +1,18 @@
+"""The library's own code in a notebook: what is shown is what runs."""
+
+import inspect
+import textwrap
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def show_source(*objects) -> None:
+    """Show classes or functions of this library as they stand in its files, with file and first line."""
+    from IPython.display import Markdown, display
+
+    for shown in objects:
+        file = Path(inspect.getsourcefile(shown)).relative_to(PACKAGE.parent).as_posix()
+        lines, first = inspect.getsourcelines(shown)
+        code = textwrap.dedent("".join(lines))
+        display(Markdown(f"`{file}`, line {first}\n\n```python\n{code.rstrip()}\n```"))
