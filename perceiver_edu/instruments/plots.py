@@ -136,3 +136,104 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
     ax.set_ylim(-1.9, 2.5)
     ax.set_axis_off()
     return shapes
+
+
+def byte_labels(ids: torch.Tensor) -> list[str]:
+    """ids (M,) -> a sign for each: the letter itself, ␣ for a space, □ for a special id, · else."""
+    labels = []
+    for i in ids.tolist():
+        letter = chr(i - ByteTokenizer.BYTE_OFFSET) if i >= ByteTokenizer.BYTE_OFFSET else "□"
+        labels.append("␣" if letter == " " else letter if "!" <= letter <= "~" or letter == "□" else "·")
+    return labels
+
+
+def attention_over_text(ax: Axes, weights: torch.Tensor, ids: torch.Tensor, row_labels: list[str]) -> None:
+    """Who reads which byte: weights (rows, M) as shades, with the text itself below, a sign per column.
+
+    weights (rows, M), each row sums to 1; ids (M,); a label for each row. Black is the largest weight.
+    """
+    weights = weights.float().cpu()
+    image = ax.imshow(weights.numpy(), aspect="auto", cmap="Greys", vmin=0, interpolation="nearest")
+    ax.set_xticks(range(len(ids)), byte_labels(ids), family="monospace", fontsize=9)
+    ax.tick_params(axis="x", length=0)
+    ax.set_yticks(range(len(row_labels)), row_labels)
+    ax.set_yticks([row + 0.5 for row in range(len(row_labels) - 1)], minor=True)
+    ax.grid(axis="y", which="minor", color="#BBBBBB", lw=0.5)
+    ax.tick_params(axis="y", which="minor", length=0)
+    ax.figure.colorbar(image, ax=ax, label="attention", pad=0.01)
+
+
+def attention_heads(axes, weights: torch.Tensor) -> None:
+    """One panel per head: weights (heads, N, M), a row for each latent, a column for each byte.
+
+    Shades are of the square root, so that faint attention is seen too.
+    """
+    for head, (ax, panel) in enumerate(zip(axes.flat, weights.float().cpu(), strict=True)):
+        ax.imshow(panel.sqrt().numpy(), aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_title(f"head {head}", fontsize=10)
+        ax.label_outer()
+    for ax in axes[-1]:
+        ax.set_xlabel("byte")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("latent")
+
+
+def attention_entropy(ax: Axes, weights: torch.Tensor) -> torch.Tensor:
+    """How spread out each latent reads, in bits, beside attention that is the same everywhere.
+
+    weights (heads, N, M) -> entropies (heads, N). All M are taken to be real bytes: cut padding off first.
+    """
+    weights = weights.double().cpu()
+    bits = -torch.xlogy(weights, weights).sum(-1) / torch.log(torch.tensor(2.0))
+    uniform = float(torch.tensor(float(weights.shape[-1])).log2())
+    for head, row in enumerate(bits):
+        across = head + torch.linspace(-0.3, 0.3, len(row))
+        ax.scatter(across, row, s=9, color=LATENT, ec=INK, lw=0.3, label="a latent" if head == 0 else None)
+        ax.plot(
+            [head - 0.35, head + 0.35], [row.mean()] * 2, color=INK, lw=2, label="mean" if head == 0 else None
+        )
+    ax.axhline(uniform, color=INPUT, lw=2, ls="--", label=f"uniform: {uniform:.1f} bits")
+    ax.set_xticks(range(len(bits)))
+    ax.set(xlabel="head", ylabel="entropy (bits)", ylim=(0, uniform + 0.7))
+    ax.legend(loc="upper right", ncols=3, frameon=False, fontsize=9)
+    return bits
+
+
+def cross_attention(ax: Axes, attention, num_queries: int, num_keys: int) -> None:
+    """The matrices of one cross-attention with their shapes: `attention` is a `MultiHeadAttention`."""
+    q_dim, kv_dim = attention.query.in_features, attention.key.in_features
+    qk, v, heads = attention.query.out_features, attention.value.out_features, attention.num_heads
+    boxes = [  # name, rows, columns, x, y, colour
+        ("latents", num_queries, q_dim, 0.0, 1.3, LATENT),
+        ("inputs", num_keys, kv_dim, 0.0, -1.3, INPUT),
+        ("Q", num_queries, qk, 2.6, 1.9, LATENT),
+        ("K", num_keys, qk, 2.6, 0.0, INPUT),
+        ("V", num_keys, v, 2.6, -1.9, INPUT),
+        (f"map, × {heads} heads", num_queries, num_keys, 5.2, 1.3, STAGE),
+        ("what was read", num_queries, v, 7.8, 0.0, LATENT),
+        ("output", num_queries, attention.output.out_features, 10.4, 0.0, LATENT),
+    ]
+    largest = max(max(rows, columns) for _, rows, columns, *_ in boxes)
+    place = {}
+    for name, rows, columns, x, y, colour in boxes:
+        width, height = (max(0.15, 1.2 * (size / largest) ** 0.5) for size in (columns, rows))
+        ax.add_patch(Rectangle((x - width / 2, y - height / 2), width, height, fc=colour, ec=INK, lw=0.8))
+        ax.text(x, y - height / 2 - 0.06, f"{name}\n{rows} × {columns}", ha="center", va="top", fontsize=9)
+        place[name.split(",")[0]] = (x, y)
+    steps = [
+        ("latents", "Q", "query"),
+        ("inputs", "K", "key"),
+        ("inputs", "V", "value"),
+        ("Q", "map", "softmax"),
+    ]
+    steps += [("K", "map", ""), ("map", "what was read", "map · V"), ("V", "what was read", "")]
+    for start, end, label in [*steps, ("what was read", "output", "output")]:
+        (x0, y0), (x1, y1) = place[start], place[end]
+        arrow = dict(arrowstyle="->", color=INK, lw=1.1, shrinkA=0, shrinkB=0)
+        ax.annotate("", (x1 - 0.72, y1), (x0 + 0.72, y0), arrowprops=arrow)
+        ax.text(
+            (x0 + x1) / 2, (y0 + y1) / 2 + 0.1, label, ha="center", va="bottom", fontsize=9, style="italic"
+        )
+    ax.set_xlim(-0.9, 11.3)
+    ax.set_ylim(-3.1, 2.7)
+    ax.set_axis_off()

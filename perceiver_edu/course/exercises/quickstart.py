@@ -1,0 +1,171 @@
+"""Exercises of notebook 00: the shapes of the five stages, and the slip in the model card."""
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise, Mistake
+from perceiver_edu.course.guard import run
+from perceiver_edu.course.plug import pretrained
+from perceiver_edu.instruments.parity import BOUNDARIES
+from perceiver_edu.instruments.tracing import record
+from perceiver_edu.tokenizer import ByteTokenizer
+
+
+def shape_cases():
+    return {
+        "small": dict(B=2, M=13, O=3, N=5, C=11, D=7, V=262),
+        "the real model": dict(B=1, M=2048, O=9, N=256, C=768, D=1280, V=262),
+    }
+
+
+def shapes_variant(B, M, O, N, C, D, V, wrong=""):
+    shapes = {
+        "inputs": (B, M, C),
+        "encoded": (B, N, D),
+        "processed": (B, N, D),
+        "outputs": (B, O, C),
+        "logits": (B, O, V),
+    }
+    return (
+        shapes
+        | {
+            "": {},
+            "latents per byte": {"encoded": (B, M, D), "processed": (B, M, D)},
+            "latents as inputs": {"encoded": (B, N, C), "processed": (B, N, C)},
+            "an output per byte": {"outputs": (B, M, C), "logits": (B, M, V)},
+            "an output per latent": {"outputs": (B, N, C), "logits": (B, N, V)},
+            "outputs as latents": {"outputs": (B, O, D)},
+            "logits as outputs": {"logits": (B, O, C)},
+            "channels first": {key: (b, c, t) for key, (b, t, c) in shapes.items()},
+            "no batch": {key: shape[1:] for key, shape in shapes.items()},
+        }[wrong]
+    )
+
+
+def shapes_in_model(function, report):
+    """The prediction beside the shapes that the pretrained model really has."""
+    model = pretrained()
+    c = model.config
+    ids, mask = ByteTokenizer().batch(["She opened the door.", "So it is."])
+    asked = torch.arange(4, 7)
+    names = {key: ours for key, (ours, _) in BOUNDARIES.items()}
+    with torch.no_grad(), record(model, names.values()) as seen:
+        model(ids.to(model.device), mask.to(model.device), asked.to(model.device))
+    sizes = dict(B=2, M=ids.shape[1], O=3, N=c.num_latents, C=c.d_model, D=c.d_latents, V=c.vocab_size)
+    yours = run(function, sizes, quiet=True).value
+    rows = [(key, tuple(seen[name][0].shape), tuple(yours[key])) for key, name in names.items()]
+    report.table(("the whole model, two texts, three queries", "real shape", "yours"), rows)
+    return all(real == predicted for _, real, predicted in rows)
+
+
+SHAPES = Exercise(
+    id="00.shapes",
+    title="predict the shapes",
+    minutes=5,
+    difficulty=1,
+    paper="section 3.1, figure 2",
+    name="shapes",
+    cases=shape_cases,
+    reference=shapes_variant,
+    variant=shapes_variant,
+    mistakes={
+        "latents per byte": Mistake(
+            "You have a latent for every byte, M. The number of latents is N, whatever the text.",
+            {"wrong": "latents per byte"},
+        ),
+        "latents as inputs": Mistake(
+            "Your latents are as wide as the inputs, C. They have a width of their own, D.",
+            {"wrong": "latents as inputs"},
+        ),
+        "an output per byte": Mistake(
+            "You have an output for every input byte, M. There is one for every query that you ask: O.",
+            {"wrong": "an output per byte"},
+        ),
+        "an output per latent": Mistake(
+            "You have an output for every latent, N. There is one for every query that you ask: O.",
+            {"wrong": "an output per latent"},
+        ),
+        "outputs as latents": Mistake(
+            "Your outputs are as wide as the latents, D. An output is as wide as its query: C.",
+            {"wrong": "outputs as latents"},
+        ),
+        "logits as outputs": Mistake(
+            "Your logits have C numbers each. They are scores for V ids.", {"wrong": "logits as outputs"}
+        ),
+        "channels first": Mistake(
+            "You have put the channels before the positions. Here the order is text, position, channel.",
+            {"wrong": "channels first"},
+        ),
+        "no batch": Mistake("The batch axis B is missing: every array has it first.", {"wrong": "no batch"}),
+    },
+    sizes=lambda **sizes: sizes,
+    in_model=shapes_in_model,
+)
+
+
+CARD = "This is an incomplete sentence where some words are missing."
+
+
+def slip_cases():
+    return {
+        "the card's sentence": {"text": CARD, "hidden": " missing."},
+        "a hole at the start": {"text": "Bytes are small.", "hidden": "Bytes"},
+        "two bytes in one letter": {"text": "A naïve café opens.", "hidden": " café"},
+    }
+
+
+def slip_variant(text, hidden, wrong=""):
+    """-> (start, stop): which ids of `ByteTokenizer().encode(text)` are the hidden bytes."""
+    start = 1 + len(text[: text.index(hidden)].encode())
+    stop = start + len(hidden.encode())
+    characters = 1 + text.index(hidden)
+    return {
+        "": (start, stop),
+        "no CLS": (start - 1, stop - 1),
+        "card": (start - 1, stop),
+        "characters": (characters, characters + len(hidden)),
+        "length in characters": (start, start + len(hidden)),
+        "last": (start, stop - 1),
+        "both ends": (start - 1, stop + 1),
+        "one more": (start, stop + 1),
+    }[wrong]
+
+
+SLIP = Exercise(
+    id="00.slip",
+    title="which ids are hidden?",
+    minutes=5,
+    difficulty=1,
+    paper="section 4.1",
+    name="hidden_ids",
+    cases=slip_cases,
+    reference=slip_variant,
+    variant=slip_variant,
+    mistakes={
+        "no CLS": Mistake(
+            "Everything is one place too early: [CLS] comes first, at 0. This is the slice of DeepMind's own "
+            "notebook, which feeds no [CLS].",
+            {"wrong": "no CLS"},
+        ),
+        "card": Mistake(
+            "This is the card's own slip: the start without [CLS], the stop with it. One byte too many.",
+            {"wrong": "card"},
+        ),
+        "characters": Mistake(
+            "You counted characters. Ids are bytes, and ï has two: count in `text.encode()`.",
+            {"wrong": "characters"},
+        ),
+        "length in characters": Mistake(
+            "The start is right. The length is counted in characters; é has two bytes.",
+            {"wrong": "length in characters"},
+        ),
+        "last": Mistake(
+            "The last hidden byte is missing: a slice ends one after its last place.", {"wrong": "last"}
+        ),
+        "both ends": Mistake("One byte too many at each end.", {"wrong": "both ends"}),
+        "one more": Mistake(
+            "One byte too many at the end: a slice does not hold its stop.", {"wrong": "one more"}
+        ),
+    },
+)
+
+EXERCISES = [SHAPES, SLIP]

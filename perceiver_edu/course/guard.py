@@ -1,0 +1,218 @@
+"""Run what a learner wrote, whatever it does, and say in words what went wrong."""
+
+import contextlib
+import inspect
+import io
+import linecache
+import traceback
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from perceiver_edu.course.report import shown
+
+PACKAGE = str(Path(__file__).parents[1])
+
+
+class Outcome(NamedTuple):
+    """What one call gave: a value, or a problem in words (and, under it, lines of code to look at)."""
+
+    value: Any = None
+    problem: str = ""
+    code: str = ""
+    not_done: bool = False  # the stub's NotImplementedError
+
+
+class Misfit(Exception):
+    """What the learner handed in cannot be called as the exercise says; the message explains."""
+
+
+def run(function, arguments: dict[str, Any], quiet: bool = False) -> Outcome:
+    """Call `function` with copies of the arguments -> its outcome. Nothing is raised but Ctrl-C.
+
+    Arguments go by name where the function has all the names, and by position otherwise. What the function
+    prints is shown unless `quiet`.
+    """
+    given = deepcopy(arguments)
+    try:
+        call = bind(function, given)
+        with (
+            torch.no_grad(),
+            contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext(),
+        ):
+            value = call()
+    except Misfit as misfit:
+        return Outcome(problem=str(misfit))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return explain(error, arguments)
+    changed = [name for name in given if not unchanged(given[name], arguments[name])]
+    if changed:
+        names = " and ".join(f"`{name}`" for name in changed)
+        problem = f"your code changed its input {names} in place. The model still needs it: work on a copy"
+        return Outcome(value, f"{problem}, for example with `+` instead of `+=`.")
+    return Outcome(value)
+
+
+def bind(function, given: dict[str, Any]):
+    """A call without arguments. Raises: Misfit where the function does not take what the check gives."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return lambda: function(*given.values())
+    for args, kwargs in (((), given), (tuple(given.values()), {})):
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError:
+            continue
+        return lambda: function(*args, **kwargs)
+    raise Misfit(
+        f"your code takes {len(signature.parameters)} arguments, {signature}. "
+        f"The check gives {len(given)}: ({', '.join(given)}). Keep the first line of the stub."
+    )
+
+
+def explain(error: BaseException, arguments: dict[str, Any]) -> Outcome:
+    """An exception in the learner's code -> what it means, and the line of their code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if is_learners(frame.filename)]
+    last = theirs[-1] if theirs else None
+    if isinstance(error, NotImplementedError) and last is not None and last is frames[-1]:
+        return Outcome(not_done=True)
+    code = ""
+    if last is not None:
+        line = (linecache.getline(last.filename, last.lineno) or last.line or "").strip()
+        code = f"line {last.lineno} of your code, in {last.name}:\n    {line}"
+    if isinstance(error, RecursionError):
+        return Outcome(problem="your code calls itself without end (RecursionError).", code=code)
+    try:
+        message = str(error).strip().splitlines()[0]
+    except Exception:
+        message = ""
+    problem = f"your code stopped with {type(error).__name__}" + (f": {message[:300]}" if message else ".")
+    tensors = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
+    if code and tensors:
+        sizes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())
+        code += f"\nwith the inputs {sizes}"
+    return Outcome(problem=problem, code=code)
+
+
+def is_learners(filename: str) -> bool:
+    """A cell, a file of theirs or an exec; not this library, not an installed one, not Python's own."""
+    installed = ("site-packages", "dist-packages", "/lib/python", "\\lib\\", "<frozen")
+    return not filename.startswith(PACKAGE) and not any(part in filename for part in installed)
+
+
+def unchanged(now, before) -> bool:
+    if isinstance(before, nn.Module):
+        pairs = zip(now.state_dict().values(), before.state_dict().values(), strict=True)
+        return all(torch.equal(a, b) for a, b in pairs)
+    if isinstance(before, torch.Tensor):
+        return now.shape == before.shape and now.dtype == before.dtype and torch.equal(now, before)
+    return now == before
+
+
+def as_function(learner, exercise):
+    """What the learner handed in -> a function of the exercise's arguments.
+
+    A function stays as it is. An `nn.Module` is built anew for each case, in its sizes, with its weights.
+
+    Raises: Misfit, in words, for anything else.
+    """
+    if isinstance(learner, torch.Tensor | str | int | float | dict | list | tuple) or learner is None:
+        raise Misfit(
+            f"the check takes your function itself, and got {shown(learner)}. "
+            f"Write `check({exercise.id!r}, {exercise.name})`: the name alone, without parentheses after it."
+        )
+    is_class = inspect.isclass(learner)
+    module = learner if is_class else type(learner)
+    if issubclass(module, nn.Module):
+        if exercise.module is None:
+            raise Misfit("this exercise asks for a function, and got an nn.Module. Write it as in the stub.")
+        if not is_class and len(inspect.signature(learner.forward).parameters) == len(exercise.arguments):
+            return learner.forward  # a module without weights of its own, called like the function
+        return module_as_function(module, exercise)
+    if is_class:
+        raise Misfit(
+            f"`{module.__name__}` is a class, but not an nn.Module. Hand in a function, or write "
+            f"`class {module.__name__}(nn.Module)`."
+        )
+    if not callable(learner):
+        raise Misfit(f"the check takes a function or an nn.Module, and got {shown(learner)}.")
+    return learner
+
+
+def module_as_function(module: type[nn.Module], exercise):
+    """A class of modules -> a function of the exercise's arguments."""
+
+    layers = {}  # found where all sizes differ, and kept: in a real model two layers may look alike
+
+    def call(**arguments):
+        sizes, weights, inputs = exercise.module(**arguments)
+        built = bind_module(module, sizes)()
+        layers.update(put_weights(built, weights, layers))
+        return bind(built.eval().forward, inputs)()
+
+    names = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in exercise.arguments]
+    call.__signature__ = inspect.Signature(names)
+    return call
+
+
+def bind_module(module, sizes):
+    try:
+        return bind(module, sizes)
+    except Misfit:
+        names = ", ".join(sizes)
+        raise Misfit(
+            f"the check builds your module in several sizes, as `{module.__name__}({names})`. "
+            f"Yours takes {inspect.signature(module)}: give `__init__` these arguments."
+        ) from None
+
+
+@torch.no_grad()
+def put_weights(module: nn.Module, weights: dict[str, torch.Tensor], known: dict[str, str]) -> dict[str, str]:
+    """The reference's weights into the learner's layers: by name, or else by shape where only one fits.
+
+    -> {their layer: the reference's}; `known` is what an earlier call found.
+
+    Raises: Misfit, with both lists side by side.
+    """
+    own = dict(module.named_parameters())
+    shapes, fits = layer_shapes(own), layer_shapes(weights)
+    chosen = {}  # layer of theirs -> layer of the reference
+    for layer, shape in shapes.items():
+        if fits.get(known.get(layer)) == shape:
+            chosen[layer] = known[layer]
+            continue
+        same_name = [layer] if fits.get(layer) == shape else []
+        same_shape = [name for name in fits if fits[name] == shape]
+        for name in same_name or same_shape[: len(same_shape) == 1]:
+            chosen[layer] = name
+    if len(shapes) != len(fits) or len(set(chosen.values())) != len(fits):
+
+        def listed(tensors):
+            return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items()) or "none"
+
+        raise Misfit(
+            "the weights do not fit into your module. Make the layers of the stub, with the same names. "
+            f"Expected: {listed(weights)}. Got: {listed(own)}."
+        )
+    reference = next(iter(weights.values()))
+    module.to(device=reference.device, dtype=reference.dtype)
+    for name, parameter in module.named_parameters():
+        layer, _, part = name.rpartition(".")
+        parameter.copy_(weights[f"{chosen[layer]}.{part}"])
+    return chosen
+
+
+def layer_shapes(parameters) -> dict[str, dict[str, torch.Size]]:
+    """{"query": {"weight": (12, 10), "bias": (12,)}, …}"""
+    layers = {}
+    for name, tensor in parameters.items():
+        layer, _, part = name.rpartition(".")
+        layers.setdefault(layer, {})[part] = tensor.shape
+    return layers

@@ -1,0 +1,94 @@
+"""What a check says: one list of parts, read as plain text in a terminal and as HTML in a notebook."""
+
+import html
+import re
+import textwrap
+from reprlib import Repr
+
+import torch
+
+from perceiver_edu.terminal import visible
+
+# Verdict: what stands before the title, and the colour of the bar beside it (safe for colour-blind readers).
+DONE, NOT_YET, WAITING = "✓ right", "✗ not yet", "… not done yet"
+SAME, CHANGED = "✓ nothing changes", "✗ something changes"
+COLOURS = {DONE: "#009E73", SAME: "#009E73", NOT_YET: "#D55E00", CHANGED: "#D55E00", WAITING: "#999999"}
+
+_short = Repr()
+_short.maxstring = _short.maxother = 120
+
+
+class Report:
+    """A verdict, a title and parts: sentences, tables and preformatted text.
+
+    Shown as the value of a cell. `ok` says whether the exercise is done. All text is escaped when it is
+    shown, so a part may quote what a learner wrote.
+    """
+
+    def __init__(self, title: str, verdict: str = WAITING):
+        self.title, self.verdict, self.parts = title, verdict, []
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict == DONE
+
+    def say(self, text: str) -> "Report":
+        self.parts.append(("say", text))
+        return self
+
+    def table(self, header, rows) -> "Report":
+        self.parts.append(("table", [list(map(str, row)) for row in (header, *rows)]))
+        return self
+
+    def pre(self, text: str) -> "Report":
+        self.parts.append(("pre", text))
+        return self
+
+    def __repr__(self):
+        blocks = [f"{self.verdict}: {visible(self.title)}"]
+        for kind, content in self.parts:
+            if kind == "say":
+                blocks.append(textwrap.fill(visible(content), 100, break_long_words=False))
+            elif kind == "pre":
+                blocks.append(textwrap.indent(visible(content, keep="\n"), "  "))
+            else:
+                widths = [max(map(len, column)) for column in zip(*content, strict=True)]
+                for row in content:
+                    cells = [visible(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
+                    blocks.append("  " + "  ".join(cells).rstrip())
+        return "\n".join(blocks)
+
+    def _repr_html_(self):
+        body = [f"<p><b>{self.verdict}</b> · {_inline(self.title)}</p>"]
+        for kind, content in self.parts:
+            if kind == "say":
+                body.append(f"<p>{_inline(content)}</p>")
+            elif kind == "pre":
+                body.append(f"<pre>{html.escape(visible(content, keep=chr(10)))}</pre>")
+            else:
+                rows = [[_inline(cell) for cell in row] for row in content]
+                lines = ["".join(f'<th style="text-align:left">{cell}</th>' for cell in rows[0])]
+                lines += ["".join(f'<td style="text-align:left">{c}</td>' for c in row) for row in rows[1:]]
+                body.append(
+                    '<table style="color:inherit;font-size:inherit">'
+                    + "".join(f"<tr>{line}</tr>" for line in lines)
+                    + "</table>"
+                )
+        # No colour is set for the text: it is the page's own, so it is readable in light and in dark.
+        style = f"border-left:4px solid {COLOURS[self.verdict]};padding-left:1em"
+        return f'<div class="perceiver-edu-check" style="{style}">{"".join(body)}</div>'
+
+
+def _inline(text: str) -> str:
+    """Escaped, with `code` in backticks set as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(visible(text)))
+
+
+def shown(value) -> str:
+    """A value in a few words; never raises, whatever the value does."""
+    try:
+        if isinstance(value, torch.Tensor):
+            return f"a tensor of shape {tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}"
+        return _short.repr(value)
+    except Exception:
+        return f"an object of type {type(value).__name__}"

@@ -1,0 +1,121 @@
+"""Progress is one small file. It may be missing, damaged or locked: nothing else may suffer from it."""
+
+import json
+import os
+
+import pytest
+
+from perceiver_edu.course.progress import (
+    course_overview,
+    mark_done,
+    next_notebook,
+    progress_file,
+    read_notebooks,
+    read_progress,
+)
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "deep" / "progress.json"))
+    return tmp_path / "deep" / "progress.json"
+
+
+@pytest.fixture
+def notebooks(tmp_path):
+    """A course of two notebooks, three exercises."""
+
+    def write(name, title, minutes, exercises):
+        text = f"# {title}\n\n**Time** {minutes} minutes, some of them yours."
+        cells = [{"cell_type": "markdown", "metadata": {}, "source": text.splitlines(keepends=True)}]
+        for identifier in exercises:
+            cells += [
+                {
+                    "cell_type": "code",
+                    "metadata": {"exercise": {"id": identifier, "role": role}},
+                    "source": [],
+                }
+                for role in ("task", "stub", "hints", "solution")
+            ]
+        (tmp_path / name).write_text(json.dumps({"cells": cells}))
+
+    write("00_first.ipynb", "00 · First", 15, ["00.a"])
+    write("01_second.ipynb", "01 · Second", 40, ["01.a", "01.b"])
+    (tmp_path / "02_broken.ipynb").write_text("{")
+    return tmp_path
+
+
+def test_what_is_done_is_kept_once(file):
+    assert read_progress() == ({}, "")
+    assert mark_done("00.a") == "" and mark_done("00.a") == "" and mark_done("01.a") == ""
+    done, problem = read_progress()
+    assert list(done) == ["00.a", "01.a"] and problem == ""
+    assert [path.name for path in file.parent.iterdir()] == [
+        "progress.json"
+    ]  # nothing half-written lies about
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"done": 3}', '{"done": {"a": 1}}', "[" * 100_000, "\xff"]
+)
+def test_a_damaged_file_costs_a_sentence_and_is_left_alone(file, content, notebooks):
+    file.parent.mkdir()
+    file.write_bytes(content.encode("latin-1"))
+    assert "delete it" in mark_done("00.a")
+    assert file.read_bytes() == content.encode("latin-1")
+    assert "delete it" in repr(course_overview(notebooks))
+
+
+def test_a_place_that_cannot_be_written_costs_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    assert "progress cannot be" in mark_done("00.a")
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path))  # a folder
+    assert "progress cannot be" in mark_done("00.a")
+
+
+def test_where_the_file_lies(monkeypatch, tmp_path):
+    monkeypatch.delenv("PERCEIVER_EDU_PROGRESS", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert progress_file() == tmp_path / "perceiver_edu" / "progress.json"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert "Application Support" in str(progress_file())
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert progress_file().is_relative_to(tmp_path / "local")
+
+
+def test_without_a_home_folder(monkeypatch):
+    monkeypatch.delenv("PERCEIVER_EDU_PROGRESS", raising=False)
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", "~nobody-of-this-name/progress.json")
+    assert "progress cannot be" in mark_done("00.a")
+    assert "progress cannot be" in repr(course_overview())
+
+
+def test_the_overview_counts_and_names_the_next(file, notebooks):
+    assert [n["minutes"] for n in read_notebooks(notebooks)] == [15, 40]
+    assert next_notebook(notebooks).name == "00_first.ipynb"
+    mark_done("00.a")
+    mark_done("01.b")
+    assert next_notebook(notebooks).name == "01_second.ipynb"
+    text = repr(course_overview(notebooks))
+    assert "2 of 3 exercises" in text and "1 of 2 ○●" in text and "40 min" in text
+    assert "Next: `notebooks/01_second.ipynb`" in text and str(file) in text
+    mark_done("01.a")
+    assert next_notebook(notebooks) is None and course_overview(notebooks).ok
+
+
+def test_without_notebooks_the_exercises_are_listed(file, tmp_path):
+    from perceiver_edu.course.exercises import all_exercises
+
+    assert f"0 of {len(all_exercises())} exercises" in repr(course_overview(tmp_path / "nothing"))
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere; Windows has other rights"
+)
+def test_a_read_only_folder(tmp_path, monkeypatch):
+    tmp_path.chmod(0o500)
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "progress.json"))
+    assert "progress cannot be" in mark_done("00.a")

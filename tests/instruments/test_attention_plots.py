@@ -1,0 +1,64 @@
+"""The attention pictures show the numbers they were given, and what they return is what they draw."""
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from perceiver_edu import ByteTokenizer
+from perceiver_edu.instruments.plots import (
+    attention_entropy,
+    attention_heads,
+    attention_over_text,
+    byte_labels,
+    cross_attention,
+)
+
+
+@pytest.fixture
+def ax():
+    fig, ax = plt.subplots()
+    yield ax
+    plt.close(fig)
+
+
+def test_every_byte_has_one_readable_sign():
+    ids = torch.tensor(ByteTokenizer().encode("a b\né[MASK]"))
+    assert byte_labels(ids) == ["□", "a", "␣", "b", "·", "·", "·", "□", "□"]
+
+
+def test_the_text_stands_under_its_columns(ax):
+    ids = torch.tensor(ByteTokenizer().encode("to be"))
+    weights = torch.rand(3, len(ids)).softmax(-1)
+    attention_over_text(ax, weights, ids, ["head 0", "head 1", "head 2"])
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == list("□to␣be□")
+    torch.testing.assert_close(torch.tensor(ax.images[0].get_array().data), weights)
+
+
+def test_a_panel_for_each_head():
+    fig, axes = plt.subplots(2, 4)
+    attention_heads(axes, torch.rand(8, 5, 9))
+    assert [panel.get_title() for panel in axes.flat] == [f"head {i}" for i in range(8)]
+    plt.close(fig)
+
+
+def test_entropy_is_that_of_the_rows(ax):
+    uniform = torch.full((2, 3, 16), 1 / 16)
+    torch.testing.assert_close(attention_entropy(ax, uniform), torch.full((2, 3), 4.0, dtype=torch.float64))
+    one = torch.zeros(1, 1, 16)
+    one[..., 3] = 1
+    assert attention_entropy(ax, one).item() == 0
+    assert "uniform: 4.0 bits" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_the_matrices_have_their_real_shapes(ax, model):
+    cross_attention(ax, model.encoder.cross_attend.attention, 5, 7)
+    words = " ".join(text.get_text() for text in ax.texts)
+    for part in (
+        "latents\n5 × 12",
+        "inputs\n7 × 16",
+        "Q\n5 × 6",
+        "K\n7 × 6",
+        "V\n7 × 12",
+        "× 2 heads\n5 × 7",
+    ):
+        assert part in words

@@ -1,0 +1,121 @@
+"""The exercises as a learner does them: solved from the notebook's own text, and wrong in all the usual ways.
+
+One kernel a notebook. Its set-up cell runs; then each stub is replaced by what learners write, and checked.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from outputs import NOTEBOOKS
+
+from perceiver_edu.course.exercises import MODULES, all_exercises
+from perceiver_edu.course.report import DONE, NOT_YET
+
+ANSWERS = Path(__file__).parent / "answers"
+ROLES = ["task", "stub", "hints", "solution"]
+WITH_EXERCISES = [path for path in NOTEBOOKS if path.stem[:2] in MODULES]
+
+
+def exercise_cells(path: Path) -> dict[str, dict]:
+    """{exercise id: {role: cell}}"""
+    found = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        tag = cell.metadata.get("exercise")
+        if tag:
+            found.setdefault(tag["id"], {})[tag["role"]] = cell
+    return found
+
+
+def solution(cells: dict) -> str:
+    [block] = re.findall(r"<details>.*?```python\n(.*?)```.*?</details>", cells["solution"].source, re.DOTALL)
+    return block
+
+
+def answers(exercise_id: str) -> list[tuple[str, list[str], str]]:
+    """(kind, words that the report must hold, source) of each block in answers/."""
+    text = (ANSWERS / f"{exercise_id.replace('.', '_')}.py").read_text("utf-8")
+    blocks = re.findall(
+        r"^# %% (\w+)(?:: (.*?))? \| [^\n]*\n(.*?)(?=^# %%|\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    return [(kind, words.split(" & ") if words else [], source) for kind, words, source in blocks]
+
+
+class Learner:
+    """A running notebook, in which cells can be replaced."""
+
+    def __init__(self, path: Path):
+        self.notebook = nbformat.v4.new_notebook(metadata=nbformat.read(path, as_version=4).metadata)
+        self.client = NotebookClient(
+            self.notebook, timeout=120, resources={"metadata": {"path": path.parent}}
+        )
+
+    def run(self, source: str) -> str:
+        """The cell's value, as plain text."""
+        cell = nbformat.v4.new_code_cell(source)
+        self.notebook.cells.append(cell)
+        self.client.execute_cell(cell, len(self.notebook.cells) - 1)
+        values = [output.data for output in cell.outputs if output.output_type == "execute_result"]
+        return values[-1]["text/plain"] if values else ""
+
+
+@pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
+def test_every_exercise_has_its_four_cells_in_order(path):
+    number = path.stem[:2]
+    cells = exercise_cells(path)
+    assert set(cells) == {exercise_id for exercise_id in all_exercises() if exercise_id.startswith(number)}
+    for exercise_id, by_role in cells.items():
+        exercise = all_exercises()[exercise_id]
+        assert list(by_role) == ROLES
+        assert "raise NotImplementedError" in by_role["stub"].source
+        assert by_role["stub"].source.splitlines()[-1] == f'check("{exercise_id}", {exercise.name})'
+        assert f"{exercise.minutes} minutes" in by_role["task"].source
+        assert exercise.paper.split(" and ")[0] in by_role["task"].source
+        assert 1 <= by_role["hints"].source.count("<details>") <= 3
+        assert solution(by_role)
+
+
+@pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
+def test_solutions_pass_and_mistakes_are_named(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "progress.json"))
+    setup = next(cell for cell in nbformat.read(path, as_version=4).cells if cell.id == "setup")
+    learner = Learner(path)
+    known = {i: [m.says for m in exercise.mistakes.values()] for i, exercise in all_exercises().items()}
+    counts = {"solved": 0, "mistake": 0, "correct": 0, "unknown": 0}
+    wrong = []
+    with learner.client.setup_kernel():
+        learner.run(setup.source)
+        for exercise_id, cells in exercise_cells(path).items():
+            rerun = cells["stub"].source.splitlines()[-1]
+            tries = [("solved", [], solution(cells)), *answers(exercise_id)]
+            for kind, words, source in tries:
+                report = " ".join(learner.run(f"{source}\n\n{rerun}").split())
+                named = [says for says in known[exercise_id] if " ".join(says.split()) in report]
+                good = {
+                    "solved": report.startswith(DONE),
+                    "correct": report.startswith(DONE),
+                    "mistake": report.startswith(NOT_YET) and named and all(word in report for word in words),
+                    "unknown": report.startswith(NOT_YET) and not named,
+                }[kind]
+                if good:
+                    counts[kind] += 1
+                else:
+                    wrong.append(f"{exercise_id}, {kind} {words}:\n{source}\n{report}\n")
+    with capsys.disabled():
+        print(
+            f"\n{path.stem}: {counts['solved']} solved by its own text, {counts['mistake']} mistakes named, "
+            f"{counts['correct']} unusual answers passed, {counts['unknown']} unknown mistakes refused "
+        )
+    assert not wrong, "\n".join(wrong)
+    done = json.loads((tmp_path / "progress.json").read_text())["done"]
+    assert set(done) == set(exercise_cells(path))
+
+
+@pytest.mark.parametrize("exercise_id", all_exercises())
+def test_there_are_answers_of_every_kind(exercise_id):
+    kinds = [kind for kind, _, _ in answers(exercise_id)]
+    assert {"correct", "mistake", "unknown"} == set(kinds)
+    assert kinds.count("mistake") >= len(all_exercises()[exercise_id].mistakes) * 0.75
