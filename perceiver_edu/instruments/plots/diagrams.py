@@ -1,58 +1,12 @@
-"""Pictures in one style: safe for colour-blind readers, white paper on light and dark pages, and each with a
-text for those who cannot see it."""
+"""The model as boxes and arrows, with the shapes of a real run."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
-
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer
-
-# Okabe and Ito's palette, made for all kinds of colour vision.
-INPUT, LATENT, OUTPUT, STAGE, INK = "#56B4E9", "#E69F00", "#009E73", "#F2F2F2", "#222222"
-
-STYLE = {
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-}
-
-
-@contextmanager
-def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots) -> Iterator[Axes]:
-    """A figure that is drawn in the block, then shown in the notebook with `alt` as its text, and closed.
-
-        with figure(alt="Loss falls from 4.4 to 2.3 bits in 200 s.") as ax:
-            ax.plot(seconds, bits)
-
-    `size` is in inches; `subplots` goes to `plt.subplots`, so `ncols=2` gives two axes.
-
-    Raises: InputError for an empty `alt`.
-    """
-    from IPython.display import Image, display
-
-    if not alt.strip():
-        raise InputError("a figure needs an alt text: one sentence that says what there is to see")
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(figsize=size, layout="constrained", **subplots)
-        try:
-            yield axes
-            png = BytesIO()
-            fig.savefig(png, format="png", dpi=110)
-        finally:
-            plt.close(fig)
-    display(Image(png.getvalue(), format="png", alt=alt))
 
 
 @torch.no_grad()
@@ -136,67 +90,6 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
     ax.set_ylim(-1.9, 2.5)
     ax.set_axis_off()
     return shapes
-
-
-def byte_labels(ids: torch.Tensor) -> list[str]:
-    """ids (M,) -> a sign for each: the letter itself, ␣ for a space, □ for a special id, · else."""
-    labels = []
-    for i in ids.tolist():
-        letter = chr(i - ByteTokenizer.BYTE_OFFSET) if i >= ByteTokenizer.BYTE_OFFSET else "□"
-        labels.append("␣" if letter == " " else letter if "!" <= letter <= "~" or letter == "□" else "·")
-    return labels
-
-
-def attention_over_text(ax: Axes, weights: torch.Tensor, ids: torch.Tensor, row_labels: list[str]) -> None:
-    """Who reads which byte: weights (rows, M) as shades, with the text itself below, a sign per column.
-
-    weights (rows, M), each row sums to 1; ids (M,); a label for each row. Black is the largest weight.
-    """
-    weights = weights.float().cpu()
-    image = ax.imshow(weights.numpy(), aspect="auto", cmap="Greys", vmin=0, interpolation="nearest")
-    ax.set_xticks(range(len(ids)), byte_labels(ids), family="monospace", fontsize=9)
-    ax.tick_params(axis="x", length=0)
-    ax.set_yticks(range(len(row_labels)), row_labels)
-    ax.set_yticks([row + 0.5 for row in range(len(row_labels) - 1)], minor=True)
-    ax.grid(axis="y", which="minor", color="#BBBBBB", lw=0.5)
-    ax.tick_params(axis="y", which="minor", length=0)
-    ax.figure.colorbar(image, ax=ax, label="attention", pad=0.01)
-
-
-def attention_heads(axes, weights: torch.Tensor) -> None:
-    """One panel per head: weights (heads, N, M), a row for each latent, a column for each byte.
-
-    Shades are of the square root, so that faint attention is seen too.
-    """
-    for head, (ax, panel) in enumerate(zip(axes.flat, weights.float().cpu(), strict=True)):
-        ax.imshow(panel.sqrt().numpy(), aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(f"head {head}", fontsize=10)
-        ax.label_outer()
-    for ax in axes[-1]:
-        ax.set_xlabel("byte")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("latent")
-
-
-def attention_entropy(ax: Axes, weights: torch.Tensor) -> torch.Tensor:
-    """How spread out each latent reads, in bits, beside attention that is the same everywhere.
-
-    weights (heads, N, M) -> entropies (heads, N). All M are taken to be real bytes: cut padding off first.
-    """
-    weights = weights.double().cpu()
-    bits = -torch.xlogy(weights, weights).sum(-1) / torch.log(torch.tensor(2.0))
-    uniform = float(torch.tensor(float(weights.shape[-1])).log2())
-    for head, row in enumerate(bits):
-        across = head + torch.linspace(-0.3, 0.3, len(row))
-        ax.scatter(across, row, s=9, color=LATENT, ec=INK, lw=0.3, label="a latent" if head == 0 else None)
-        ax.plot(
-            [head - 0.35, head + 0.35], [row.mean()] * 2, color=INK, lw=2, label="mean" if head == 0 else None
-        )
-    ax.axhline(uniform, color=INPUT, lw=2, ls="--", label=f"uniform: {uniform:.1f} bits")
-    ax.set_xticks(range(len(bits)))
-    ax.set(xlabel="head", ylabel="entropy (bits)", ylim=(0, uniform + 0.7))
-    ax.legend(loc="upper right", ncols=3, frameon=False, fontsize=9)
-    return bits
 
 
 def cross_attention(ax: Axes, attention, num_queries: int, num_keys: int) -> None:

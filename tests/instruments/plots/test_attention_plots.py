@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from perceiver_edu import ByteTokenizer
-from perceiver_edu.instruments.plots import (
+from perceiver_edu.instruments.plots.attention import (
     attention_entropy,
     attention_heads,
     attention_over_text,
     byte_labels,
-    cross_attention,
 )
+from perceiver_edu.instruments.plots.diagrams import cross_attention
 
 
 @pytest.fixture

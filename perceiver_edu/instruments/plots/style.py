@@ -1,0 +1,51 @@
+"""Pictures in one style: safe for colour-blind readers, white paper on light and dark pages, and each with a
+text for those who cannot see it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+from perceiver_edu.errors import InputError
+
+# Okabe and Ito's palette, made for all kinds of colour vision.
+INPUT, LATENT, OUTPUT, STAGE, INK = "#56B4E9", "#E69F00", "#009E73", "#F2F2F2", "#222222"
+
+STYLE = {
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+}
+
+
+@contextmanager
+def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots) -> Iterator[Axes]:
+    """A figure that is drawn in the block, then shown in the notebook with `alt` as its text, and closed.
+
+        with figure(alt="Loss falls from 4.4 to 2.3 bits in 200 s.") as ax:
+            ax.plot(seconds, bits)
+
+    `size` is in inches; `subplots` goes to `plt.subplots`, so `ncols=2` gives two axes.
+
+    Raises: InputError for an empty `alt`.
+    """
+    from IPython.display import Image, display
+
+    if not alt.strip():
+        raise InputError("a figure needs an alt text: one sentence that says what there is to see")
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(figsize=size, layout="constrained", **subplots)
+        try:
+            yield axes
+            png = BytesIO()
+            fig.savefig(png, format="png", dpi=110)
+        finally:
+            plt.close(fig)
+    display(Image(png.getvalue(), format="png", alt=alt))
