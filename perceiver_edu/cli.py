@@ -329,9 +329,10 @@ def evaluate(
       perceiver-edu evaluate --no-cloze --json
     """
     from perceiver_edu.training.batches import spread
+    from perceiver_edu.training.cloze import evaluate_cloze
     from perceiver_edu.training.corpus import load_crops
     from perceiver_edu.training.evaluate import evaluate as evaluate_model
-    from perceiver_edu.training.evaluate import evaluate_cloze
+    from perceiver_edu.training.evaluate import reading_entropy
 
     if crops is not None and crops < 1:
         raise InputError(f"--crops must be at least 1, got {crops}")
@@ -341,6 +342,7 @@ def evaluate(
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)
     result = evaluate_model(model, spread(rows, crops or len(rows)), seed, progress=not as_json)
+    reading = reading_entropy(model, rows)
     sentences = evaluate_cloze(model) if cloze else None
     say_which(model, name)
     if as_json:
@@ -355,9 +357,9 @@ def evaluate(
                 }
             }
         )
-        print_json(weights=name, **asdict(result), **answers)
+        print_json(weights=name, **asdict(result), reading=asdict(reading), **answers)
     else:
-        print(result)
+        print(f"{result}\n{reading}")
         if sentences:
             print(f"\n{visible(str(sentences), keep=chr(10))}")
 

@@ -114,7 +114,8 @@ def test_holes_that_touch_are_asked_separately():
     assert model.calls[0][2] == [1, 2, 3, 4]
     together = fill_mask(model, "abcd", spans=(0, 4))
     best = apart[0][0], apart[1][0]
-    assert together[0][0].probability >= best[0].probability * best[1].probability
+    product = best[0].probability * best[1].probability
+    assert together[0][0].probability >= product * (1 - 1e-6)  # rounding
 
 
 def test_a_hole_has_the_bytes_of_what_it_hides():

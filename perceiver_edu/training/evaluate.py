@@ -1,21 +1,19 @@
 """How good is a masked language model? Its guesses for hidden words, beside guesses made without reading."""
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import fill_mask
+from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import Baselines, load_counts
 from perceiver_edu.training.masking import IGNORE, hole_positions, is_white_space, mask_words, word_units
 
-CLOZE = Path(__file__).with_name("cloze.json")
 SHUFFLED = "model, words shuffled"
+ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 
 
 @dataclass
@@ -174,53 +172,32 @@ def shuffle_context(inputs, labels, generator=None):
 
 
 @dataclass
-class Guess:
-    """One sentence with a missing word, and what the model put there."""
+class Reading:
+    """How spread out the latents read, over (crop, head, latent). As a string: one sentence."""
 
-    sentence: str  # with ____ for the word
-    answer: str
-    guesses: list[str]  # the five best, best first
-
-
-@dataclass
-class ClozeResult:
-    """As a string: the two shares, and the sentences whose first guess is wrong."""
-
-    guesses: list[Guess]
-
-    def right(self, k: int) -> int:
-        """The number of sentences whose answer is among the first `k` guesses, k ≤ 5."""
-        return sum(guess.answer in guess.guesses[:k] for guess in self.guesses)
+    bits: float  # mean entropy of an attention row
+    uniform: float  # bits, if every byte of a crop were read alike
+    narrow: float  # share of the rows below half of `uniform`
 
     def __str__(self) -> str:
-        total = len(self.guesses)
-        lines = [
-            f"cloze: first guess right {self.right(1)} of {total}, among five {self.right(5)} of {total}"
-        ]
-        for guess in self.guesses:
-            if guess.answer != guess.guesses[0]:
-                shown = ", ".join(map(repr, guess.guesses))
-                lines.append(f"  {guess.sentence}  {guess.answer!r}, guessed: {shown}")
-        return "\n".join(lines)
+        return (
+            f"a latent reads with an entropy of {self.bits:.2f} bits on average (all {2**self.uniform:.0f} "
+            f"bytes alike would be {self.uniform:.2f}); {self.narrow:.0%} of the rows are below half of that"
+        )
 
 
-def evaluate_cloze(model, path=CLOZE) -> ClozeResult:
-    """Asks for the missing word of each sentence; the model sees how many bytes it has, with its space.
+@torch.no_grad()
+def reading_entropy(model, crops, num_crops=64) -> Reading:
+    """The entropy of the encoder's attention on the first full crops: (num_crops, M) ids.
 
-    `path`: a JSON list of {"before": …, "answer": …, "after": …}; `answer` begins with its space.
-
-    Raises: InputError for a file of another form.
+    Raises: InputError if no crop is full; on padding, entropies could not be compared.
     """
-    try:
-        items = json.loads(Path(path).read_text(encoding="utf-8"))
-        items = [(item["before"], item["answer"], item["after"]) for item in items]
-        if not items:
-            raise ValueError("there are none")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a list of cloze sentences: {error!r}") from error
-    results = []
-    for before, answer, after in items:
-        span = (len(before), len(before) + len(answer))
-        [fillings] = fill_mask(model, before + answer + after, spans=span, top_k=5)
-        results.append(Guess(f"{before} ____{after}", answer, [filling.text for filling in fillings]))
-    return ClozeResult(results)
+    full = crops[(crops != ByteTokenizer.PAD).all(1)][:num_crops].long().to(model.device)
+    if not len(full):
+        raise InputError("none of these crops is full: to compare entropies, all must be of one length")
+    with record(model, ENCODER_MAP) as seen:
+        model(full, positions=torch.tensor([0], device=model.device))
+    weights = seen[ENCODER_MAP][0].double()  # (num_crops, heads, N, M)
+    entropy = -torch.xlogy(weights, weights).sum(-1) / math.log(2)  # (num_crops, heads, N)
+    uniform = math.log2(weights.shape[-1])
+    return Reading(float(entropy.mean()), uniform, float((entropy < uniform / 2).double().mean()))

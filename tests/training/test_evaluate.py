@@ -1,6 +1,5 @@
 """Evaluation: right numbers for guessers whose score is known, the baselines, the control, the cloze."""
 
-import json
 from dataclasses import astuple
 from pathlib import Path
 
@@ -12,17 +11,9 @@ from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMasked
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.baselines import Baselines, count_holes
 from perceiver_edu.training.corpus import crop_pack, load_crops
-from perceiver_edu.training.evaluate import (
-    CLOZE,
-    SHUFFLED,
-    ClozeResult,
-    Guess,
-    evaluate,
-    evaluate_cloze,
-    shuffle_context,
-    tally,
-)
+from perceiver_edu.training.evaluate import SHUFFLED, evaluate, reading_entropy, shuffle_context, tally
 from perceiver_edu.training.masking import IGNORE, is_white_space, mask_words, word_units
+from perceiver_edu.training.recipe import sized
 
 HELDOUT = Path(__file__).parents[1] / "data" / "heldout.jsonl"
 MASK, OFFSET, V = ByteTokenizer.MASK, ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE
@@ -194,62 +185,20 @@ def test_shuffling_keeps_holes_layout_and_the_words_themselves(crops):
     assert changed > 0.85 * len(before), "elsewhere"
 
 
-# ---------------------------------------------------------------- cloze
+# ---------------------------------------------------------------- how spread out the latents read
 
 
-def test_the_cloze_sentences_are_forty_with_one_word_each():
-    items = json.loads(CLOZE.read_text(encoding="utf-8"))
-    assert len(items) == 40 == len({item["before"] for item in items})
-    for item in items:
-        assert item["answer"][0] == " " and item["answer"][1:].isalpha(), item
-        assert len(item["before"] + item["answer"] + item["after"]) < 100
-        assert item["answer"] not in item["before"] + item["after"] or item["answer"] == " time"
+def test_reading_entropy_knows_uniform_and_narrow_attention(crops):
+    model = PerceiverIOForMaskedLM(sized("small")).eval()
+    model.encoder.cross_attend.attention.query.weight.data.zero_()
+    uniform = reading_entropy(model, crops)
+    assert uniform.bits == pytest.approx(8.0, abs=1e-4) and uniform.uniform == 8.0 and uniform.narrow == 0
+    model.encoder.cross_attend.attention.query.weight.data.normal_(std=300)
+    narrow = reading_entropy(model, crops)
+    assert narrow.bits < 1 and narrow.narrow > 0.9
+    assert f"{narrow.bits:.2f} bits" in str(narrow) and "256 bytes alike would be 8.00" in str(narrow)
 
 
-def test_the_cloze_asks_for_the_word_with_its_space():
-    class Oracle(nn.Module):
-        """Fills each hole with the answer that fits its sentence."""
-
-        def __init__(self):
-            super().__init__()
-            self.config = PerceiverIOConfig(max_position_embeddings=256)
-            self.anchor = nn.Parameter(torch.zeros(1))
-
-        def forward(self, input_ids, mask=None, positions=None):
-            text = ByteTokenizer().decode(input_ids[0].tolist())
-            [item] = [i for i in items if text.startswith("[CLS]" + i["before"] + "[MASK]")]
-            ids = [OFFSET + byte for byte in item["answer"].encode()]
-            assert positions.flatten().tolist() == [1 + len(item["before"]) + n for n in range(len(ids))]
-            if item is items[0]:
-                ids[-1] = OFFSET + ord("?")
-            return torch.zeros(1, len(ids), V).scatter(2, torch.tensor(ids)[None, :, None], 9.0)
-
-    items = json.loads(CLOZE.read_text(encoding="utf-8"))
-    result = evaluate_cloze(Oracle())
-    assert result.right(1) == 39 and len(result.guesses) == 40
-    first = result.guesses[0]
-    assert first.answer == items[0]["answer"] and len(first.guesses) == 5 and "____" in first.sentence
-    assert str(result).count("\n") == 1 and first.sentence in str(result), "only the wrong one is listed"
-
-
-def test_the_cloze_counts_ranks():
-    result = ClozeResult(
-        [
-            Guess("Snow is ____.", " white", [" white", " black", " green", " heavy", " light"]),
-            Guess("Grass is ____.", " green", [" white", " black", " green", " heavy", " light"]),
-            Guess("Coal is ____.", " black", [" heavy", " light", " clean", " white", " solid"]),
-        ]
-    )
-    assert [result.right(k) for k in (1, 2, 3, 5)] == [1, 1, 2, 2]
-    assert (
-        "first guess right 1 of 3, among five 2 of 3" in str(result)
-        and "Grass" in str(result)
-        and "Snow" not in str(result)
-    )
-
-
-@pytest.mark.parametrize("content", ["", "{}", '[{"before": "a"}]', "[1]"])
-def test_another_kind_of_cloze_file_is_refused(tmp_path, content):
-    (tmp_path / "cloze.json").write_text(content)
-    with pytest.raises(InputError, match="not a list of cloze sentences"):
-        evaluate_cloze(None, tmp_path / "cloze.json")
+def test_reading_entropy_wants_a_full_crop():
+    with pytest.raises(InputError, match="none of these crops is full"):
+        reading_entropy(PerceiverIOForMaskedLM(sized("small")), crop_pack(["short"], 256))
