@@ -221,6 +221,15 @@ def pretrain(
     start: Annotated[
         str, typer.Option(help="First weights: aligned (attention looks nearby) or usual (random).")
     ] = "aligned",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            "-w",
+            help="Go on from these weights instead of from scratch: embedded, a folder or a hub id.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
     precision: Annotated[str, typer.Option(help="fp32, bf16, or auto = bf16 on a GPU.")] = "auto",
     compile: Annotated[
@@ -238,7 +247,7 @@ def pretrain(
     save_every: Annotated[int, typer.Option(help="Steps from one checkpoint to the next.")] = 500,
     evaluate_every: Annotated[int, typer.Option(help="Steps from one evaluation to the next.")] = 500,
 ):
-    """Train a masked language model from scratch.
+    """Train a masked language model, from scratch or from given weights.
 
     The folder gets log.csv, samples.txt, the newest checkpoint and, at the end, the model, which
     transformers opens too. A run that stopped, however it did, goes on exactly: the same command and
@@ -249,9 +258,10 @@ def pretrain(
       perceiver-edu pretrain texts/ -o runs/first --held-out valid.jsonl.xz
       perceiver-edu pretrain texts/ -o runs/quick --size tiny --steps 2000
       perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --size full
+      perceiver-edu pretrain letters/ -o runs/letters --weights embedded --learning-rate 2e-4
       perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
     """
-    from perceiver_edu.pretrained import read_config, read_json
+    from perceiver_edu.pretrained import load_pretrained, read_config, read_json
     from perceiver_edu.training.batches import STREAMS
     from perceiver_edu.training.pretrain import pretrain_files
     from perceiver_edu.training.recipe import Recipe, choose, sized
@@ -259,10 +269,14 @@ def pretrain(
 
     if bool(data) == bool(recipe):
         raise InputError(f"what to train on? Give files or folders of text, or --recipe {', '.join(STREAMS)}")
-    if size and config:
-        raise InputError("--size and --config both say how large the model is: give one of them")
+    if sum(map(bool, (size, config, weights))) > 1:
+        raise InputError("--size, --config and --weights all say how large the model is: give one of them")
     if recipe:
         choose("recipe", recipe, STREAMS)
+    if weights:
+        sizes = load_pretrained(weights).config
+    else:
+        sizes = read_config(read_json(config), source=config) if config else sized(size or "small")
     plan = Recipe(
         steps=steps,
         batch_size=batch_size,
@@ -272,8 +286,9 @@ def pretrain(
         bytes_first=bytes_first,
         short=short,
         start=start,
+        weights=weights,
         seed=seed,
-        config=read_config(read_json(config), source=config) if config else sized(size or "small"),
+        config=sizes,
     )
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     try:

@@ -9,6 +9,7 @@ import torch
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.pretrained import load_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.initialization import locality_aligned_start
 from perceiver_edu.training.masking import mask_bytes, mask_mixture, mask_words
@@ -58,6 +59,7 @@ class Recipe:
     bytes_first: float = 0.1  # share of the steps, at the beginning, that hide single bytes only
     short: float = 0.25  # share of the crops that is cut to a random shorter length
     start: str = "aligned"  # "aligned" = locality-aligned, "usual" = N(0, initializer_range)
+    weights: str | None = None  # instead of a fresh start: whose weights to go on from, see `load_pretrained`
     seed: int = 0
     config: PerceiverIOConfig = field(default_factory=lambda: sized("small"))
 
@@ -90,7 +92,15 @@ def seed_of(*parts) -> int:
 
 
 def new_model(recipe: Recipe) -> PerceiverIOForMaskedLM:
-    """A model at its start."""
+    """A model at its start.
+
+    Raises: InputError if the weights to go on from cannot be loaded, or are of other sizes than the recipe's.
+    """
+    if recipe.weights:
+        model = load_pretrained(recipe.weights)
+        if model.config != recipe.config:
+            raise InputError(f"{recipe.weights} has other sizes than this recipe: {model.config}")
+        return model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(recipe.seed, "weights"))
         model = PerceiverIOForMaskedLM(recipe.config)

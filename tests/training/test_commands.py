@@ -13,9 +13,9 @@ import pytest
 import torch
 from test_pretrain import CONFIG, HELDOUT, rows
 
-from perceiver_edu import PerceiverIOForMaskedLM, cli, load_pretrained, save_pretrained
+from perceiver_edu import InputError, PerceiverIOForMaskedLM, cli, load_pretrained, save_pretrained
 from perceiver_edu.pretrained import load_folder, to_json
-from perceiver_edu.training.recipe import sized
+from perceiver_edu.training.recipe import Recipe, new_model, sized
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,6 +108,31 @@ def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_
     assert len(rows(tmp_path / "run")) == 2  # evaluate_every
 
 
+def test_pretrain_goes_on_from_given_weights(run, tmp_path):
+    (tmp_path / "config.json").write_bytes(to_json({"model_type": "perceiver"} | CONFIG.to_dict()))
+    first = (
+        "pretrain",
+        HELDOUT,
+        "-o",
+        tmp_path / "first",
+        "--config",
+        tmp_path / "config.json",
+        "--steps",
+        9,
+    )
+    assert run(*first, "--batch-size", 8, "--warmup", 1, "--held-out", HELDOUT)[0] == 0
+    weights = tmp_path / "first" / "model"
+    further = ("pretrain", HELDOUT, "-o", tmp_path / "second", "--weights", weights, "--steps", 1)
+    code, _, err = run(*further, "--batch-size", 8, "--held-out", HELDOUT)
+    assert code == 0, err
+    ended, begins = rows(tmp_path / "first")[-1], rows(tmp_path / "second")[0]
+    assert begins["step"] == "0" and begins["held_out_bits"] == ended["held_out_bits"]
+    recipe = json.loads((tmp_path / "second" / "recipe.json").read_text())
+    assert recipe["weights"] == str(weights) and recipe["config"] == CONFIG.to_dict()
+    with pytest.raises(InputError, match="has other sizes than this recipe"):
+        new_model(Recipe(weights=str(weights)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -123,6 +148,8 @@ def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_
         ([HELDOUT, "--config", "{tmp}/garbled.jsonl"], "garbled.jsonl"),
         ([HELDOUT, "--config", "nowhere.json"], "nowhere.json"),
         ([HELDOUT, "--size", "tiny", "--config", "nowhere.json"], "give one of them"),
+        ([HELDOUT, "--size", "tiny", "--weights", "embedded"], "give one of them"),
+        ([HELDOUT, "--weights", "{tmp}/nowhere"], "nowhere"),
         ([HELDOUT, "--masks", "letters"], "no masks 'letters'"),
         ([HELDOUT, "--start", "cold"], "no start 'cold'"),
         ([HELDOUT, "--precision", "fp8"], "no precision 'fp8'"),
