@@ -52,6 +52,27 @@ def print_fillings(text, holes, fillings):
     console.print(filled, soft_wrap=True)
 
 
+def print_profile(rows, peaks):
+    """A table of `StageProfile`s, the last of which is the whole run, beside this machine's `Peaks`."""
+    console = new_console()
+    table = new_table(console, "stage", "#GFLOP", "#ms", "#of the time", "#GFLOP/s", "#of peak", "#peak MB")
+    whole = rows[-1].seconds
+    for row in rows:
+        rate = row.flops_per_second
+        table.add_row(
+            row.stage,
+            f"{row.flops / 1e9:.3g}",
+            f"{row.seconds * 1e3:.3g}",
+            f"{row.seconds / whole:.0%}",
+            f"{rate / 1e9:.0f}" if row.flops else "",
+            f"{rate / peaks.flops_per_second:.0%}" if row.flops else "",
+            f"{row.peak_bytes / 1e6:.1f}",
+        )
+    console.print(table)
+    best = f"{peaks.flops_per_second / 1e9:,.0f} GFLOP/s in {peaks.dtype}"
+    console.print(f"this machine's best ({peaks.device}): {best}, {peaks.bytes_per_second / 1e9:.0f} GB/s")
+
+
 def new_console():
     """A rich console that takes no text for markup; where nobody watches, one that never wraps."""
     from rich.console import Console

@@ -405,3 +405,38 @@ def test_help_does_not_wait_for_transformers():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
     )
     assert out.stdout.splitlines()[-1] == "False"
+
+
+def test_profile_prints_the_stages_and_what_the_machine_can_do(run, tmp_path):
+    small = ("profile", "--bytes", "20", "--outputs", "3", "--repeats", "1")
+    code, out, err = run(*small, "--trace", str(tmp_path / "t.json"))
+    assert code == 0 and "weights: embedded" in err
+    for word in (
+        "embedding",
+        "processor",
+        "mlm_head",
+        "all",
+        "GFLOP/s",
+        "this machine's best (cpu)",
+        "aten::",
+    ):
+        assert word in out
+    assert (tmp_path / "t.json").stat().st_size > 1000
+    code, out, _ = run(*small, "--batch", "2", "--json")
+    found = json.loads(out)
+    assert code == 0 and [row["stage"] for row in found["stages"]][-1] == "all"
+    assert found["batch"] == 2 and found["stages"][-1]["flops"] > 1e6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--outputs", "999"], "--outputs must be between 1 and 256, got 999"),
+        (["--bytes", "0"], "--bytes must be between 1 and 256"),
+        (["--dtype", "int3"], "no dtype 'int3'; there is float32, bfloat16, float16"),
+        (["--repeats", "0"], "repeats must be at least 1"),
+    ],
+)
+def test_profile_refuses_what_cannot_be_measured(run, arguments, message):
+    code, out, err = run("profile", *arguments)
+    assert code == 2 and message in err and not out

@@ -1,0 +1,89 @@
+"""What a forward pass must cost, from the sizes alone: no weights, no clock."""
+
+from typing import NamedTuple
+
+from perceiver_edu.config import DECODER_QK_CHANNELS, PerceiverIOConfig
+
+
+class Cost(NamedTuple):
+    """One stage, for a whole batch."""
+
+    stage: str
+    flops: int  # of matrix products, 2 per multiply-add; norms, softmax and sums are below a hundredth
+    parameters: int
+    numbers_moved: int  # weights read, arrays read, array written, each once: the least any program can do
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs per number moved: low = waits for memory, high = waits for arithmetic."""
+        return self.flops / self.numbers_moved
+
+
+def stage_costs(config: PerceiverIOConfig, M: int, O: int, B: int = 1) -> list[Cost]:
+    """The five stages for B texts of M ids, asked for O outputs each; see `total`.
+
+    FLOPs equal what `torch.utils.flop_counter` counts in matrix products.
+    """
+    c = config
+    N, D, C, V = c.num_latents, c.d_latents, c.d_model, c.vocab_size
+    L, blocks = c.num_self_attends_per_block, c.num_blocks
+
+    encoder = attend(N, D, M, C, c.encoder_qk, c.encoder_v, c.cross_attention_widening_factor, False)
+    layer = attend(N, D, N, D, c.processor_qk, c.processor_v, c.self_attention_widening_factor, True)
+    decoder = attend(O, C, N, D, DECODER_QK_CHANNELS, C, 1, False)
+    flops = {
+        "embedding": 0,
+        "encoder": encoder.flops,
+        "processor": blocks * L * layer.flops,
+        "decoder": decoder.flops,
+        "mlm_head": 2 * O * C * V,
+    }
+    parameters = {
+        "embedding": (V + c.max_position_embeddings) * C,
+        "encoder": N * D + encoder.parameters,
+        "processor": L * layer.parameters,
+        "decoder": c.max_position_embeddings * C + decoder.parameters,  # with the output queries
+        "mlm_head": V,  # the matrix is the embedding's
+    }
+    weights_read = {  # numbers, whatever the batch
+        "embedding": 0,
+        "encoder": parameters["encoder"],
+        "processor": blocks * parameters["processor"],
+        "decoder": decoder.parameters,
+        "mlm_head": V * C + V,
+    }
+    arrays = {  # numbers in and out, for one text
+        "embedding": 3 * M * C,
+        "encoder": M * C + N * D,
+        "processor": 2 * blocks * L * N * D,
+        "decoder": O * C + N * D + O * C,
+        "mlm_head": O * C + O * V,
+    }
+    return [
+        Cost(stage, B * flops[stage], parameters[stage], weights_read[stage] + B * arrays[stage])
+        for stage in flops
+    ]
+
+
+def total(costs: list[Cost]) -> Cost:
+    """The sum of all stages, named "all"."""
+    return Cost("all", *(sum(column) for column in zip(*(cost[1:] for cost in costs), strict=True)))
+
+
+def attend(Q, q_dim, K, kv_dim, qk_channels, v_channels, widening_factor, self_attention) -> Cost:
+    """A `CrossAttend` or `SelfAttend` on one text: Q rows of q_dim channels read K rows of kv_dim."""
+    hidden = widening_factor * q_dim
+    multiply_adds = {
+        "query": Q * q_dim * qk_channels,
+        "key and value": K * kv_dim * (qk_channels + v_channels),
+        "map": Q * K * (qk_channels + v_channels),
+        "output": Q * v_channels * q_dim,
+        "mlp": 2 * Q * q_dim * hidden,
+    }
+    weights = q_dim * qk_channels + kv_dim * (qk_channels + v_channels) + v_channels * q_dim
+    biases = 2 * qk_channels + v_channels + q_dim
+    mlp = 2 * q_dim * hidden + hidden + q_dim
+    norms = 2 * q_dim + 2 * q_dim + (0 if self_attention else 2 * kv_dim)
+    parameters = weights + biases + mlp + norms
+    moved = parameters + Q * q_dim + K * kv_dim + Q * q_dim
+    return Cost("attend", 2 * sum(multiply_adds.values()), parameters, moved)

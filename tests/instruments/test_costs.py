@@ -1,0 +1,45 @@
+"""The formulas give what torch counts, and the parameters that there are."""
+
+import pytest
+import torch
+from conftest import TINY
+from torch.utils.flop_counter import FlopCounterMode
+
+from perceiver_edu import PerceiverIOConfig, PerceiverIOForMaskedLM
+from perceiver_edu.instruments.costs import stage_costs, total
+
+CONFIGS = {
+    "tiny": PerceiverIOConfig(**TINY),
+    "two blocks": PerceiverIOConfig(**TINY | {"num_blocks": 2}),
+    "no layers": PerceiverIOConfig(**TINY | {"num_self_attends_per_block": 0}),
+    "DeepMind's": PerceiverIOConfig(),
+}
+
+
+@pytest.mark.parametrize(("B", "M", "O"), [(1, 29, 29), (3, 7, 2)])
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_flops_and_parameters_are_those_that_torch_counts(config, B, M, O):
+    with torch.device("meta"):
+        model = PerceiverIOForMaskedLM(config).eval().requires_grad_(False)
+        ids, positions = torch.zeros(B, M, dtype=torch.int64), torch.zeros(O, dtype=torch.int64)
+    with FlopCounterMode(display=False) as counter:
+        model(ids, positions=positions)
+    counted = counter.get_flop_counts()
+    costs = stage_costs(config, M=M, O=O, B=B)
+    for cost in costs:
+        seen = counted.get(f"PerceiverIOForMaskedLM.{cost.stage}", {})
+        assert cost.flops == sum(seen.values()), cost.stage
+    assert total(costs).flops == counter.get_total_flops()
+    assert total(costs).parameters == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_the_published_size():
+    """What the course quotes: 120.95 GFLOP for one text of 2048 bytes, all outputs."""
+    whole = total(stage_costs(PerceiverIOConfig(), M=2048, O=2048))
+    assert round(whole.flops / 1e9, 2) == 120.95 and whole.parameters == 201_108_230
+
+
+def test_a_batch_reads_the_weights_once():
+    one, many = (total(stage_costs(CONFIGS["tiny"], M=29, O=29, B=B)) for B in (1, 64))
+    assert many.flops == 64 * one.flops
+    assert many.numbers_moved < 64 * one.numbers_moved and many.intensity > one.intensity

@@ -1,0 +1,91 @@
+"""Measured cost: which stage is meant, what memory is counted, and that nothing is left behind."""
+
+import json
+import time
+
+import pytest
+import torch
+
+from perceiver_edu import InputError
+from perceiver_edu.instruments import profiling
+from perceiver_edu.instruments.profiling import (
+    LiveBytes,
+    Peaks,
+    floor_seconds,
+    machine_peaks,
+    profile_stages,
+    trace,
+)
+
+
+def hooks(model):
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+
+
+def test_a_slow_stage_is_found(model, batch):
+    sleep = model.processor.register_forward_hook(lambda *_: time.sleep(0.05))
+    rows = {row.stage: row for row in profile_stages(model, *batch, repeats=3, warmup=0)}
+    sleep.remove()
+    assert list(rows) == [*profiling.STAGES, "all"]
+    assert max(rows, key=lambda stage: rows[stage].seconds) in ("processor", "all")
+    assert 0.05 < rows["processor"].seconds < 0.2 < 10 * rows["all"].seconds
+    assert all(rows[stage].seconds < 0.05 for stage in ("embedding", "encoder", "decoder", "mlm_head"))
+    assert hooks(model) == 0
+
+
+def test_hooks_are_gone_after_an_error(model, batch):
+    broken = model.decoder.register_forward_pre_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        profile_stages(model, *batch, repeats=1, warmup=0)
+    with pytest.raises(ZeroDivisionError), profiling.stage_hooks(model, lambda *_: None):
+        model(*batch)
+    broken.remove()
+    assert hooks(model) == 0
+    with pytest.raises(InputError, match="repeats must be at least 1, got 0"):
+        profile_stages(model, *batch, repeats=0)
+
+
+def test_live_bytes_follows_tensors_from_birth_to_death():
+    outside = torch.zeros(500)
+    with LiveBytes() as memory:
+        a = torch.zeros(1000)  # 4,000 bytes
+        view = a[:10].view(2, 5)
+        outside.add_(1)
+        assert memory.live == 4000
+        b = a.double()  # 8,000 more
+        assert memory.live == memory.peak == 12_000
+        del b
+        assert memory.live == 4000 and memory.peak == 12_000
+        del a
+        assert memory.live == 4000, "the view keeps it"
+        del view
+        assert memory.live == 0
+
+
+def test_more_outputs_need_more_memory(model, batch):
+    few, many = (
+        {row.stage: row.peak_bytes for row in profile_stages(model, *batch, positions, repeats=1)}
+        for positions in (torch.arange(2), torch.arange(29))
+    )
+    assert few["mlm_head"] < many["mlm_head"] and few["encoder"] == many["encoder"]
+    assert many["mlm_head"] >= 2 * 29 * 262 * 8  # the logits, float64
+
+
+def test_a_trace_is_written_and_summarised(model, batch, tmp_path):
+    table = trace(model, *batch, path=tmp_path / "trace.json")
+    assert "processor" in table and "aten::" in table
+    names = {event.get("name") for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
+    assert set(profiling.STAGES) <= names
+    with pytest.raises(InputError, match="cannot write the trace to"):
+        trace(model, *batch, path=tmp_path / "nowhere" / "trace.json")
+    assert hooks(model) == 0
+
+
+def test_peaks_and_the_floor_under_every_program(monkeypatch):
+    monkeypatch.setitem(profiling.MATMUL_SIZE, "cpu", 64)
+    monkeypatch.setitem(profiling.COPY_BYTES, "cpu", 2**16)
+    peaks = machine_peaks(repeats=3)
+    assert peaks.dtype == "float32" and min(peaks[2:]) > 1e6
+    cost = profiling.Cost("all", flops=1000, parameters=0, numbers_moved=100)
+    assert floor_seconds(cost, Peaks("cpu", "float32", 100.0, 1000.0), 4) == 10  # waits for arithmetic
+    assert floor_seconds(cost, Peaks("cpu", "float32", 1e6, 10.0), 4) == 40  # waits for memory
