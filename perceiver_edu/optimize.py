@@ -1,0 +1,161 @@
+"""The same model, faster: what the readable stages leave undone, each step one switch.
+
+    fast = optimize(load_pretrained())
+    fill_mask(fast, text)  # the same call, the same answer
+
+Three steps are always taken and exact up to rounding: padding at the end is cut off, what does not depend on
+the input is computed once, projections that read the same array are one matrix product. The switches trade
+precision, or the time to compile.
+"""
+
+from copy import deepcopy
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.model import PerceiverIOForMaskedLM
+
+
+def optimize(
+    model: PerceiverIOForMaskedLM, *, dtype=None, int8: bool = False, compile: bool = False
+) -> "FastPerceiverIO":
+    """A model of the same interface, for inference, with weights of its own: the original stays as it was.
+
+    Args:
+        dtype: of weights and arithmetic; None = the model's. torch.bfloat16 pays where the processor has
+            instructions for it.
+        int8: products with weight matrices in 8-bit integers, on the CPU. Each matrix is scaled by its
+            largest number once, each batch of activations while running.
+        compile: `torch.compile`; on a CPU with the weights frozen in, on a GPU replayed as CUDA graphs. The
+            first call with new sizes takes long.
+
+    Raises: InputError for int8 on another device than the CPU, or together with `dtype`.
+    """
+    if int8 and (dtype is not None or model.device.type != "cpu"):
+        raise InputError("int8 runs on the CPU, from float32: leave `dtype` out, move the model to the CPU")
+    fast = FastPerceiverIO(model).eval().requires_grad_(False)
+    if dtype is not None:
+        fast = fast.to(dtype)
+    if int8:
+        from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
+
+        fast = quantize_dynamic(fast, {nn.Linear: per_channel_dynamic_qconfig}, inplace=True)
+    if compile:
+        on_gpu = fast.device.type == "cuda"
+        options = {"mode": "reduce-overhead"} if on_gpu else {"options": {"freezing": True}}
+        fast.run = torch.compile(fast.run, **options)
+    return fast
+
+
+class FastPerceiverIO(nn.Module):
+    """`PerceiverIOForMaskedLM`, for inference. See `optimize`."""
+
+    @torch.no_grad()
+    def __init__(self, model: PerceiverIOForMaskedLM):
+        super().__init__()
+        self.config = model.config
+        self.check = model._check
+        self.byte_embedding = copied(model.embedding.byte_embedding.weight)  # (V, C)
+        self.position_embedding = copied(model.embedding.position_embedding.weight)  # (M, C)
+        self.encoder = FastCrossAttend(model.encoder.cross_attend, model.encoder.latents)
+        self.processor = nn.ModuleList(FastSelfAttend(layer) for layer in model.processor.self_attends)
+        self.num_blocks = model.processor.num_blocks
+        self.decoder = FastCrossAttend(model.decoder.cross_attend, model.queries.positions)
+        self.bias = copied(model.mlm_head.bias)
+
+    @property
+    def device(self) -> torch.device:
+        return self.bias.device
+
+    @torch.no_grad()
+    def forward(self, input_ids, mask=None, positions=None):
+        """As `PerceiverIOForMaskedLM.forward`: (B, M), (B, M) bool, (O,) or (B, O) -> logits (B, O, V)."""
+        self.check(input_ids, mask, positions)
+        if mask is not None:
+            longest = int(mask.any(0).nonzero().max()) + 1 if mask.any() else 1
+            input_ids, mask = input_ids[:, :longest], mask[:, :longest]
+            mask = None if mask.all() else mask
+        return self.run(input_ids, mask, positions)
+
+    def run(self, input_ids, mask, positions):
+        positions_read = self.position_embedding[: input_ids.shape[1]]  # (M, C)
+        inputs = F.embedding(input_ids, self.byte_embedding) + positions_read  # (B, M, C)
+        latents = self.encoder(inputs, mask)  # (B, N, D)
+        for _ in range(self.num_blocks):
+            for layer in self.processor:
+                latents = layer(latents)
+        outputs = self.decoder(latents, rows=positions)  # (B, O, E)
+        return F.linear(outputs, self.byte_embedding, self.bias)  # (B, O, V)
+
+
+class FastCrossAttend(nn.Module):
+    """A `CrossAttend` whose asking array is known beforehand: its queries are computed here, once."""
+
+    def __init__(self, cross_attend, x_q):
+        super().__init__()
+        attention = cross_attend.attention
+        self.num_heads = attention.num_heads
+        self.widths = [attention.key.out_features, attention.value.out_features]
+        self.query = copied(attention.query(cross_attend.q_norm(x_q)))  # (Q, qk_channels)
+        self.residual = copied(x_q) if cross_attend.query_residual else None
+        self.kv_norm = deepcopy(cross_attend.kv_norm)
+        self.key_value = joined(attention.key, attention.value)
+        self.output = deepcopy(attention.output)
+        self.mlp_norm, self.mlp = deepcopy(cross_attend.mlp_norm), deepcopy(cross_attend.mlp)
+
+    def forward(self, x_kv, kv_mask=None, rows=None):
+        """x_kv (B, K, kv_dim), kv_mask (B, K) bool, rows (O,) or (B, O) that ask -> (B, O, q_dim)."""
+        query = self.query if rows is None else self.query[rows]
+        query = query.expand(len(x_kv), -1, -1)  # (B, O, qk_channels)
+        key, value = self.key_value(self.kv_norm(x_kv)).split(self.widths, dim=-1)
+        x = self.output(attend(query, key, value, self.num_heads, kv_mask))
+        if self.residual is not None:
+            x = x + (self.residual if rows is None else self.residual[rows])
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class FastSelfAttend(nn.Module):
+    """A `SelfAttend` with one matrix product for queries, keys and values."""
+
+    def __init__(self, self_attend):
+        super().__init__()
+        attention = self_attend.attention
+        self.num_heads = attention.num_heads
+        self.widths = [attention.query.out_features, attention.key.out_features, attention.value.out_features]
+        self.q_norm = deepcopy(self_attend.q_norm)
+        self.query_key_value = joined(attention.query, attention.key, attention.value)
+        self.output = deepcopy(attention.output)
+        self.mlp_norm, self.mlp = deepcopy(self_attend.mlp_norm), deepcopy(self_attend.mlp)
+
+    def forward(self, x):
+        """x (B, N, dim) -> (B, N, dim)."""
+        query, key, value = self.query_key_value(self.q_norm(x)).split(self.widths, dim=-1)
+        x = x + self.output(attend(query, key, value, self.num_heads))
+        return x + self.mlp(self.mlp_norm(x))
+
+
+def attend(query, key, value, num_heads, kv_mask=None):
+    """Attention between projected arrays (B, Q, qk), (B, K, qk), (B, K, v), kv_mask (B, K) -> (B, Q, v)."""
+    bias = None
+    if kv_mask is not None:
+        bias = torch.zeros_like(kv_mask, dtype=query.dtype).masked_fill(
+            ~kv_mask, torch.finfo(query.dtype).min
+        )
+        bias = bias[:, None, None, :]  # (B, 1, 1, K)
+    heads = [x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value)]
+    return F.scaled_dot_product_attention(*heads, attn_mask=bias).transpose(1, 2).flatten(2)
+
+
+def joined(*linears) -> nn.Linear:
+    """Layers that read the same array, as one: its outputs are theirs, side by side."""
+    weight = torch.cat([linear.weight for linear in linears])
+    layer = nn.Linear(weight.shape[1], weight.shape[0], device=weight.device, dtype=weight.dtype)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(torch.cat([linear.bias for linear in linears]))
+    return layer
+
+
+def copied(tensor) -> nn.Parameter:
+    return nn.Parameter(tensor.detach().clone(), requires_grad=False)

@@ -1,0 +1,99 @@
+"""The fast model is the readable one: the same function, the same errors, the same answers."""
+
+import pytest
+import torch
+from conftest import tiny_hf_model
+
+from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
+from perceiver_edu.optimize import optimize
+
+POSITIONS = [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])]
+
+
+@pytest.mark.parametrize("positions", POSITIONS, ids=["all", "(O,)", "(B, O)"])
+@pytest.mark.parametrize("changes", [{}, {"num_blocks": 2}, {"use_query_residual": False}], ids=str)
+def test_it_computes_the_same_function(batch, changes, positions):
+    model = from_huggingface(tiny_hf_model(**changes))
+    ids, mask = batch
+    with torch.no_grad():
+        expected = model(ids, mask, positions)
+        unmasked = model(ids, None, positions)
+    fast = optimize(model)
+    assert (fast(ids, mask, positions) - expected).abs().max() < 1e-10 * expected.abs().max()
+    assert (fast(ids, None, positions) - unmasked).abs().max() < 1e-10 * unmasked.abs().max()
+    assert not torch.allclose(expected[1], unmasked[1]), "the mask matters here"
+
+
+def test_padding_costs_nothing_and_changes_nothing(model, batch, monkeypatch):
+    ids, mask = batch
+    padded = torch.nn.functional.pad(ids, (0, 4)), torch.nn.functional.pad(mask, (0, 4))
+    fast = optimize(model)
+    seen = []
+    run = fast.run
+    monkeypatch.setattr(fast, "run", lambda *arguments: seen.append(arguments) or run(*arguments))
+    expected, got = fast(ids, mask), fast(*padded)
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-10)
+    assert seen[0][0].shape == seen[1][0].shape == (2, int(mask.sum(1).max()))
+    fast(ids[:1], mask[:1])
+    assert seen[2][1] is None, "no mask where nothing is masked"
+    holes = mask.clone()
+    holes[0, 2] = False  # a mask that is not padding at the end
+    with torch.no_grad():
+        torch.testing.assert_close(fast(ids, holes), model(ids, holes), rtol=0, atol=1e-8)
+    nothing = torch.zeros_like(mask)
+    assert fast(ids, nothing).isfinite().all()
+
+
+def test_the_original_stays_as_it_was(model, batch):
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with torch.no_grad():
+        expected = model(*batch)
+        fast = optimize(model, dtype=torch.float32)
+        for parameter in fast.parameters():
+            parameter.zero_()
+        assert torch.equal(model(*batch), expected)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_it_refuses_what_the_model_refuses(model):
+    fast = optimize(model)
+    with pytest.raises(InputError, match="this model reads at most 29"):
+        fast(torch.zeros(1, 30, dtype=torch.int64))
+    with pytest.raises(InputError, match="mask must be bool"):
+        fast(torch.zeros(1, 5, dtype=torch.int64), torch.ones(1, 5))
+    with pytest.raises(InputError, match="int8 runs on the CPU"):
+        optimize(model, int8=True, dtype=torch.bfloat16)
+
+
+def test_the_embedded_model_fills_alike():
+    model = load_pretrained()
+    text, hidden = "He looked at her for a moment without speaking.", [" moment", " without"]
+    slow, fast = fill_mask(model, text, hidden), fill_mask(optimize(model), text, hidden)
+    for before, after in zip(slow, fast, strict=True):
+        assert [filling.text for filling in before] == [filling.text for filling in after]
+        assert [f.probability for f in after] == pytest.approx([f.probability for f in before], rel=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("options", "allowed"), [({"dtype": torch.bfloat16}, 0.02), ({"int8": True}, 0.1)])
+def test_less_precision_keeps_the_answer(options, allowed):
+    """`allowed`: the largest error, as a share of the largest logit. The best byte stays the same here."""
+    model = load_pretrained()
+    ids, mask = ByteTokenizer().batch(["It was a very l[MASK]ng time ago.", "She opened the do[MASK]r."])
+    positions = (ids == ByteTokenizer.MASK).nonzero()[:, 1:]  # (B, 1)
+    with torch.no_grad():
+        expected = model(ids, mask, positions)
+    got = optimize(model, **options)(ids, mask, positions)
+    assert (got - expected).abs().max() < allowed * expected.abs().max()
+    assert torch.equal(got.argmax(-1), expected.argmax(-1))
+
+
+@pytest.mark.slow
+def test_compiled_with_its_weights_frozen_in(batch):
+    model = from_huggingface(tiny_hf_model(dtype=torch.float32))
+    with torch.no_grad():
+        expected = model(*batch)
+    fast = optimize(model, compile=True)
+    for _ in range(2):
+        assert (fast(*batch) - expected).abs().max() < 1e-4 * expected.abs().max()
