@@ -10,12 +10,14 @@ ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 VENV := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help lab test test-slow notebooks format clean
+.PHONY: help lab test test-slow notebooks bench bench-full format clean
 
 help:
 	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
 	@echo "make test       lint, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
 	@echo "make test-slow  full size, packaging, browser, network; skips say why"
+	@echo "make bench      speed beside Hugging Face and ONNX Runtime, ≤ 10 minutes    options: BENCH_ARGS=\"--job one\""
+	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make clean      remove .venv and everything built"
@@ -37,6 +39,10 @@ test-slow: $(READY)
 
 notebooks: $(READY)
 	$(VENV) tests/notebooks/outputs.py --write
+
+bench bench-full: $(READY)
+	$(VENV) -m pip install --disable-pip-version-check -q -c constraints.txt -r benchmarks/requirements.txt
+	$(VENV) benchmarks/bench.py $(if $(filter bench-full,$@),--full) $(BENCH_ARGS)
 
 format: $(READY)
 	$(VENV) -m ruff check --fix .
