@@ -73,6 +73,28 @@ def print_profile(rows, peaks):
     console.print(f"this machine's best ({peaks.device}): {best}, {peaks.bytes_per_second / 1e9:.0f} GB/s")
 
 
+def print_course(notebooks, done, following):
+    """The notebooks of the course as a table, and how to go on.
+
+    Args:
+        notebooks: as `read_notebooks` gives them.
+        done: the exercises that are done, by id.
+        following: the file of the next notebook, or None where all is done.
+    """
+    console = new_console()
+    table = new_table(console, "notebook", "#minutes", "#done", "exercises")
+    for notebook in notebooks:
+        own = notebook["exercises"]
+        marks = "  ".join(f"{'●' if i in done else '○'} {i.partition('.')[2]}" for i in own)
+        count = f"{sum(i in done for i in own)} of {len(own)}" if own else ""
+        table.add_row(visible(notebook["title"]), str(notebook["minutes"] or ""), count, visible(marks))
+    console.print(table)
+    if following:
+        console.print(f"next: {visible(following.stem)}; to open it: perceiver-edu course --open")
+    else:
+        console.print("every exercise is done")
+
+
 def new_console():
     """A rich console that takes no text for markup; where nobody watches, one that never wraps."""
     from rich.console import Console

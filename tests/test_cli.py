@@ -340,16 +340,130 @@ def test_parity_user_errors(run):
     assert_one_line(*run("parity", "/no/such/folder"), "/no/such/folder")
 
 
+# course
+
+
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """A course of two notebooks, of which the first is done."""
+    from perceiver_edu.course import progress
+
+    def cell(text, **metadata):
+        return {"cell_type": "markdown", "metadata": metadata, "source": [text]}
+
+    folder = tmp_path / "course" / "notebooks"
+    folder.mkdir(parents=True)
+    for name, minutes, exercises in (("00_first", 15, ["00.a"]), ("01_second", 40, ["01.b", "01.c"])):
+        cells = [cell(f"# {name[:2]} · Title\n\n**Time** {minutes} minutes")]
+        cells += [cell("", exercise={"id": i, "role": "stub"}) for i in exercises]
+        (folder / f"{name}.ipynb").write_text(json.dumps({"cells": cells}))
+    monkeypatch.setattr(progress, "NOTEBOOKS", folder)
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "progress.json"))
+    progress.mark_done("00.a")
+    progress.mark_done("01.c")
+    return folder
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """What would have been started."""
+    started = []
+    monkeypatch.setattr(os, "execv", lambda program, command: started.append(command))
+    return started
+
+
+def test_course_lists_notebooks_minutes_and_what_is_done(run, notebooks, opened):
+    code, out, err = run("course")
+    assert (code, err, opened) == (0, "", [])
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["notebook", "minutes", "done", "exercises"]
+    assert lines[1] == ["00", "·", "Title", "15", "1", "of", "1", "●", "a"]
+    assert lines[2] == ["01", "·", "Title", "40", "1", "of", "2", "○", "b", "●", "c"]
+    assert out.splitlines()[3] == "next: 01_second; to open it: perceiver-edu course --open"
+
+
+def test_course_json(run, notebooks, tmp_path):
+    code, out, _ = run("course", "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert set(answer) == {"next", "open", "progress_file", "problem", "notebooks"}
+    assert answer["next"] == str(notebooks / "01_second.ipynb")
+    assert answer["open"][1:4] == ["-m", "jupyter", "lab"]
+    assert answer["progress_file"] == str(tmp_path / "progress.json") and answer["problem"] is None
+    assert [notebook["minutes"] for notebook in answer["notebooks"]] == [15, 40]
+    assert [set(notebook) for notebook in answer["notebooks"]] == [
+        {"file", "title", "minutes", "exercises"}
+    ] * 2
+    done = {exercise["id"]: exercise["done"] for n in answer["notebooks"] for exercise in n["exercises"]}
+    assert done["01.b"] is None and re.fullmatch(r"\d{4}-\d\d-\d\d", done["00.a"])
+
+
+def test_course_opens_the_next_notebook_beside_the_code_it_links_to(run, notebooks, opened):
+    code, out, _ = run("course", "--open")
+    assert code == 0 and "01 · Title" in out
+    [command] = opened
+    assert command[:4] == [sys.executable, "-m", "jupyter", "lab"]
+    assert f"--ServerApp.root_dir={notebooks.parent.resolve()}" in command
+    assert "--LabApp.default_url=/lab/tree/notebooks/01_second.ipynb" in command
+    assert ("--allow-root" in command) == (os.geteuid() == 0)
+
+
+def test_course_where_all_is_done(run, notebooks, opened):
+    from perceiver_edu.course import progress
+
+    progress.mark_done("01.b")
+    code, out, _ = run("course", "--open")
+    assert code == 0 and out.splitlines()[-1] == "every exercise is done"
+    assert "--LabApp.default_url=/lab/tree/notebooks/01_second.ipynb" in opened[0]
+    assert json.loads(run("course", "--json")[1])["next"] is None
+
+
+def test_course_with_a_damaged_progress_file(run, notebooks, tmp_path):
+    (tmp_path / "progress.json").write_text("{")
+    code, out, err = run("course")
+    assert code == 0 and "0 of 2" in out
+    assert err.count("\n") == 1 and "delete it" in err
+    assert "delete it" in json.loads(run("course", "--json")[1])["problem"]
+
+
+def test_course_in_an_installed_package_says_what_to_do(run, notebooks, opened, monkeypatch):
+    from perceiver_edu.course import progress
+
+    monkeypatch.setattr(progress, "NOTEBOOKS", notebooks / "nowhere")
+    for arguments in ([], ["--open"], ["--json"]):
+        assert_one_line(
+            *run("course", *arguments), "Get the whole repository, and in its folder run: make lab"
+        )
+    assert opened == []
+
+
+def test_course_without_jupyterlab_prints_the_command(run, notebooks, opened, monkeypatch):
+    from perceiver_edu.course import lab
+
+    monkeypatch.setattr(lab, "find_spec", lambda name: None)
+    code, out, err = run("course", "--open")
+    assert code == 2 and "01 · Title" in out and opened == []
+    assert err.count("\n") == 1
+    assert "-m pip install jupyterlab" in err and "/lab/tree/notebooks/01_second.ipynb" in err
+
+
+def test_course_shows_the_notebooks_of_this_checkout(run):
+    code, out, _ = run("course")
+    assert code == 0 and "00 · Quickstart" in out
+
+
 # The program itself
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["fill", "-h"], ["parity", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["fill", "-h"], ["course", "-h"], ["parity", "--help"]]
+)
 def test_help(run, arguments):
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
     assert "Usage: perceiver-edu" in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    if arguments[0] in ("fill", "parity"):
+    if arguments[0] in ("course", "fill", "parity"):
         assert f"\n    perceiver-edu {arguments[0]} " in out  # examples, one a line
 
 

@@ -60,20 +60,26 @@ def judge(exercise: Exercise, learner, report: Report) -> Report:
     if problem is not None:
         say_problem(report, *problem, several=len(cases) > 1)
     if wrong:
-        say_difference(report, exercise, wrong[0], cases, expected, got)
+        say_difference(report, exercise, wrong[0], cases, expected, got, right, problem is not None)
     if right and (wrong or problem):
-        report.say(f"Right already: {'; '.join(right)}.")
+        if problem:
+            report.say(f"Right already: {'; '.join(right)}.")
         broken = [label for label in cases if label not in right]
-        report.say(f"Not right: {'; '.join(broken)}. What these add is where to look.")
+        if broken:
+            report.say(f"Not right: {'; '.join(broken)}. What these add is where to look.")
 
     properties = list(look_at(exercise, function, cases, list(got)))
     if properties:
         rows = [(p.says, "✓ yes" if p.ok else "✗ no", p.got) for p in properties]
         report.table(("what a right answer does", "yours", "seen"), rows)
-    ok = not problem and not wrong and all(p.ok for p in properties)
-    if ok and any(
-        hasattr(value, "dtype") and value.dtype != expected[key].dtype for key, value in got.items()
-    ):
+    missing = [p.says for p in properties if not p.ok]
+    if missing and not problem and not wrong:
+        report.say(
+            f"The numbers are right, but not everything that a right answer does: {'; '.join(missing)}."
+        )
+    ok = not problem and not wrong and not missing
+    floats = {key: value for key, value in got.items() if getattr(value, "is_floating_point", bool)()}
+    if ok and any(value.dtype != expected[key].dtype for key, value in floats.items()):
         report.say("Your result is float32 though the inputs are float64: somewhere a tensor is made "
                    "without `dtype=`. The numbers are right.")  # fmt: skip
 
@@ -100,11 +106,14 @@ def say_problem(report: Report, label: str, outcome: Outcome, several: bool):
         report.pre(outcome.code)
 
 
-def say_difference(report: Report, exercise: Exercise, label: str, cases, expected, got):
+def say_difference(report: Report, exercise: Exercise, label: str, cases, expected, got, right, said):
+    """`right`: labels of the cases that are; `said`: whether a problem has been named already."""
+    if right and not said:
+        report.say(f"Right so far: {'; '.join(right)}.")
     diagnosis = diagnose(exercise, cases, expected, got)
     if diagnosis:
         report.say(diagnosis)
-    elif exercise.mistakes:
+    elif exercise.mistakes and not said:
         report.say("This is not one of the mistakes that the check knows by name. What it can say:")
     sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
     shapes = [getattr(value, "shape", ()) for value in (expected[label], got[label])]

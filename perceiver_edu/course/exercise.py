@@ -47,6 +47,7 @@ class Exercise:
     module: Callable | None = (
         None  # (**arguments) -> sizes, weights and inputs of an nn.Module; None: not for it
     )
+    builds: bool = False  # a class is asked for; what it builds is the result, and `observe` runs it
     observe: Callable | None = None  # (result, arguments) -> what is compared; Misfit where it cannot be
     in_model: Callable | None = None  # (function, report) -> bool: puts it into the whole model and shows it
 

@@ -109,10 +109,16 @@ def is_learners(filename: str) -> bool:
 
 def unchanged(now, before) -> bool:
     if isinstance(before, nn.Module):
+        if now.state_dict().keys() != before.state_dict().keys():
+            return False
         pairs = zip(now.state_dict().values(), before.state_dict().values(), strict=True)
-        return all(torch.equal(a, b) for a, b in pairs)
+        return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
     if isinstance(before, torch.Tensor):
+        if before.is_floating_point() and now.is_floating_point():  # a NaN is equal to itself here
+            now, before = now.nan_to_num(0.5), before.nan_to_num(0.5)
         return now.shape == before.shape and now.dtype == before.dtype and torch.equal(now, before)
+    if isinstance(before, dict):
+        return now.keys() == before.keys() and all(unchanged(now[key], before[key]) for key in before)
     return now == before
 
 
@@ -130,6 +136,14 @@ def as_function(learner, exercise):
         )
     is_class = inspect.isclass(learner)
     module = learner if is_class else type(learner)
+    if exercise.builds and (is_class or issubclass(module, nn.Module)):
+        if is_class and issubclass(module, nn.Module):
+            return learner
+        what = "a class that is not an nn.Module" if is_class else "an object that is built already"
+        raise Misfit(
+            f"the check takes the class itself, `class {exercise.name}(nn.Module)`, and got {what}. "
+            f"Write `check({exercise.id!r}, {exercise.name})`."
+        )
     if issubclass(module, nn.Module):
         if exercise.module is None:
             raise Misfit("this exercise asks for a function, and got an nn.Module. Write it as in the stub.")

@@ -33,6 +33,8 @@ def into_model(stage: str, replacement, report: Report) -> bool:
         pass
     report.say(f"In the whole model ({weights_name()} weights), your code in the place of `{stage}`:")
     swap.describe(report)
+    if not swap.ok:
+        report.say("One sentence is no proof: a wrong stage may fill a hole alike. The ledger decides.")
     return swap.ok
 
 

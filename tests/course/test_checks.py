@@ -357,3 +357,11 @@ def test_text_and_html_hold_the_same_words():
     assert "color:#" not in html.replace("border-left:4px solid #", "").replace(
         " ", ""
     )  # the page's own colours
+
+
+def test_whole_numbers_of_another_size_are_right_and_nothing_is_said():
+    def pack(documents, length):
+        return find("01.pack").reference(documents, length).int()
+
+    report = check("01.pack", pack)
+    assert report.ok and "float" not in repr(report)

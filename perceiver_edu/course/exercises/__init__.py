@@ -6,7 +6,14 @@ from importlib import import_module
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.errors import InputError
 
-MODULES = {"00": "quickstart", "02": "encoder"}
+MODULES = {
+    "00": "quickstart",
+    "01": "tokenizer",
+    "02": "encoder",
+    "03": "processor",
+    "04": "decoder",
+    "05": "parity",
+}
 
 
 def all_exercises() -> dict[str, Exercise]:

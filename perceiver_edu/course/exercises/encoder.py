@@ -1,13 +1,11 @@
-"""Exercises of notebook 02: cross-attention, its mask and its cost."""
+"""Exercises of notebook 02: cross-attention, its mask and its cost. Here: the mask."""
 
 import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.exercises.cross_attention import CROSS_ATTENTION
-from perceiver_edu.course.guard import Misfit, run
-from perceiver_edu.course.plug import counted_multiply_adds, pretrained
-
-# ---------------------------------------------------------------- the additive mask
+from perceiver_edu.course.exercises.encoder_cost import COST
+from perceiver_edu.course.guard import Misfit
 
 
 def mask_cases():
@@ -36,6 +34,12 @@ def attention_with(bias, arguments):
     scores = 100 * torch.randn(B, 4, 5, K, generator=generator, dtype=torch.float64)
     if bias.dtype == torch.bool or not bias.is_floating_point():
         raise Misfit(f"expected floating-point numbers, which can be added to scores; got {bias.dtype}.")
+    if bias.isnan().any():
+        raise Misfit(
+            "the bias holds NaN, which is what 0 · inf gives. A product of a bool mask with a number is "
+            "float32, where the most negative float64 number is -inf. Start from zeros of the right dtype, "
+            "and fill in."
+        )
     try:
         total = scores + bias.double()
     except RuntimeError:
@@ -125,98 +129,5 @@ ADDITIVE_MASK = Exercise(
     observe=lambda result, arguments: attention_with(result, arguments),
     sizes=lambda **_: {"B": 3, "heads": 4, "Q": 5, "K": 6},
 )
-
-# ---------------------------------------------------------------- why N × M
-
-
-def cost_cases():
-    return {
-        "small": dict(M=13, N=5, C=11, D=7, qk_channels=6, v_channels=8, num_heads=2),
-        "the real model": dict(M=2048, N=256, C=768, D=1280, qk_channels=256, v_channels=1280, num_heads=8),
-    }
-
-
-def cost_variant(M, N, C, D, qk_channels, v_channels, num_heads, wrong=""):
-    """Multiply-adds of the encoder's attention -> {"projections": int, "map": int}."""
-    projections = N * D * qk_channels + M * C * (qk_channels + v_channels) + N * v_channels * D
-    attention_map = N * M * (qk_channels + v_channels)
-    return {
-        "": {"projections": projections, "map": attention_map},
-        "flop": {"projections": 2 * projections, "map": 2 * attention_map},
-        "heads": {"projections": projections, "map": num_heads * attention_map},
-        "M × M": {"projections": projections, "map": M * M * (qk_channels + v_channels)},
-        "N × N": {"projections": projections, "map": N * N * (qk_channels + v_channels)},
-        "scores only": {"projections": projections, "map": N * M * qk_channels},
-        "no output": {"projections": projections - N * v_channels * D, "map": attention_map},
-        "widths": {"projections": projections, "map": N * M * (C + D)},
-        "keys from latents": {
-            "projections": N * D * (2 * qk_channels + v_channels) + N * v_channels * D,
-            "map": attention_map,
-        },
-    }[wrong]
-
-
-def cost_in_model(function, report):
-    """The learner's formula beside what torch counts in the pretrained model, for two lengths."""
-    c, rows, ok = pretrained().config, [], True
-    for M in (64, 128):
-        if c.max_position_embeddings < M:
-            continue
-        sizes = dict(M=M, N=c.num_latents, C=c.d_model, D=c.d_latents, qk_channels=c.encoder_qk)
-        sizes |= dict(v_channels=c.encoder_v, num_heads=c.num_cross_attention_heads)
-        yours = run(function, sizes, quiet=True).value
-        counted = counted_multiply_adds(pretrained().encoder.cross_attend.attention, M, c)
-        total = sum(yours.values())
-        ok = ok and total == counted
-        rows.append((f"M = {M}", f"{counted:,}", f"{total:,}"))
-    report.table(("the whole model's encoder, multiply-adds", "counted by torch", "your formula"), rows)
-    return ok
-
-
-COST = Exercise(
-    id="02.cost",
-    title="predict the cost of cross-attention",
-    minutes=10,
-    difficulty=2,
-    paper="section 3.1 and table 1",
-    name="multiply_adds",
-    cases=cost_cases,
-    reference=cost_variant,
-    variant=cost_variant,
-    mistakes={
-        "flop": Mistake(
-            "These are FLOPs, twice as many: a multiply-add is counted once here.", {"wrong": "flop"}
-        ),
-        "heads": Mistake(
-            "The map is multiplied by the number of heads. Each head has only its share of the channels, "
-            "so heads cost nothing here.",
-            {"wrong": "heads"},
-        ),
-        "M × M": Mistake(
-            "This is self-attention, M × M. Here the N latents ask: the map has N × M entries.",
-            {"wrong": "M × M"},
-        ),
-        "N × N": Mistake(
-            "This is the processor, N × N. In the encoder the M inputs are the keys: N × M.",
-            {"wrong": "N × N"},
-        ),
-        "scores only": Mistake(
-            "The map has two products: queries with keys, and weights with values. The second is missing.",
-            {"wrong": "scores only"},
-        ),
-        "no output": Mistake(
-            "The output layer is missing: N rows, v_channels to D.", {"wrong": "no output"}
-        ),
-        "widths": Mistake(
-            "The map comes after the projections: its widths are qk_channels and v_channels, not C and D.",
-            {"wrong": "widths"},
-        ),
-        "keys from latents": Mistake(
-            "Keys and values come from the M inputs, which are C wide; not from the latents.",
-            {"wrong": "keys from latents"},
-        ),
-    },
-    in_model=cost_in_model,
-)  # fmt: skip
 
 EXERCISES = [CROSS_ATTENTION, ADDITIVE_MASK, COST]

@@ -92,19 +92,25 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
     return shapes
 
 
-def cross_attention(ax: Axes, attention, num_queries: int, num_keys: int) -> None:
-    """The matrices of one cross-attention with their shapes: `attention` is a `MultiHeadAttention`."""
+def cross_attention(
+    ax: Axes, attention, num_queries: int, num_keys: int, names=("latents", "inputs"), colours=(LATENT, INPUT)
+) -> None:
+    """The matrices of one cross-attention with their shapes: `attention` is a `MultiHeadAttention`.
+
+    `names` and `colours` are those of the array that asks and of the array that answers.
+    """
+    (asking, answering), (ask_colour, answer_colour) = names, colours
     q_dim, kv_dim = attention.query.in_features, attention.key.in_features
     qk, v, heads = attention.query.out_features, attention.value.out_features, attention.num_heads
     boxes = [  # name, rows, columns, x, y, colour
-        ("latents", num_queries, q_dim, 0.0, 1.3, LATENT),
-        ("inputs", num_keys, kv_dim, 0.0, -1.3, INPUT),
-        ("Q", num_queries, qk, 2.6, 1.9, LATENT),
-        ("K", num_keys, qk, 2.6, 0.0, INPUT),
-        ("V", num_keys, v, 2.6, -1.9, INPUT),
+        (asking, num_queries, q_dim, 0.0, 1.3, ask_colour),
+        (answering, num_keys, kv_dim, 0.0, -1.3, answer_colour),
+        ("Q", num_queries, qk, 2.6, 1.9, ask_colour),
+        ("K", num_keys, qk, 2.6, 0.0, answer_colour),
+        ("V", num_keys, v, 2.6, -1.9, answer_colour),
         (f"map, × {heads} heads", num_queries, num_keys, 5.2, 1.3, STAGE),
-        ("what was read", num_queries, v, 7.8, 0.0, LATENT),
-        ("output", num_queries, attention.output.out_features, 10.4, 0.0, LATENT),
+        ("what was read", num_queries, v, 7.8, 0.0, ask_colour),
+        ("output", num_queries, attention.output.out_features, 10.4, 0.0, ask_colour),
     ]
     largest = max(max(rows, columns) for _, rows, columns, *_ in boxes)
     place = {}
@@ -114,9 +120,9 @@ def cross_attention(ax: Axes, attention, num_queries: int, num_keys: int) -> Non
         ax.text(x, y - height / 2 - 0.06, f"{name}\n{rows} × {columns}", ha="center", va="top", fontsize=9)
         place[name.split(",")[0]] = (x, y)
     steps = [
-        ("latents", "Q", "query"),
-        ("inputs", "K", "key"),
-        ("inputs", "V", "value"),
+        (asking, "Q", "query"),
+        (answering, "K", "key"),
+        (answering, "V", "value"),
         ("Q", "map", "softmax"),
     ]
     steps += [("K", "map", ""), ("map", "what was read", "map · V"), ("V", "what was read", "")]

@@ -58,3 +58,8 @@ def multiply_adds(M, N, C, D, qk, v, h):
 # %% unknown | the sum alone
 def multiply_adds(M, N, C, D, qk, v, h):
     return N * D * (qk + v) + M * C * (qk + v) + N * M * (qk + v)
+
+
+# %% mistake: counted for M rows | output for every byte
+def multiply_adds(M, N, C, D, qk, v, h):
+    return {"projections": N * D * qk + M * C * (qk + v) + M * v * D, "map": N * M * (qk + v)}

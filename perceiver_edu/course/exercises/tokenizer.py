@@ -1,0 +1,85 @@
+"""Exercises of notebook 01: bytes and ids, text to crops, hidden words."""
+
+from perceiver_edu.course.exercise import Exercise, Mistake
+from perceiver_edu.course.exercises.encoding import DECODE, TOKENIZER
+from perceiver_edu.course.exercises.packing import PACK
+from perceiver_edu.course.exercises.words import MASK_WORDS
+from perceiver_edu.course.guard import run
+from perceiver_edu.tokenizer import ByteTokenizer
+
+REAL_TEXTS = {
+    "The cat sat on the mat.": dict(plain=23, accented=0, chinese=0, emoji=0),
+    "Où est le café ?": dict(plain=14, accented=2, chinese=0, emoji=0),
+    "猫坐在垫子上": dict(plain=0, accented=0, chinese=6, emoji=0),
+    "OK 👍🎉": dict(plain=3, accented=0, chinese=0, emoji=2),
+}
+
+
+def script_cases():
+    return {
+        "English only": dict(plain=17, accented=0, chinese=0, emoji=0),
+        "accented letters": dict(plain=11, accented=3, chinese=0, emoji=0),
+        "Chinese": dict(plain=2, accented=0, chinese=7, emoji=0),
+        "all of them": dict(plain=13, accented=5, chinese=8, emoji=3),
+    }
+
+
+def count_by_encoding(plain, accented, chinese, emoji):
+    text = "a" * plain + "é" * accented + "猫" * chinese + "🎉" * emoji
+    return len(ByteTokenizer().encode(text))
+
+
+def script_variant(plain, accented, chinese, emoji, sizes=(1, 2, 3, 4), ends=2):
+    counts = (plain, accented, chinese, emoji)
+    return sum(size * count for size, count in zip(sizes, counts, strict=True)) + ends
+
+
+def script_in_practice(function, report):
+    """The prediction beside what the library makes of real sentences."""
+    rows, ok = [], True
+    for text, counts in REAL_TEXTS.items():
+        real, yours = len(ByteTokenizer().encode(text)), run(function, counts, quiet=True).value
+        ok = ok and real == yours
+        rows.append((text, len(text), real, yours))
+    report.table(("real texts", "characters", "ids", "your prediction"), rows)
+    return ok
+
+
+BYTES_PER_SCRIPT = Exercise(
+    id="01.bytes_per_script",
+    title="predict the number of ids",
+    minutes=4,
+    difficulty=1,
+    paper="section 4.1",
+    name="num_ids",
+    cases=script_cases,
+    reference=count_by_encoding,
+    variant=script_variant,
+    mistakes={
+        "characters": Mistake(
+            "You counted characters. An id is a byte, and only ASCII has one byte for each character.",
+            {"sizes": (1, 1, 1, 1)},
+        ),
+        "no ends": Mistake("[CLS] and [SEP] are missing: two more ids in every text.", {"ends": 0}),
+        "one end": Mistake("Two special ids are added, [CLS] before and [SEP] after.", {"ends": 1}),
+        "accented one": Mistake(
+            "An accented letter has one byte in Latin-1. In UTF-8 it has two.", {"sizes": (1, 1, 3, 4)}
+        ),
+        "utf-16": Mistake("These are the sizes of UTF-16: two bytes, or four.", {"sizes": (2, 2, 2, 4)}),
+        "utf-32": Mistake("These are the sizes of UTF-32: four bytes each.", {"sizes": (4, 4, 4, 4)}),
+        "two": Mistake(
+            "You gave two bytes to all that is not ASCII. It is 2, 3 or 4, by the code point.",
+            {"sizes": (1, 2, 2, 2)},
+        ),
+        "chinese two": Mistake(
+            "A Chinese character has three bytes in UTF-8: its code point is above 2047.",
+            {"sizes": (1, 2, 2, 4)},
+        ),
+        "emoji three": Mistake(
+            "An emoji has four bytes in UTF-8: its code point is above 65535.", {"sizes": (1, 2, 3, 3)}
+        ),
+    },
+    in_model=script_in_practice,
+)
+
+EXERCISES = [BYTES_PER_SCRIPT, TOKENIZER, DECODE, PACK, MASK_WORDS]

@@ -1,0 +1,33 @@
+"""JupyterLab, opened at a notebook of the course."""
+
+import os
+import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from perceiver_edu.errors import InputError
+
+
+def lab_command(notebook: Path) -> list[str]:
+    """What starts JupyterLab at a notebook, in the folder above its own: the notebooks link to the code."""
+    root = notebook.resolve().parents[1]
+    command = [sys.executable, "-m", "jupyter", "lab", "--ip", "127.0.0.1", f"--ServerApp.root_dir={root}"]
+    command.append(f"--LabApp.default_url=/lab/tree/{notebook.resolve().relative_to(root).as_posix()}")
+    return command + ["--allow-root"] * (hasattr(os, "geteuid") and os.geteuid() == 0)
+
+
+def open_lab(notebook: Path) -> None:
+    """Become JupyterLab; this does not return. Raises: InputError where it is not installed."""
+    command = lab_command(notebook)
+    if find_spec("jupyterlab") is None:
+        raise InputError(
+            "JupyterLab is not installed in this environment. Install it: "
+            f"{shlex.quote(sys.executable)} -m pip install jupyterlab ipykernel. "
+            f"Then this command starts it: {shlex.join(command)}"
+        )
+    if os.name == "nt":  # there, exec gives the terminal back at once
+        sys.exit(subprocess.call(command))
+    sys.stdout.flush()
+    os.execv(command[0], command)

@@ -1,0 +1,107 @@
+"""The latents in the processor: what flows, how it changes with depth, and what breaks when a part is out."""
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+from perceiver_edu.instruments.latents import cosines
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+
+COLOURS = (LATENT, INPUT, OUTPUT, "#CC79A7", INK)  # the last two: Okabe and Ito's purple, and ink
+MARKS = "osD^v"
+
+
+def residual_stream_diagram(ax: Axes, model) -> None:
+    """The processor as a straight line to which every layer adds, with the sizes of `model`."""
+    N, D = model.encoder.latents.shape
+    shown = 2
+
+    def box(x, y, name, width=1.2):
+        patch = FancyBboxPatch((x - width / 2, y - 0.2), width, 0.4, boxstyle="round,pad=0.04", fc=STAGE)
+        patch.set(ec=INK, lw=0.8)
+        ax.add_patch(patch)
+        ax.text(x, y, name, ha="center", va="center", fontsize=9)
+
+    def line(points, arrow=True):
+        xs, ys = zip(*points, strict=True)
+        ax.plot(xs, ys, color=INK, lw=1.1, zorder=0)
+        if arrow:
+            style = dict(arrowstyle="->", color=INK, lw=1.1, shrinkA=0, shrinkB=0)
+            ax.annotate("", points[-1], points[-2], arrowprops=style)
+
+    step, x = 4.4, 0.6
+    for layer in range(shown):
+        for name in ("attention", "MLP"):
+            line([(x, 0), (x, 1.25)], arrow=False)
+            box(x, 0.6, "norm", 0.75)
+            line([(x, 1.25), (x + 0.22, 1.25)])
+            box(x + 0.86, 1.25, name)
+            line([(x + 1.5, 1.25), (x + 1.62, 1.25), (x + 1.62, 0.13)])
+            ax.plot(x + 1.62, 0, "o", ms=13, mfc="white", mec=INK, zorder=3)
+            ax.text(x + 1.62, -0.01, "+", ha="center", va="center", fontsize=12, zorder=4)
+            x += step / 2
+        ax.text(x - step / 2 - 0.24, 1.72, f"layer {layer}", ha="center", fontsize=9, weight="bold")
+    end = x + 1.5
+    ax.annotate("", (end, 0), (-0.6, 0), arrowprops=dict(arrowstyle="->", color=LATENT, lw=5))
+    ax.text(x + 0.55, 0.3, f"… {len(model.processor.self_attends)} layers", ha="center", fontsize=9)
+    ax.text(-0.6, -0.3, f"from the encoder\n({N} × {D})", ha="left", va="top", fontsize=9)
+    ax.text(end, -0.3, f"to the decoder\n({N} × {D})", ha="right", va="top", fontsize=9)
+    ax.text((end - 0.6) / 2, -0.3, "the residual stream", ha="center", va="top", fontsize=10, style="italic")
+    ax.set_xlim(-0.9, end + 0.3)
+    ax.set_ylim(-0.95, 2.0)
+    ax.set_axis_off()
+
+
+def latent_similarity(axes, stream: torch.Tensor, depths: list[int]) -> torch.Tensor:
+    """A panel for each of these depths: the cosine of every latent with every other, for one text.
+
+    stream (depth + 1, N, D). Blue is opposite, white unrelated, red alike. -> the cosines drawn
+    (panels, N, N).
+    """
+    panels = cosines(stream[depths].float().cpu())
+    for ax, k, panel in zip(axes.flat, depths, panels, strict=True):
+        image = ax.imshow(panel.numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+        ax.set_title(f"after {k} layers" if k else "from the encoder", fontsize=10)
+        ax.set_xlabel("latent")
+        ax.label_outer()
+    axes.flat[0].set_ylabel("latent")
+    axes.flat[0].figure.colorbar(image, ax=list(axes.flat), label="cosine", pad=0.01)
+    return panels
+
+
+def by_depth(ax: Axes, lines: dict[str, list[float]], ylabel: str, references=None) -> None:
+    """A line for each name: a value after 0, 1, … layers. A value that does not exist is NaN.
+
+    references: {name: value}, dashed across the picture.
+    """
+    for (name, values), colour, mark in zip(lines.items(), COLOURS, MARKS, strict=False):
+        ax.plot(
+            range(len(values)), values, color=colour, marker=mark, ms=5, mec=INK, mew=0.4, lw=2, label=name
+        )
+    for (name, value), style in zip((references or {}).items(), ("--", ":", "-."), strict=False):
+        ax.axhline(value, color=INK, ls=style, lw=1.2, label=name)
+    ax.set(xlabel="layers passed", ylabel=ylabel)
+    deepest = max(len(values) for values in lines.values()) - 1
+    ax.set_xticks(range(0, deepest + 1, max(1, deepest // 8)))
+    if len(lines) + len(references or {}) > 1:
+        ax.legend(frameon=False, fontsize=9)
+
+
+def damage(ax: Axes, bars: dict[str, float], ylabel: str, errors=None, marked=()) -> None:
+    """What breaks without a part: a bar for each, `marked` ones in another colour and hatched.
+
+    errors: the standard error of each bar, if known.
+    """
+    names = list(bars)
+    for place, name in enumerate(names):
+        mark = name in marked
+        ax.bar(
+            place, bars[name], color=INPUT if mark else LATENT, ec=INK, lw=0.8, hatch="//" if mark else None
+        )
+    if errors is not None:
+        ax.errorbar(
+            range(len(names)), list(bars.values()), list(errors), fmt="none", ecolor=INK, capsize=3, lw=1
+        )
+    ax.axhline(0, color=INK, lw=0.8)
+    ax.set_xticks(range(len(names)), names)
+    ax.set_ylabel(ylabel)

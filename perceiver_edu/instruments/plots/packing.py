@@ -1,0 +1,73 @@
+"""How documents fill crops, and how much of them is padding."""
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+
+from perceiver_edu.instruments.plots.style import INK, INPUT
+from perceiver_edu.tokenizer import ByteTokenizer
+
+PADDING, OTHER_DOCUMENT = "#D55E00", "#BFE3F6"  # vermilion of the same palette; a lighter blue
+
+
+def packing_strip(ax: Axes, strips: dict[str, Sequence[torch.Tensor]]) -> dict[str, float]:
+    """One strip for each way of packing, its crops in a row, so that a shorter strip means less padding.
+
+    Neighbouring documents are in two blues, padding is orange, and a line stands between two crops.
+
+    strips: a label -> the packs, each (num_crops, length) -> the share of padding, by label.
+    """
+    length = next(iter(strips.values()))[0].shape[1]
+    longest = max(sum(map(len, packs)) for packs in strips.values())
+    image = torch.zeros(
+        len(strips), longest * length, dtype=torch.int64
+    )  # 0 nothing, 1 padding, 2 and 3 text
+    shares = {}
+    for row, (label, packs) in enumerate(strips.items()):
+        crops = torch.cat(list(packs)).long()
+        padding = crops == ByteTokenizer.PAD  # (num_crops, length)
+        last = (~padding).sum(1) - 1
+        between = (crops == ByteTokenizer.SEP) & (torch.arange(length) != last[:, None])
+        begins = between.clone()
+        begins[torch.tensor([0, *map(len, packs)]).cumsum(0)[:-1], 0] = True  # a pack begins with a document
+        colours = 2 + (begins.flatten().cumsum(0) - 1) % 2
+        image[row, : crops.numel()] = colours.masked_fill(padding.flatten(), 1)
+        ax.vlines([n * length for n in range(len(crops) + 1)], row - 0.4, row + 0.4, color=INK, lw=0.6)
+        shares[label] = padding.double().mean().item()
+        note = f" {len(crops)} crops, {shares[label]:.0%} padding"
+        ax.text(crops.numel(), row, note, va="center", fontsize=9)
+    colours = ListedColormap(["white", PADDING, INPUT, OTHER_DOCUMENT])
+    for row in range(len(strips)):
+        extent = (0, longest * length, row + 0.4, row - 0.4)
+        ax.imshow(
+            image[row : row + 1].numpy(), cmap=colours, vmin=0, vmax=3, aspect="auto", extent=extent, zorder=0
+        )
+    ax.set_yticks(range(len(strips)), strips)
+    ax.set_xlim(0, longest * length * 1.22)
+    ax.set_ylim(len(strips) - 0.5, -0.5)
+    ax.set_xticks([])
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return shares
+
+
+def packing_waste(ax: Axes, waste: Sequence[float], expected: Sequence[float], marked: int = 10) -> None:
+    """A bar for 1, 2, 3, … documents joined: the share of padding, 0..1; a dot where a rule expects it.
+
+    The bar at `marked` is in full colour.
+    """
+    counts = range(1, len(waste) + 1)
+    bars = ax.bar(counts, [100 * share for share in waste], color=PADDING, ec=INK, lw=0.6, alpha=0.45)
+    if marked <= len(waste):
+        bars[marked - 1].set_alpha(1)
+    for count, share, rule in zip(counts, waste, expected, strict=True):
+        above = 100 * max(share, rule) + 0.7
+        ax.text(count, above, f"{100 * share:.0f}", ha="center", va="bottom", fontsize=8.5)
+    label = "expected: half a crop for each pack"
+    ax.plot(counts, [100 * share for share in expected], "o", color=INK, ms=4, label=label)
+    ax.set_xticks(counts)
+    ax.set(xlabel="documents joined before they are cut", ylabel="padding (% of all ids)")
+    ax.legend(frameon=False)

@@ -1,0 +1,106 @@
+"""Where output queries look, what they are like, and what comes out of them."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+
+GREY = "#999999"
+
+
+def byte_sign(byte: int) -> str:
+    """A sign for one byte: the letter itself, ␣ for a space, ⏎ for a new line, else two digits in base 16."""
+    letter = chr(byte)
+    return {" ": "␣", "\n": "⏎"}.get(letter, letter if "!" <= letter <= "~" else f"{byte:02X}")
+
+
+def similarity_by_distance(ax: Axes, arrays: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """How alike two rows of an array are, by the distance of their places.
+
+    arrays: name -> (P, E). Returns name -> the mean cosine at each distance 0, 1, …, P/2, as drawn.
+    """
+    curves = {}
+    styles = zip((OUTPUT, LATENT, GREY, INPUT), ("-", "--", ":", "-."), strict=True)
+    for (name, rows), (colour, line) in zip(arrays.items(), styles, strict=False):
+        unit = F.normalize(rows.detach().float().cpu(), dim=-1)
+        cosines = unit @ unit.T  # (P, P)
+        farthest = len(rows) // 2 + 1
+        curves[name] = torch.stack([cosines.diagonal(distance).mean() for distance in range(farthest)])
+        ax.plot(range(farthest), curves[name], color=colour, ls=line, lw=2, label=name)
+    ax.set(xlabel="distance of two places (bytes, logarithmic)", ylabel="mean cosine")
+    ax.set_xscale("symlog", linthresh=1)
+    ticks = [distance for distance in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if distance < farthest]
+    ax.set_xticks(ticks, ticks)
+    ax.minorticks_off()
+    ax.legend(frameon=False)
+    return curves
+
+
+def byte_strips(ax: Axes, rows: Sequence[tuple[str, Sequence, Sequence[int]]]) -> None:
+    """What comes out of a list of queries: for each row a label, the places asked, and the bytes that came.
+
+    A cell is one query: small above it its place, large in it the byte.
+    """
+    for number, (label, places, byte_values) in enumerate(rows):
+        y = -1.5 * number
+        ax.text(-0.6, y, label, ha="right", va="center", fontsize=10)
+        for x, (place, byte) in enumerate(zip(places, byte_values, strict=True)):
+            ax.add_patch(Rectangle((x - 0.45, y - 0.4), 0.9, 0.8, fc=STAGE, ec=OUTPUT, lw=1.2))
+            ax.text(x, y, byte_sign(byte), ha="center", va="center", family="monospace", fontsize=11)
+            ax.text(x, y + 0.47, f"{place}", ha="center", va="bottom", fontsize=7)
+    ax.set_xlim(-0.6, max(len(places) for _, places, _ in rows) - 0.4)
+    ax.set_ylim(-1.5 * (len(rows) - 1) - 0.6, 0.9)
+    ax.set_axis_off()
+
+
+def between_places(ax: Axes, steps: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
+    """A query on its way from one place to the next: steps (S,) from 0 to 1; shares (S,) of the two bytes."""
+    ax.plot(steps, left, color=INPUT, lw=2.5, marker="o", label="the byte at the left place")
+    ax.plot(steps, right, color=LATENT, lw=2.5, marker="s", label="the byte at the right place")
+    ax.plot(steps, 1 - left - right, color=GREY, lw=2, ls="--", label="any other byte")
+    ax.set(xlabel="how far the query has gone", ylabel="mean probability", ylim=(-0.03, 1.03))
+    ax.legend(frameon=False, loc="center left")
+
+
+def same_latents(axes, written: torch.Tensor, read: torch.Tensor) -> None:
+    """Two maps side by side, a row for each place, a column for each latent.
+
+    Black is the largest number of each row; shades are of the square root, so that faint ones are seen too.
+
+    written (M, N): how much latent n read the byte at place m. read (M, N): how much query m reads latent n.
+    """
+    titles = "encoder: which latents read this byte", "decoder: which latents this query reads"
+    for ax, title, weights in zip(axes, titles, (written, read), strict=True):
+        weights = weights.float().cpu()
+        weights = weights / weights.amax(-1, keepdim=True)
+        ax.imshow(
+            weights.sqrt().numpy(), aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest"
+        )
+        ax.set_title(title, fontsize=11)
+        ax.set(xlabel="latent", ylabel="place in the text")
+
+
+def byte_guesses(ax: Axes, probabilities: torch.Tensor, top: int = 4) -> list[list[int]]:
+    """The likeliest bytes at each place of a hole, on their own: a column a place, darker = more probable.
+
+    probabilities (L, 256), over bytes. Returns the bytes drawn: a list for each place, the best first.
+    """
+    values, byte_values = probabilities.float().cpu().topk(top, dim=-1)  # (L, top)
+    for x, (shares, ranked) in enumerate(zip(values.tolist(), byte_values.tolist(), strict=True)):
+        for y, (share, byte) in enumerate(zip(shares, ranked, strict=True)):
+            shade = 1 - 0.75 * share**0.5
+            ax.add_patch(Rectangle((x - 0.45, -y - 0.42), 0.9, 0.84, fc=str(shade), ec=INK, lw=0.6))
+            ink = "white" if shade < 0.55 else INK
+            sign = byte_sign(byte)
+            ax.text(x, -y + 0.1, sign, ha="center", va="center", family="monospace", fontsize=14, color=ink)
+            ax.text(x, -y - 0.26, f"{share:.0%}", ha="center", va="center", fontsize=8, color=ink)
+    for y in range(top):
+        ax.text(-0.6, -y, f"{y + 1}.", ha="right", va="center")
+    ax.set_xlim(-0.9, len(byte_values) - 0.5)
+    ax.set_ylim(-top + 0.5, 0.5)
+    ax.set_axis_off()
+    return byte_values.tolist()
