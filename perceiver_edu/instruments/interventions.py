@@ -1,0 +1,207 @@
+"""Change what happens inside a model while a block runs: the way to learn what a part is there for.
+
+    with without_layers(model, {3}):
+        fill_mask(model, text)
+
+Each function is for a `with` block, and blocks may be nested. At the end of a block, also after an error, the
+model is what it was; its weights are never touched.
+
+`after=k` and `stop_after` count the layers that the latents have passed, from 0 (what the encoder wrote) to
+`depth(model)` (what the decoder reads). A layer that runs again in a later block counts again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from operator import index
+from reprlib import repr as shown
+
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.instruments.latents import depth
+
+
+@contextmanager
+def stop_after(model, k: int) -> Iterator[None]:
+    """Only the first k layers of the processor run: the decoder reads the latents as they are by then.
+
+    0 ≤ k ≤ depth; k = 0 leaves the processor out, k = depth changes nothing.
+
+    Raises: InputError for another k.
+    """
+    k = _depth(model, "k", k)
+    processor = model.processor
+
+    def first_layers(latents):
+        for self_attend in _run_order(processor)[:k]:
+            latents = self_attend(latents)
+        return latents
+
+    with _forward(processor, first_layers):
+        yield
+
+
+@contextmanager
+def without_layers(model, layers: Iterable[int]) -> Iterator[None]:
+    """These layers pass the latents on as they get them. With shared weights, in every block.
+
+    layers: numbers from 0 to L - 1, or one such number.
+
+    Raises: InputError for a layer that does not exist.
+    """
+    self_attends = model.processor.self_attends
+    with ExitStack() as stack:
+        for i in _indices("layer", layers, len(self_attends)):
+            stack.enter_context(_forward(self_attends[i], lambda latents: latents))
+        yield
+
+
+@contextmanager
+def ablate_latents(model, indices: Iterable[int], after: int = 0) -> Iterator[None]:
+    """These latents are set to zero after so many layers; what they held by then is lost to all others.
+
+    indices: numbers from 0 to N - 1, or one; after: 0 (between encoder and processor) to depth.
+
+    The layers that follow still write to them, and read them: a zeroed latent starts again from nothing.
+
+    Raises: InputError for a latent or a depth that does not exist.
+    """
+    rows = _indices("latent", indices, len(model.encoder.latents))
+
+    def zeroed(latents):
+        latents = latents.clone()
+        latents[:, rows] = 0
+        return latents
+
+    with _change_after(model, after, zeroed):
+        yield
+
+
+@contextmanager
+def patch_latents(
+    model, latents: torch.Tensor, after: int = 0, indices: Iterable[int] | None = None
+) -> Iterator[None]:
+    """Put in latents of another run, for example `residual_stream(model, ids)[after]`.
+
+    latents: (N, D), the same for each text of a batch, or (B, N, D); after: 0 to depth; indices: which of the
+    N rows to put in, None = all of them.
+
+    Raises: InputError for latents of another shape, and for a latent or a depth that does not exist.
+    """
+    N, D = model.encoder.latents.shape
+    if not isinstance(latents, torch.Tensor) or latents.dim() not in (2, 3) or latents.shape[-2:] != (N, D):
+        got = tuple(latents.shape) if isinstance(latents, torch.Tensor) else type(latents).__name__
+        raise InputError(f"latents to put in must be a tensor ({N}, {D}) or (B, {N}, {D}), got {got}")
+    rows = list(range(N)) if indices is None else _indices("latent", indices, N)
+
+    def patched(own):
+        if latents.dim() == 3 and len(latents) not in (1, len(own)):
+            raise InputError(f"latents of {len(latents)} texts do not fit a batch of {len(own)}")
+        own = own.clone()
+        own[:, rows] = latents[..., rows, :].to(own)
+        return own
+
+    with _change_after(model, after, patched):
+        yield
+
+
+@contextmanager
+def ablate_heads(model, layer: int, heads: Iterable[int]) -> Iterator[None]:
+    """What these heads of one layer have read is set to zero, before the layer's output projection.
+
+    layer: 0 to L - 1; heads: numbers from 0 to heads - 1, or one.
+
+    Raises: InputError for a layer or a head that does not exist.
+    """
+    self_attends = model.processor.self_attends
+    [layer] = _indices("layer", [layer], len(self_attends))
+    attention = self_attends[layer].attention
+    rows = _indices("head", heads, attention.num_heads, f" in layer {layer}")
+
+    def silence(module, args):
+        mixed = args[0].unflatten(-1, (attention.num_heads, -1)).clone()  # (B, N, heads, v/heads)
+        mixed[..., rows, :] = 0
+        return (mixed.flatten(-2),)
+
+    handle = attention.output.register_forward_pre_hook(silence)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _forward(module, forward: Callable) -> Iterator[None]:
+    """The module computes `forward` while the block runs; its hooks still see what goes in and comes out."""
+    before = vars(module).get("forward")  # of an enclosing block, if there is one
+    module.forward = forward
+    try:
+        yield
+    finally:
+        if before is None:
+            del module.forward
+        else:
+            module.forward = before
+
+
+@contextmanager
+def _change_after(model, k: int, change: Callable) -> Iterator[None]:
+    """latents -> change(latents), once in each run of the model: after k layers."""
+    k = _depth(model, "after", k)
+    L = len(model.processor.self_attends)
+    if k == 0:
+        source, block = model.encoder, 0
+    else:
+        block, layer = divmod(k - 1, L)
+        source = model.processor.self_attends[layer]
+    calls = 0  # of `source` in this run: a layer with shared weights is called once in each block
+
+    def start(module, args):
+        nonlocal calls
+        calls = 0
+
+    def hook(module, args, output):
+        nonlocal calls
+        calls += 1
+        return change(output) if calls == block + 1 else output
+
+    handles = [model.encoder.register_forward_pre_hook(start), source.register_forward_hook(hook)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _run_order(processor) -> list:
+    """The layers as they run: all of them, once in each block."""
+    return [layer for _ in range(processor.num_blocks) for layer in processor.self_attends]
+
+
+def _depth(model, name: str, k) -> int:
+    deepest = depth(model)
+    try:
+        number = index(k)
+    except TypeError:
+        number = -1
+    if isinstance(k, bool) or not 0 <= number <= deepest:
+        raise InputError(
+            f"{name} counts layers of the processor, from 0 to {deepest} in this model; got {shown(k)}"
+        )
+    return number
+
+
+def _indices(what: str, given, size: int, where: str = "") -> list[int]:
+    """One number or several -> a sorted list, each of them once and in 0 … size - 1."""
+    try:
+        numbers = [index(given)]
+    except TypeError:
+        try:
+            numbers = [index(i) for i in given]
+        except TypeError:
+            raise InputError(f"{what}: give a whole number or several, got {shown(given)}") from None
+    wrong = [i for i in numbers if not 0 <= i < size]
+    if wrong:
+        there = f"0 to {size - 1}" if size else "none"
+        raise InputError(f"there is no {what} {', '.join(map(str, wrong))}{where}: this model has {there}")
+    return sorted(set(numbers))

@@ -1,0 +1,33 @@
+"""The latents on their way through the processor: what each layer makes of them."""
+
+import torch
+import torch.nn.functional as F
+
+from perceiver_edu.instruments.tracing import record
+
+
+def depth(model) -> int:
+    """How many layers the latents pass: num_blocks · L, since every block runs the same L layers again."""
+    return model.processor.num_blocks * len(model.processor.self_attends)
+
+
+@torch.no_grad()
+def residual_stream(model, ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """The latents of one run at every depth: [0] is what the encoder wrote, [k] what k layers made of it.
+
+    ids (B, M) int64, mask (B, M) bool or None -> (depth + 1, B, N, D). Under `stop_after(model, k)` it ends
+    at k.
+    """
+    layers = [f"processor.self_attends.{i}" for i in range(len(model.processor.self_attends))]
+    with record(model, ["encoder", *layers]) as seen:
+        model(ids, mask, positions=torch.zeros(1, dtype=torch.int64, device=ids.device))
+    latents = list(seen["encoder"])
+    for block in range(model.processor.num_blocks):
+        latents += [seen[layer][block] for layer in layers if len(seen[layer]) > block]
+    return torch.stack(latents)
+
+
+def cosines(latents: torch.Tensor) -> torch.Tensor:
+    """How alike the directions of the latents are: (…, N, D) -> (…, N, N), 1 = the same, 0 = unrelated."""
+    directions = F.normalize(latents, dim=-1)
+    return directions @ directions.transpose(-2, -1)
