@@ -1,5 +1,6 @@
 """Is this implementation right? It is when every tensor at every stage's boundary equals Hugging Face's."""
 
+from itertools import zip_longest
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import torch
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.pretrained import save_pretrained
+from perceiver_edu.pretrained import huggingface_name, save_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 
 BOUNDARIES = {  # what leaves each stage: (our module, Hugging Face's)
@@ -51,11 +52,6 @@ def compare_stages(
 
     Raises: InputError where the two have different dtypes, or stacks of different depth.
     """
-    dtype = model.mlm_head.bias.dtype
-    if hf_model.dtype != dtype:
-        raise InputError(
-            f"the models differ in dtype, {dtype} against {hf_model.dtype}: pass dtype= to from_pretrained"
-        )
     boundaries = list(BOUNDARIES.items())
     if layers:
         depth = len(model.processor.self_attends)
@@ -64,29 +60,74 @@ def compare_stages(
         pairs = [(f"processor.self_attends.{i}", f"perceiver.encoder.self_attends.{i}") for i in range(depth)]
         boundaries[2:2] = [(f"processed by layer {i + 1}", pair) for i, pair in enumerate(pairs)]
 
+    here, there = run_both(model, hf_model, ids, mask, [pair for _, pair in boundaries])
+    rows, repeats = [], []
+    for stage, (ours, theirs) in boundaries:
+        for call, (a, b) in enumerate(zip_longest(here[ours], there[theirs])):
+            if call == 0:
+                rows.append(compared(stage, a, b))
+            else:  # the same layer in a later block
+                layer = int(ours.rsplit(".", 1)[1]) + call * depth + 1
+                repeats.append((layer, compared(f"processed by layer {layer}", a, b)))
+    before = [row.stage for row in rows].index("processed")
+    rows[before:before] = [row for _, row in sorted(repeats, key=lambda pair: pair[0])]
+    return rows
+
+
+def run_both(model, hf_model, ids, mask, pairs):
+    """What leaves the modules of each pair (our name, theirs), in one run of each model in eval mode."""
+    dtype = model.mlm_head.bias.dtype
+    if hf_model.dtype != dtype:
+        raise InputError(
+            f"the models differ in dtype, {dtype} against {hf_model.dtype}: pass dtype= to from_pretrained"
+        )
     modes = model.training, hf_model.training
     try:
         with (
-            record(model.eval(), [ours for _, (ours, _) in boundaries]) as here,
-            record(hf_model.eval(), [theirs for _, (_, theirs) in boundaries]) as there,
+            record(model.eval(), [ours for ours, _ in pairs]) as here,
+            record(hf_model.eval(), [theirs for _, theirs in pairs]) as there,
         ):
             model(ids, mask)
             hf_model(ids, attention_mask=mask if mask is None else mask.long(), return_dict=False)
     finally:
         model.train(modes[0])
         hf_model.train(modes[1])
+    return here, there
 
-    rows, repeats = [], []
-    for stage, (ours, theirs) in boundaries:
-        for call, (a, b) in enumerate(zip(here[ours], there[theirs], strict=True)):
-            if call == 0:
-                rows.append(difference(stage, a, b))
-            else:  # the same layer in a later block
-                layer = int(ours.rsplit(".", 1)[1]) + call * depth + 1
-                repeats.append((layer, difference(f"processed by layer {layer}", a, b)))
-    before = [row.stage for row in rows].index("processed")
-    rows[before:before] = [row for _, row in sorted(repeats, key=lambda pair: pair[0])]
-    return rows
+
+# The order in which the layers with weights run inside a cross_attend or a self_attend.
+PARTS = ("q_norm", "kv_norm", "attention.query", "attention.key", "attention.value", "attention.output")
+PARTS += ("mlp_norm", "mlp.expand", "mlp.contract")
+
+
+@torch.no_grad()
+def compare_parts(model: PerceiverIOForMaskedLM, hf_model, stage: str, ids, mask=None) -> list[Row]:
+    """Inside one cross_attend or self_attend: what leaves each layer with weights, and at last all of it.
+
+    `stage` is our name: "encoder.cross_attend", "processor.self_attends.3" (counted from 0) or
+    "decoder.cross_attend". Rows have our names of the layers. Of several blocks, the first is seen.
+
+    Raises: InputError for another stage.
+    """
+    inside = [f"{stage}.{part}" for part in PARTS if f"{stage}.{part}" in dict(model.named_modules())]
+    if not inside or stage.count(".") != (2 if stage.startswith("processor.") else 1):
+        raise InputError(
+            f"there is no cross_attend or self_attend {stage!r}; there is encoder.cross_attend, "
+            f"processor.self_attends.0 to .{len(model.processor.self_attends) - 1}, decoder.cross_attend"
+        )
+    pairs = {name.removeprefix(f"{stage}."): (name, huggingface_name(name)) for name in inside}
+    pairs["all of it"] = (stage, huggingface_name(stage))
+    here, there = run_both(model, hf_model, ids, mask, pairs.values())
+    calls = {part: next(zip_longest(here[a], there[b])) for part, (a, b) in pairs.items()}
+    return [compared(part, *tensors) for part, tensors in calls.items()]
+
+
+def compared(stage: str, ours: torch.Tensor | None, theirs: torch.Tensor | None) -> Row:
+    """Their row. None = this module never ran in one of the two, which is a difference without limit."""
+    if ours is None or theirs is None:
+        ran = theirs if ours is None else ours
+        return Row(stage, (), float("inf"), float(ran.abs().max()), TOLERANCES[ran.dtype])
+    return difference(stage, ours, theirs)
 
 
 def difference(stage: str, ours: torch.Tensor, theirs: torch.Tensor) -> Row:

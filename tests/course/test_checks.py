@@ -55,7 +55,7 @@ def test_every_mistake_is_wrong_in_a_way_of_its_own(id, name):
 def test_an_exercise_says_what_it_is(id):
     exercise = find(id)
     assert exercise.title and exercise.paper and 1 <= exercise.difficulty <= 3 and exercise.minutes > 0
-    assert all(mistake.says.endswith(".") for mistake in exercise.mistakes.values())
+    assert all(mistake.says.endswith((".", "?")) for mistake in exercise.mistakes.values())
 
 
 def test_the_sizes_of_cross_attention_are_all_different():

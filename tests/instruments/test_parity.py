@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from conftest import tiny_hf_model
 
 from perceiver_edu import InputError, from_huggingface, load_pretrained
-from perceiver_edu.instruments import compare_stages, golden_check, huggingface_twin, ledger
+from perceiver_edu.instruments import compare_parts, compare_stages, golden_check, huggingface_twin, ledger
 from perceiver_edu.instruments.parity import BOUNDARIES
 
 CONFIGS = {
@@ -144,6 +144,59 @@ def test_a_planted_mutation_is_caught_where_it_was_planted(mutate, stage, batch)
     rows = compare_stages(model, hf_model, *batch)
     assert next(row.stage for row in rows if not row.ok) == stage
     assert "first divergence" in ledger(rows)
+
+
+def test_every_part_agrees_with_hugging_face(batch):
+    hf_model = tiny_hf_model(num_blocks=2)
+    model = from_huggingface(hf_model)
+    inside = ["q_norm", *(f"attention.{name}" for name in ("query", "key", "value", "output"))]
+    inside += ["mlp_norm", "mlp.expand", "mlp.contract", "all of it"]
+    for stage in ("encoder.cross_attend", "processor.self_attends.2", "decoder.cross_attend"):
+        rows = compare_parts(model, hf_model, stage, *batch)
+        assert all(row.ok for row in rows), ledger(rows)
+        kv_norm = [] if stage.startswith("processor") else ["kv_norm"]
+        assert [row.stage for row in rows] == ["q_norm", *kv_norm, *inside[1:]]
+    assert compare_parts(model, hf_model, "decoder.cross_attend", *batch)[0].shape == (2, 29, 16)
+
+
+PARTS = {  # what is planted -> where, and the first part that shows it
+    tanh_gelu: ("encoder.cross_attend", "mlp.contract"),
+    shift_eps: ("encoder.cross_attend", "q_norm"),
+    swap_dense: ("decoder.cross_attend", "mlp.expand"),
+    decoder_residual: ("decoder.cross_attend", "mlp_norm"),
+    no_mask: ("encoder.cross_attend", "attention.output"),
+    heads_interleaved: ("processor.self_attends.0", "attention.output"),
+    unscaled_scores: ("encoder.cross_attend", "attention.query"),
+}
+
+
+@pytest.mark.parametrize(("mutate", "place"), PARTS.items(), ids=[m.__name__ for m in PARTS])
+def test_a_planted_mutation_is_caught_in_its_part(mutate, place, batch):
+    hf_model = tiny_hf_model()
+    model = from_huggingface(hf_model)
+    mutate(model)
+    rows = compare_parts(model, hf_model, place[0], *batch)
+    assert next(row.stage for row in rows if not row.ok) == place[1], ledger(rows)
+
+
+@pytest.mark.parametrize("stage", ["encoder", "processor.self_attends.3", "decoder.cross_attend.mlp", ""])
+def test_parts_of_something_else_are_refused(model, hf_model, batch, stage):
+    with pytest.raises(InputError, match=r"processor\.self_attends\.0 to \.2"):
+        compare_parts(model, hf_model, stage, *batch)
+
+
+def test_what_never_ran_is_a_divergence(batch):
+    hf_model = tiny_hf_model(num_blocks=2)
+    model = from_huggingface(hf_model)
+    one_block(model)
+    rows = compare_stages(model, hf_model, *batch, layers=True)
+    first = next(row for row in rows if not row.ok)
+    assert (first.stage, first.max_abs) == ("processed by layer 4", float("inf"))
+    assert "inf" in ledger(rows)
+    attention = model.decoder.cross_attend
+    attention.forward = lambda x_q, x_kv: attention.attention(attention.q_norm(x_q), x_kv)  # no kv_norm
+    rows = {row.stage: row for row in compare_parts(model, hf_model, "decoder.cross_attend", *batch)}
+    assert rows["q_norm"].ok and rows["kv_norm"].max_abs == rows["mlp.expand"].max_abs == float("inf")
 
 
 def test_a_nan_is_a_divergence(model, hf_model, batch):

@@ -21,7 +21,9 @@ def savings(o, a, n, e, d, qk, v, vocab, other):
     fixed = n * d * qk + n * d * v
     row = e * qk + n * (qk + v) + e * (v + 2 * e + vocab)
     less = (o - a) * row
-    return dict(once=fixed, each=row, decoder=less / (fixed + o * row), model=less / (other + fixed + o * row))
+    return dict(
+        once=fixed, each=row, decoder=less / (fixed + o * row), model=less / (other + fixed + o * row)
+    )
 
 
 # %% mistake: These are FLOPs | twice
@@ -29,7 +31,12 @@ def savings(O, asked, N, E, D, qk, v, V, rest):
     once = 2 * N * D * (qk + v)
     each = 2 * E * qk + 2 * N * (qk + v) + 2 * v * E + 4 * E * E + 2 * E * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: Keys and values are counted for each query | nothing once
@@ -43,63 +50,108 @@ def savings(O, asked, N, E, D, qk, v, V, rest):
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * E * (qk + v), E * qk + N * (qk + v) + v * E + 2 * E * E + E * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: The map is O × O | self-attention
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * qk + O * qk + O * v + v * E + 2 * E * E + E * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: The map is missing | layers only
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * (qk + v + 2 * E + V)
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: The second is missing | QKᵀ alone
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * qk + N * qk + v * E + 2 * E**2 + E * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: The query layer is missing | forgotten
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), N * (qk + v) + v * E + 2 * E**2 + E * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: The output layer is missing | forgotten
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * qk + N * (qk + v) + 2 * E**2 + E * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: The MLP is missing | attention and head
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * qk + N * (qk + v) + v * E + E * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: The MLP has two layers | one layer
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * qk + N * (qk + v) + v * E + E * E + E * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: The head is missing | the decoder alone
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * qk + N * (qk + v) + v * E + 2 * E * E
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% mistake: not all is saved in proportion | 1 - asked / O
@@ -128,7 +180,12 @@ def savings(O, asked, N, E, D, qk, v, V, rest):
 def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * qk + N * (qk + v) + v * E + 2 * E * E
     saved = 100 * (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% unknown | the biases too
@@ -136,7 +193,12 @@ def savings(O, asked, N, E, D, qk, v, V, rest):
     once = N * (D + 1) * (qk + v)
     each = (E + 1) * qk + N * (qk + v) + (v + 1) * E + 2 * (E + 1) * E + (E + 1) * V
     saved = (O - asked) * each
-    return {"once": once, "each": each, "decoder": saved / (once + O * each), "model": saved / (rest + once + O * each)}
+    return {
+        "once": once,
+        "each": each,
+        "decoder": saved / (once + O * each),
+        "model": saved / (rest + once + O * each),
+    }
 
 
 # %% unknown | two numbers

@@ -33,7 +33,9 @@ def decode_asked(positions, queries, decoder, latents):
 # %% mistake: Each place is one too far | [CLS] counted again
 def decode_asked(positions, queries, decoder, latents):
     asked = torch.stack([queries[p + 1] for p in positions.flatten().tolist()])
-    return decoder(asked.view(*positions.shape, -1).reshape(-1, positions.shape[-1], queries.shape[-1]), latents)
+    return decoder(
+        asked.view(*positions.shape, -1).reshape(-1, positions.shape[-1], queries.shape[-1]), latents
+    )
 
 
 # %% mistake: Each place is one too early | positions - 1

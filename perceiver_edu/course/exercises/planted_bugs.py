@@ -1,0 +1,182 @@
+"""Exercise 05.planted_bugs: where five tiny models are broken, and what was done to them."""
+
+import re
+from functools import lru_cache
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise, Mistake
+from perceiver_edu.course.guard import Misfit, run
+from perceiver_edu.course.planted import planted_bug, tiny_batch
+from perceiver_edu.instruments.parity import compare_stages
+
+KINDS = ("places", "mask", "heads", "residual", "norm", "activation", "bias")
+FOUND = "found"
+ANSWERS = {
+    "bug 1": ("outputs", "activation"),
+    "bug 2": ("encoded", "mask"),
+    "bug 3": ("processed by layer 4", "heads"),
+    "bug 4": ("inputs", "places"),
+    "bug 5": ("processed by layer 2", "norm"),
+}
+WHY = {
+    "bug 1": "the decoder's MLP has the tanh form of GELU: `mlp.expand` agrees, `mlp.contract` does not",
+    "bug 2": "the encoder drops its mask: with `mask=None` everything agrees",
+    "bug 3": "layer 4 cuts its channels into heads in turn: query, key and value agree, `attention.output` "
+    "does not, with a mask or without",
+    "bug 4": "places are counted from 1: the inputs are wrong before anything has been computed",
+    "bug 5": "one LayerNorm of layer 2 has eps 1e-12: `mlp_norm` differs though what it reads agrees. In "
+    "float32 this hides below rounding",
+}
+STAGES = {"embedding": "inputs", "encoder": "encoded", "processor": "processed", "decoder": "outputs"}
+STAGES |= {"mlm_head": "logits", "head": "logits"}
+
+
+def boundary(name) -> str:
+    """A boundary, a stage or a module of ours, as a learner may call it -> the ledger's word for it."""
+    name = str(name).strip().lower()
+    layer = re.fullmatch(r"(?:processed by )?layer (\d+)", name)
+    if layer:
+        return f"processed by layer {layer[1]}"
+    layer = re.match(r"processor\.self_attends\.(\d+)", name)
+    if layer:
+        return f"processed by layer {int(layer[1]) + 1}"
+    return STAGES.get(name.split(".")[0], name)
+
+
+@lru_cache
+def ledger_of(number: int):
+    return compare_stages(*planted_bug(number, torch.float64), *tiny_batch(), layers=True)
+
+
+def feedback(bug: str, place, kind) -> str:
+    """What can be said of one answer without giving it away."""
+    right_place, _ = ANSWERS[bug]
+    place, kind = boundary(place), str(kind).strip().lower()
+    if (place, kind) == ANSWERS[bug]:
+        return FOUND
+    if place == right_place:
+        if kind in KINDS:
+            return f"{place}: yes, but it is not the {kind}"
+        return f"{place}: yes; {kind!r} is not one of the kinds"
+    rows = ledger_of(int(bug.removeprefix("bug ")))
+    names = [row.stage for row in rows]
+    if place in ("none", "nothing", "nowhere", ""):
+        return "nothing? In float64 there is a first divergence"
+    if place not in names:
+        return f"{place!r}: no row of the ledger is called so"
+    if place == "processed" and right_place.startswith("processed by"):
+        return "processed: yes, but in which layer? Use layers=True"
+    if rows[names.index(place)].ok:
+        return f"{place}: the two agree there"
+    return f"{place}: they differ there, but not there first"
+
+
+def observe(result, arguments):
+    if result is None:
+        raise Misfit("your function returned None: is the `return` missing?")
+    if not isinstance(result, dict) or set(result) != set(ANSWERS):
+        raise Misfit(f"expected a dict with the keys {', '.join(ANSWERS)}.")
+    said = {}
+    for bug, answer in result.items():
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            raise Misfit(f'{bug}: expected a pair, such as ("encoded", "bias").')
+        said[bug] = feedback(bug, *answer)
+    return said
+
+
+def bugs_variant(**wrong):
+    """The answers that a typical mistake leads to."""
+    answers = dict(ANSWERS)
+    for bug, answer in answers.items():
+        place, kind = answer
+        layer = re.search(r"layer (\d)", place)
+        if "last" in wrong:
+            place = "logits"
+        if layer and "from 0" in wrong:
+            place = f"processed by layer {int(layer[1]) - 1}"
+        if layer and "no layers" in wrong:
+            place = "processed"
+        answers[bug] = (place, kind)
+    if "float32" in wrong:
+        answers["bug 5"] = ("nothing", "nothing")
+    if "heads for mask" in wrong:
+        answers["bug 2"] = ("encoded", "heads")
+    if "mask for heads" in wrong:
+        answers["bug 3"] = ("processed by layer 4", "mask")
+    if "norm for bug 1" in wrong:
+        answers["bug 1"] = ("outputs", "norm")
+    if "residual for bug 1" in wrong:
+        answers["bug 1"] = ("outputs", "residual")
+    if "residual for bug 5" in wrong:
+        answers["bug 5"] = ("processed by layer 2", "residual")
+    return answers
+
+
+def explain(function, report):
+    """What was planted, for each bug that is found."""
+    said = observe(run(function, {}, quiet=True).value, {})
+    rows = [(bug, ANSWERS[bug][0], WHY[bug]) for bug in ANSWERS if said[bug] == FOUND]
+    if rows:
+        report.table(("found", "first divergence", "what was planted, and how it shows"), rows)
+    return len(rows) == len(ANSWERS)
+
+
+PLANTED_BUGS = Exercise(
+    id="05.planted_bugs",
+    title="locate five bugs",
+    minutes=10,
+    difficulty=3,
+    paper="appendix E",
+    name="located",
+    cases=lambda: {"five bugs": {}},
+    reference=lambda: dict.fromkeys(ANSWERS, FOUND),
+    variant=bugs_variant,
+    mistakes={
+        "last": Mistake(
+            "You name the logits each time. There a bug arrives, whatever its place: look for the first row.",
+            {"last": True},
+        ),
+        "from 0": Mistake(
+            "Your layers are counted from 0. In the ledger they are counted from 1; only `compare_parts` and "
+            "the modules count from 0.",
+            {"from 0": True},
+        ),
+        "no layers": Mistake(
+            "Two of the bugs are in the processor, and you do not say in which layer: "
+            "`compare_stages(…, layers=True)`.",
+            {"no layers": True},
+        ),
+        "float32": Mistake(
+            "In float32 bug 5 hides below rounding. Get it with `planted_bug(5, torch.float64)`.",
+            {"float32": True},
+        ),
+        "heads for mask": Mistake(
+            "Bug 2: query, key and value agree and the output does not, so it is between them. Heads or "
+            "mask? Compare once more without a mask.",
+            {"heads for mask": True},
+        ),
+        "mask for heads": Mistake(
+            "Bug 3 is not the mask: the processor has none. Query, key and value agree; what else lies "
+            "between them and the output?",
+            {"mask for heads": True},
+        ),
+        "norm for bug 1": Mistake(
+            "Bug 1 is not a norm: `mlp_norm` agrees, and so does `mlp.expand`. What comes between that and "
+            "`mlp.contract`?",
+            {"norm for bug 1": True},
+        ),
+        "residual for bug 1": Mistake(
+            "Bug 1 is not a residual: then `mlp_norm`, which reads the sum, would differ. Look at "
+            "`mlp.expand` and `mlp.contract`.",
+            {"residual for bug 1": True},
+        ),
+        "residual for bug 5": Mistake(
+            "Bug 5: a missing or a false residual would be a large difference. This one is about 1e-7: what "
+            "small number is in a norm?",
+            {"residual for bug 5": True},
+        ),
+    },
+    observe=observe,
+    in_model=explain,
+)  # fmt: skip

@@ -1,0 +1,46 @@
+"""The real weights, where this machine has them or can get them; it never waits long for a network."""
+
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.pretrained import find_folder
+
+REAL = "deepmind/language-perceiver"
+MEGABYTES = 805
+PATIENCE = 3.0  # seconds: how long the hub may take to say that it is there
+
+
+def real_weights(download: bool = False) -> Path | None:
+    """The folder of `deepmind/language-perceiver` in the local cache, or None where it is not there.
+
+    Nothing goes over the network unless `download`; then what is missing is fetched, with a progress bar.
+
+    Raises: InputError where it shall be fetched and the hub does not answer.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    files = {
+        name: try_to_load_from_cache(REAL, name)
+        for name in ("config.json", "model.safetensors", "pytorch_model.bin")
+    }
+    files = {name: Path(path) for name, path in files.items() if isinstance(path, str)}
+    if "config.json" in files and len(files) > 1:
+        return files["config.json"].parent
+    if not download:
+        return None
+    if constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT):
+        raise InputError(f"the hub ({constants.ENDPOINT}) is out of reach; nothing was downloaded")
+    return Path(find_folder(REAL, None))
+
+
+def answers(address: str) -> bool:
+    """Does anything at this address speak HTTP, within `PATIENCE`?"""
+    try:
+        with urlopen(Request(address, method="HEAD"), timeout=PATIENCE):
+            return True
+    except HTTPError:
+        return True  # it refused, so it is there
+    except (URLError, OSError, ValueError):
+        return False
