@@ -30,7 +30,7 @@ def cost_cases():
 def cost_variant(
     M, N, D, L, num_blocks, qk_channels, widening,
     flop=False, keys="N", rows="N", biases=True, norms=True, output=True, wide=True, products=2, layers=True,
-    blocks="run", each=False, values="D", mlp=2,
+    blocks="run", each=False, values="D", mlp=2, layer_rows="",
 ):  # fmt: skip
     """{"parameters": int, "multiply_adds": int}, with a switch for each mistake; untouched, it is right."""
     v = D if values == "D" else qk_channels
@@ -47,7 +47,7 @@ def cost_variant(
     asked = {"N": N, "M": M}[rows]
     seen = {"N": N, "M": M}[keys]
     attention_map = asked * seen * (qk_channels + v if products == 2 else qk_channels)
-    macs = asked * weights + attention_map
+    macs = (M if layer_rows == "M" else asked) * weights + attention_map
     times = L if layers else 1
     return {
         "parameters": parameters * times * (num_blocks if blocks == "owned" else 1) * (N if each else 1),
@@ -66,7 +66,7 @@ def cost_in_model(function, report):
     model = pretrained()
     c, rows, ok = model.config, [], True
     parameters = sum(p.numel() for p in model.processor.parameters())
-    for M in (min(64, c.max_position_embeddings), c.max_position_embeddings):
+    for M in (min(100, c.max_position_embeddings), c.max_position_embeddings):
         sizes = dict(M=M, N=c.num_latents, D=c.d_latents, L=c.num_self_attends_per_block)
         sizes |= dict(num_blocks=c.num_blocks, qk_channels=c.processor_qk)
         yours = run(function, sizes | {"widening": c.self_attention_widening_factor}, quiet=True).value
@@ -93,6 +93,10 @@ COST = Exercise(
         "N × M": Mistake(
             "The map has N × M entries. That was the encoder: here the latents are the keys too, N × N.",
             {"keys": "M"},
+        ),
+        "M rows": Mistake(
+            "The layers are counted for M rows. The processor has N: no byte passes through it.",
+            {"layer_rows": "M"},
         ),
         "M × M": Mistake(
             "This is a Transformer on the bytes: M rows, M × M maps. The processor never sees the bytes; it "

@@ -54,6 +54,7 @@ def savings_variant(O, asked, N, E, D, qk_channels, v_channels, V, rest, cost=""
     return {"once": once, "each": each} | {
         "": {"decoder": decoder, "model": whole},
         "proportional": {"decoder": decoder, "model": whole},
+        "decoder in proportion": {"decoder": (O - asked) / O, "model": whole},
         "left": {"decoder": 1 - decoder, "model": 1 - whole},
         "of the rest": {"decoder": decoder, "model": saved / rest},
         "percent": {"decoder": 100 * decoder, "model": 100 * whole},
@@ -131,6 +132,11 @@ SAVINGS = Exercise(
             "The share is 1 - asked / O. But not all is saved in proportion: keys and values are made even "
             "for a single query.",
             {"share": "proportional"},
+        ),
+        "decoder in proportion": Mistake(
+            "The decoder's share is 1 - asked / O. But not all is saved in proportion: keys and values are "
+            "made even for a single query.",
+            {"share": "decoder in proportion"},
         ),
         "left": Mistake("These shares are what is left. Asked is what is saved.", {"share": "left"}),
         "of the rest": Mistake(

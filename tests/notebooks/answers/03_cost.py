@@ -167,3 +167,12 @@ def processor_cost(M, N, D, L, num_blocks, qk_channels, widening):
 # %% unknown | one number
 def processor_cost(M, N, D, L, num_blocks, qk_channels, widening):
     return L * (2 * D * qk_channels + 2 * D * D + 2 * widening * D * D)
+
+
+# %% mistake: The layers are counted for M rows | a row for each byte
+def processor_cost(M, N, D, L, num_blocks, qk_channels, widening):
+    w = 2 * D * qk_channels + 2 * D * D + 2 * widening * D * D
+    return {
+        "parameters": L * (w + 2 * qk_channels + 3 * D + widening * D + 4 * D),
+        "multiply_adds": num_blocks * L * (M * w + N * N * (qk_channels + D)),
+    }

@@ -211,3 +211,10 @@ def savings(O, asked, N, E, D, qk, v, V, rest):
     once, each = N * D * (qk + v), E * qk + N * (qk + v) + v * E + 2 * E * E + E * V
     saved = (O - asked) * each
     return {"once": once, "each": each, "decoder": round(saved / (once + O * each), 2), "model": 0.08}
+
+
+# %% mistake: not all is saved in proportion | only the decoder's share is naive
+def savings(O, asked, N, E, D, qk, v, V, rest):
+    once, each = N * D * (qk + v), E * qk + N * (qk + v) + v * E + 2 * E * E + E * V
+    saved = (O - asked) * each / (rest + once + O * each)
+    return {"once": once, "each": each, "decoder": 1 - asked / O, "model": saved}
