@@ -258,7 +258,7 @@ def pretrain(
       perceiver-edu pretrain texts/ -o runs/first --held-out valid.jsonl.xz
       perceiver-edu pretrain texts/ -o runs/quick --size tiny --steps 2000
       perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --size full
-      perceiver-edu pretrain letters/ -o runs/letters --weights embedded --learning-rate 2e-4
+      perceiver-edu pretrain letters/ -o runs/letters --weights embedded
       perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
     """
     from perceiver_edu.pretrained import load_pretrained, read_config, read_json
