@@ -99,10 +99,10 @@ def test_the_overview_counts_and_names_the_next(file, notebooks):
     mark_done("00.a")
     mark_done("01.b")
     assert next_notebook(notebooks).name == "01_second.ipynb"
-    text = repr(course_overview(notebooks)).replace("\n", " ")
+    text = repr(course_overview(notebooks))
     assert "2 of 3 exercises" in text and "1 of 2 ○●" in text and "40 min" in text
-    assert "Next: `notebooks/01_second.ipynb`" in text
-    assert file.name in text
+    unwrapped = "".join(text.split())  # a long path is broken where the line ends
+    assert "Next:`notebooks/01_second.ipynb`" in unwrapped and str(file) in unwrapped
     mark_done("01.a")
     assert next_notebook(notebooks) is None and course_overview(notebooks).ok
 
