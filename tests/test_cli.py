@@ -21,6 +21,7 @@ from perceiver_edu import (
     load_pretrained,
     save_pretrained,
 )
+from perceiver_edu.cli import shared
 from perceiver_edu.fill_mask import Filling
 from perceiver_edu.terminal import print_fillings, visible
 
@@ -207,7 +208,7 @@ def test_empty_standard_input(run, tiny):
 
 
 def test_a_bug_keeps_its_traceback(tiny, monkeypatch):
-    monkeypatch.setattr(cli, "load", lambda weights, device: 1 / 0)
+    monkeypatch.setattr(shared, "load", lambda weights, device: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["fill", "abc", "-m", "b", "-w", tiny])
 
@@ -223,7 +224,7 @@ def test_an_error_from_below_is_one_line(run, monkeypatch, error, message):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(cli, "load", fail)
+    monkeypatch.setattr(shared, "load", fail)
     assert_one_line(*run("fill", "abc", "-m", "b"), message)
 
 
@@ -495,7 +496,7 @@ def test_the_process_itself(tiny):
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(run, tiny, monkeypatch):
-    monkeypatch.setattr(cli, "load", lambda weights, device: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(shared, "load", lambda weights, device: signal.raise_signal(signal.SIGINT))
     assert run("fill", "abc", "-m", "b", "-w", tiny) == (130, "", "perceiver-edu: interrupted\n")
 
 

@@ -294,7 +294,7 @@ def test_evaluate_user_errors(run, weights, arguments, message):
 
 
 def test_an_installed_package_needs_data_to_evaluate_on(run, weights, monkeypatch):
-    monkeypatch.setattr(cli, "HELD_OUT", Path("/no/such/file"))
+    monkeypatch.setattr(cli.shared, "HELD_OUT", Path("/no/such/file"))
     assert_one_line(
         *run("evaluate", weights), "the installed package holds no text to evaluate on: name some by --data"
     )

@@ -1,0 +1,78 @@
+"""The command line, `perceiver-edu fill | parity | profile | …`: thin functions around the library.
+
+A command is a function in a file of its own, listed below. What the user did wrong is an `InputError`, which
+`main` turns into one line and exit code 2. Imports that take long stay inside the functions.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from perceiver_edu.cli.course import course
+from perceiver_edu.cli.evaluate import evaluate
+from perceiver_edu.cli.fill import fill
+from perceiver_edu.cli.parity import parity
+from perceiver_edu.cli.pretrain import pretrain
+from perceiver_edu.cli.profile import profile
+from perceiver_edu.errors import InputError
+from perceiver_edu.terminal import visible
+
+app = typer.Typer(
+    help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, "
+    "train a model of your own and see how good it is.",
+    epilog="`perceiver-edu COMMAND --help` has examples.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 1 a check failed, 2 the user's error (one line on stderr), 130 Ctrl-C.
+
+    Anything else that goes wrong is a bug of ours and keeps its traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # where a terminal knows no UTF-8, escapes instead of an error
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            app(arguments, prog_name="perceiver-edu")
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (InputError, OSError) as error:
+        print(f"perceiver-edu: {visible(str(error))}", file=sys.stderr)
+        sys.exit(2)
+    except SystemExit as done:
+        if done.code == 130:
+            print("perceiver-edu: interrupted", file=sys.stderr)
+        raise
+
+
+def print_version(wanted: bool):
+    if wanted:
+        from perceiver_edu import __version__
+
+        print(f"perceiver-edu {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+):
+    pass
+
+
+for command in (fill, parity, pretrain, evaluate, profile, course):
+    app.command()(command)

@@ -1,0 +1,74 @@
+"""`perceiver-edu evaluate`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from perceiver_edu.cli import shared
+from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
+from perceiver_edu.errors import InputError
+from perceiver_edu.terminal import print_json, visible
+
+
+def evaluate(
+    weights: Annotated[str | None, typer.Argument(help=WEIGHTS_HELP, show_default=False)] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Text the model has not seen; may be repeated. In a checkout: the text of the tests."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which words are hidden.")] = 0,
+    crops: Annotated[
+        int | None, typer.Option(help="How many crops of the text, evenly spaced; all if omitted.")
+    ] = None,
+    cloze: Annotated[bool, typer.Option(help="Also forty easy sentences with a missing word.")] = True,
+    device: Device = "cpu",
+    as_json: Json = False,
+):
+    """How good is a model at words it has not seen? Beside guesses that need no reading.
+
+    Whole words are hidden, 15 % of the text. A model that knows nothing needs 8 bits a byte; one that has
+    learned only where holes are is as good as "geometry". What lies below that is use of context.
+
+    \b
+    Examples:
+      perceiver-edu evaluate
+      perceiver-edu evaluate runs/first/model --data valid.jsonl.xz --crops 2000
+      perceiver-edu evaluate --no-cloze --json
+    """
+    from perceiver_edu.training.batches import spread
+    from perceiver_edu.training.cloze import evaluate_cloze
+    from perceiver_edu.training.corpus import load_crops
+    from perceiver_edu.training.evaluate import evaluate as evaluate_model
+    from perceiver_edu.training.evaluate import reading_entropy
+
+    if crops is not None and crops < 1:
+        raise InputError(f"--crops must be at least 1, got {crops}")
+    if not data and not shared.HELD_OUT.exists():
+        raise InputError("the installed package holds no text to evaluate on: name some by --data FILE")
+    model, name = shared.load(weights, device)
+    length = model.config.max_position_embeddings
+    rows = load_crops(data or shared.HELD_OUT, length, progress=False)
+    result = evaluate_model(model, spread(rows, crops or len(rows)), seed, progress=not as_json)
+    reading = reading_entropy(model, rows)
+    sentences = evaluate_cloze(model) if cloze else None
+    shared.say_which(model, name)
+    if as_json:
+        answers = (
+            {}
+            if sentences is None
+            else {
+                "cloze": {
+                    "right": sentences.right(1),
+                    "right_among_five": sentences.right(5),
+                    "guesses": [asdict(guess) for guess in sentences.guesses],
+                }
+            }
+        )
+        print_json(weights=name, **asdict(result), reading=asdict(reading), **answers)
+    else:
+        print(f"{result}\n{reading}")
+        if sentences:
+            print(f"\n{visible(str(sentences), keep=chr(10))}")

@@ -1,0 +1,68 @@
+"""`perceiver-edu fill`."""
+
+from typing import Annotated
+
+import typer
+
+from perceiver_edu.cli import shared
+from perceiver_edu.cli.shared import Device, Json, Weights
+from perceiver_edu.terminal import print_fillings, print_json
+
+
+def fill(
+    text: Annotated[
+        str | None, typer.Argument(help="The text; from standard input if omitted or -.", show_default=False)
+    ] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option("--mask", "-m", help="A part of the text to hide and guess. Repeat for several holes."),
+    ] = None,
+    span: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--span", "-s", help="The same by place: START:STOP in characters, from 0.", metavar="A:B"
+        ),
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many fillings for each hole.")] = 5,
+    weights: Weights = None,
+    device: Device = "cpu",
+    as_json: Json = False,
+):
+    """Guess what stands in the holes of a text.
+
+    A hole is a part of the text that you name with --mask or --span; without those, each [MASK] in the text
+    is one missing byte. Fillings have as many bytes as the hole, and are ranked by probability.
+
+    \b
+    Examples:
+      perceiver-edu fill "Paris is the capital of France." --mask " capital"
+      perceiver-edu fill "The c[MASK]t sat on the mat." --top-k 3
+      perceiver-edu fill "one and one is two" --span 8:11 --mask " two"
+      cat letter.txt | perceiver-edu fill --mask " sincerely" --json
+    """
+    from perceiver_edu.fill_mask import fill_in, fill_mask, find_holes
+
+    text = shared.read_stdin() if text in (None, "-") else text
+    spans = [*(mask or []), *map(shared.parse_span, span or [])] or None
+    holes = find_holes(text, spans)  # a slip in the text shows before any weights are read
+    model, name = shared.load(weights, device)
+    fillings = fill_mask(model, text, spans, top_k)
+    shared.say_which(model, name)
+    best = [hole[0].text for hole in fillings]
+    if as_json:
+        print_json(
+            weights=name,
+            text=text,
+            filled=fill_in(text, holes, best),
+            holes=[
+                {
+                    "start": start,
+                    "stop": stop,
+                    "hidden": text[start:stop],
+                    "fillings": [filling._asdict() for filling in hole],
+                }
+                for (start, stop), hole in zip(holes, fillings, strict=True)
+            ],
+        )
+    else:
+        print_fillings(text, holes, fillings)

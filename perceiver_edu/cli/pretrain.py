@@ -1,0 +1,142 @@
+"""`perceiver-edu pretrain`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perceiver_edu.errors import InputError
+
+
+def pretrain(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The run's folder; the model will be in its model/.")
+    ],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(help="Text: .jsonl, .txt or .parquet, also .xz or .gz, or folders of them."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Instead of DATA: c4-wikipedia = 70 % C4, 30 % Wikipedia, streamed from the hub."),
+    ] = None,
+    held_out: Annotated[
+        list[str] | None, typer.Option(help="Text to evaluate on while training. May be repeated.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="tiny, small or full.  [default: small]", show_default=False)
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Instead of --size: a config.json in Hugging Face's form.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="May be changed with --resume.")] = 20_000,
+    batch_size: Annotated[int, typer.Option(help="Crops per step, over all processes.")] = 64,
+    micro_batch_size: Annotated[
+        int | None, typer.Option(help="Crops at a time, where a batch does not fit into memory.")
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="The peak. The default is for the small sizes.")
+    ] = 2e-3,
+    warmup: Annotated[int, typer.Option(help="Steps until the learning rate has its peak.")] = 200,
+    masks: Annotated[str, typer.Option(help="What is hidden: words, bytes or a mixture.")] = "mixture",
+    bytes_first: Annotated[
+        float, typer.Option(help="Share of the steps, at the beginning, that hide single bytes only.")
+    ] = 0.1,
+    short: Annotated[float, typer.Option(help="Share of the crops that is cut shorter.")] = 0.25,
+    start: Annotated[
+        str, typer.Option(help="First weights: aligned (attention looks nearby) or usual (random).")
+    ] = "aligned",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            "-w",
+            help="Go on from these weights instead of from scratch: embedded, a folder or a hub id.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
+    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto = bf16 on a GPU.")] = "auto",
+    compile: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Use torch.compile. Meant for GPUs: on a CPU a small model gains nothing."
+        ),
+    ] = False,
+    cache: Annotated[
+        Path | None, typer.Option(help="A folder to keep the prepared text in, for other runs.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run in --output stopped.")
+    ] = False,
+    save_every: Annotated[int, typer.Option(help="Steps from one checkpoint to the next.")] = 500,
+    evaluate_every: Annotated[int, typer.Option(help="Steps from one evaluation to the next.")] = 500,
+):
+    """Train a masked language model, from scratch or from given weights.
+
+    The folder gets log.csv, samples.txt, the newest checkpoint and, at the end, the model, which
+    transformers opens too. A run that stopped, however it did, goes on exactly: the same command and
+    --resume. Several GPUs, or CPUs: torchrun --nproc_per_node 2 -m perceiver_edu.cli pretrain ...
+
+    \b
+    Examples:
+      perceiver-edu pretrain texts/ -o runs/first --held-out valid.jsonl.xz
+      perceiver-edu pretrain texts/ -o runs/quick --size tiny --steps 2000
+      perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --size full
+      perceiver-edu pretrain letters/ -o runs/letters --weights embedded
+      perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
+    """
+    from perceiver_edu.pretrained import load_pretrained, read_config, read_json
+    from perceiver_edu.training.batches import STREAMS
+    from perceiver_edu.training.pretrain import pretrain_files
+    from perceiver_edu.training.recipe import Recipe, choose, sized
+    from perceiver_edu.training.run_folder import checkpoints
+
+    if bool(data) == bool(recipe):
+        raise InputError(f"what to train on? Give files or folders of text, or --recipe {', '.join(STREAMS)}")
+    if sum(map(bool, (size, config, weights))) > 1:
+        raise InputError("--size, --config and --weights all say how large the model is: give one of them")
+    if recipe:
+        choose("recipe", recipe, STREAMS)
+    if weights:
+        sizes = load_pretrained(weights).config
+    else:
+        sizes = read_config(read_json(config), source=config) if config else sized(size or "small")
+    plan = Recipe(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        warmup=warmup,
+        masks=masks,
+        bytes_first=bytes_first,
+        short=short,
+        start=start,
+        weights=weights,
+        seed=seed,
+        config=sizes,
+    )
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    try:
+        pretrain_files(
+            STREAMS[recipe](seed) if recipe else data,
+            output,
+            plan,
+            held_out=held_out,
+            cache=cache,
+            resume=resume,
+            micro_batch_size=micro_batch_size,
+            precision=precision,
+            compile=compile,
+            save_every=save_every,
+            evaluate_every=evaluate_every,
+        )
+    except KeyboardInterrupt:
+        if first:
+            saved = checkpoints(output)[-1:]
+            state = f"saved in {saved[0]}" if saved else "not saved yet"
+            print(f"{state}; to go on from there: the same command and --resume", file=sys.stderr)
+        raise
+    if first:
+        print(f"the model is in {output / 'model'}")

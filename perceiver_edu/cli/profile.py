@@ -1,0 +1,86 @@
+"""`perceiver-edu profile`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perceiver_edu.cli import shared
+from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
+from perceiver_edu.errors import InputError
+from perceiver_edu.terminal import print_json
+
+
+def profile(
+    weights: Annotated[str | None, typer.Argument(help=WEIGHTS_HELP, show_default=False)] = None,
+    batch: Annotated[int, typer.Option(help="Texts at a time.")] = 1,
+    num_bytes: Annotated[
+        int | None,
+        typer.Option(
+            "--bytes", help="Length of each text, [CLS] and [SEP] included; the longest if omitted."
+        ),
+    ] = None,
+    outputs: Annotated[
+        int | None, typer.Option(help="Output positions to decode; as many as the model has if omitted.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    repeats: Annotated[int, typer.Option(help="Runs whose median counts.")] = 10,
+    trace: Annotated[
+        Path | None, typer.Option(help="Also write a Chrome trace, and print the slowest operations.")
+    ] = None,
+    device: Device = "cpu",
+    as_json: Json = False,
+):
+    """Where time and memory go, stage by stage, beside what this machine can do at best.
+
+    FLOPs follow from the sizes; time is the median of several runs; memory is what is held beyond the
+    weights. The machine's best is measured on one large matrix product and one large copy.
+
+    \b
+    Examples:
+      perceiver-edu profile
+      perceiver-edu profile random --bytes 64 --outputs 9
+      perceiver-edu profile --batch 32 --trace trace.json
+    """
+    import torch
+
+    from perceiver_edu.instruments import profiling
+    from perceiver_edu.terminal import print_profile
+    from perceiver_edu.training.recipe import choose
+
+    choose("dtype", dtype, ("float32", "bfloat16", "float16"))
+    model, name = shared.load(weights, device)
+    model = model.to(getattr(torch, dtype))
+    longest = model.config.max_position_embeddings
+    num_bytes = longest if num_bytes is None else num_bytes
+    outputs = longest if outputs is None else outputs
+    for option, value, most in (
+        ("batch", batch, 2**20),
+        ("bytes", num_bytes, longest),
+        ("outputs", outputs, longest),
+    ):
+        if not 1 <= value <= most:
+            raise InputError(f"--{option} must be between 1 and {most:,}, got {value}")
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(6, 262, (batch, num_bytes), generator=generator).to(model.device)
+    positions = None if outputs == longest else torch.arange(outputs, device=model.device)
+    rows = profiling.profile_stages(model, ids, None, positions, repeats=repeats)
+    peaks = profiling.machine_peaks(model.device, getattr(torch, dtype))
+    operations = profiling.trace(model, ids, None, positions, trace) if trace else None
+    shared.say_which(model, name)
+    if as_json:
+        print_json(
+            weights=name,
+            batch=batch,
+            bytes=num_bytes,
+            outputs=outputs,
+            dtype=dtype,
+            threads=torch.get_num_threads(),
+            torch=torch.__version__,
+            peaks=peaks._asdict(),
+            stages=[row._asdict() for row in rows],
+        )
+    else:
+        print_profile(rows, peaks)
+        if operations:
+            print(f"\n{operations}\nthe trace is in {trace}: open it at https://ui.perfetto.dev")

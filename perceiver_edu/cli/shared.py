@@ -1,0 +1,63 @@
+"""What the commands share: options, and the model that the user asked for."""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.terminal import visible
+
+HELD_OUT = Path(__file__).parents[2] / "tests" / "data" / "heldout.jsonl"  # not in an installed package
+
+WEIGHTS_HELP = (
+    'Whose weights: "embedded" (in this package), "random" (full size), a folder, or a hub id such as '
+    "deepmind/language-perceiver. If omitted: the environment variable PERCEIVER_EDU_WEIGHTS, or embedded."
+)
+Weights = Annotated[str | None, typer.Option("--weights", "-w", help=WEIGHTS_HELP, show_default=False)]
+Device = Annotated[str, typer.Option("--device", "-d", help="Where to compute: cpu, cuda, cuda:1, mps.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def load(weights: str | None, device: str):
+    """The model that the user asked for, and the name of its weights."""
+    from perceiver_edu.pretrained import WEIGHTS_VARIABLE, load_pretrained
+
+    name = weights or os.environ.get(WEIGHTS_VARIABLE) or "embedded"
+    return load_pretrained(name, device=device), name
+
+
+def say_which(model, name: str):
+    """On stderr, whose answer it is; a command says so when it has one, so that an error stays one line."""
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    note = " (untrained: its answers mean nothing)" if name == "random" else ""
+    print(
+        f"weights: {visible(name)}{note}, {num_parameters:,} parameters, on {model.device}", file=sys.stderr
+    )
+
+
+def read_stdin() -> str:
+    """All of standard input, less one newline at the end. Raises: InputError where it is not UTF-8."""
+    if sys.stdin is None:
+        raise InputError("there is no text: give one, or pipe it in")
+    if sys.stdin.isatty():
+        print("type the text, then Ctrl-D on a line of its own", file=sys.stderr)
+    raw = sys.stdin.buffer.read()
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"standard input is not valid UTF-8: byte {error.start} is 0x{raw[error.start]:02x}"
+        ) from None
+    return re.sub(r"\r?\n\Z", "", text)
+
+
+def parse_span(span: str) -> tuple[int, int]:
+    try:
+        start, stop = map(int, span.split(":"))
+    except ValueError:
+        raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {span!r}") from None
+    return start, stop
