@@ -60,7 +60,7 @@ class PerceiverIOConfig:
                 raise InputError(f"{name} must be a number in [0, 1), got {value!r}")
         if not isinstance(self.use_query_residual, bool):
             raise InputError(f"use_query_residual must be true or false, got {self.use_query_residual!r}")
-        if self.hidden_act not in GELU_FORMS:
+        if not isinstance(self.hidden_act, str) or self.hidden_act not in GELU_FORMS:
             raise InputError(
                 f"hidden_act {self.hidden_act!r} is not supported; known: {', '.join(GELU_FORMS)}"
             )

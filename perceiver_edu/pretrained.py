@@ -3,10 +3,9 @@
 No tensor is reshaped or transposed on the way: loading is a list of renames and a strict `load_state_dict`.
 """
 
-import json
 import os
 import re
-import tempfile
+import textwrap
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,11 +13,23 @@ import torch
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
+from perceiver_edu.golden import golden_check
+from perceiver_edu.hub import REAL, download
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.weight_files import (
+    read_bin,
+    read_json,
+    read_safetensors,
+    shard_names,
+    to_json,
+    write_whole,
+)
 
 EMBEDDED = Path(__file__).parent / "checkpoints" / "embedded"
 WEIGHTS_VARIABLE = "PERCEIVER_EDU_WEIGHTS"
 RANDOM_SEED = 0
+MOST_BLOCKS = 1000  # repeats of the stack with the same weights: no file limits them
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 RENAMES = [  # our words (the paper's) -> Hugging Face's; the longer names come first
     ("embedding.byte_embedding", "perceiver.input_preprocessor.embeddings"),
@@ -71,6 +82,8 @@ def load_pretrained(
         dtype: what the weights are converted to, whatever they are stored in.
         revision: branch, tag or commit of a hub repository.
 
+    DeepMind's weights are held to their published values before anything uses them (`golden_check`).
+
     Raises: InputError, naming file and key, for weights that are missing, broken or not those of a
     Perceiver for masked language modelling; the model is never half loaded.
     """
@@ -81,8 +94,13 @@ def load_pretrained(
             torch.manual_seed(RANDOM_SEED)
             model = PerceiverIOForMaskedLM(PerceiverIOConfig())
     else:
-        model = load_folder(EMBEDDED if name == "embedded" else find_folder(name, revision))
-    return model.to(device=device, dtype=dtype).eval()
+        model = load_folder(find_folder(name, revision))
+        if name == REAL and revision is None:
+            golden_check(model)
+    model = model.to(device=device, dtype=dtype).eval()
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise InputError(f"{name}: it holds numbers too large for {dtype}")
+    return model
 
 
 def from_huggingface(hf_model) -> PerceiverIOForMaskedLM:
@@ -126,24 +144,6 @@ def save_pretrained(model: PerceiverIOForMaskedLM, folder: str | os.PathLike) ->
         raise InputError(f"cannot write the model to {folder}: {error.strerror or error}") from None
 
 
-def to_json(values: dict) -> bytes:
-    return (json.dumps(values, indent=2) + "\n").encode()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that no reader, and no crash, ever sees a part of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
 def usable_device(device: str | torch.device) -> torch.device:
     """Raises: InputError for a device that does not exist on this machine."""
     try:
@@ -157,11 +157,13 @@ def usable_device(device: str | torch.device) -> torch.device:
     return device
 
 
-# From a name to a folder of files
+# From a name to a model
 
 
 def find_folder(name: str, revision: str | None = None) -> Path:
-    """A folder's path, or a hub id whose files are downloaded (or found in the cache) -> the folder."""
+    """A folder's path, "embedded", or a hub id whose files are downloaded where missing -> the folder."""
+    if name == "embedded":
+        return EMBEDDED
     path = Path(name).expanduser()
     if path.is_dir():
         return path
@@ -173,60 +175,6 @@ def find_folder(name: str, revision: str | None = None) -> Path:
             'or a hub id such as "deepmind/language-perceiver"'
         )
     return download(name, revision)
-
-
-def download(repo_id: str, revision: str | None) -> Path:
-    """The folder in Hugging Face's cache with config and weights of `repo_id`, downloaded where missing."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    def fetch(filename):
-        return Path(hf_hub_download(repo_id, filename, revision=revision))
-
-    try:
-        folder = fetch("config.json").parent
-        for filename in ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"):
-            try:
-                path = fetch(filename)
-            except LocalEntryNotFoundError:
-                raise
-            except EntryNotFoundError:
-                continue
-            if path.suffix == ".json":
-                for shard in shard_names(path):
-                    fetch(shard)
-            return folder
-        raise InputError(f"{repo_id} has neither model.safetensors nor pytorch_model.bin")
-    except GatedRepoError:
-        raise InputError(
-            f"{repo_id} is gated: ask for access on its page, then run `hf auth login`"
-        ) from None
-    except RevisionNotFoundError:
-        raise InputError(f"{repo_id} has no revision {revision!r}") from None
-    except RepositoryNotFoundError:
-        raise InputError(
-            f"the hub has no repository {repo_id!r}, or it is private (then `hf auth login`); "
-            "there is no such folder either"
-        ) from None
-    except LocalEntryNotFoundError:
-        raise InputError(
-            f"{repo_id} is not in the local cache and the hub cannot be reached: "
-            'connect (and unset HF_HUB_OFFLINE), or use "embedded", which needs no network'
-        ) from None
-    except EntryNotFoundError:
-        raise InputError(f"{repo_id} has no config.json: not a model in Hugging Face's layout") from None
-    except (HfHubHTTPError, OSError) as error:
-        raise InputError(f"downloading {repo_id} failed: {str(error).splitlines()[0]}; try again") from None
-
-
-# From a folder to a model
 
 
 def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
@@ -249,68 +197,21 @@ def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
     return build(config, tensors, source)
 
 
-def read_json(path: Path) -> dict:
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path} is missing: a folder of weights holds config.json and model.safetensors"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold a JSON object")
-    return values
-
-
-def shard_names(index: Path) -> list[str]:
-    weight_map = read_json(index).get("weight_map")
-    names = sorted(set(weight_map.values())) if isinstance(weight_map, dict) else []
-    if not names or not all(
-        isinstance(n, str) and re.fullmatch(r"[\w-][\w.-]*\.safetensors", n) for n in names
-    ):
-        raise InputError(f"{index}: weight_map must name .safetensors files in the same folder")
-    return names
-
-
-def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
-
-
-def read_bin(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can fail in any way; none of its code has run
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} is damaged or holds more than tensors ({reason}); nothing was loaded"
-        ) from None
-    if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
-        raise InputError(f"{path} does not hold a dictionary of tensors")
-    return tensors
-
-
 def read_config(values: dict, source) -> PerceiverIOConfig:
     """Hugging Face's configuration -> ours. A field that is not given has Hugging Face's default."""
     if values.get("model_type") != "perceiver":
-        raise InputError(f"{source}: model_type is {values.get('model_type')!r}, not 'perceiver'")
+        named = textwrap.shorten(repr(values.get("model_type")), 100)
+        raise InputError(f"{source}: model_type is {named}, not 'perceiver'")
     architectures = values.get("architectures") or ["PerceiverForMaskedLM"]
-    if "PerceiverForMaskedLM" not in architectures:
-        raise InputError(f"{source}: architectures is {architectures}, not PerceiverForMaskedLM")
+    if not isinstance(architectures, list) or "PerceiverForMaskedLM" not in architectures:
+        named = textwrap.shorten(str(architectures), 100)
+        raise InputError(f"{source}: architectures is {named}, not PerceiverForMaskedLM")
     ours = {"qk_channels": None, "v_channels": None}
     ours |= {f.name: values[f.name] for f in fields(PerceiverIOConfig) if f.name in values}
     try:
         return PerceiverIOConfig(**ours)
     except InputError as error:
-        raise InputError(f"{source}: {error}") from None
+        raise InputError(f"{source}: {textwrap.shorten(str(error), 300)}") from None
 
 
 def build(config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], source) -> PerceiverIOForMaskedLM:
@@ -320,10 +221,12 @@ def build(config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], source) -
     """
     if config.num_self_attends_per_block > len(tensors):
         raise InputError(f"{source} holds no weights for {config.num_self_attends_per_block} self-attends")
+    if config.num_blocks > MOST_BLOCKS:
+        raise InputError(f"{source}: num_blocks {config.num_blocks} would run for ever")
     try:
         with torch.device("meta"):
             model = PerceiverIOForMaskedLM(config)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:  # from sizes that no 64-bit number holds
         raise InputError(f"{source}: no model can be that large: {str(error).splitlines()[0]}") from None
 
     expected = {huggingface_name(name): (name, tensor.shape) for name, tensor in model.state_dict().items()}
@@ -342,8 +245,10 @@ def build(config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], source) -
             raise InputError(
                 f"{source}: {key!r} has shape {tuple(tensor.shape)}, the config asks for {tuple(shape)}"
             )
-        if not tensor.is_floating_point():
-            raise InputError(f"{source}: {key!r} holds {tensor.dtype}, not floating-point numbers")
+        if tensor.dtype not in FLOATS or tensor.layout != torch.strided or tensor.is_meta:
+            raise InputError(f"{source}: {key!r} holds {tensor.dtype}, not plain floating-point numbers")
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise InputError(f"{source}: {key!r} claims more numbers than the file holds")
         if not tensor.isfinite().all():
             raise InputError(f"{source}: {key!r} holds NaN or infinite numbers")
         state[name] = tensor

@@ -73,6 +73,18 @@ def print_profile(rows, peaks):
     console.print(f"this machine's best ({peaks.device}): {best}, {peaks.bytes_per_second / 1e9:.0f} GB/s")
 
 
+def print_provenance(name, origin):
+    """What `provenance` says of weights called `name`."""
+    console = new_console()
+    console.print(f"weights: {visible(name)}\nfolder: {visible(origin['folder'])}", soft_wrap=True)
+    if "revision" in origin:
+        console.print(f"hub: {visible(origin['repository'])}, revision {origin['revision']}", soft_wrap=True)
+    table = new_table(console, "file", "#bytes", "sha256")
+    for file, about in origin["files"].items():
+        table.add_row(visible(file), f"{about['bytes']:,}", about["sha256"])
+    console.print(table)
+
+
 def print_course(notebooks, done, following):
     """The notebooks of the course as a table, and how to go on.
 

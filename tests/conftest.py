@@ -55,3 +55,25 @@ def model(hf_model):
 def batch():
     """ids (2, 25) and mask (2, 25): a padded batch."""
     return ByteTokenizer().batch(TEXTS, pad_to=25)
+
+
+TALLY = pytest.StashKey[dict]()
+
+
+@pytest.fixture
+def tally(request):
+    """tally(what, number): counts of what was tried, for the table at the end of the run."""
+    counts = request.config.stash.setdefault(TALLY, {})
+
+    def add(what, number):
+        counts[what] = counts.get(what, 0) + number
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    counts = config.stash.get(TALLY, {})
+    if counts:
+        terminalreporter.section("what was tried")
+        for what, number in counts.items():
+            terminalreporter.line(f"{number:>8,}  {what}")

@@ -10,9 +10,15 @@ from urllib.parse import unquote, urlparse
 
 
 @contextmanager
-def serve(repositories: dict[str, dict[str, Path]]):
-    """`repositories`: "owner/name" -> {revision: folder}. Yields (address, the list of requests so far)."""
-    asked = []
+def serve(repositories: dict[str, dict[str, Path]], faults: dict[str, list] | None = None):
+    """Yields (address, the list of requests so far).
+
+    Args:
+        repositories: "owner/name" -> {revision: folder}.
+        faults: "owner/name/file" -> what goes wrong, one GET after the other: a status (503), "drop" (the
+            connection breaks in the middle) or "short" (more bytes announced than come).
+    """
+    asked, faults = [], faults or {}
 
     class Hub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -36,7 +42,7 @@ def serve(repositories: dict[str, dict[str, Path]]):
                     "RepoNotFound", 401
                 )  # as the hub does: it does not tell missing from private
             revision, filename = parts[3], "/".join(parts[4:])
-            by_commit = {commit(name): folder for name, folder in revisions.items()}
+            by_commit = {commit(name, folder): folder for name, folder in revisions.items()}
             folder = revisions.get(revision) or by_commit.get(revision)
             if folder is None:
                 return self.refuse("RevisionNotFound", 404)
@@ -45,6 +51,12 @@ def serve(repositories: dict[str, dict[str, Path]]):
             if not file.is_file():
                 return self.refuse("EntryNotFound", 404, {"X-Repo-Commit": sha})
             content = file.read_bytes()
+            troubles = faults.get(f"{parts[0]}/{parts[1]}/{filename}", [])
+            trouble = troubles.pop(0) if troubles and body else None
+            if trouble == 403:
+                return self.refuse("GatedRepo", 403, {"X-Error-Message": "Access is restricted."})
+            if isinstance(trouble, int):
+                return self.refuse("Trouble", trouble)
             start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
             self.send_response(206 if start else 200)
             self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
@@ -54,7 +66,10 @@ def serve(repositories: dict[str, dict[str, Path]]):
                 self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
             self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
-            if body:
+            if trouble in ("drop", "short"):
+                self.wfile.write(content[start : (start + len(content)) // 2])
+                self.close_connection = True
+            elif body:
                 self.wfile.write(content[start:])
 
         def refuse(self, code, status, headers=None):
@@ -77,6 +92,6 @@ def serve(repositories: dict[str, dict[str, Path]]):
         server.server_close()
 
 
-def commit(revision: str) -> str:
-    """A made-up commit hash for a revision."""
-    return hashlib.sha1(revision.encode()).hexdigest()
+def commit(revision: str, folder: Path) -> str:
+    """A made-up commit hash for what a revision holds."""
+    return hashlib.sha1(f"{revision} {folder}".encode()).hexdigest()

@@ -1,12 +1,15 @@
 """The command line as its users see it: what is on stdout and on stderr, and the exit code."""
 
+import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -555,3 +558,16 @@ def test_profile_prints_the_stages_and_what_the_machine_can_do(run, tmp_path):
 def test_profile_refuses_what_cannot_be_measured(run, arguments, message):
     code, out, err = run("profile", *arguments)
     assert code == 2 and message in err and not out
+
+
+def test_weights_says_where_they_lie_and_what_they_are(run, tiny, tmp_path):
+    code, out, err = run("weights", tiny)
+    digest = hashlib.sha256(Path(tiny, "model.safetensors").read_bytes()).hexdigest()
+    assert (code, err) == (0, "") and digest in out and tiny in out
+    snapshot = tmp_path / "models--someone--tiny" / "snapshots" / ("0a" * 20)
+    shutil.copytree(tiny, snapshot)
+    origin = json.loads(run("weights", str(snapshot), "--json")[1])
+    assert (origin["repository"], origin["revision"]) == ("someone/tiny", "0a" * 20)
+    assert origin["files"]["model.safetensors"]["sha256"] == digest
+    assert_one_line(*run("weights", "random"), "random weights come from a seed")
+    assert_one_line(*run("weights", "no-such-folder"), "no weights 'no-such-folder'")

@@ -16,6 +16,7 @@ from perceiver_edu.cli.fill import fill
 from perceiver_edu.cli.parity import parity
 from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
+from perceiver_edu.cli.weights import weights
 from perceiver_edu.errors import InputError
 from perceiver_edu.terminal import visible
 
@@ -74,5 +75,5 @@ def common(
     pass
 
 
-for command in (fill, parity, pretrain, evaluate, profile, course):
+for command in (fill, parity, pretrain, evaluate, profile, weights, course):
     app.command()(command)

@@ -1,15 +1,12 @@
 """The real weights, where this machine has them or can get them; it never waits long for a network."""
 
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.pretrained import find_folder
+from perceiver_edu.hub import REAL, answers
+from perceiver_edu.hub import download as fetch
 
-REAL = "deepmind/language-perceiver"
 MEGABYTES = 805
-PATIENCE = 3.0  # seconds: how long the hub may take to say that it is there
 
 
 def real_weights(download: bool = False) -> Path | None:
@@ -32,15 +29,4 @@ def real_weights(download: bool = False) -> Path | None:
         return None
     if constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT):
         raise InputError(f"the hub ({constants.ENDPOINT}) is out of reach; nothing was downloaded")
-    return Path(find_folder(REAL, None))
-
-
-def answers(address: str) -> bool:
-    """Does anything at this address speak HTTP, within `PATIENCE`?"""
-    try:
-        with urlopen(Request(address, method="HEAD"), timeout=PATIENCE):
-            return True
-    except HTTPError:
-        return True  # it refused, so it is there
-    except (URLError, OSError, ValueError):
-        return False
+    return fetch(REAL)

@@ -1,5 +1,6 @@
 """What looks inside a model: tracing, parity, plots."""
 
+from perceiver_edu.golden import golden_check
 from perceiver_edu.instruments.counting import count_multiply_adds
 from perceiver_edu.instruments.interventions import (
     ablate_heads,
@@ -13,7 +14,6 @@ from perceiver_edu.instruments.parity import (
     Row,
     compare_parts,
     compare_stages,
-    golden_check,
     huggingface_twin,
     ledger,
 )

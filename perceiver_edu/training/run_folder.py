@@ -21,8 +21,9 @@ import torch
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.fill_mask import fill_mask
-from perceiver_edu.pretrained import load_folder, read_json, save_pretrained, to_json, write_whole
+from perceiver_edu.pretrained import load_folder, save_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.weight_files import read_json, to_json, write_whole
 
 RECORDS = ("log.csv", "samples.txt")
 UNFINISHED = ".unfinished"

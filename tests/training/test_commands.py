@@ -14,8 +14,9 @@ import torch
 from test_pretrain import CONFIG, HELDOUT, rows
 
 from perceiver_edu import InputError, PerceiverIOForMaskedLM, cli, load_pretrained, save_pretrained
-from perceiver_edu.pretrained import load_folder, to_json
+from perceiver_edu.pretrained import load_folder
 from perceiver_edu.training.recipe import Recipe, new_model, sized
+from perceiver_edu.weight_files import to_json
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,121 @@
+"""The files of a folder of weights, read as a stranger's: nothing in them is run or believed."""
+
+import hashlib
+import json
+import os
+import re
+import stat
+import tempfile
+import zipfile
+from pathlib import Path
+
+import torch
+
+from perceiver_edu.errors import InputError
+
+LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
+
+
+def read_json(path: Path) -> dict:
+    """Raises: InputError for a file that is missing, no plain file, too long, or holds no JSON object."""
+    if plain_size(path) > LONGEST_JSON:
+        raise InputError(f"{path} is longer than any configuration: {path.stat().st_size:,} bytes")
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold a JSON object")
+    return values
+
+
+def plain_size(path: Path) -> int:
+    """Bytes of a plain file: a pipe or a device would never end. Raises: InputError for anything else."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is missing: a folder of weights holds config.json and model.safetensors"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(about.st_mode):
+        raise InputError(f"{path} is not a plain file")
+    return about.st_size
+
+
+def shard_names(index: Path) -> list[str]:
+    """The files that model.safetensors.index.json names. Raises: InputError for names outside its folder."""
+    weight_map = read_json(index).get("weight_map")
+    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+    if not names or not all(
+        isinstance(n, str) and re.fullmatch(r"[\w-][\w.-]*\.safetensors", n) for n in names
+    ):
+        raise InputError(f"{index}: weight_map must name .safetensors files in the same folder")
+    return sorted(set(names))
+
+
+def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    """Raises: InputError for a file that is missing or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    plain_size(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
+
+
+def read_bin(path: Path) -> dict[str, torch.Tensor]:
+    """An older pickled file, of which only tensors are taken. Raises: InputError for anything else in it."""
+    plain_size(path)
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                    raise ValueError("compressed: a small file may unpack to any size")
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can fail in any way; none of its code has run
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} is damaged or holds more than tensors ({reason}); nothing was loaded"
+        ) from None
+    if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
+        raise InputError(f"{path} does not hold a dictionary of tensors")
+    return tensors
+
+
+def provenance(folder: Path) -> dict:
+    """Where weights come from: folder, the hub's commit where it has one, size and sha256 of each file."""
+    snapshot = re.search(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]{40})$", folder.resolve().as_posix())
+    files = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors", ".bin") and path.is_file():
+            with path.open("rb") as file:
+                files[path.name] = {
+                    "bytes": path.stat().st_size,
+                    "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+                }
+    hub = {"repository": f"{snapshot[1]}/{snapshot[2]}", "revision": snapshot[3]} if snapshot else {}
+    return {"folder": str(folder), **hub, "files": files}
+
+
+def to_json(values: dict) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that no reader, and no crash, ever sees a part of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
