@@ -1,0 +1,201 @@
+"""What goes wrong while it runs: full disks, read-only places, no home, a clock that jumps, Ctrl-C."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_hf_model
+from hub import serve
+
+from perceiver_edu import InputError, from_huggingface, load_pretrained, save_pretrained
+from perceiver_edu.course.progress import mark_done, read_progress
+from perceiver_edu.training.run_folder import checkpoints
+
+HELDOUT = Path(__file__).parents[1] / "data" / "heldout.jsonl"
+TINY = """{"model_type": "perceiver", "max_position_embeddings": 40, "d_model": 16, "num_latents": 4,
+"d_latents": 16, "num_self_attends_per_block": 1, "num_self_attention_heads": 2,
+"num_cross_attention_heads": 2, "qk_channels": 8, "v_channels": 16}"""
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """disk(kilobytes) -> a folder on a disk of that size; remount(folder, "ro") makes it read-only."""
+    mounted = []
+
+    def mount(*arguments):
+        done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"mounting a small disk needs root on Linux: {done.stderr.strip()}")
+
+    def make(kilobytes):
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        mount("-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder))
+        mounted.append(folder)
+        return folder
+
+    make.remount = lambda folder, how: mount("-o", f"remount,{how}", str(folder))
+    if sys.platform != "linux" or shutil.which("mount") is None:
+        pytest.skip("small disks are mounted as Linux does")
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return from_huggingface(tiny_hf_model())
+
+
+def command(*arguments, env=None, **options):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} if env is None else env
+    arguments = [sys.executable, "-m", "perceiver_edu.cli", *map(str, arguments)]
+    return subprocess.run(
+        arguments,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        **options,
+    )  # fmt: skip
+
+
+def assert_one_line(done, message):
+    lines = [line for line in done.stderr.splitlines() if line.startswith("perceiver-edu: ")]
+    assert done.returncode == 2 and len(lines) == 1 and message in lines[0], done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kilobytes", [8, 100, 320])
+def test_training_on_a_full_disk_keeps_what_was_saved(kilobytes, disk, tmp_path, tally):
+    config, run = tmp_path / "config.json", disk(kilobytes) / "run"
+    config.write_text(TINY)
+    training = ["pretrain", HELDOUT, "-o", run, "--config", config, "--batch-size", 2, "--save-every", 1]
+    assert_one_line(command(*training, "--steps", 3000), "No space left on device")
+    for checkpoint in checkpoints(run):
+        load_pretrained(checkpoint)
+        assert torch.load(checkpoint / "training.pt", weights_only=True)["step"]
+    tally("full disks", 1)
+    if kilobytes == 320:  # there was room for a checkpoint, and more room brings the run back
+        assert checkpoints(run)
+        disk.remount(run.parent, "size=4m")
+        step = int(checkpoints(run)[-1].name.rpartition("-")[2])
+        done = command(*training, "--steps", step + 2, "--resume")
+        assert done.returncode == 0, done.stderr
+        load_pretrained(run / "model")
+
+
+def test_saving_on_a_full_disk_keeps_the_old_model(model, disk, tally):
+    folder = disk(300) / "weights"
+    save_pretrained(model, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=r"cannot write the model to .*No space left"):
+        save_pretrained(model, folder)  # both do not fit, and the old one goes last
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    tally("full disks", 1)
+
+
+def test_a_download_onto_a_full_disk_is_one_line(model, disk, tmp_path, tally):
+    save_pretrained(model, tmp_path / "weights")
+    cache = disk(100)
+    with serve({"someone/tiny": {"main": tmp_path / "weights"}}) as (address, _):
+        environment = os.environ | {"HF_ENDPOINT": address, "HF_HOME": str(cache), "HF_XET_CACHE": str(cache)}
+        text = ["fill", "a[MASK]c", "-w", "someone/tiny"]
+        assert_one_line(command(*text, env=environment), "downloading someone/tiny failed")
+        disk.remount(cache, "size=4m")
+        done = command(*text, env=environment)
+        assert done.returncode == 0, done.stderr
+    tally("full disks", 1)
+
+
+def test_full_and_read_only_places_for_results(disk, tmp_path, monkeypatch, tally):
+    full = disk(4)
+    (full / "ballast").write_bytes(bytes(4096))
+    small = ["profile", "--bytes", 20, "--outputs", 3, "--repeats", 1]
+    assert_one_line(command(*small, "--trace", full / "trace.json"), "cannot write the trace")
+    assert [path.name for path in full.iterdir()] == ["ballast"]
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(full / "progress.json"))
+    assert mark_done("00.shapes") == (
+        "It is right, but your progress cannot be noted (No space left on device). That harms nothing else."
+    )
+    assert read_progress() == ({}, "")
+    tally("full disks", 2)
+    locked = disk(100)
+    disk.remount(locked, "ro")
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(locked / "deep" / "progress.json"))
+    assert "Read-only file system" in mark_done("00.shapes")
+    assert_one_line(
+        command("pretrain", HELDOUT, "-o", locked / "run", "--size", "tiny"), "Read-only file system"
+    )
+    with pytest.raises(InputError, match="Read-only file system"):
+        save_pretrained(load_pretrained(), locked / "weights")
+    tally("read-only places", 3)
+
+
+def test_no_home_and_nowhere_to_write():
+    """A service account: no HOME, a working folder that is not ours."""
+    bare = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    done = command("fill", "The c[MASK]t sat.", env=bare | {"HOME": "/nonexistent"}, cwd="/")
+    assert done.returncode == 0 and "The c" in done.stdout, done.stderr
+    done = command("course", env=bare | {"HOME": "/nonexistent"}, cwd="/")
+    assert done.returncode in (0, 2) and "Traceback" not in done.stderr
+
+
+def test_a_clock_that_jumps_does_not_change_which_checkpoint_is_the_newest(tmp_path):
+    config, run = tmp_path / "config.json", tmp_path / "run"
+    config.write_text(TINY)
+    training = ["pretrain", HELDOUT, "-o", run, "--config", config, "--batch-size", 2, "--save-every", 2]
+    assert command(*training, "--steps", 2).returncode == 0
+    past = time.time() - 10**8
+    for path in [run, *run.rglob("*")]:
+        os.utime(path, (past, past))
+    future = run / "checkpoint-1"  # older by its number, younger by the clock
+    shutil.copytree(run / "checkpoint-2", future)
+    os.utime(future, (past + 2 * 10**8, past + 2 * 10**8))
+    done = command(*training, "--steps", 4, "--resume")
+    assert done.returncode == 0, done.stderr
+    steps = [line.split(",")[0] for line in (run / "log.csv").read_text().splitlines()[1:]]
+    assert steps == sorted(set(steps), key=int) and steps[-1] == "4"
+    assert [path.name for path in checkpoints(run)] == ["checkpoint-4"]
+
+
+WAIT = """
+import sys
+from perceiver_edu.cli import main
+print("started", flush=True)
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="interrupts as a POSIX terminal does")
+@pytest.mark.parametrize("times", [4, pytest.param(25, marks=pytest.mark.slow)])
+def test_ctrl_c_anywhere_leaves_one_line(times, tmp_path, tally):
+    rng = random.Random(times)
+    commands = [
+        ["fill", "The c[MASK]t sat."],
+        ["parity"],
+        ["evaluate"],
+        ["pretrain", HELDOUT, "-o", tmp_path / "run", "--size", "tiny", "--resume"],
+    ]
+    for number in range(times):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WAIT, *map(str, commands[number % len(commands)])],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
+        assert process.stdout.readline() == "started\n"
+        time.sleep(rng.uniform(0, 2.5))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+        assert "Traceback" not in err, err
+        if process.returncode:  # else it was done before
+            assert process.returncode == 130 and err.splitlines()[-1] == "perceiver-edu: interrupted", err
+            tally("interrupts", 1)
