@@ -5,7 +5,7 @@ import torch
 from conftest import tiny_hf_model
 
 from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
-from perceiver_edu.optimize import optimize
+from perceiver_edu.optimize import PackedLinear, optimize
 
 POSITIONS = [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])]
 
@@ -22,6 +22,18 @@ def test_it_computes_the_same_function(batch, changes, positions):
     assert (fast(ids, mask, positions) - expected).abs().max() < 1e-10 * expected.abs().max()
     assert (fast(ids, None, positions) - unmasked).abs().max() < 1e-10 * unmasked.abs().max()
     assert not torch.allclose(expected[1], unmasked[1]), "the mask matters here"
+
+
+@pytest.mark.parametrize("gelu", ["gelu", "gelu_new"])
+def test_packed_weights_and_the_fused_gelu_are_exact(gelu, batch):
+    model = from_huggingface(tiny_hf_model(dtype=torch.float32, hidden_act=gelu))
+    with torch.no_grad():
+        expected = model(*batch)
+    fast = optimize(model)
+    if torch.backends.mkldnn.is_available():
+        assert sum(isinstance(module, PackedLinear) for module in fast.modules()) == 8 + 3 * 4
+        assert not any(isinstance(module, torch.nn.Linear) for module in fast.modules())
+    assert (fast(*batch) - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 def test_padding_costs_nothing_and_changes_nothing(model, batch, monkeypatch):
