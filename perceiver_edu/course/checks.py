@@ -40,9 +40,9 @@ def judge(exercise: Exercise, learner, report: Report) -> Report:
     expected, got, problem = {}, {}, None
     for number, (label, arguments) in enumerate(cases.items()):
         wanted = exercise.reference(**arguments)
-        outcome = run(function, arguments, quiet=number > 0)
+        outcome = run(function, arguments, quiet=number > 0, gradients=exercise.gradients)
         if outcome.not_done:
-            return report.say("The library's own stage stands in for yours until then.")
+            return report.say("Nothing below waits for it: until then the library's own code stands in.")
         expected[label] = wanted
         if outcome.value is not None or not outcome.problem:
             try:
@@ -66,7 +66,7 @@ def judge(exercise: Exercise, learner, report: Report) -> Report:
             report.say(f"Right already: {'; '.join(right)}.")
         broken = [label for label in cases if label not in right]
         if broken:
-            report.say(f"Not right: {'; '.join(broken)}. What these add is where to look.")
+            report.say(f"Not right: {'; '.join(broken)}. What have these that the others have not?")
 
     properties = list(look_at(exercise, function, cases, list(got)))
     if properties:
@@ -119,7 +119,7 @@ def say_difference(report: Report, exercise: Exercise, label: str, cases, expect
     shapes = [getattr(value, "shape", ()) for value in (expected[label], got[label])]
     if shapes[0] != shapes[1] and sorted(shapes[0]) == sorted(shapes[1]):
         report.say("The axes of your result stand in another order than expected.")
-    where = f"“{label}”" if len(cases) > 1 else ""
+    where = ", ".join(filter(None, [f"“{label}”" if len(cases) > 1 else "", exercise.compared]))
     report.table((where, "expected", "got"), side_by_side(expected[label], got[label], sizes))
 
 
@@ -152,7 +152,7 @@ def look_at(exercise: Exercise, function, cases, labels):
         return
 
     def call(**arguments):
-        outcome = run(function, arguments, quiet=True)
+        outcome = run(function, arguments, quiet=True, gradients=exercise.gradients)
         if outcome.problem or outcome.not_done:
             raise Misfit(outcome.problem)
         return outcome.value

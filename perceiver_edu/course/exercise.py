@@ -49,6 +49,8 @@ class Exercise:
     )
     builds: bool = False  # a class is asked for; what it builds is the result, and `observe` runs it
     observe: Callable | None = None  # (result, arguments) -> what is compared; Misfit where it cannot be
+    compared: str = ""  # what `observe` makes of a result, in words
+    gradients: bool = False  # the learner's code trains: autograd is on while it runs
     in_model: Callable | None = None  # (function, report) -> bool: puts it into the whole model and shows it
 
     @property
@@ -95,7 +97,8 @@ def same(a, b) -> bool:
             return False
         coarse = torch.float32 in (a.dtype, b.dtype)
         limit = (FLOAT32_TOLERANCE if coarse else TOLERANCE) * max(1.0, _largest(b))
-        return _largest(a.double() - b.double()) <= limit
+        difference = (a.double() - b.double()).masked_fill(a.isnan() & b.isnan(), 0)  # NaN is like NaN
+        return _largest(difference) <= limit
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
@@ -107,7 +110,7 @@ def same(a, b) -> bool:
 
 
 def _largest(tensor) -> float:
-    return float(tensor.abs().max()) if tensor.numel() else 0.0
+    return float(tensor.double().abs().max()) if tensor.numel() else 0.0
 
 
 def side_by_side(expected, got, sizes: dict[str, int]) -> list[tuple[str, str, str]]:

@@ -30,17 +30,17 @@ class Misfit(Exception):
     """What the learner handed in cannot be called as the exercise says; the message explains."""
 
 
-def run(function, arguments: dict[str, Any], quiet: bool = False) -> Outcome:
+def run(function, arguments: dict[str, Any], quiet: bool = False, gradients: bool = False) -> Outcome:
     """Call `function` with copies of the arguments -> its outcome. Nothing is raised but Ctrl-C.
 
     Arguments go by name where the function has all the names, and by position otherwise. What the function
-    prints is shown unless `quiet`.
+    prints is shown unless `quiet`. `gradients`: autograd is on.
     """
     given = deepcopy(arguments)
     try:
         call = bind(function, given)
         with (
-            torch.no_grad(),
+            torch.set_grad_enabled(gradients),
             contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext(),
         ):
             value = call()
@@ -54,7 +54,7 @@ def run(function, arguments: dict[str, Any], quiet: bool = False) -> Outcome:
     if changed:
         names = " and ".join(f"`{name}`" for name in changed)
         problem = f"your code changed its input {names} in place. The model still needs it: work on a copy"
-        return Outcome(value, f"{problem}, for example with `+` instead of `+=`.")
+        return Outcome(value, f"{problem}, for example `x.clone()`, or with `+` instead of `+=`.")
     return Outcome(value)
 
 

@@ -1,14 +1,42 @@
 """What a reader sees on GitHub is what the code prints today."""
 
+import subprocess
+import sys
+
 import nbformat
+import outputs
 import pytest
-from outputs import NOTEBOOKS, essence, stale_cells
+from outputs import NOTEBOOKS, WIDGET, essence, run
+
+# A command without any network but loopback, as Linux can give it.
+CUT_OFF = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+def can_be_cut_off() -> bool:
+    try:
+        return subprocess.run([*CUT_OFF, "true"], capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_committed_outputs_are_fresh(path):
-    assert stale_cells(path) == []
+def test_committed_outputs_are_fresh_and_need_no_network(path, tally):
+    cut_off = CUT_OFF if can_be_cut_off() else []
+    done = subprocess.run(
+        [*cut_off, sys.executable, outputs.__file__, path.stem], capture_output=True, text=True, timeout=550
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    tally(f"notebooks run afresh{', without a network' if cut_off else ''}", 1)
+
+
+@pytest.mark.slow
+def test_a_command_that_is_cut_off_has_no_network():
+    if not can_be_cut_off():
+        pytest.skip("cutting a process off from the network needs unshare and ip, as on Linux")
+    script = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
+    done = subprocess.run([*CUT_OFF, sys.executable, "-c", script], capture_output=True, text=True)
+    assert "Network is unreachable" in done.stderr
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -18,8 +46,25 @@ def test_every_code_cell_is_committed_with_clean_outputs(path):
         assert cell.execution_count == number, cell.id
         for output in cell.outputs:
             assert output.output_type != "error" and output.get("name") != "stderr", cell.id
+            assert WIDGET not in output.get("data", {}), cell.id
             if "image/png" in output.get("data", {}):
                 assert output.metadata["image/png"]["alt"], cell.id
+
+
+WIDGET_CELL = """
+from perceiver_edu.course.widgets import cost_sliders
+cost_sliders()
+"""
+
+
+def test_of_a_widget_its_text_is_kept(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(WIDGET_CELL)])
+    nbformat.write(notebook, tmp_path / "widget.ipynb")
+    kept = run(tmp_path / "widget.ipynb")
+    assert kept.cells[0].outputs[0].data == {
+        "text/plain": "An experiment with controls: run this cell to use it."
+    }
+    assert "widgets" not in kept.metadata
 
 
 def cell_with(text):

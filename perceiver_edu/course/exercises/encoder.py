@@ -127,6 +127,7 @@ ADDITIVE_MASK = Exercise(
     },
     properties=mask_properties,
     observe=lambda result, arguments: attention_with(result, arguments),
+    compared="shares after the softmax",
     sizes=lambda **_: {"B": 3, "heads": 4, "Q": 5, "K": 6},
 )
 

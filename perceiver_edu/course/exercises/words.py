@@ -82,6 +82,14 @@ def words_variant(ids, chosen, space="leading", first=0, labels="chosen", keep="
             units = torch.where(white, (number + 1).clamp(max=number.max()), units)
         elif space == "blank only":
             units = torch.where((byte == 32) & letters.roll(-1), units.roll(-1), units)
+    elif space == "each blank":
+        units = ((byte == 32).cumsum(0) + 1) * (ids >= OFFSET)
+    elif space == "special ids":
+        leading = white & (~white).roll(-1)
+        word = leading | ~white
+        before = word.roll(1)
+        before[0] = False
+        units = (word & (leading | ~before)).cumsum(0) * word
     units = units - 1 + first * (units > 0)
     masked = [word for word, how in chosen.items() if how == "mask" or keep == "masked"]
     asked = masked if keep == "forgotten" else list(chosen)
@@ -145,6 +153,14 @@ MASK_WORDS = Exercise(
         ),
         "only blanks": Mistake(
             "Only the blank ends a word. A new line and a tab do too.", {"space": "blank only"}
+        ),
+        "each blank": Mistake(
+            "You cut at each single blank. Two blanks in a row then make an empty word, and a new line none.",
+            {"space": "each blank"},
+        ),
+        "special ids": Mistake(
+            "[CLS], [SEP] or [PAD] belong to a word of yours. They belong to none, and end one.",
+            {"space": "special ids"},
         ),
         "from one": Mistake(
             "You hid the word before the chosen one: the first word is 0, and [CLS] is no word.", {"first": 1}

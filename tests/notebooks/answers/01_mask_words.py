@@ -134,6 +134,42 @@ def mask_words(ids, chosen):
     return inputs, labels
 
 
+# %% mistake: You cut at each single blank | text.split(" "), the first idea
+def mask_words(ids, chosen):
+    text = bytes(i - 6 for i in ids.tolist() if i >= 6)
+    inputs, labels = ids.clone(), torch.full_like(ids, -100)
+    place = 1  # after [CLS]
+    for number, word in enumerate(text.split(b" ")):
+        length = len(word) + (number > 0)
+        if number in chosen:
+            labels[place : place + length] = ids[place : place + length]
+            if chosen[number] == "mask":
+                inputs[place : place + length] = 3
+        place += length
+    return inputs, labels
+
+
+# %% mistake: belong to a word of yours | whatever is no blank is a letter
+def mask_words(ids, chosen):
+    white = [i - 6 in (9, 10, 11, 12, 13, 32) for i in ids.tolist()]
+    inputs, labels = ids.clone(), torch.full_like(ids, -100)
+    number, place = -1, 0
+    while place < len(ids):
+        if white[place] and (place + 1 == len(ids) or white[place + 1]):
+            place += 1
+            continue
+        number += 1
+        stop = place + 1
+        while stop < len(ids) and not white[stop]:
+            stop += 1
+        if number in chosen:
+            labels[place:stop] = ids[place:stop]
+            if chosen[number] == "mask":
+                inputs[place:stop] = 3
+        place = stop
+    return inputs, labels
+
+
 # %% mistake: the first word is 0 | counted from 1
 def mask_words(ids, chosen):
     places, row = [], ids.tolist()
