@@ -24,7 +24,8 @@ import torch
 from contenders import Contender, Job, contenders
 
 from perceiver_edu import load_pretrained
-from perceiver_edu.instruments.profiling import LiveBytes, machine_peaks, synchronize
+from perceiver_edu.instruments.machine import machine_peaks, synchronize
+from perceiver_edu.instruments.memory import LiveBytes
 
 RESULTS = Path(__file__).parent / "results"
 CARD = "This is an incomplete sentence where some words are missing."  # 62 ids with [CLS] and [SEP]

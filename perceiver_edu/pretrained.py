@@ -51,11 +51,17 @@ RENAMES = [  # our words (the paper's) -> Hugging Face's; the longer names come 
     (".mlp.expand", ".mlp.dense1"),
     (".mlp.contract", ".mlp.dense2"),
 ]
+CLASSIFIER_RENAMES = [  # what `transformers.PerceiverForSequenceClassification` calls otherwise
+    ("queries.positions", "perceiver.decoder.decoder.output_position_encodings.position_embeddings"),
+    ("decoder.cross_attend", "perceiver.decoder.decoder.decoding_cross_attention"),
+    ("heads.0", "perceiver.decoder.decoder.final_layer"),
+    *RENAMES,
+]
 
 
-def huggingface_name(name: str) -> str:
+def huggingface_name(name: str, renames=RENAMES) -> str:
     """Our parameter name -> the name in `transformers.PerceiverForMaskedLM`."""
-    for ours, theirs in RENAMES:
+    for ours, theirs in renames:
         name = re.sub(re.escape(ours) + r"(?=\.|$)", theirs, name, count=1)
     return name
 
@@ -123,22 +129,31 @@ def save_pretrained(model: PerceiverIOForMaskedLM, folder: str | os.PathLike) ->
 
     Raises: InputError where the folder cannot be written.
     """
+    tensors = {huggingface_name(name): tensor for name, tensor in model.state_dict().items()}
+    write_folder(folder, model.config, tensors, {"architectures": ["PerceiverForMaskedLM"]})
+
+
+def write_folder(folder, config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], about: dict) -> None:
+    """Config, weights and tokenizer in Hugging Face's layout, under Hugging Face's names.
+
+    `about`: what config.json holds beside the sizes.
+
+    Raises: InputError where the folder cannot be written.
+    """
     from safetensors.torch import save
 
-    tensors = {
-        huggingface_name(name): tensor.contiguous().cpu() for name, tensor in model.state_dict().items()
-    }
-    dtype = str(model.mlm_head.bias.dtype).removeprefix("torch.")
-    about = {"model_type": "perceiver", "architectures": ["PerceiverForMaskedLM"], "dtype": dtype}
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    about = {"model_type": "perceiver"} | about | {"dtype": dtype}
     tokenizer = {
         "tokenizer_class": "PerceiverTokenizer",
-        "model_max_length": model.config.max_position_embeddings,
+        "model_max_length": config.max_position_embeddings,
     }
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "model.safetensors", save(tensors, metadata={"format": "pt"}))
-        write_whole(folder / "config.json", to_json(about | model.config.to_dict()))
+        write_whole(folder / "config.json", to_json(about | config.to_dict()))
         write_whole(folder / "tokenizer_config.json", to_json(tokenizer))
     except OSError as error:
         raise InputError(f"cannot write the model to {folder}: {error.strerror or error}") from None
@@ -181,6 +196,11 @@ def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
     """config.json and weights -> model. Prefers safetensors; a .bin is read with `weights_only=True`."""
     config_file = folder / "config.json"
     config = read_config(read_json(config_file), source=config_file)
+    return build(config, *read_tensors(folder))
+
+
+def read_tensors(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:
+    """The weights in a folder, under Hugging Face's names, and the file they came from."""
     if (folder / "model.safetensors").exists():
         source = folder / "model.safetensors"
         tensors = read_safetensors(source)
@@ -194,18 +214,18 @@ def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
         tensors = read_bin(source)
     else:
         raise InputError(f"{folder} holds neither model.safetensors nor pytorch_model.bin")
-    return build(config, tensors, source)
+    return tensors, source
 
 
-def read_config(values: dict, source) -> PerceiverIOConfig:
+def read_config(values: dict, source, architecture="PerceiverForMaskedLM") -> PerceiverIOConfig:
     """Hugging Face's configuration -> ours. A field that is not given has Hugging Face's default."""
     if values.get("model_type") != "perceiver":
         named = textwrap.shorten(repr(values.get("model_type")), 100)
         raise InputError(f"{source}: model_type is {named}, not 'perceiver'")
     architectures = values.get("architectures") or ["PerceiverForMaskedLM"]
-    if not isinstance(architectures, list) or "PerceiverForMaskedLM" not in architectures:
+    if not isinstance(architectures, list) or architecture not in architectures:
         named = textwrap.shorten(str(architectures), 100)
-        raise InputError(f"{source}: architectures is {named}, not PerceiverForMaskedLM")
+        raise InputError(f"{source}: architectures is {named}, not {architecture}")
     ours = {"qk_channels": None, "v_channels": None}
     ours |= {f.name: values[f.name] for f in fields(PerceiverIOConfig) if f.name in values}
     try:
@@ -214,10 +234,17 @@ def read_config(values: dict, source) -> PerceiverIOConfig:
         raise InputError(f"{source}: {textwrap.shorten(str(error), 300)}") from None
 
 
-def build(config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], source) -> PerceiverIOForMaskedLM:
+def build(
+    config: PerceiverIOConfig,
+    tensors: dict[str, torch.Tensor],
+    source,
+    new=PerceiverIOForMaskedLM,
+    renames=RENAMES,
+    purpose="masked language modelling",
+):
     """A model from Hugging Face's tensors, checked first: names, shapes, finite numbers.
 
-    The model is laid out without memory; so a config that claims huge sizes costs nothing.
+    The model, `new(config)`, is laid out without memory; so a config that claims huge sizes costs nothing.
     """
     if config.num_self_attends_per_block > len(tensors):
         raise InputError(f"{source} holds no weights for {config.num_self_attends_per_block} self-attends")
@@ -225,27 +252,30 @@ def build(config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], source) -
         raise InputError(f"{source}: num_blocks {config.num_blocks} would run for ever")
     try:
         with torch.device("meta"):
-            model = PerceiverIOForMaskedLM(config)
+            model = new(config)
     except (RuntimeError, TypeError) as error:  # from sizes that no 64-bit number holds
         raise InputError(f"{source}: no model can be that large: {str(error).splitlines()[0]}") from None
 
-    expected = {huggingface_name(name): (name, tensor.shape) for name, tensor in model.state_dict().items()}
+    expected = {
+        huggingface_name(name, renames): (name, tensor) for name, tensor in model.state_dict().items()
+    }
     for problem, keys in (
         ("lacks", expected.keys() - tensors.keys()),
-        ("has, beside a Perceiver for masked language modelling,", tensors.keys() - expected.keys()),
+        (f"has, beside a Perceiver for {purpose},", tensors.keys() - expected.keys()),
     ):
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
             raise InputError(f"{source} {problem} {min(keys, key=str)!r}{more}; nothing was loaded")
 
     state = {}
-    for key, (name, shape) in expected.items():
+    for key, (name, asked) in expected.items():
         tensor = tensors[key]
-        if tensor.shape != shape:
+        if tensor.shape != asked.shape:
             raise InputError(
-                f"{source}: {key!r} has shape {tuple(tensor.shape)}, the config asks for {tuple(shape)}"
+                f"{source}: {key!r} has shape {tuple(tensor.shape)}, the config asks for {tuple(asked.shape)}"
             )
-        if tensor.dtype not in FLOATS or tensor.layout != torch.strided or tensor.is_meta:
+        kinds = FLOATS if asked.is_floating_point() else [asked.dtype]  # a batch norm counts its batches
+        if tensor.dtype not in kinds or tensor.layout != torch.strided or tensor.is_meta:
             raise InputError(f"{source}: {key!r} holds {tensor.dtype}, not plain floating-point numbers")
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise InputError(f"{source}: {key!r} claims more numbers than the file holds")

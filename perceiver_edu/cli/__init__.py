@@ -13,6 +13,7 @@ import typer
 from perceiver_edu.cli.course import course
 from perceiver_edu.cli.evaluate import evaluate
 from perceiver_edu.cli.fill import fill
+from perceiver_edu.cli.finetune import finetune
 from perceiver_edu.cli.parity import parity
 from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
@@ -75,5 +76,5 @@ def common(
     pass
 
 
-for command in (fill, parity, pretrain, evaluate, profile, weights, course):
+for command in (fill, parity, pretrain, finetune, evaluate, profile, weights, course):
     app.command()(command)

@@ -44,7 +44,7 @@ def profile(
     """
     import torch
 
-    from perceiver_edu.instruments import profiling
+    from perceiver_edu.instruments import machine, profiling
     from perceiver_edu.terminal import print_profile
     from perceiver_edu.training.recipe import choose
 
@@ -65,7 +65,7 @@ def profile(
     ids = torch.randint(6, 262, (batch, num_bytes), generator=generator).to(model.device)
     positions = None if outputs == longest else torch.arange(outputs, device=model.device)
     rows = profiling.profile_stages(model, ids, None, positions, repeats=repeats)
-    peaks = profiling.machine_peaks(model.device, getattr(torch, dtype))
+    peaks = machine.machine_peaks(model.device, getattr(torch, dtype))
     operations = profiling.trace(model, ids, None, positions, trace) if trace else None
     shared.say_which(model, name)
     if as_json:
@@ -83,4 +83,7 @@ def profile(
     else:
         print_profile(rows, peaks)
         if operations:
-            print(f"\n{operations}\nthe trace is in {trace}: open it at https://ui.perfetto.dev")
+            print("\nthe operations that took longest   calls        ms")
+            for operation in operations[:12]:
+                print(f"{operation.name:<32}{operation.calls:>8}{operation.seconds * 1e3:>10.3f}")
+            print(f"\nthe trace is in {trace}: open it at https://ui.perfetto.dev")

@@ -4,23 +4,29 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from perceiver_edu.course.progress import NOTEBOOKS
 from perceiver_edu.errors import InputError
 
 
 def lab_command(notebook: Path) -> list[str]:
-    """What starts JupyterLab at a notebook, in the folder above its own: the notebooks link to the code."""
-    root = notebook.resolve().parents[1]
+    """What starts JupyterLab at a notebook, in the repository's folder: the notebooks link to the code."""
+    notebook = notebook.resolve()
+    root = notebook.parent.parent if notebook.parent.name == NOTEBOOKS.name else notebook.parent
     command = [sys.executable, "-m", "jupyter", "lab", "--ip", "127.0.0.1", f"--ServerApp.root_dir={root}"]
-    command.append(f"--LabApp.default_url=/lab/tree/{notebook.resolve().relative_to(root).as_posix()}")
+    command.append(f"--LabApp.default_url=/lab/tree/{notebook.relative_to(root).as_posix()}")
     return command + ["--allow-root"] * (hasattr(os, "geteuid") and os.geteuid() == 0)
 
 
-def open_lab(notebook: Path) -> None:
-    """Become JupyterLab; this does not return. Raises: InputError where it is not installed."""
-    command = lab_command(notebook)
+def open_lab(notebook: Path, arguments: Sequence[str] = ()) -> None:
+    """Become JupyterLab, with these further arguments; this does not return.
+
+    Raises: InputError where it is not installed.
+    """
+    command = [*lab_command(notebook), *arguments]
     if find_spec("jupyterlab") is None:
         raise InputError(
             "JupyterLab is not installed in this environment. Install it: "

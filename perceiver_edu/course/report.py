@@ -59,7 +59,14 @@ class Report:
         return "\n".join(blocks)
 
     def _repr_html_(self):
-        body = [f"<p><b>{self.verdict}</b> · {_inline(self.title)}</p>"]
+        # No colour is set for the text: it is the page's own, so it is readable in light and in dark.
+        style = f"border-left:4px solid {COLOURS[self.verdict]};padding-left:1em"
+        head = f"<p><b>{self.verdict}</b> · {_inline(self.title)}</p>"
+        return f'<div class="perceiver-edu-check" style="{style}">{head}{self.parts_as_html()}</div>'
+
+    def parts_as_html(self) -> str:
+        """The parts alone, without verdict and title."""
+        body = []
         for kind, content in self.parts:
             if kind == "say":
                 body.append(f"<p>{_inline(content)}</p>")
@@ -74,9 +81,7 @@ class Report:
                     + "".join(f"<tr>{line}</tr>" for line in lines)
                     + "</table>"
                 )
-        # No colour is set for the text: it is the page's own, so it is readable in light and in dark.
-        style = f"border-left:4px solid {COLOURS[self.verdict]};padding-left:1em"
-        return f'<div class="perceiver-edu-check" style="{style}">{"".join(body)}</div>'
+        return "".join(body)
 
 
 def _inline(text: str) -> str:

@@ -12,7 +12,7 @@ def show_source(*objects) -> None:
     from IPython.display import Markdown, display
 
     for shown in objects:
-        file = Path(inspect.getsourcefile(shown)).relative_to(PACKAGE.parent).as_posix()
+        file = Path(inspect.getsourcefile(inspect.unwrap(shown))).relative_to(PACKAGE.parent).as_posix()
         lines, first = inspect.getsourcelines(shown)
         code = textwrap.dedent("".join(lines))
         display(Markdown(f"`{file}`, line {first}\n\n```python\n{code.rstrip()}\n```"))

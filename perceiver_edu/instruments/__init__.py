@@ -1,7 +1,7 @@
 """What looks inside a model: tracing, parity, plots."""
 
 from perceiver_edu.golden import golden_check
-from perceiver_edu.instruments.counting import count_multiply_adds
+from perceiver_edu.instruments.costs import Cost, count_multiply_adds, stage_costs, total
 from perceiver_edu.instruments.interventions import (
     ablate_heads,
     ablate_latents,
@@ -18,41 +18,57 @@ from perceiver_edu.instruments.parity import (
     ledger,
 )
 from perceiver_edu.instruments.plots import (
+    accuracy_by_labels,
+    accuracy_of_seeds,
     attention_entropy,
     attention_heads,
     attention_over_text,
+    bars,
     between_places,
+    bits_by_latents,
     by_depth,
     byte_guesses,
     byte_strips,
     bytes_per_character,
     caught_or_missed,
+    cost_against,
     cost_by_length,
     cross_attention,
     damage,
     differences_by_stage,
     figure,
     latent_similarity,
+    learning_curves,
     masked_text,
     packing_strip,
     packing_waste,
     parameter_shares,
     pipeline,
     residual_stream_diagram,
+    roofline,
     same_latents,
     similarity_by_distance,
+    two_costs,
     two_models,
+    who_reads_where,
 )
+from perceiver_edu.instruments.recorded import recorded_runs
 from perceiver_edu.instruments.tracing import record
+from perceiver_edu.instruments.training_costs import training_cost
 
 __all__ = [
+    "Cost",
     "Row",
     "ablate_heads",
     "ablate_latents",
+    "accuracy_by_labels",
+    "accuracy_of_seeds",
     "attention_entropy",
     "attention_heads",
     "attention_over_text",
+    "bars",
     "between_places",
+    "bits_by_latents",
     "by_depth",
     "byte_guesses",
     "byte_strips",
@@ -61,6 +77,7 @@ __all__ = [
     "compare_parts",
     "compare_stages",
     "cosines",
+    "cost_against",
     "cost_by_length",
     "count_multiply_adds",
     "cross_attention",
@@ -71,6 +88,7 @@ __all__ = [
     "golden_check",
     "huggingface_twin",
     "latent_similarity",
+    "learning_curves",
     "ledger",
     "masked_text",
     "packing_strip",
@@ -79,11 +97,18 @@ __all__ = [
     "patch_latents",
     "pipeline",
     "record",
+    "recorded_runs",
     "residual_stream",
     "residual_stream_diagram",
+    "roofline",
     "same_latents",
     "similarity_by_distance",
+    "stage_costs",
     "stop_after",
+    "total",
+    "training_cost",
+    "two_costs",
     "two_models",
+    "who_reads_where",
     "without_layers",
 ]

@@ -1,8 +1,11 @@
-"""What a forward pass must cost, from the sizes alone: no weights, no clock."""
+"""What a forward pass must cost: by formula from the sizes, and as torch counts it. No weights, no clock."""
 
 from typing import NamedTuple
 
+import torch
+
 from perceiver_edu.config import DECODER_QK_CHANNELS, PerceiverIOConfig
+from perceiver_edu.model import PerceiverIOForMaskedLM
 
 
 class Cost(NamedTuple):
@@ -87,3 +90,22 @@ def attend(Q, q_dim, K, kv_dim, qk_channels, v_channels, widening_factor, self_a
     parameters = weights + biases + mlp + norms
     moved = parameters + Q * q_dim + K * kv_dim + Q * q_dim
     return Cost("attend", 2 * sum(multiply_adds.values()), parameters, moved)
+
+
+def count_multiply_adds(config: PerceiverIOConfig, M: int, O: int) -> dict[str, int]:
+    """One text of M ids, O positions asked -> multiply-adds of each stage that can multiply, and "all".
+
+    A multiply-add is two FLOPs. Products of matrices are counted; norms, softmax and sums are not: they are
+    less than a hundredth. The weights do not matter, so there are none: 201 million parameters cost nothing.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"):
+        model = PerceiverIOForMaskedLM(config).eval().requires_grad_(False)
+        ids, positions = torch.zeros(1, M, dtype=torch.int64), torch.zeros(O, dtype=torch.int64)
+    with FlopCounterMode(display=False) as counter:
+        model(ids, positions=positions)
+    whole = type(model).__name__
+    counted = {name: sum(flops.values()) // 2 for name, flops in counter.get_flop_counts().items()}
+    stages = ("encoder", "processor", "decoder", "mlm_head")
+    return {stage: counted.get(f"{whole}.{stage}", 0) for stage in stages} | {"all": counted[whole]}

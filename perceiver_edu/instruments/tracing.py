@@ -1,6 +1,6 @@
 """See what passes through a model without changing a line of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from perceiver_edu.errors import InputError
+
+STAGES = ("embedding", "encoder", "processor", "decoder", "mlm_head")
 
 
 @contextmanager
@@ -47,6 +49,23 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
     handles = [modules[name].register_forward_hook(keep(name)) for name in names]
     try:
         yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def stage_hooks(model, mark: Callable[[str, bool], object]):
+    """Call `mark(stage, True)` as a stage begins and `mark(stage, False)` as it ends."""
+    handles = []
+    for name in STAGES:
+        stage = getattr(model, name)
+        handles += [
+            stage.register_forward_pre_hook(lambda *_, name=name: mark(name, True)),
+            stage.register_forward_hook(lambda *_, name=name: mark(name, False)),
+        ]
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()

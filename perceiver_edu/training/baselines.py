@@ -51,15 +51,15 @@ def contexts(inputs, labels):
     }
 
 
-def count_holes(crops, seed=0, fraction=0.15):
-    """Masks the words of training crops and counts what stood in the holes.
+def count_holes(crops, seed=0, fraction=0.15, mask=mask_words):
+    """Masks training crops and counts what stood in the holes; `mask` is a function of `masking.py`.
 
     crops (num_crops, M) -> {name: counts (*SHAPES[name], V) int64}.
     """
     generator = torch.Generator().manual_seed(seed)
     counts = {name: torch.zeros((*shape, V), dtype=torch.int64) for name, shape in SHAPES.items()}
     for ids in crops.split(4096):
-        inputs, labels = mask_words(ids.long(), fraction, generator, always_mask=True)
+        inputs, labels = mask(ids.long(), fraction, generator, always_mask=True)
         for name, context in contexts(inputs, labels).items():
             cells = context * V + labels[labels != IGNORE]
             counts[name] += torch.bincount(cells, minlength=counts[name].numel()).view_as(counts[name])

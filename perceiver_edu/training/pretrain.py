@@ -215,8 +215,10 @@ def evaluate_held_out(model, crops, folder, step) -> float:
 
 
 @torch.no_grad()
-def held_out_bits(model, crops, batch_size=32) -> float:
-    """Bits per hidden byte: crops (num_crops, M), whole words, [MASK] throughout, always the same holes.
+def held_out_bits(model, crops, batch_size=32, mask=mask_words) -> float:
+    """Bits per hidden byte: crops (num_crops, M), [MASK] throughout, always the same holes.
+
+    `mask`: a function of `masking.py`; whole words by default.
 
     Raises: InputError for crops in which nothing gets hidden.
     """
@@ -224,7 +226,7 @@ def held_out_bits(model, crops, batch_size=32) -> float:
     for number, rows in enumerate(crops.split(batch_size)):
         ids = rows.long().to(model.device)
         generator = torch.Generator(ids.device).manual_seed(number)
-        inputs, labels = mask_words(ids, generator=generator, always_mask=True)
+        inputs, labels = mask(ids, generator=generator, always_mask=True)
         if (labels != IGNORE).any():
             positions, targets = hole_positions(labels)
             nats += float(loss_of(model, inputs, positions, targets))

@@ -138,11 +138,18 @@ def load_checkpoint(folder: Path, model, optimizer) -> tuple[int, torch.Tensor |
 
 def save_checkpoint(folder: Path, model, optimizer, step: int, tally: torch.Tensor) -> None:
     """Write checkpoint-`step`; then drop the older ones."""
+    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+    save_pretrained(model, folder / UNFINISHED)
+    state = {"step": step, "tally": tally.cpu(), "optimizer": optimizer.state_dict()["state"]}
+    keep(folder, step, state)
+
+
+def keep(folder: Path, step: int, values: dict) -> None:
+    """`values` and the records as they are, with what is in UNFINISHED already, become checkpoint-`step`."""
     unfinished, older = folder / UNFINISHED, checkpoints(folder)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    save_pretrained(model, unfinished)
+    unfinished.mkdir(exist_ok=True)
     state = io.BytesIO()
-    torch.save({"step": step, "tally": tally.cpu(), "optimizer": optimizer.state_dict()["state"]}, state)
+    torch.save(values, state)
     write_whole(unfinished / "training.pt", state.getvalue())
     for name in RECORDS:
         if (folder / name).exists():

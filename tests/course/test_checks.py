@@ -366,3 +366,23 @@ def test_whole_numbers_of_another_size_are_right_and_nothing_is_said():
 
     report = check("01.pack", pack)
     assert report.ok and "float" not in repr(report)
+
+
+def test_nan_is_like_nan_and_like_no_number():
+    nan = torch.tensor([1.0, float("nan")])
+    assert same(nan, nan.clone())
+    assert not same(nan, torch.tensor([1.0, 2.0])) and not same(torch.tensor([1.0, 2.0]), nan)
+    assert not same(nan, torch.tensor([float("nan"), 1.0]))
+
+
+def test_autograd_is_on_only_where_the_exercise_trains():
+    seen = []
+
+    def look(*arguments, **named):
+        seen.append(torch.is_grad_enabled())
+        raise NotImplementedError
+
+    for id in ("07.loop", "07.loss"):
+        check(id, look)
+    assert seen == [True, False]
+    assert torch.is_grad_enabled()

@@ -6,7 +6,7 @@ from conftest import TINY
 from torch.utils.flop_counter import FlopCounterMode
 
 from perceiver_edu import PerceiverIOConfig, PerceiverIOForMaskedLM
-from perceiver_edu.instruments.costs import stage_costs, total
+from perceiver_edu.instruments.costs import count_multiply_adds, stage_costs, total
 
 CONFIGS = {
     "tiny": PerceiverIOConfig(**TINY),
@@ -43,3 +43,10 @@ def test_a_batch_reads_the_weights_once():
     one, many = (total(stage_costs(CONFIGS["tiny"], M=29, O=29, B=B)) for B in (1, 64))
     assert many.flops == 64 * one.flops
     assert many.numbers_moved < 64 * one.numbers_moved and many.intensity > one.intensity
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_the_counted_side_gives_what_the_formula_gives(config):
+    costs = stage_costs(config, M=21, O=7)
+    counted = count_multiply_adds(config, M=21, O=7)
+    assert counted == {cost.stage: cost.flops // 2 for cost in [*costs[1:], total(costs)]}

@@ -1,21 +1,20 @@
 """Measured cost: which stage is meant, what memory is counted, and that nothing is left behind."""
 
 import json
+import statistics
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from perceiver_edu import InputError
-from perceiver_edu.instruments import profiling
-from perceiver_edu.instruments.profiling import (
-    LiveBytes,
-    Peaks,
-    floor_seconds,
-    machine_peaks,
-    profile_stages,
-    trace,
-)
+from perceiver_edu.instruments import machine
+from perceiver_edu.instruments.costs import Cost
+from perceiver_edu.instruments.machine import Peaks, floor_seconds, machine_peaks, measure
+from perceiver_edu.instruments.memory import LiveBytes
+from perceiver_edu.instruments.profiling import profile_stages, trace
+from perceiver_edu.instruments.tracing import STAGES, stage_hooks
 
 
 def hooks(model):
@@ -26,7 +25,7 @@ def test_a_slow_stage_is_found(model, batch):
     sleep = model.processor.register_forward_hook(lambda *_: time.sleep(0.05))
     rows = {row.stage: row for row in profile_stages(model, *batch, repeats=3, warmup=0)}
     sleep.remove()
-    assert list(rows) == [*profiling.STAGES, "all"]
+    assert list(rows) == [*STAGES, "all"]
     assert max(rows, key=lambda stage: rows[stage].seconds) in ("processor", "all")
     assert 0.05 < rows["processor"].seconds < 0.2 < 10 * rows["all"].seconds
     assert all(rows[stage].seconds < 0.05 for stage in ("embedding", "encoder", "decoder", "mlm_head"))
@@ -37,7 +36,7 @@ def test_hooks_are_gone_after_an_error(model, batch):
     broken = model.decoder.register_forward_pre_hook(lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         profile_stages(model, *batch, repeats=1, warmup=0)
-    with pytest.raises(ZeroDivisionError), profiling.stage_hooks(model, lambda *_: None):
+    with pytest.raises(ZeroDivisionError), stage_hooks(model, lambda *_: None):
         model(*batch)
     broken.remove()
     assert hooks(model) == 0
@@ -72,20 +71,47 @@ def test_more_outputs_need_more_memory(model, batch):
 
 
 def test_a_trace_is_written_and_summarised(model, batch, tmp_path):
-    table = trace(model, *batch, path=tmp_path / "trace.json")
-    assert "processor" in table and "aten::" in table
-    names = {event.get("name") for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
-    assert set(profiling.STAGES) <= names
+    path = tmp_path / "trace.json"
+    operations = trace(model, *batch, path=path)
+    calls = {operation.name: operation.calls for operation in operations}
+    linear_layers = sum(isinstance(module, torch.nn.Linear) for module in model.modules())
+    assert calls["aten::linear"] == linear_layers
+    seconds = [operation.seconds for operation in operations]
+    assert seconds == sorted(seconds, reverse=True) and seconds[0] > 0 and not set(STAGES) & set(calls)
+    names = {event.get("name") for event in json.loads(path.read_text())["traceEvents"]}
+    assert set(STAGES) <= names
     with pytest.raises(InputError, match="cannot write the trace to"):
         trace(model, *batch, path=tmp_path / "nowhere" / "trace.json")
     assert hooks(model) == 0
 
 
+def test_an_earlier_trace_is_kept_where_the_new_one_fails(model, batch, tmp_path, monkeypatch):
+    path = tmp_path / "trace.json"
+    path.write_text("an earlier one")
+
+    def full(self, path):
+        Path(path).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch.profiler.profile, "export_chrome_trace", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        trace(model, *batch, path=path)
+    assert path.read_text() == "an earlier one" and list(tmp_path.iterdir()) == [path]
+
+
 def test_peaks_and_the_floor_under_every_program(monkeypatch):
-    monkeypatch.setitem(profiling.MATMUL_SIZE, "cpu", 64)
-    monkeypatch.setitem(profiling.COPY_BYTES, "cpu", 2**16)
+    monkeypatch.setitem(machine.MATMUL_SIZE, "cpu", 64)
+    monkeypatch.setitem(machine.COPY_BYTES, "cpu", 2**16)
     peaks = machine_peaks(repeats=3)
     assert peaks.dtype == "float32" and min(peaks[2:]) > 1e6
-    cost = profiling.Cost("all", flops=1000, parameters=0, numbers_moved=100)
+    cost = Cost("all", flops=1000, parameters=0, numbers_moved=100)
     assert floor_seconds(cost, Peaks("cpu", "float32", 100.0, 1000.0), 4) == 10  # waits for arithmetic
     assert floor_seconds(cost, Peaks("cpu", "float32", 1e6, 10.0), 4) == 40  # waits for memory
+
+
+def test_the_median_counts_or_the_fastest():
+    naps = [0.0, 0.1, 0.001, 0.03]  # the first is the warm-up
+    for of, least, most in ((statistics.median, 0.03, 0.09), (min, 0.001, 0.025)):
+        turns = iter(naps)
+        seconds = measure(lambda turns=turns: time.sleep(next(turns)), "cpu", repeats=3, warmup=1, of=of)
+        assert least <= seconds < most

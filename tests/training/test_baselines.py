@@ -20,7 +20,7 @@ from perceiver_edu.training.baselines import (
     save_counts,
 )
 from perceiver_edu.training.corpus import crop_pack
-from perceiver_edu.training.masking import IGNORE
+from perceiver_edu.training.masking import IGNORE, mask_bytes
 
 MASK, CLS, SEP, OFFSET = ByteTokenizer.MASK, ByteTokenizer.CLS, ByteTokenizer.SEP, ByteTokenizer.BYTE_OFFSET
 
@@ -161,3 +161,11 @@ def test_files_of_something_else_are_refused(tmp_path):
 def test_the_counts_in_the_package_are_small():
     assert COUNTS.stat().st_size < 200_000
     assert load_counts()["unigram"].sum() > 2_000_000  # bytes
+
+
+def test_single_hidden_bytes_are_counted_too():
+    crops = crop_pack(["abcdefgh " * 60], 200)
+    words, singles = count_holes(crops), count_holes(crops, mask=mask_bytes)
+    longest = [int(counts["geometry"].sum(-1).nonzero().max()) for counts in (words, singles)]
+    assert longest[0] >= 9 > longest[1]  # " abcdefgh" is one hole, and single bytes seldom touch
+    assert abs(int(singles["unigram"].sum()) / (crops >= OFFSET).sum() - 0.15) < 0.05

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from perceiver_edu.training.batches import (
     spread,
 )
 from perceiver_edu.training.corpus import crop_pack, load_crops
-from perceiver_edu.training.masking import IGNORE, hole_positions
+from perceiver_edu.training.masking import IGNORE, hole_positions, mask_bytes
 from perceiver_edu.training.pretrain import (
     backward,
     held_out_bits,
@@ -314,6 +315,7 @@ accelerator = start_accelerator("fp32")
 gradients_and_tally = gradients(accelerator, micro_batch_size=int(sys.argv[2]))
 if accelerator.is_main_process:
     torch.save(gradients_and_tally, sys.argv[1])
+accelerator.wait_for_everyone()  # a process that leaves early can take the other's connection with it
 accelerator.end_training()
 """
 
@@ -421,6 +423,63 @@ def test_two_processes_and_one_take_over_from_each_other(crops, tmp_path):
     assert "batch_size 3 must divide by 2 processes" in refused.stderr
 
 
+SHARDS = """
+import os, sys
+import torch
+from test_pretrain import train_and_note
+torch.set_num_threads(1)
+seen = train_and_note(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+torch.save(seen, sys.argv[2] + f"-rank{os.environ['RANK']}.pt")
+"""
+
+
+def text_to_share(kind):
+    """Crops, or a stream of documents."""
+    if kind == "stream":
+        return Stream("lines", lines, chunk_steps=3)
+    return spread(load_crops(HELDOUT, 40, progress=False), 50)
+
+
+def train_and_note(kind, folder, steps):
+    """Train up to `steps` -> the crops (n, M) that this process has computed, in order, holes filled."""
+    seen, original = [], trainer.loss_of
+
+    def loss_of(model, inputs, positions, targets):
+        shown = torch.where(targets == IGNORE, inputs.gather(1, positions), targets)
+        seen.append(inputs.scatter(1, positions, shown))
+        return original(model, inputs, positions, targets)
+
+    trainer.loss_of = loss_of
+    try:
+        recipe = replace(STEADY, steps=steps, short=0.0)
+        pretrain(text_to_share(kind), folder, recipe, resume=True, micro_batch_size=2, **OFTEN)
+    finally:
+        trainer.loss_of = original
+    return torch.cat(seen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["crops", "stream"])
+def test_two_processes_share_each_batch_without_overlap_or_loss(kind, tmp_path):
+    script = tmp_path / "shards.py"
+    script.write_text(SHARDS)
+    all_batches = list(batches(text_to_share(kind), replace(STEADY, steps=8), 0, "cpu"))  # 8 × (8, M)
+
+    def shares(steps):
+        """Two processes go on from where the run stands -> what each of them computed."""
+        in_two_processes(script, kind, tmp_path / "run", steps)
+        return [torch.load(tmp_path / f"run-rank{rank}.pt") for rank in (0, 1)]
+
+    def same(found, expected):
+        return torch.equal(found.short(), torch.cat(expected))
+
+    for rank, found in enumerate(shares(4)):
+        assert same(found, [batch[rank::2] for batch in all_batches[:4]]), rank
+    assert same(train_and_note(kind, tmp_path / "run", 6), all_batches[4:6])  # then one process alone
+    for rank, found in enumerate(shares(8)):  # and two again
+        assert same(found, [batch[rank::2] for batch in all_batches[6:8]]), rank
+
+
 # ---------------------------------------------------------------- what a step sees
 
 
@@ -496,6 +555,17 @@ def test_the_held_out_figure_is_always_the_same_and_reads_no_other_text(crops):
     assert 7 < first < 9  # 8 bits: it has learned nothing
     with pytest.raises(InputError, match="too short"):
         held_out_bits(model, crop_pack(["a"], 40))
+
+
+def test_the_held_out_figure_can_be_of_single_bytes(crops):
+    model = new_model(STEADY).eval()
+    words = held_out_bits(model, crops, batch_size=len(crops))
+    inputs, labels = mask_bytes(crops.long(), generator=torch.Generator().manual_seed(0), always_mask=True)
+    with torch.no_grad():
+        logits = model(inputs, inputs != ByteTokenizer.PAD)
+    nats = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+    found = held_out_bits(model, crops, batch_size=len(crops), mask=mask_bytes)
+    assert found == pytest.approx(nats.item() / math.log(2), rel=1e-5) and found != words
 
 
 def test_a_step_without_anything_hidden_is_no_error(tmp_path):

@@ -13,6 +13,10 @@ MODULES = {
     "03": "processor",
     "04": "decoder",
     "05": "parity",
+    "06": "profiling",
+    "07": "pretraining",
+    "08": "finetuning",
+    "09": "modalities",
 }
 
 

@@ -2,6 +2,7 @@
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -30,6 +31,36 @@ def attention_over_text(ax: Axes, weights: torch.Tensor, ids: torch.Tensor, row_
     ax.grid(axis="y", which="minor", color="#BBBBBB", lw=0.5)
     ax.tick_params(axis="y", which="minor", length=0)
     ax.figure.colorbar(image, ax=ax, label="attention", pad=0.01)
+
+
+def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int = 64) -> None:
+    """The text itself in lines of `width` signs, each the darker the more it is read.
+
+    ids (M,); weights (M,), as shares of the largest. Quick to draw: one text for each line. Signs and shades
+    meet only where the figure is saved at its own dpi.
+    """
+    lines = -(-len(ids) // width)
+    shades = torch.zeros(lines * width)
+    shades[: len(ids)] = (weights / weights.max()).float().cpu()
+    ax.imshow(
+        shades.view(lines, width).numpy(),
+        cmap=LinearSegmentedColormap.from_list("", ["white", INPUT]),
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+        aspect="auto",
+    )
+    # A monospace sign is 0.602 times as wide as its size, and rounded to whole pixels: so are the cells.
+    figure = ax.figure
+    pixels = ax.get_position().width * figure.get_size_inches()[0] * figure.dpi
+    cell = int(pixels // width)
+    size = 72 / figure.dpi * cell / 0.602
+    ax.set_xlim(-0.5, pixels / cell - 0.5)
+    signs = byte_labels(ids)
+    for line in range(lines):
+        row = "".join(signs[line * width : (line + 1) * width])
+        ax.text(-0.5, line, row, family="monospace", fontsize=size, va="center_baseline", ha="left")
+    ax.set_axis_off()
 
 
 def attention_heads(axes, weights: torch.Tensor) -> None:

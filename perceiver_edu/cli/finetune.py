@@ -1,0 +1,199 @@
+"""`perceiver-edu finetune`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perceiver_edu.cli.shared import WEIGHTS_HELP, Json
+from perceiver_edu.errors import InputError
+from perceiver_edu.terminal import print_json, visible
+
+
+def finetune(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="Labelled text: a .csv, .tsv or .jsonl file; a dataset of the hub, NAME or NAME:CONFIG; one "
+            "of GLUE's tasks (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte), or glue = all of them."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A folder; each seed gets one in it.")],
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The column with the text; several are joined.  [default: text]", show_default=False
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The column with the label, or NAME:KIND: single (one label), multi (any number of labels, "
+            "separated by |) or regression (a number). Several: one query for each.  [default: label]",
+            show_default=False,
+        ),
+    ] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            help="A file, or a split of the dataset, to choose the best epoch on. If omitted, 10 % of DATA."
+        ),
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="A file, or a split, that is only looked at when all is done.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", "-w", help=WEIGHTS_HELP, show_default=False)
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Train only the new query, decoder and head.")
+    ] = False,
+    epochs: Annotated[int, typer.Option(help="Times that each text is seen.")] = 3,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better validation score.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Texts per step, over all processes.")] = 32,
+    micro_batch_size: Annotated[
+        int | None, typer.Option(help="Texts at a time, where a batch does not fit into memory.")
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="The peak. The default is for the embedded weights.")
+    ] = 3e-4,
+    seeds: Annotated[int, typer.Option(help="How many runs, with seeds 0, 1, ...")] = 1,
+    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto = bf16 on a GPU.")] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run in --output stopped.")
+    ] = False,
+    save_every: Annotated[int, typer.Option(help="Steps from one checkpoint to the next.")] = 200,
+    as_json: Json = False,
+):
+    """Train a classifier on labelled text, by a new decoder query.
+
+    Each seed's folder gets the model (transformers opens it too), results.json, log.csv, curves and a
+    confusion matrix. A run that stopped, however it did, goes on exactly: the same command and --resume.
+    Several GPUs, or CPUs: torchrun --nproc_per_node 2 -m perceiver_edu.cli finetune ...
+
+    \b
+    Examples:
+      perceiver-edu finetune reviews.csv -o runs/reviews --label sentiment
+      perceiver-edu finetune mail.jsonl -o runs/mail --text subject --text body --seeds 3
+      perceiver-edu finetune posts.csv -o runs/posts --label topic --label stars:regression
+      perceiver-edu finetune sst2 -o runs/sst2 --freeze
+      perceiver-edu finetune glue -o runs/glue --weights deepmind/language-perceiver --learning-rate 2e-5
+    """
+    from perceiver_edu.pretrained import weights_name
+    from perceiver_edu.training.glue import GLUE, PAPER_AVERAGE, finetune_glue
+    from perceiver_edu.training.labelled import ENDINGS
+    from perceiver_edu.training.plan import Plan
+    from perceiver_edu.training.seeds import finetune_seeds
+
+    if seeds < 1:
+        raise InputError(f"--seeds must be at least 1, got {seeds}")
+    plan = Plan(
+        weights=weights_name(weights),
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        freeze=freeze,
+        patience=patience,
+    )
+    options = dict(
+        resume=resume,
+        micro_batch_size=micro_batch_size,
+        precision=precision,
+        save_every=save_every,
+        progress=not as_json,
+    )
+    numbers, is_file = list(range(seeds)), data.endswith(ENDINGS) or Path(data).exists()
+    if not is_file and (data == "glue" or data in GLUE):
+        if text or label or validation or test:
+            raise InputError(
+                f"{data} has its own columns and splits: leave --text, --label and the files away"
+            )
+        scores = finetune_glue(list(GLUE) if data == "glue" else [data], output, plan, numbers, **options)
+        lines = [f"{name:10} {percent(score)}" for name, score in scores.items()]
+        lines.append("on GLUE's validation sets, on which the best epoch was chosen too")
+        if "average" in scores:
+            lines.append(
+                f"deepmind/language-perceiver, by its card: {PAPER_AVERAGE} (on GLUE's secret test sets)"
+            )
+        finish(output, scores, lines, as_json)
+        return
+    splits = load(data, is_file, text or ["text"], columns_of(label or ["label"]), validation, test)
+    summary = finetune_seeds(splits, output, plan, numbers, **options)
+    lines = []
+    for name in ("validation", "test"):
+        for task, scores in summary.get(name, {}).items():
+            lines += [
+                f"{name}  {visible(task)}  {score}: {percent(value)}" for score, value in scores.items()
+            ]
+    if "test" not in summary:
+        lines.append("the best epoch was chosen on these texts; for an honest figure give --test")
+    for task, share in summary["most_common"].items():
+        lines.append(f"always the commonest label of training  {visible(task)}  accuracy: {percent(share)}")
+    if summary["cut"]:
+        lines.append(f"{summary['cut']} texts are too long for this model: their ends were cut off")
+    finish(output, summary, lines, as_json)
+
+
+def load(data, is_file, text, columns, validation, test):
+    """-> a function: seed -> (training, validation, test or None). All that can be read is read now."""
+    from perceiver_edu.training.batches import shuffled
+    from perceiver_edu.training.glue import load_split
+    from perceiver_edu.training.labelled import read_labelled
+    from perceiver_edu.training.recipe import seed_of
+    from perceiver_edu.training.tasks import encode_labels, split_off, tasks_of
+
+    if is_file:
+        rows = read_labelled(data, text, columns)
+        held_out, final = (
+            read_labelled(file, text, columns) if file else None for file in (validation, test)
+        )
+    else:
+        name, _, config = data.partition(":")
+        rows, held_out, final = (
+            load_split(name, config or None, split, text, columns) if split else None
+            for split in ("train", validation, test)
+        )
+    for other in (held_out, final):
+        if other is not None:
+            encode_labels(other, tasks_of(rows))  # a label that training does not have is an error now
+
+    def splits(seed):
+        if held_out is not None:
+            return rows, held_out, final
+        training, own = split_off(rows, 0.1, lambda n: shuffled(n, seed_of(seed, "split")).tolist())
+        return training, own, final
+
+    return splits
+
+
+def columns_of(labels: list[str]):
+    from perceiver_edu.training.classify import PROBLEM_TYPES
+    from perceiver_edu.training.labelled import Column
+
+    columns = []
+    for label in labels:
+        name, _, kind = label.rpartition(":")
+        if not name or kind not in PROBLEM_TYPES:
+            name, kind = label, "single"
+        columns.append(Column(name, kind))
+    if len({column.name for column in columns}) < len(columns):
+        raise InputError(f"--label names a column twice: {', '.join(labels)}")
+    return columns
+
+
+def percent(score: dict) -> str:
+    spread = f" ± {100 * score['spread']:.1f}" if score["spread"] is not None else ""
+    return f"{100 * score['mean']:.1f}{spread} %"
+
+
+def finish(output: Path, values: dict, lines: list[str], as_json: bool) -> None:
+    if os.environ.get("RANK", "0") != "0":  # of the processes that torchrun started, one speaks
+        return
+    if as_json:
+        print_json(**values)
+    else:
+        print("\n".join(lines))
+        print(f"what was made is in {visible(str(output))}")

@@ -1,0 +1,106 @@
+"""Exercise 06.flops: the FLOPs of the whole model, from one attend."""
+
+from perceiver_edu.config import DECODER_QK_CHANNELS
+from perceiver_edu.course.exercise import Exercise, Mistake
+from perceiver_edu.course.guard import run
+from perceiver_edu.course.plug import pretrained
+from perceiver_edu.instruments.costs import count_multiply_adds
+
+STAGES = ("encoder", "processor", "decoder", "mlm_head")
+
+
+def flops_cases():
+    return {
+        "small": dict(B=3, M=13, O=11, N=5, C=17, D=7, L=2, V=19, qk=6, v=8, decoder_qk=9),
+        "the real model": dict(
+            B=1, M=2048, O=1024, N=256, C=768, D=1280, L=26, V=262, qk=256, v=1280, decoder_qk=256
+        ),
+    }
+
+
+def flops_variant(
+    B, M, O, N, C, D, L, V, qk, v, decoder_qk, unit=2, texts=None, depth=None, read=None, map_="", wrong=""
+):
+    """FLOPs of each stage that multiplies -> {"encoder": int, …}."""
+
+    def attend(Q, q_dim, K, kv_dim, qk, v):
+        columns = {"": K, "M × M": M}[map_] if map_ != "scores only" else K
+        width = qk if map_ == "scores only" else qk + v
+        rows = Q if wrong == "values from the queries" else K
+        parts = {
+            "query": Q * q_dim * qk,
+            "key, value": rows * (q_dim if wrong == "values from the queries" else kv_dim) * (qk + v),
+            "map": Q * columns * width,
+            "output": Q * v * q_dim,
+            "mlp": 2 * Q * q_dim * q_dim,
+        }
+        if wrong == "one mlp layer":
+            parts["mlp"] //= 2
+        return sum(value for name, value in parts.items() if name != {"no mlp": "mlp"}.get(wrong, wrong))
+
+    macs = {
+        "encoder": attend(N, D, M, C, qk, v),
+        "processor": (1 if depth else L) * attend(N, D, N, D, qk, v),
+        "decoder": attend(M if read else O, C, N, D, decoder_qk, C),
+        "mlm_head": (M if read else O) * C * V,
+    }
+    return {stage: unit * (1 if texts else B) * macs[stage] for stage in STAGES}
+
+
+def flops_in_model(function, report):
+    """The learner's formula beside what torch counts, for the pretrained model's own sizes."""
+    c = pretrained().config
+    widths = {c.encoder_qk, c.processor_qk}, {c.encoder_v, c.processor_v}
+    if any(len(width) > 1 for width in widths) or c.num_blocks > 1 or c.self_attention_widening_factor > 1:
+        report.say("These weights have sizes that this formula does not speak of; it is not tried on them.")
+        return True
+    M, O = min(100, c.max_position_embeddings), min(9, c.max_position_embeddings)
+    sizes = dict(B=1, M=M, O=O, N=c.num_latents, C=c.d_model, D=c.d_latents)
+    sizes |= dict(L=c.num_self_attends_per_block, V=c.vocab_size, qk=c.encoder_qk, v=c.encoder_v)
+    yours = run(function, sizes | {"decoder_qk": DECODER_QK_CHANNELS}, quiet=True).value
+    counted = count_multiply_adds(c, M, O)
+    rows = [(stage, f"{2 * counted[stage]:,}", f"{yours[stage]:,}") for stage in STAGES]
+    report.table((f"pretrained model, M = {M}, O = {O}", "FLOPs, counted by torch", "your formula"), rows)
+    return all(2 * counted[stage] == yours[stage] for stage in STAGES)
+
+
+FLOPS = Exercise(
+    id="06.flops",
+    title="the FLOPs of the whole model",
+    minutes=8,
+    difficulty=2,
+    paper="appendix E",
+    name="flops",
+    cases=flops_cases,
+    reference=flops_variant,
+    variant=flops_variant,
+    mistakes={
+        "macs": Mistake("These are multiply-adds. A multiply-add is two FLOPs.", {"unit": 1}),
+        "batch": Mistake("This is one text. There are B of them.", {"texts": "one"}),
+        "depth": Mistake("This is one layer of the processor. There are L.", {"depth": "one"}),
+        "outputs": Mistake(
+            "Decoder and head are counted for the M bytes that were read. They work on the O that are asked.",
+            {"read": "all"},
+        ),
+        "M × M": Mistake(
+            "The map has M columns in every stage. It has a column for each row that is *read*: "
+            "M in the encoder, N in processor and decoder.",
+            {"map_": "M × M"},
+        ),
+        "scores only": Mistake(
+            "The map takes part in two products: queries with keys, and weights with values. The second is "
+            "missing.",
+            {"map_": "scores only"},
+        ),
+        "query": Mistake("The query layer is missing: Q rows, q_dim to qk.", {"wrong": "query"}),
+        "output": Mistake("The output layer is missing: Q rows, v back to q_dim.", {"wrong": "output"}),
+        "no mlp": Mistake("The MLP is missing: two layers on each of the Q rows.", {"wrong": "no mlp"}),
+        "one mlp layer": Mistake("The MLP has two layers. One is missing.", {"wrong": "one mlp layer"}),
+        "values from the queries": Mistake(
+            "Keys and values are made from the array that asks. They come from the one that is read: K rows "
+            "of kv_dim.",
+            {"wrong": "values from the queries"},
+        ),
+    },
+    in_model=flops_in_model,
+)

@@ -1,0 +1,202 @@
+"""The one mechanism under all widgets: controls, one picture, and the same numbers as text.
+
+A widget is three functions. The first is the experiment itself and knows nothing of widgets, so a test, or a
+learner, can call it; the other two show what it found:
+
+    compute(**state) -> result     what happens, for the values of the controls
+    draw(figure, result) -> str    a picture on a matplotlib Figure; returns its alt text, with the numbers
+    tell(result) -> Report         the same numbers in words and tables; a Report escapes what it is given
+
+    controls = {"k": slider("layers", 8, 0, 8, "How many layers of the processor run.")}
+    Experiment("early-stop", controls, compute, draw, tell, size=(8, 3))
+
+`compute` raises InputError for what cannot be done; the learner reads its sentence under the controls. Draw
+no text that a learner typed (fonts lack signs): put it in `tell`. In a test, `state` sets controls by name,
+and `result`, `alt`, `problem` and `seconds` say what is on the screen; `figure` can be saved as SVG.
+
+In a notebook the experiment is the value of its cell, and the cell after it runs `still()`: the same picture
+for readers without a kernel. What is slow and does not depend on every control (a run of the model on the
+text) goes into a function with `lru_cache` that the widget's maker hands to `compute`; see `heads.py`.
+"""
+
+import asyncio
+import html
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from io import BytesIO
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.figure import Figure
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.instruments.plots.style import STYLE
+from perceiver_edu.tokenizer import ByteTokenizer
+
+DEBOUNCE = 0.06  # seconds without a further event before the picture is drawn
+DPI = 96
+
+LOOK = """<style>
+.perceiver-view img {max-width: 100%; height: auto; border-radius: 4px; display: block}
+.perceiver-view .perceiver-words {overflow-x: auto; line-height: 1.5; overflow-wrap: break-word}
+.perceiver-view td, .perceiver-view th {padding: 0 1em 0 0; unicode-bidi: plaintext; white-space: pre-wrap}
+.perceiver-view p {margin: .4em 0; unicode-bidi: plaintext}
+.perceiver-view p[role=alert] {border-left: 4px solid #D55E00; padding-left: .7em}
+</style>"""
+
+
+class Experiment(ipywidgets.VBox):
+    """Controls above, picture and words below. Events in a burst are answered once, with the last state.
+
+    Args:
+        name: its CSS class is "perceiver-" and this.
+        controls: by the argument of `compute` that they set.
+        compute, draw, tell: see the head of this file.
+        size: of the picture, in inches.
+    """
+
+    def __init__(self, name: str, controls: dict, compute: Callable, draw: Callable, tell: Callable, size):
+        self.name, self.controls = name, controls
+        self._compute, self._draw, self._tell = compute, draw, tell
+        self.figure = Figure(figsize=size, dpi=DPI)
+        self._pending = None  # the drawing that waits for the end of a burst
+        self._png, self.alt, self.result, self.problem = b"", "", None, ""
+        self.draws, self.seconds = 0, 0.0  # how often it was drawn, and how long the last time took
+        self.view = ipywidgets.HTML(layout={"width": "auto"})
+        self.view.add_class("perceiver-view")
+        flow = {"display": "flex", "flex_flow": "row wrap", "width": "auto", "overflow": "hidden"}
+        super().__init__([ipywidgets.Box(list(controls.values()), layout=flow), self.view])
+        self.add_class("perceiver-widget").add_class(f"perceiver-{name}")
+        for key, control in controls.items():
+            control.add_class(f"perceiver-control-{key}")
+            control.observe(self._changed, "value")
+        self.update()
+
+    @property
+    def state(self) -> dict:
+        return {key: control.value for key, control in self.controls.items()}
+
+    @state.setter
+    def state(self, values: dict):
+        for key, value in values.items():
+            self.controls[key].value = value
+
+    def update(self) -> None:
+        """Compute and draw the state of this moment. Whatever goes wrong is one sentence in the view."""
+        self._pending = None
+        started, self.problem = time.perf_counter(), ""
+        try:
+            with torch.no_grad(), plt.rc_context(STYLE):
+                self.result = self._compute(**self.state)
+                self.figure.clear()
+                self.alt = self._draw(self.figure, self.result)
+                png = BytesIO()
+                self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
+            self._png, self._words = png.getvalue(), self._tell(self.result).parts_as_html()
+        except InputError as error:
+            self.problem = str(error)
+        except Exception as error:  # a widget goes on, whatever one state of it does
+            self.problem = f"This state stopped the experiment: {type(error).__name__}: {error}"[:300]
+        self.draws, self.seconds = self.draws + 1, time.perf_counter() - started
+        self.view.value = LOOK + self._as_html()
+
+    def still(self) -> None:
+        """Show the picture of this moment as an ordinary output: it stays where no kernel runs."""
+        from IPython.display import Image, display
+
+        if self.problem:
+            print(self.problem)
+        else:
+            display(Image(self._png, format="png", alt=self.alt))
+
+    def _changed(self, change) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # no kernel: a plain Python program
+            return self.update()
+        if self._pending is not None:
+            self._pending.cancel()
+        self._pending = loop.call_later(DEBOUNCE, self.update)
+
+    def _as_html(self) -> str:
+        width, height = (round(inches * DPI) for inches in self.figure.get_size_inches())
+        state = html.escape(json.dumps(self.state))
+        parts = [f'<div data-state="{state}" data-draw="{self.draws}" data-ms="{1000 * self.seconds:.0f}">']
+        if self.problem:
+            parts.append(f'<p role="alert">{html.escape(self.problem)}</p>')
+        elif self._png:
+            source = b64encode(self._png).decode()
+            alt = html.escape(self.alt)
+            parts.append(
+                f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="{alt}">'
+                f'<div class="perceiver-words" aria-live="polite">{self._words}</div>'
+            )
+        return "".join(parts) + "</div>"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """As every widget's, with a plain text for pages without a kernel."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data["text/plain"] = "An experiment with controls: run this cell to use it."
+        return bundle
+
+
+# The controls, each with a label, a tooltip, and room to shrink in a narrow window.
+
+
+def _control(kind, label: str, tip: str, width: str, **traits):
+    layout = {"width": width, "max_width": "100%", "min_width": "12em"}
+    style = {"description_width": "initial"}
+    return kind(description=label, tooltip=tip, layout=layout, style=style, **traits)
+
+
+def slider(label: str, value: int, low: int, high: int, tip: str, step: int = 1):
+    return _control(ipywidgets.IntSlider, label, tip, "24em", value=value, min=low, max=high, step=step)
+
+
+def range_slider(label: str, value: tuple[int, int], low: int, high: int, tip: str):
+    return _control(ipywidgets.IntRangeSlider, label, tip, "48em", value=value, min=low, max=high)
+
+
+def stops(label: str, options, value, tip: str):
+    """A slider that stops at these values, or at these (label, value) pairs."""
+    return _control(ipywidgets.SelectionSlider, label, tip, "24em", options=options, value=value)
+
+
+def choice(label: str, options, value, tip: str):
+    """Buttons, one of which is pressed: values, or (label, value) pairs.
+
+    Not a drop-down list: JupyterLab takes its arrow keys and letters for commands of its own.
+    """
+    control = _control(ipywidgets.ToggleButtons, label, tip, "auto", options=options, value=value)
+    control.style.button_width = "auto"
+    return control
+
+
+def text_box(label: str, value: str, tip: str):
+    return _control(ipywidgets.Textarea, label, tip, "48em", value=value, rows=2)
+
+
+def line_box(label: str, value: str, tip: str):
+    return _control(ipywidgets.Text, label, tip, "24em", value=value)
+
+
+# What several experiments need.
+
+
+def readable(model, text: str) -> tuple[str, str]:
+    """As much of a text as the model reads, and a sentence where that is not all of it."""
+    tokenizer, longest = ByteTokenizer(), model.config.max_position_embeddings - 2  # [CLS] and [SEP]
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    if len(ids) <= longest:
+        return text, ""
+    kept = tokenizer.decode(ids[:longest])
+    while not text.startswith(kept):  # the cut may have gone through a character
+        kept = kept[:-1]
+    return (
+        kept,
+        f"This model reads {longest} bytes: the first {len(kept)} of {len(text):,} characters are used.",
+    )

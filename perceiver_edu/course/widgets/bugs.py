@@ -1,0 +1,136 @@
+"""Notebook 05: swap a stage, plant a bug, and find the first wrong tensor."""
+
+from copy import deepcopy
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+
+from perceiver_edu.course.planted import MUTATIONS
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.swap import observe
+from perceiver_edu.course.widgets.base import Experiment, choice, readable, text_box
+from perceiver_edu.fill_mask import MASK_TOKEN, find_holes
+from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference
+from perceiver_edu.instruments.plots.parity import differences_by_stage
+from perceiver_edu.model import PerceiverIOForMaskedLM
+
+NONE = "none"
+STAGES = ("embedding", "encoder", "processor", "decoder", "mlm_head")
+BUGS = {name: plant for name, plant in MUTATIONS.items() if name != "one block instead of two"}
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Broken(NamedTuple):
+    """A model with something wrong, beside the reference."""
+
+    what: str
+    right: list[Row]  # the ledger of the right model
+    rows: list[Row]  # and of the broken one
+    before: str  # the text, filled by the right model
+    after: str  # and by the broken one
+    note: str
+
+    @property
+    def first(self) -> Row | None:
+        return next((row for row in self.rows if not row.ok), None)
+
+
+class Reference(NamedTuple):
+    """What is the same for every bug: the right model, and the reference's tensors."""
+
+    model: PerceiverIOForMaskedLM
+    theirs: dict[str, torch.Tensor]  # at each boundary
+    right: list[Row]
+    before: str
+    note: str
+
+
+def reference(model, twin, text: str, dtype: str) -> Reference:
+    """Both models in this dtype, run on the text; they are copied where they have to change."""
+    if model.mlm_head.bias.dtype != DTYPES[dtype]:
+        model, twin = (deepcopy(m).to(DTYPES[dtype]) for m in (model, twin))
+    text, note = readable(model, text)
+    theirs, _ = observe(twin, text, holes_of(text), ours=False)
+    ours, before = observe(model, text, holes_of(text), ours=True)
+    return Reference(model, theirs, ledger_rows(ours, theirs), before, note)
+
+
+def untrained_like(model) -> PerceiverIOForMaskedLM:
+    """The same sizes, with fresh random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return PerceiverIOForMaskedLM(model.config).eval()
+
+
+def holes_of(text: str) -> list[tuple[int, int]]:
+    return find_holes(text) if MASK_TOKEN in text else []
+
+
+def ledger_rows(ours: dict, theirs: dict) -> list[Row]:
+    return [difference(boundary, ours[boundary], theirs[boundary]) for boundary in BOUNDARIES]
+
+
+def break_it(reference_of, untrained, text: str, stage: str, bug: str, dtype: str) -> Broken:
+    """The model with an untrained stage, a bug, or both.
+
+    `reference_of` (text, dtype) -> a `Reference`; `untrained` () -> a model with fresh weights.
+    """
+    known = reference_of(text, dtype)
+    broken = deepcopy(known.model)
+    if stage != NONE:
+        setattr(broken, stage, deepcopy(getattr(untrained(), stage)).to(broken.mlm_head.bias))
+    if bug != NONE:
+        BUGS[bug](broken)
+    text, _ = readable(broken, text)
+    ours, after = observe(broken, text, holes_of(text), ours=True)
+    what = " and ".join([f"untrained {stage}"] * (stage != NONE) + [bug] * (bug != NONE)) or "nothing wrong"
+    return Broken(what, known.right, ledger_rows(ours, known.theirs), known.before, after, known.note)
+
+
+def draw(figure, broken: Broken) -> str:
+    ax = figure.subplots()
+    figure.subplots_adjust(0.1, 0.12, 0.76, 0.96)
+    differences_by_stage(ax, {"right": broken.right}, {"yours": broken.rows})
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")  # quicker to draw than 10 with an exponent
+    ax.minorticks_off()
+    first = f"first at {broken.first.stage}" if broken.first else "nowhere more than rounding"
+    return (
+        "The difference from the reference at each boundary, as a share of the scale, for the right model "
+        f"and for yours ({broken.what}): {first}."
+    )
+
+
+def tell(broken: Broken) -> Report:
+    rows = [
+        (
+            row.stage,
+            f"{row.max_abs:.1e}",
+            f"{row.tolerance * max(1.0, row.scale):.1e}",
+            "ok" if row.ok else "first divergence" if row is broken.first else "differs",
+        )
+        for row in broken.rows
+    ]
+    report = Report("ledger").table(("boundary", "largest difference", "allowed", ""), rows)
+    report.table(("filled by", ""), [("the right model", broken.before), ("yours", broken.after)])
+    return report.say(broken.note) if broken.note else report
+
+
+def plant_a_bug(model, twin, text: str) -> Experiment:
+    """Swap a stage or plant a bug, beside `huggingface_twin(model)`. Holes in the text are written [MASK]."""
+    controls = {
+        "text": text_box("text", text, "The text to read; [MASK] is one missing byte."),
+        "stage": choice("swap in an untrained", [NONE, *STAGES], NONE, "A stage with fresh random weights."),
+        "bug": choice("plant a bug", [NONE, *BUGS], NONE, "A mistake that raises no error."),
+        "dtype": choice("numbers", list(DTYPES), "float32", "In float64 rounding shrinks; a bug does not."),
+    }
+    reference_of = lru_cache(maxsize=2)(lambda text, dtype: reference(model, twin, text, dtype))
+    untrained = lru_cache(lambda: untrained_like(model))
+    return Experiment(
+        "plant-a-bug",
+        controls,
+        lambda **state: break_it(reference_of, untrained, **state),
+        draw,
+        tell,
+        size=(9, 3),
+    )

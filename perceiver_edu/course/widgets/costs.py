@@ -1,0 +1,97 @@
+"""Notebook 06: move the sizes, and see what each stage costs, with the formula."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from perceiver_edu.config import DECODER_QK_CHANNELS, PerceiverIOConfig
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets.base import Experiment, stops
+from perceiver_edu.instruments.costs import Cost, stage_costs, total
+from perceiver_edu.instruments.plots.costs import STAGE_STYLE
+from perceiver_edu.instruments.plots.style import INK
+
+SIZES = [2**power for power in range(4, 17)]
+
+
+class Price(NamedTuple):
+    """What one text costs in a model of these sizes."""
+
+    config: PerceiverIOConfig
+    M: int
+    O: int
+    costs: list[Cost]  # by stage
+
+
+def price(config: PerceiverIOConfig, M: int, N: int, depth: int, O: int) -> Price:
+    """`config` with other sizes: N latents, `depth` layers, as many positions as M and O need."""
+    positions = max(M, O, config.max_position_embeddings)
+    sizes = dict(num_latents=N, num_self_attends_per_block=depth, max_position_embeddings=positions)
+    config = replace(config, num_blocks=1, **sizes)
+    return Price(config, M, O, stage_costs(config, M, O))
+
+
+def formulas(priced: Price) -> dict[str, str]:
+    """A formula for each stage that multiplies, with its numbers: FLOPs, two for a multiply-add."""
+    c, M, O = priced.config, priced.M, priced.O
+    N, D, C, L = c.num_latents, c.d_latents, c.d_model, c.num_self_attends_per_block
+    qk, v, dqk = c.encoder_qk, c.encoder_v, DECODER_QK_CHANNELS
+    wide = c.cross_attention_widening_factor
+    own = D * qk + v * D + 2 * wide * D * D
+    layer = 2 * D * c.processor_qk + 2 * D * D + 2 * c.self_attention_widening_factor * D * D
+    asked = 3 * C * C + C * dqk
+    at = f"with M = {M:,}, N = {N:,}", f"with L = {L}, N = {N:,}; no M, no O", f"with O = {O:,}, N = {N:,}"
+    return {
+        "encoder": f"2 · (M · {C * (qk + v):,} + N · M · {qk + v:,} + N · {own:,})  {at[0]}",
+        "processor": f"2 · L · (N · {layer:,} + N · N · {c.processor_qk + c.processor_v:,})  {at[1]}",
+        "decoder": f"2 · (O · {asked:,} + O · N · {dqk + C:,} + N · {D * (dqk + C):,})  {at[2]}",
+        "mlm_head": f"2 · O · {C * c.vocab_size:,}  with O = {O:,}",
+    }
+
+
+def draw(figure, priced: Price) -> str:
+    ax = figure.subplots()
+    figure.subplots_adjust(0.12, 0.17, 0.97, 0.98)
+    costs = [cost for cost in priced.costs if cost.flops]
+    whole = total(priced.costs).flops
+    for row, cost in enumerate(costs):
+        colour, hatch = STAGE_STYLE[cost.stage]
+        ax.barh(row, cost.flops / 1e9, color=colour, hatch=hatch, ec=INK, lw=0.8)
+        ax.text(cost.flops / 1e9, row, f" {cost.flops / 1e9:,.3g}  ({cost.flops / whole:.0%})", va="center")
+    ax.set_yticks(range(len(costs)), [cost.stage for cost in costs])
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.25 * max(cost.flops for cost in costs) / 1e9)
+    ax.set_xlabel("GFLOPs (10⁹ floating-point operations) for one text")
+    largest = max(costs, key=lambda cost: cost.flops)
+    return (
+        f"A bar for each stage, M = {priced.M:,}, N = {priced.config.num_latents:,}, depth "
+        f"{priced.config.num_self_attends_per_block}, O = {priced.O:,}: {whole / 1e9:,.3g} GFLOPs in all; "
+        f"the largest is the {largest.stage}, {largest.flops / whole:.0%}."
+    )
+
+
+def tell(priced: Price) -> Report:
+    words, whole = formulas(priced), total(priced.costs)
+    rows = [
+        (cost.stage, f"{cost.flops:,}", words[cost.stage]) for cost in priced.costs if cost.stage in words
+    ]
+    rows.append(("all", f"{whole.flops:,}", f"{whole.parameters / 1e6:,.1f} million parameters"))
+    return Report("cost").table(("stage", "FLOPs", "= formula"), rows)
+
+
+def cost_sliders(config: PerceiverIOConfig | None = None) -> Experiment:
+    """What each stage costs for M inputs, N latents, a depth and O outputs; the other sizes are `config`'s.
+
+    None: those of `deepmind/language-perceiver`.
+    """
+    config = config or PerceiverIOConfig()
+    powers = [(f"{size:,}", size) for size in SIZES]
+    depths = (0, 1, 2, 4, 6, 8, 12, 16, 20, 26, 32, 40, 48)
+    controls = {
+        "M": stops("M, bytes read", powers, 2048, "How long the text is."),
+        "N": stops("N, latents", powers[:9], 256, "How many latents there are."),
+        "depth": stops("depth, layers", depths, 26, "How many layers the processor has."),
+        "O": stops("O, outputs asked", powers, 2048, "How many queries the decoder gets."),
+    }
+    return Experiment(
+        "cost-sliders", controls, lambda **state: price(config, **state), draw, tell, size=(8, 2.6)
+    )

@@ -1,0 +1,101 @@
+"""Notebook 02: pick a head and a latent, and see which bytes they read."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets.base import Experiment, readable, slider, text_box
+from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
+from perceiver_edu.instruments.plots.style import LATENT
+from perceiver_edu.instruments.tracing import record
+from perceiver_edu.tokenizer import ByteTokenizer
+
+ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
+TOP = 6
+
+
+class Reading(NamedTuple):
+    """What one latent reads."""
+
+    ids: torch.Tensor  # (M,)
+    weights: torch.Tensor  # (heads, M): the shares of each byte, each row sums to 1
+    latent: int
+    head: int
+    bits: float  # entropy of the head's row
+    note: str
+
+
+@torch.no_grad()
+def attention(model, text: str) -> tuple[torch.Tensor, torch.Tensor, str]:
+    """-> ids (M,), the encoder's map (heads, N, M), and a note where not all of the text is read."""
+    text, note = readable(model, text)
+    ids, mask = ByteTokenizer().batch([text])
+    with record(model, ENCODER_MAP) as seen:
+        model.encoder(model.embedding(ids.to(model.device)), mask.to(model.device))
+    return ids[0], seen[ENCODER_MAP][0][0].float().cpu(), note
+
+
+def reading(attention_of, text: str, head: int, latent: int) -> Reading:
+    """`attention_of` text -> as `attention` gives it."""
+    ids, weights, note = attention_of(text)
+    row = weights[head, latent].double()
+    bits = float(-torch.xlogy(row, row).sum() / torch.log(torch.tensor(2.0)))
+    return Reading(ids, weights[:, latent], latent, head, bits, note)
+
+
+def most_read(reading: Reading) -> list[tuple[int, str, float]]:
+    """The places that the head reads most: (place, sign, share), the largest share first."""
+    shares, places = reading.weights[reading.head].topk(min(TOP, len(reading.ids)))
+    signs = byte_labels(reading.ids)
+    return [
+        (place, signs[place], share) for place, share in zip(places.tolist(), shares.tolist(), strict=True)
+    ]
+
+
+def draw(figure, reading: Reading) -> str:
+    heads, M = reading.weights.shape
+    above, below = figure.subplots(2, height_ratios=(1.2, 1))
+    figure.subplots_adjust(0.06, 0.02, 0.99, 0.92, hspace=0.55)
+    above.imshow(
+        reading.weights.sqrt().numpy(), aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest"
+    )
+    above.axhspan(reading.head - 0.5, reading.head + 0.5, fc="none", ec=LATENT, lw=3)
+    above.set_yticks(range(heads))
+    above.set_title(
+        f"latent {reading.latent}: all heads over the {M} ids (shades of the square root)", fontsize=10
+    )
+    above.set_ylabel("head")
+    text_shaded(below, reading.ids, reading.weights[reading.head])
+    below.set_title(f"head {reading.head} over the text", fontsize=10)
+    place, sign, share = most_read(reading)[0]
+    return (
+        f"Above, what each head of latent {reading.latent} reads, a row a head; below, the text, darker "
+        f"where head {reading.head} reads. It reads place {place}, {sign!r}, most: {share:.0%}."
+    )
+
+
+def tell(reading: Reading) -> Report:
+    rows = [(place, sign, f"{share:.1%}") for place, sign, share in most_read(reading)]
+    uniform = float(torch.tensor(float(len(reading.ids))).log2())
+    report = Report("read").table(("place", "byte", "share"), rows)
+    report.say(
+        f"Entropy {reading.bits:.2f} bits; the same share for every byte would be {uniform:.2f} bits. "
+        "␣ is a space, □ a special id, · a byte that is no ASCII letter."
+    )
+    return report.say(reading.note) if reading.note else report
+
+
+def pick_a_head(model, text: str, head: int = 0, latent: int = 8) -> Experiment:
+    """Which bytes of a text a latent of the encoder reads, with each of its heads."""
+    heads, latents = model.config.num_cross_attention_heads, model.config.num_latents
+    controls = {
+        "text": text_box("text", text, "The text to read. Type what you like."),
+        "head": slider("head", head, 0, heads - 1, "Which head of the encoder's attention."),
+        "latent": slider("latent", min(latent, latents - 1), 0, latents - 1, "Which latent is reading."),
+    }
+    attention_of = lru_cache(maxsize=4)(lambda text: attention(model, text))  # the model runs once for a text
+    return Experiment(
+        "pick-a-head", controls, lambda **state: reading(attention_of, **state), draw, tell, size=(9, 4.2)
+    )

@@ -1,0 +1,110 @@
+"""Notebook 00: slide a hole along a text, and see what the model would put there."""
+
+from typing import NamedTuple
+
+import torch
+
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets.base import Experiment, range_slider, readable, text_box
+from perceiver_edu.errors import InputError
+from perceiver_edu.fill_mask import Filling, fill_in, fill_mask, hole_length
+from perceiver_edu.instruments.plots.queries import byte_guesses
+from perceiver_edu.instruments.tracing import record
+from perceiver_edu.tokenizer import ByteTokenizer
+
+TEXT, HOLE = "She opened the door and went into the house.", (28, 33)
+LONGEST = 24  # bytes in a hole: more would not fit into the picture
+
+
+class Filled(NamedTuple):
+    """What stands in a hole, by the model."""
+
+    with_hole: str  # the text, a ▒ for each hidden byte
+    hidden: str
+    fillings: list[Filling]
+    by_byte: torch.Tensor  # (L, 256) probabilities, out of all 262 ids, of each byte on its own
+    note: str
+
+
+def hidden_part(model, text: str, hole: tuple[int, int]) -> tuple[str, int, int, str, str]:
+    """-> as much of the text as is read, start, stop, what is hidden, and a note where text was left out.
+
+    Raises: InputError where nothing is hidden, or more than the picture has room for.
+    """
+    text, note = readable(model, text)
+    start, stop = hole[0], min(hole[1], len(text))
+    hidden = text[start:stop]
+    if not hidden:
+        raise InputError(
+            "Nothing is hidden: type a text, and put the two ends of the hole apart, on the text."
+        )
+    if hole_length(hidden) > LONGEST:
+        raise InputError(
+            f"This hole has {hole_length(hidden)} bytes. The picture has room for {LONGEST}: make it shorter."
+        )
+    return text, start, stop, hidden, note
+
+
+def fill_span(model, text: str, hole: tuple[int, int]) -> Filled:
+    """Hide the characters hole[0] to hole[1] - 1 of a text. Raises: InputError where that hides nothing."""
+    text, start, stop, hidden, note = hidden_part(model, text, hole)
+    with record(model, "mlm_head") as seen:  # `fill_mask` runs the model once, and asks for the hole only
+        [fillings] = fill_mask(model, text, (start, stop))
+    by_byte = seen["mlm_head"][0][0].float().cpu().softmax(-1)[:, ByteTokenizer.BYTE_OFFSET :]  # (L, 256)
+    return Filled(
+        fill_in(text, [(start, stop)], ["▒" * hole_length(hidden)]), hidden, fillings, by_byte, note
+    )
+
+
+def draw(figure, filled: Filled) -> str:
+    ax = figure.add_axes((0.0, 0.0, 1.0, 0.94))
+    byte_guesses(ax, filled.by_byte)
+    ax.set_xlim(-0.9, max(9, len(filled.by_byte)) - 0.5)  # cells of one size, where the hole is short
+    best = ascii(filled.fillings[0].text) if filled.fillings else "none"
+    return (
+        f"A column for each of the {len(filled.by_byte)} hidden bytes, with the four likeliest bytes there "
+        f"and their probabilities. The best filling of all: {best}."
+    )
+
+
+def tell(filled: Filled) -> Report:
+    report = Report("a hole filled").table(("what the model reads",), [(filled.with_hole,)])
+    places = [filling.text for filling in filled.fillings]
+    rows = [
+        (
+            f"{rank}.",
+            f"{100 * filling.probability:.3g} %",
+            repr(filling.text),
+            "← this was hidden" * (filling.text == filled.hidden),
+        )
+        for rank, filling in enumerate(filled.fillings, 1)
+    ]
+    report.table(("rank", "probability", "filling", ""), rows)
+    if filled.hidden not in places:
+        report.say(f"Hidden was {filled.hidden!r}; it is not among the first {len(places)}.")
+    return report.say(filled.note) if filled.note else report
+
+
+def hole_controls(text: str, hole: tuple[int, int]) -> dict:
+    """A text, and a slider along it with the two ends of a hole."""
+    controls = {
+        "text": text_box("text", text, "The text to read. Type what you like."),
+        "hole": range_slider("hide", hole, 0, len(text), "The two ends of the hole, in characters."),
+    }
+
+    def fit(change):  # the slider is as long as the text, and the hole does not fall shut
+        span, length = controls["hole"], max(1, len(change.new))
+        span.max = length
+        if span.lower == span.upper:
+            span.value = (max(0, length - 5), length)
+
+    controls["text"].observe(fit, "value")
+    return controls
+
+
+def mask_a_span(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
+    """Hide a piece of a text, and see the ranked fillings. `hole`: (start, stop) in characters."""
+    controls = hole_controls(text, hole)
+    return Experiment(
+        "mask-a-span", controls, lambda **state: fill_span(model, **state), draw, tell, size=(8, 2.6)
+    )

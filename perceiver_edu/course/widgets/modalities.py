@@ -1,0 +1,189 @@
+"""Notebook 09: what a position knows, what moves with a pixel, and what is left when a sense is missing."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops
+from perceiver_edu.instruments.plots.modalities import framed
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
+from perceiver_edu.modalities import FourierPositions, modality_mask
+
+GRID = (16, 16)
+LOOKS = ((INPUT, ""), (LATENT, "//"))  # colour and hatch of the first and second model
+
+
+class Likeness(NamedTuple):
+    """How alike the positions of one pixel and of all others are."""
+
+    cosines: torch.Tensor  # (16, 16)
+    num_channels: int
+    beside: float  # mean cosine of the pixels that touch it
+    far: float  # the largest cosine of a pixel 4 or more steps away: what it could be taken for
+
+
+def likeness(bands: int, highest: int, row: int, column: int) -> Likeness:
+    """The Fourier positions of pixel (row, column) against those of every pixel."""
+    positions = FourierPositions(bands, (2 * highest, 2 * highest))  # the top frequency is resolution / 2
+    unit = F.normalize(positions(GRID), dim=-1)
+    cosines = (unit @ unit[row * GRID[1] + column]).view(GRID)
+    y, x = torch.meshgrid(*map(torch.arange, GRID), indexing="ij")
+    steps = (y - row).abs() + (x - column).abs()
+    return Likeness(
+        cosines, positions.num_channels, float(cosines[steps == 1].mean()), float(cosines[steps >= 4].max())
+    )
+
+
+def draw_likeness(figure, seen: Likeness) -> str:
+    ax = figure.subplots()
+    image = ax.imshow(seen.cosines.numpy(), cmap="cividis", vmin=-1, vmax=1, interpolation="nearest")
+    figure.colorbar(image, ax=ax, label="cosine with the chosen pixel")
+    framed(ax, f"{seen.num_channels} channels for each pixel")
+    return (
+        f"A map of 16 by 16 pixels: cosine with the chosen one. Its neighbours have {seen.beside:.2f} on "
+        f"average; the most similar one 4 or more steps away has {seen.far:.2f}."
+    )
+
+
+def tell_likeness(seen: Likeness) -> Report:
+    rows = [
+        ("the pixels that touch it, on average", f"{seen.beside:.2f}"),
+        ("the most similar pixel 4 or more steps away", f"{seen.far:.2f}"),
+    ]
+    return Report("likeness").table(("cosine with the chosen pixel", ""), rows)
+
+
+def fourier_bands() -> Experiment:
+    """Which pixels a Fourier position takes to be near, by its number of bands and its highest frequency."""
+    controls = {
+        "bands": slider("frequency bands", 6, 1, 24, "How many frequencies, from 1 to the highest."),
+        "highest": slider("highest frequency", 8, 1, 32, "8 is what 16 pixels can tell apart (Nyquist)."),
+        "row": slider("row", 5, 0, 15, "The chosen pixel's row."),
+        "column": slider("column", 6, 0, 15, "The chosen pixel's column."),
+    }
+    return Experiment("fourier-bands", controls, likeness, draw_likeness, tell_likeness, size=(5.5, 3.6))
+
+
+class Shuffled(NamedTuple):
+    """Models that read an image some of whose inputs were exchanged."""
+
+    image: torch.Tensor  # (H, W), as the inputs stand in the array
+    right: dict[str, float]  # share of all images, by model
+    guesses: dict[str, int]  # of the image shown
+
+
+@torch.no_grad()
+def read_shuffled(models: dict, images, labels, digit: int, moved: int, together: bool) -> Shuffled:
+    """Exchange `moved` of the inputs in a fixed random order; `together`: their positions go with them."""
+    M = images[0].numel()
+    chosen = torch.randperm(M, generator=torch.Generator().manual_seed(2))[:moved]
+    order = torch.arange(M)
+    order[chosen] = chosen.roll(1)
+    right, guesses = {}, {}
+    for name, model in models.items():
+        inputs = model.inputs(images)  # (B, M, 1 + P): the pixel's value, then its position
+        pixels, places = inputs[:, order, :1], inputs[:, order, 1:] if together else inputs[..., 1:]
+        latents = model.processor(model.encoder(torch.cat([pixels, places], dim=-1)))
+        scores = model.head(model.decoder(model.queries(inputs), latents))
+        right[name] = float((scores.argmax(-1) == labels).float().mean())
+        guesses[name] = int(scores[digit].argmax())
+    return Shuffled(images[digit].flatten()[order].view(images.shape[2:]), right, guesses)
+
+
+def draw_shuffled(figure, seen: Shuffled) -> str:
+    left, ax = figure.subplots(ncols=2, width_ratios=(1, 2))
+    left.imshow(seen.image.numpy(), cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
+    framed(left, "one image")
+    for place, (name, (colour, hatch)) in enumerate(zip(seen.right, LOOKS, strict=True)):
+        ax.bar(place, seen.right[name], color=colour, hatch=hatch, ec="white")
+        ax.text(place, seen.right[name] + 0.02, f"{seen.right[name]:.0%}", ha="center")
+    ax.set_xticks(range(len(seen.right)), list(seen.right))
+    ax.set(ylim=(0, 1.12), ylabel="right, held out")
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in seen.right.items())
+    return f"One image with its inputs exchanged, and bars: share of all held-out images right: {shares}."
+
+
+def tell_shuffled(seen: Shuffled) -> Report:
+    rows = [(name, f"{share:.0%}", seen.guesses[name]) for name, share in seen.right.items()]
+    return Report("shuffled").table(("positions", "right, of all", "guess for this one"), rows)
+
+
+def shuffle_pixels(models: dict, images, labels) -> Experiment:
+    """Two trained models, {name: model} with `Pixels(1)` adapters, on images whose pixels are exchanged."""
+    M = images[0].numel()
+    controls = {
+        "digit": slider("image", 0, 0, min(len(images), 100) - 1, "Which held-out image is shown."),
+        "moved": stops("inputs exchanged", [0, 2, 4, 8, 16, 32, M], 16, "How many of them change places."),
+        "together": choice(
+            "what moves",
+            [("the pixel alone", False), ("the pixel and its position", True)],
+            False,
+            "Whether a position stays where it is, or goes with its pixel.",
+        ),
+    }
+
+    def compute(**state):
+        return read_shuffled(models, images, labels, **state)
+
+    return Experiment("shuffle-pixels", controls, compute, draw_shuffled, tell_shuffled, size=(7, 2.8))
+
+
+class Sensed(NamedTuple):
+    """Two models that see, hear, or both."""
+
+    image: torch.Tensor | None  # (H, W), None = hidden
+    wave: torch.Tensor | None  # (samples,), None = hidden
+    truth: int
+    shares: dict[str, torch.Tensor]  # probability of each class, by model
+
+
+def draw_sensed(figure, seen: Sensed) -> str:
+    picture, sound, ax = figure.subplots(ncols=3, width_ratios=(1, 1.4, 3))
+    if seen.image is not None:
+        picture.imshow(seen.image.numpy(), cmap="Greys", interpolation="nearest")
+    if seen.wave is not None:
+        sound.plot(seen.wave.numpy(), color=INK, lw=0.7)
+    framed(picture, "image" if seen.image is not None else "no image")
+    framed(sound, "sound" if seen.wave is not None else "no sound")
+    for k, ((name, shares), (colour, hatch)) in enumerate(zip(seen.shares.items(), LOOKS, strict=True)):
+        places = [digit + 0.4 * k - 0.2 for digit in range(len(shares))]
+        ax.bar(places, shares.tolist(), 0.4, color=colour, hatch=hatch, ec="white", label=name)
+    ax.set_xticks(range(10))
+    ax.set(ylim=(0, 1.3), xlabel=f"digit (true: {seen.truth})", ylabel="probability")
+    ax.legend(frameon=False, ncols=2, loc="upper center", fontsize=8)
+    guesses = ", ".join(f"{name} says {int(shares.argmax())}" for name, shares in seen.shares.items())
+    return f"The senses that are there, and a bar for each digit and model. True: {seen.truth}; {guesses}."
+
+
+def tell_sensed(seen: Sensed) -> Report:
+    rows = [
+        (name, int(shares.argmax()), f"{shares.max():.0%}", f"{shares[seen.truth]:.0%}")
+        for name, shares in seen.shares.items()
+    ]
+    return Report("senses").table(("trained with", "guess", "its probability", f"that of {seen.truth}"), rows)
+
+
+def drop_a_sense(models: dict, x: dict, labels, sizes: dict[str, int]) -> Experiment:
+    """Two models, {name: model}, on held-out {"image": ..., "sound": ...}; one of the two can be hidden."""
+
+    @lru_cache
+    @torch.no_grad()
+    def scores(senses):
+        yes = torch.ones(len(labels), dtype=torch.bool)
+        mask = modality_mask(sizes, {name: yes if name in senses else ~yes for name in x})
+        return {name: model(x, mask).softmax(-1) for name, model in models.items()}
+
+    def compute(digit, senses):
+        image = x["image"][digit, 0] if "image" in senses else None
+        wave = x["sound"][digit] if "sound" in senses else None
+        return Sensed(image, wave, int(labels[digit]), {k: p[digit] for k, p in scores(senses).items()})
+
+    there = [("both", "image and sound"), ("image only", "image"), ("sound only", "sound")]
+    controls = {
+        "digit": slider("example", 0, 0, min(len(labels), 100) - 1, "Which held-out digit."),
+        "senses": choice("what is there", there, "image", "What the encoder may read."),
+    }
+    return Experiment("drop-a-sense", controls, compute, draw_sensed, tell_sensed, size=(9, 2.8))

@@ -1,0 +1,145 @@
+"""Notebook 04: ask for any places, in any order, and pay for these alone."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets.base import Experiment, choice, line_box, readable, text_box
+from perceiver_edu.errors import InputError
+from perceiver_edu.instruments.costs import stage_costs
+from perceiver_edu.instruments.plots.queries import byte_sign, byte_strips
+from perceiver_edu.tokenizer import ByteTokenizer
+
+PER_LINE, MOST = 24, 72  # queries in a line of the picture, and in all of it
+PRESETS = {
+    "in order": "5-23",
+    "backwards": "23-5",
+    "one place, again and again": "12 12 12 12 12 12",
+    "every third place": "5-60/3",
+    "beyond the text": "80-100",
+}
+
+
+class Asked(NamedTuple):
+    """What a list of queries gives."""
+
+    places: list[int]
+    best: list[int]  # the likeliest byte at each
+    probabilities: list[float]  # its probability, out of all 262 ids
+    difference: float  # the largest, in any score, from the same rows of all P queries
+    cost: tuple[float, float]  # MFLOPs of decoder and head: for this list, and for all P places
+    note: str
+
+
+def read_places(words: str, P: int) -> list[int]:
+    """ "5-8, 3" -> [5, 6, 7, 8, 3]; "8-5" counts down; "5-20/3" takes every third.
+
+    Raises: InputError for what is no such list, and for places outside 0 … P - 1.
+    """
+    places = []
+    for word in re.split(r"[\s,;]+", words.strip()):
+        found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6})(?:/(\d{1,6}))?)?", word, re.ASCII)
+        if not found:
+            raise InputError(
+                f"{word[:20]!r} is no place: write numbers and ranges, for example 5-23, 7, 40-10/3."
+            )
+        start = int(found[1])
+        stop, step = int(found[2] or start), int(found[3] or 1)
+        if max(start, stop) >= P or step == 0:
+            raise InputError(f"{word[:20]!r}: places go from 0 to {P - 1}, and a step is 1 or more.")
+        places += range(start, stop + 1, step) if start <= stop else range(start, stop - 1, -step)
+        if len(places) > MOST:
+            raise InputError(f"The picture has room for {MOST} queries: ask for fewer.")
+    return places
+
+
+@torch.no_grad()
+def all_scores(model, text: str) -> tuple[torch.Tensor, torch.Tensor, int, str]:
+    """-> latents (1, N, D), the scores of all P queries (P, V), the number of ids, and a note."""
+    text, note = readable(model, text)
+    ids, mask = (x.to(model.device) for x in ByteTokenizer().batch([text]))
+    latents = model.processor(model.encoder(model.embedding(ids), mask))
+    return latents, scores(model, latents, None), ids.shape[1], note
+
+
+def scores(model, latents, positions) -> torch.Tensor:
+    outputs = model.decoder(model.queries(positions), latents)
+    return model.mlm_head(outputs, model.embedding.byte_embedding.weight)[0].float()  # (O, V)
+
+
+@torch.no_grad()
+def ask(model, scores_of, text: str, places: str) -> Asked:
+    """`scores_of` text -> as `all_scores` gives it."""
+    latents, everything, M, note = scores_of(text)
+    P = len(everything)
+    asked = read_places(places, P)
+    rows = scores(model, latents, torch.tensor(asked, device=latents.device))  # (O, V)
+    shares = rows.softmax(-1)[:, ByteTokenizer.BYTE_OFFSET :]
+    probabilities, best = shares.max(-1)
+    costs = [[c.flops for c in stage_costs(model.config, M, O) if c.stage in ("decoder", "mlm_head")]
+             for O in (len(asked), P)]  # fmt: skip
+    return Asked(
+        asked,
+        best.tolist(),
+        probabilities.tolist(),
+        float((rows - everything[asked]).abs().max()),
+        (sum(costs[0]) / 1e6, sum(costs[1]) / 1e6),
+        note,
+    )
+
+
+def draw(figure, asked: Asked) -> str:
+    starts = range(0, len(asked.places), PER_LINE)
+    figure.set_size_inches(9, 0.85 * len(starts))
+    ax = figure.add_axes((0, 0, 1, 1))
+    byte_strips(ax, [("", asked.places[s : s + PER_LINE], asked.best[s : s + PER_LINE]) for s in starts])
+    ax.set_xlim(-0.6, PER_LINE - 0.4)  # cells of one size, however many there are
+    signs = "".join(map(byte_sign, asked.best[:PER_LINE]))
+    return f"A cell for each of {len(asked.places)} queries, its place above it, its byte in it: {signs!a}."
+
+
+def tell(asked: Asked) -> Report:
+    rows = [
+        (place, byte_sign(byte), f"{p:.0%}")
+        for place, byte, p in zip(asked.places[:8], asked.best, asked.probabilities, strict=False)
+    ]
+    report = Report("asked").table(("place", "byte", "probability"), rows)
+    if len(asked.places) > len(rows):
+        report.say(f"… and {len(asked.places) - len(rows)} more, in the picture.")
+    few, all_ = asked.cost
+    report.say(
+        f"O = {len(asked.places)}: decoder and head take {few:,.1f} MFLOPs; for every place the model knows, "
+        f"{all_:,.1f}. The rows differ from the same rows of that by at most {asked.difference:.1e}."
+    )
+    return report.say(asked.note) if asked.note else report
+
+
+def query_lab(model, text: str, places: str = PRESETS["in order"]) -> Experiment:
+    """Which bytes come out, for any list of places."""
+    controls = {
+        "text": text_box("text", text, "The text to read. Type what you like."),
+        "preset": choice("a list", ["my own", *PRESETS], "in order", "A list of places to begin with."),
+        "places": line_box(
+            "places", places, "Numbers and ranges: 5-23 upwards, 23-5 downwards, 5-60/3 in steps."
+        ),
+    }
+
+    def fill(change):
+        if change.new in PRESETS:
+            controls["places"].value = PRESETS[change.new]
+
+    def own(change):
+        if change.new != PRESETS.get(controls["preset"].value):
+            controls["preset"].value = "my own"
+
+    controls["preset"].observe(fill, "value")
+    controls["places"].observe(own, "value")
+    scores_of = lru_cache(maxsize=4)(lambda text: all_scores(model, text))  # the model runs once for a text
+
+    def compute(text, preset, places):
+        return ask(model, scores_of, text, places)
+
+    return Experiment("query-lab", controls, compute, draw, tell, size=(9, 0.85))

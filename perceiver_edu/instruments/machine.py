@@ -1,0 +1,90 @@
+"""This machine: its clock, and what it can do at best."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from perceiver_edu.instruments.costs import Cost
+
+MATMUL_SIZE = {"cpu": 1024, "cuda": 8192, "mps": 2048}  # rows of a square matrix
+COPY_BYTES = {"cpu": 2**27, "cuda": 2**31, "mps": 2**28}
+
+
+class Peaks(NamedTuple):
+    """What this machine can do at best, measured."""
+
+    device: str
+    dtype: str
+    flops_per_second: float  # one large matrix product
+    bytes_per_second: float  # one large copy, bytes read and written
+
+
+def measure(run: Callable[[], object], device, *, repeats=10, warmup=2, of=statistics.median) -> float:
+    """Wall time of `run` in seconds, the median; on a GPU between events, so that it need not wait."""
+    for _ in range(warmup):
+        run()
+    clock = Clock(device)
+    for _ in range(repeats):
+        clock.mark("run", True)
+        run()
+        clock.mark("run", False)
+    return clock.seconds(of)["run"]
+
+
+class Clock:
+    """Begin and end of named things: CUDA events on a GPU, the wall clock elsewhere."""
+
+    def __init__(self, device):
+        self.kind = torch.device(device).type
+        self.marks = {}
+
+    def mark(self, name: str, begin: bool):
+        if self.kind == "cuda":
+            now = torch.cuda.Event(enable_timing=True)
+            now.record()
+        else:
+            synchronize(self.kind)
+            now = time.perf_counter()
+        self.marks.setdefault((name, begin), []).append(now)
+
+    def seconds(self, of=statistics.median) -> dict[str, float]:
+        """By name, the median of all its times."""
+        synchronize(self.kind)
+        found = {}
+        for name in dict.fromkeys(name for name, _ in self.marks):
+            pairs = zip(self.marks[name, True], self.marks[name, False], strict=True)
+            found[name] = of(
+                begin.elapsed_time(end) / 1e3 if self.kind == "cuda" else end - begin for begin, end in pairs
+            )
+        return found
+
+
+def synchronize(kind: str):
+    """Wait until the device has done all it was told."""
+    if kind == "cuda":
+        torch.cuda.synchronize()
+    elif kind == "mps":
+        torch.mps.synchronize()
+
+
+def machine_peaks(device="cpu", dtype=torch.float32, *, repeats=5) -> Peaks:
+    """What this machine can do: the fastest of some large matrix products in `dtype`, and of large copies."""
+    device = torch.device(device)
+    size, length = MATMUL_SIZE[device.type], COPY_BYTES[device.type]
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    out = torch.empty_like(a)
+    seconds = measure(lambda: torch.mm(a, b, out=out), device, repeats=repeats, of=min)
+    source = torch.zeros(length, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    copying = measure(lambda: target.copy_(source), device, repeats=repeats, of=min)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return Peaks(name, str(dtype).removeprefix("torch."), 2 * size**3 / seconds, 2 * length / copying)
+
+
+def floor_seconds(cost: Cost, peaks: Peaks, bytes_per_number: int) -> float:
+    """No program can be faster than this: arithmetic at the peak rate, or memory at the peak rate."""
+    moved = cost.numbers_moved * bytes_per_number
+    return max(cost.flops / peaks.flops_per_second, moved / peaks.bytes_per_second)

@@ -1,0 +1,68 @@
+"""How much memory a run holds, followed tensor by tensor."""
+
+import weakref
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from perceiver_edu.instruments.tracing import stage_hooks
+
+
+def peak_memory(model, run) -> dict[str, int]:
+    """The most bytes that tensors held at once in each stage, those made before it and still alive included.
+
+    On CUDA the allocator says it; elsewhere every tensor that an operation returns is followed until it dies,
+    which leaves out the scratch space inside a fused kernel.
+    """
+    peaks = {}
+    if model.device.type == "cuda":
+        before = torch.cuda.memory_allocated()
+
+        def mark(stage, begin):
+            if begin:
+                torch.cuda.reset_peak_memory_stats()
+            else:
+                peaks[stage] = torch.cuda.max_memory_allocated() - before
+
+        with stage_hooks(model, mark):
+            run()
+        return peaks
+    with LiveBytes() as bytes_, stage_hooks(model, lambda stage, begin: bytes_.mark(peaks, stage, begin)):
+        run()
+    return peaks
+
+
+class LiveBytes(TorchDispatchMode):
+    """Follows the memory of every tensor that is made in the block: `live` bytes now, `peak` at most."""
+
+    def __init__(self):
+        super().__init__()
+        self.live = self.peak = 0
+        self.followed = weakref.WeakSet()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        known = {leaf.untyped_storage().data_ptr() for leaf in tree_leaves((args, kwargs)) if is_tensor(leaf)}
+        result = function(*args, **(kwargs or {}))
+        for leaf in filter(is_tensor, tree_leaves(result)):
+            storage = leaf.untyped_storage()
+            if storage.data_ptr() not in known and storage not in self.followed:  # a view makes nothing new
+                self.followed.add(storage)
+                size = storage.nbytes()
+                self.change(size)
+                weakref.finalize(storage, self.change, -size)
+        return result
+
+    def change(self, size):
+        self.live += size
+        self.peak = max(self.peak, self.live)
+
+    def mark(self, peaks, stage, begin):
+        if begin:
+            self.peak = self.live
+        else:
+            peaks[stage] = self.peak
+
+
+def is_tensor(leaf) -> bool:
+    return isinstance(leaf, torch.Tensor)

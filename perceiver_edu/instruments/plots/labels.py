@@ -1,0 +1,43 @@
+"""How good methods are: against the number of labels, and side by side."""
+
+import statistics
+
+from matplotlib.axes import Axes
+
+from perceiver_edu.instruments.plots.latents import COLOURS, MARKS
+from perceiver_edu.instruments.plots.style import INK, OUTPUT
+
+LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)))
+
+
+def accuracy_by_labels(
+    ax: Axes, scores: dict[str, dict[int, list[float]]], chance: float, title: str
+) -> None:
+    """A line for each method: the mean over seeds, and a dot for each seed.
+
+    scores: method -> {number of labels: the accuracy of each seed}.
+    """
+    for (name, by_size), colour, mark, line in zip(scores.items(), COLOURS, MARKS, LINES, strict=False):
+        means = [statistics.fmean(values) for values in by_size.values()]
+        ax.plot(list(by_size), means, color=colour, ls=line, marker=mark, label=name, lw=2)
+        for size, values in by_size.items():
+            ax.plot([size] * len(values), values, ".", color=colour, ms=4)
+    ax.axhline(chance, color="#999999", lw=1)
+    ax.text(min(by_size), chance - 0.012, "chance", va="top", fontsize=8, color=INK)
+    ax.set_xscale("log")
+    ax.set_xticks(list(by_size), [str(size) for size in by_size])
+    ax.minorticks_off()
+    ax.set(xlabel="labelled texts (logarithmic)", ylabel="accuracy on texts not seen", title=title)
+
+
+def accuracy_of_seeds(ax: Axes, scores: dict[str, list[float]], chance: float) -> None:
+    """A row for each method: a dot for each seed, and a bar at their mean."""
+    for y, (_, values) in enumerate(scores.items()):
+        ax.plot(values, [y] * len(values), "o", color=OUTPUT, alpha=0.7)
+        mean = statistics.fmean(values)
+        ax.plot([mean, mean], [y - 0.25, y + 0.25], color=INK, lw=2)
+        ax.text(mean, y + 0.3, f"{mean:.2f}", ha="center", va="bottom", fontsize=9)
+    ax.set_yticks(range(len(scores)), list(scores))
+    ax.set_ylim(-0.6, len(scores) - 0.3)
+    ax.axvline(chance, color="#999999", lw=1)
+    ax.set_xlabel("accuracy on texts not seen; the line on the left is chance")

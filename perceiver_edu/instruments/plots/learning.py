@@ -1,0 +1,66 @@
+"""How a model learns: curves beside what can be guessed without one, where it looks, how many latents."""
+
+import torch
+from matplotlib.axes import Axes
+
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
+
+COLOURS = (LATENT, INPUT, OUTPUT, "#CC79A7")
+LINES = ("-", "--", "-.", ":")
+
+
+def learning_curves(ax: Axes, curves: dict, baselines: dict[str, float], unit: str = "steps") -> None:
+    """Held-out bits against steps: {name: [(step, bits), …]}, with a dashed line for each baseline.
+
+    The axis begins below the best curve and ends above the worst baseline, so an untrained model, at 8 bits
+    or more, is not shown.
+    """
+    last = max(step for curve in curves.values() for step, _ in curve)
+    for (name, curve), colour, line in zip(curves.items(), COLOURS, LINES, strict=False):
+        steps, bits = zip(*curve, strict=True)
+        ax.plot(
+            steps, bits, line, color=colour, lw=2.2, marker="o", ms=3 if len(steps) < 40 else 0, label=name
+        )
+    dashed(ax, baselines)
+    lowest = min(min(bits for _, bits in curve) for curve in curves.values())
+    ax.set_ylim(min(lowest, *baselines.values()) - 0.2, max(baselines.values()) + 0.4)
+    ax.set_xlim(0, last)
+    ax.set(xlabel=unit, ylabel="bits per hidden byte, held out")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(curves), frameon=False)  # above the lines
+
+
+def dashed(ax: Axes, baselines: dict[str, float]) -> None:
+    """A dashed line for each baseline, with its name and bits at the right edge."""
+    for name, bits in baselines.items():
+        ax.axhline(bits, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)
+        ax.text(1.01, bits, f"{name} {bits:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+
+
+def who_reads_where(axes, maps: dict[str, torch.Tensor]) -> None:
+    """A panel for each map (N, M), a row for each latent, a column for each byte; one scale for all.
+
+    Shades are of the square root, so that faint attention is seen too.
+    """
+    largest = max(float(weights.max()) for weights in maps.values()) ** 0.5
+    for ax, (name, weights) in zip(axes.flat, maps.items(), strict=True):
+        shades = weights.float().cpu().sqrt().numpy()
+        ax.imshow(shades, aspect="auto", cmap="Greys", vmin=0, vmax=largest, interpolation="nearest")
+        ax.set_title(name, fontsize=10)
+        ax.set(xlabel="byte", ylabel="latent")
+        ax.label_outer()
+
+
+def bits_by_latents(ax: Axes, rows: list[dict], baselines: dict[str, float]) -> dict[int, float]:
+    """Held-out bits against N, a dot for each seed: rows with `num_latents` and `bits` -> {N: mean bits}."""
+    found = {}
+    for row in rows:
+        found.setdefault(row["num_latents"], []).append(row["bits"])
+    means = {num: sum(bits) / len(bits) for num, bits in found.items()}
+    for num, bits in found.items():
+        ax.plot([num] * len(bits), bits, "o", color=LATENT, mec=INK, mew=0.6, ms=6)
+    ax.plot(means.keys(), means.values(), color=LATENT, lw=1.5, zorder=0)
+    dashed(ax, baselines)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(list(found), [str(num) for num in found])
+    ax.set(xlabel="N, number of latents", ylabel="bits per hidden byte, held out")
+    return means

@@ -1,0 +1,88 @@
+"""What costs how much: against the sizes, against a machine's peaks, and one thing beside another."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
+
+LINES = {  # stage: marker, colour, line
+    "encoder": ("s", INPUT, "--"),
+    "processor": ("o", LATENT, "-"),
+    "decoder": ("D", OUTPUT, ":"),
+    "mlm_head": ("^", "#CC79A7", "-."),
+}
+SERIES = ((INPUT, ""), (LATENT, "//"), (OUTPUT, ".."))
+
+
+def cost_against(axes, sweeps: dict[str, tuple[list[int], dict[str, list[float]]]]) -> None:
+    """A panel for each size that is changed: {"M": (values, {stage: GFLOPs}), …}; both axes logarithmic."""
+    for ax, (name, (values, costs)) in zip(axes, sweeps.items(), strict=True):
+        for stage, numbers in costs.items():
+            mark, colour, style = LINES[stage]
+            ax.plot(values, numbers, marker=mark, color=colour, ls=style, mec=INK, mew=0.4, lw=2, label=stage)
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        ax.set_xticks(values[::2], [f"{value:,}" for value in values[::2]])
+        ax.minorticks_off()
+        ax.set(xlabel=name)
+    axes[0].set_ylabel("GFLOPs for one text")
+    axes[0].legend(frameon=False, fontsize=9)
+
+
+def two_costs(ax: Axes, lengths, curves: dict[str, list[float]], crossing: float) -> None:
+    """GFLOPs of several models against the length of the text, and the length at which two are equal."""
+    for (name, numbers), (_, colour, style) in zip(curves.items(), LINES.values(), strict=False):
+        ax.plot(lengths, numbers, color=colour, ls=style, lw=2.4, label=name)
+    ax.axvline(crossing, color=INK, lw=1, ls=":")
+    label = f" equal at {crossing:,.0f} bytes"
+    ax.text(crossing, 0.02, label, transform=ax.get_xaxis_transform(), va="bottom")
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    ticks = [length for length in lengths if length.bit_count() == 1][::2]
+    ax.set_xticks(ticks, [f"{length:,}" for length in ticks])
+    ax.set(xlabel="length of the text, M = O (bytes)", ylabel="GFLOPs for one text")
+    ax.legend(frameon=False, fontsize=9)
+
+
+def roofline(ax: Axes, peaks, points: dict[str, dict[str, tuple[float, float]]]) -> None:
+    """FLOP/s against FLOPs per byte: under the roof of these `Peaks`, {batch: {stage: (intensity, rate)}}.
+
+    The roof slopes where memory is waited for, and is flat where arithmetic is.
+    """
+    intensities = [x for stages in points.values() for x, _ in stages.values()]
+    ridge = peaks.flops_per_second / peaks.bytes_per_second
+    x = np.geomspace(min([*intensities, ridge]) / 3, max([*intensities, ridge]) * 3, 200)
+    roof = np.minimum(peaks.flops_per_second, x * peaks.bytes_per_second)
+    ax.plot(x, roof / 1e9, color=INK, lw=2.4, label="the roof: this machine's measured peaks")
+    ax.axvline(ridge, color=INK, lw=0.8, ls=":")
+    ax.text(ridge * 1.06, roof[0] / 1e9, f"ridge: {ridge:.1f} FLOPs a byte", fontsize=9, va="bottom")
+    for row, (batch, stages) in enumerate(points.items()):
+        for stage, (intensity, rate) in stages.items():
+            mark, colour, _ = LINES[stage]
+            label = stage if row == 0 else None
+            ax.plot(intensity, rate / 1e9, mark, color=colour, mec=INK, ms=6 + 3 * row, ls="", label=label)
+            if stage != "encoder":  # it has nearly the processor's place
+                ax.annotate(batch, (intensity, rate / 1e9), (8, -10), textcoords="offset points", fontsize=8)
+    ax.set(xscale="log", yscale="log", xlabel="FLOPs for each byte moved", ylabel="GFLOP/s")
+    ax.legend(frameon=False, fontsize=9, loc="lower right")
+
+
+def bars(
+    ax: Axes, names: list[str], series: dict[str, list[float]], xlabel: str, notes=(), log=False
+) -> None:
+    """A horizontal bar for each name, or one of each series beside the other; `notes` stand at their ends."""
+    height = 0.8 / len(series)
+    for row, ((label, values), (colour, hatch)) in enumerate(zip(series.items(), SERIES, strict=False)):
+        places = np.arange(len(names)) + row * height
+        ax.barh(places, values, height, color=colour, hatch=hatch, ec=INK, lw=0.6, label=label)
+    ends = [max(column) for column in zip(*series.values(), strict=True)]
+    for row, (end, note) in enumerate(zip(ends, notes, strict=False)):
+        ax.text(end, row + height * (len(series) - 1) / 2, f"  {note}", va="center", fontsize=9)
+    ax.set_yticks(np.arange(len(names)) + height * (len(series) - 1) / 2, names)
+    ax.invert_yaxis()
+    if log:
+        ax.set_xscale("log")
+    ax.margins(x=0.3 if notes else 0.05)
+    ax.set_xlabel(xlabel)
+    if len(series) > 1:
+        ax.legend(frameon=False, fontsize=9)

@@ -1,0 +1,134 @@
+"""From raw numbers to an input array (B, M, C): the only part of the model that knows what it is looking at.
+
+A *feature* module turns raw data into a grid of features, channels last. `WithPositions` writes the place of
+each cell beside its features and flattens the grid. What comes out goes to the same `Encoder` as text.
+"""
+
+import torch
+from torch import nn
+
+from perceiver_edu.errors import InputError
+
+
+class WithPositions(nn.Module):
+    """features: raw data -> (B, *grid, F); positions: grid -> (M, P). Together: (B, M, C = F + P)."""
+
+    def __init__(self, features, positions):
+        super().__init__()
+        self.features = features
+        self.positions = positions
+        self.num_channels = features.num_channels + positions.num_channels
+
+    def forward(self, x):
+        """raw data -> inputs (B, M, C), M the number of the grid's cells, its last axis running fastest."""
+        features = self.features(x)  # (B, *grid, F)
+        positions = self.positions(features.shape[1:-1], features.device).to(features.dtype)  # (M, P)
+        features = features.flatten(1, -2)  # (B, M, F)
+        return torch.cat([features, positions.expand(len(features), -1, -1)], dim=-1)  # (B, M, F + P)
+
+
+class Pixels(nn.Module):
+    """Every pixel is an input; its features are its own channels. Nothing is learned."""
+
+    def __init__(self, num_channels=3):
+        super().__init__()
+        self.num_channels = num_channels
+
+    def forward(self, images):
+        """images (B, channels, H, W) -> (B, H, W, channels)."""
+        return images.movedim(1, -1)
+
+
+class Conv1x1(nn.Module):
+    """Every pixel is an input; its channels are mixed by one linear map, the same everywhere."""
+
+    def __init__(self, in_channels, num_channels):
+        super().__init__()
+        self.num_channels = num_channels
+        self.conv = nn.Conv2d(in_channels, num_channels, kernel_size=1)
+
+    def forward(self, images):
+        """images (B, in_channels, H, W) -> (B, H, W, num_channels)."""
+        return self.conv(images).movedim(1, -1)
+
+
+class ConvStem(nn.Module):
+    """A convolution and a max pooling first: 16 times fewer inputs, each of which has seen its neighbourhood.
+
+    The pooling has no padding, as in Hugging Face: 224 pixels become 55 cells; DeepMind pads and gets 56.
+    """
+
+    def __init__(self, in_channels, num_channels):
+        super().__init__()
+        self.num_channels = num_channels
+        self.conv = nn.Conv2d(in_channels, num_channels, kernel_size=7, stride=2, padding=3, bias=False)
+        self.norm = nn.BatchNorm2d(num_channels)
+        self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
+
+    def forward(self, images):
+        """images (B, in_channels, H, W) -> (B, about H/4, about W/4, num_channels)."""
+        return self.pool(self.norm(self.conv(images)).relu()).movedim(1, -1)
+
+
+class Patches(nn.Module):
+    """Blocks of an image or a video, each laid out as one long vector; optionally mixed by a linear map.
+
+    `block` is (height, width) for images (B, C, H, W), (time, height, width) for videos (B, T, C, H, W).
+    Within a patch the order is time, height, width, channel. `squeeze=True` drops a time axis of length 1.
+    """
+
+    def __init__(self, block, in_channels, num_channels=None, squeeze=False):
+        super().__init__()
+        self.block = tuple(block)
+        self.squeeze = squeeze
+        flat = in_channels * torch.Size(self.block).numel()
+        self.num_channels = num_channels or flat
+        self.project = nn.Linear(flat, num_channels) if num_channels else nn.Identity()
+
+    def forward(self, x):
+        """(B, C, H, W) -> (B, H/h, W/w, num_channels); (B, T, C, H, W) -> (B, T/t, H/h, W/w, num_channels).
+
+        Raises: InputError where the blocks do not fill the grid.
+        """
+        x = x.movedim(-3, -1)  # channels last: (B, *grid, C)
+        grid = x.shape[1:-1]
+        if len(grid) != len(self.block) or any(
+            size % step for size, step in zip(grid, self.block, strict=True)
+        ):
+            raise InputError(f"blocks of {self.block} do not fill a grid of {tuple(grid)}")
+        for axis, step in reversed(list(enumerate(self.block, start=1))):
+            x = x.unflatten(axis, (-1, step))  # each axis becomes (blocks, place within the block)
+        n = len(grid)
+        blocks, within = list(range(1, 2 * n, 2)), list(range(2, 2 * n + 1, 2))
+        x = self.project(x.permute(0, *blocks, *within, 2 * n + 1).flatten(n + 1))  # (B, *blocks, features)
+        return x.squeeze(1) if self.squeeze else x
+
+
+class AudioPatches(nn.Module):
+    """Raw audio: `samples` neighbouring samples are one input, as they come. No spectrogram."""
+
+    def __init__(self, samples):
+        super().__init__()
+        self.num_channels = samples
+
+    def forward(self, waves):
+        """waves (B, T) or (B, T, 1) -> (B, T / samples, samples).
+
+        Raises: InputError where T is no multiple of `samples`.
+        """
+        waves = waves.flatten(1)  # (B, T)
+        if waves.shape[1] % self.num_channels:
+            raise InputError(f"{waves.shape[1]} samples do not divide into patches of {self.num_channels}")
+        return waves.unflatten(1, (-1, self.num_channels))
+
+
+class OneInput(nn.Module):
+    """A vector, say of class scores, as an input array of one element. It needs no position."""
+
+    def __init__(self, num_channels):
+        super().__init__()
+        self.num_channels = num_channels
+
+    def forward(self, x):
+        """(B, C) -> (B, 1, C)."""
+        return x[:, None]

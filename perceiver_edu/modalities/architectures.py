@@ -1,0 +1,146 @@
+"""Hugging Face's five other Perceivers, put together from this library's parts.
+
+`config` is a `transformers.PerceiverConfig`. Sizes that are numbers here stand in Hugging Face's code, too.
+"""
+
+from perceiver_edu.config import GELU_FORMS
+from perceiver_edu.decoder import Decoder
+from perceiver_edu.encoder import Encoder
+from perceiver_edu.errors import InputError
+from perceiver_edu.modalities.adapters import (
+    AudioPatches,
+    Conv1x1,
+    ConvStem,
+    OneInput,
+    Patches,
+    Pixels,
+    WithPositions,
+)
+from perceiver_edu.modalities.heads import AudioHead, ClassHead, DenseHead, MultimodalHead
+from perceiver_edu.modalities.model import PerceiverIO
+from perceiver_edu.modalities.multimodal import MultimodalInputs
+from perceiver_edu.modalities.positions import FourierPositions, LearnedPositions, ProjectedPositions
+from perceiver_edu.modalities.queries import GridQueries, InputQueries, LearnedQueries, MultimodalQueries
+from perceiver_edu.processor import Processor
+
+
+def image_classifier(config, inputs):
+    """One learned query asks for the class; here, unlike in text, the query is added to what it read."""
+    queries = LearnedQueries(1, config.d_latents)
+    middle = stages(config, inputs, queries.num_channels, queries, query_residual=True)
+    return PerceiverIO(inputs, *middle, ClassHead(config.d_latents, config.num_labels))
+
+
+def learned(config):
+    """1x1 convolution and learned positions: nothing tells the model that an image has two dimensions."""
+    positions = ProjectedPositions(LearnedPositions(config.image_size**2, 256), 256)
+    return image_classifier(config, WithPositions(Conv1x1(3, 256), positions))
+
+
+def fourier(config):
+    """Raw pixels and Fourier features of where they are."""
+    return image_classifier(config, WithPositions(Pixels(3), FourierPositions(64, (224, 224))))
+
+
+def conv(config):
+    """A convolution and a pooling first, then Fourier features of the coarser grid."""
+    return image_classifier(config, WithPositions(ConvStem(3, 64), FourierPositions(64, (56, 56))))
+
+
+def optical_flow(config):
+    """Two frames, each pixel with its 3 x 3 neighbours: (B, 2, 27, H, W) -> (B, H, W, 2), in pixels."""
+    features = Patches((2, 1, 1), 27, 64, squeeze=True)  # both frames' values of a pixel: 54 -> 64
+    inputs = WithPositions(features, FourierPositions(64, config.train_size))
+    head = DenseHead(inputs.num_channels, 2, scale=100.0, grid=tuple(config.train_size))
+    return PerceiverIO(inputs, *stages(config, inputs, inputs.num_channels, InputQueries()), head)
+
+
+def multimodal(config):
+    """Video, sound and class label in, the same three out; the label is always masked on the way in."""
+    samples = config.num_frames * config.audio_samples_per_frame
+    frame = (config.num_frames, config.image_size, config.image_size)
+    inputs = MultimodalInputs(
+        {
+            "audio": WithPositions(AudioPatches(config.samples_per_patch), FourierPositions(192, (samples,))),
+            "image": WithPositions(Patches((1, 4, 4), 3), FourierPositions(32, frame)),
+            "label": OneInput(config.num_labels),
+        },
+        min_padding=4,
+        always_masked=["label"],
+    )
+    queries = MultimodalQueries(
+        {
+            "audio": GridQueries(FourierPositions(192, (samples,)), (samples // config.samples_per_patch,)),
+            "image": GridQueries(FourierPositions(32, frame), config.output_shape[1:]),
+            "label": LearnedQueries(1, config._label_trainable_num_channels),
+        },
+        min_padding=2,
+    )
+    shared = config.output_num_channels
+    heads = {
+        "audio": AudioHead(shared, config.samples_per_patch),
+        "image": DenseHead(shared, 3),
+        "label": ClassHead(shared, config.num_labels),
+    }
+    head = MultimodalHead(queries.num_channels, shared, heads)
+    return PerceiverIO(inputs, *stages(config, inputs, queries.num_channels, queries), head)
+
+
+ARCHITECTURES = {
+    "PerceiverForImageClassificationLearned": learned,
+    "PerceiverForImageClassificationFourier": fourier,
+    "PerceiverForImageClassificationConvProcessing": conv,
+    "PerceiverForOpticalFlow": optical_flow,
+    "PerceiverForMultimodalAutoencoding": multimodal,
+}
+
+
+def stages(config, inputs, d_queries, queries, query_residual=False):
+    """Encoder, processor, queries, decoder of Hugging Face's sizes: the classes that text goes through."""
+    if config.hidden_act not in GELU_FORMS:
+        raise InputError(f"hidden_act {config.hidden_act!r} is not supported; known: {', '.join(GELU_FORMS)}")
+    d_inputs, d_latents = inputs.num_channels, config.d_latents
+    shared = {"gelu": GELU_FORMS[config.hidden_act], "dropout": config.attention_probs_dropout_prob}
+    of_keys = config.cross_attention_shape_for_attention == "kv"  # whose width an unset qk_channels takes
+    encoder_qk = config.qk_channels or (d_inputs if of_keys else d_latents)
+    processor_qk = config.qk_channels or d_latents
+    decoder_qk = d_latents if of_keys else d_queries
+    for width, heads in (
+        (encoder_qk, config.num_cross_attention_heads),
+        (processor_qk, config.num_self_attention_heads),
+    ):
+        if width % heads or (config.v_channels or width) % heads:
+            raise InputError(f"{heads} heads do not divide {width} or {config.v_channels or width} channels")
+    return (
+        Encoder(
+            config.num_latents,
+            d_latents,
+            d_inputs,
+            qk_channels=encoder_qk,
+            v_channels=config.v_channels or encoder_qk,
+            num_heads=config.num_cross_attention_heads,
+            widening_factor=config.cross_attention_widening_factor,
+            query_residual=config.use_query_residual,
+            **shared,
+        ),
+        Processor(
+            config.num_self_attends_per_block,
+            d_latents,
+            config.num_blocks,
+            qk_channels=processor_qk,
+            v_channels=config.v_channels or processor_qk,
+            num_heads=config.num_self_attention_heads,
+            widening_factor=config.self_attention_widening_factor,
+            **shared,
+        ),
+        queries,
+        Decoder(
+            d_queries,
+            d_latents,
+            query_residual=query_residual,
+            qk_channels=decoder_qk,
+            v_channels=decoder_qk,
+            num_heads=1,
+            **shared,
+        ),
+    )

@@ -1,0 +1,97 @@
+"""Weights of Hugging Face's Perceivers for images, optical flow and multimodal autoencoding.
+
+The only file of this folder that knows Hugging Face's parameter names. Loading is a list of renames and a
+strict `load_state_dict`: no tensor is reshaped.
+"""
+
+import os
+
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.modalities.architectures import ARCHITECTURES
+from perceiver_edu.modalities.model import PerceiverIO
+from perceiver_edu.pretrained import RENAMES as INNER_RENAMES
+from perceiver_edu.pretrained import build, find_folder, read_tensors, usable_device
+from perceiver_edu.weight_files import read_json
+
+RENAMES = [  # ours -> Hugging Face's
+    ("inputs.features.conv", "perceiver.input_preprocessor.CONV"),  # which one, `renames_for` says
+    ("inputs.features.norm", "perceiver.input_preprocessor.convnet.batchnorm"),
+    ("inputs.features.project", "perceiver.input_preprocessor.conv_after_patches"),
+    (
+        "inputs.positions.positions.positions",
+        "perceiver.input_preprocessor.position_embeddings.position_embeddings",
+    ),
+    ("inputs.positions.project", "perceiver.input_preprocessor.positions_projection"),
+    ("inputs.padding.tags", "perceiver.input_preprocessor.padding"),
+    ("inputs.mask_tokens", "perceiver.input_preprocessor.mask"),
+    ("queries.padding.tags", "perceiver.decoder.padding"),
+    (
+        "queries.queries.label.positions",
+        "perceiver.decoder.modalities.label.decoder.output_position_encodings.position_embeddings",
+    ),
+    ("queries.positions", "perceiver.decoder.decoder.output_position_encodings.position_embeddings"),
+    ("decoder.cross_attend", "perceiver.decoder.decoder.decoding_cross_attention"),
+    *((f"head.heads.{name}.project", f"perceiver.output_postprocessor.modalities.{name}.classifier")
+      for name in ("audio", "image", "label")),
+    ("head.project", "perceiver.decoder.decoder.final_layer"),
+    *INNER_RENAMES,
+]  # fmt: skip
+
+
+def renames_for(architecture):
+    """The list with the name of that class's convolution filled in."""
+    conv = "convnet.conv" if architecture.endswith("ConvProcessing") else "convnet_1x1"
+    return [(ours, theirs.replace("CONV", conv)) for ours, theirs in RENAMES]
+
+
+def from_huggingface(hf_model) -> PerceiverIO:
+    """A copy of a live Hugging Face Perceiver for images, optical flow or multimodal autoencoding.
+
+    Raises: InputError for another class of model.
+    """
+    tensors = {key: tensor.detach().clone() for key, tensor in hf_model.state_dict().items()}
+    name = type(hf_model).__name__
+    return filled(name, hf_model.config, tensors, source=name).train(hf_model.training)
+
+
+def load_pretrained(
+    name_or_path: str | os.PathLike,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    revision: str | None = None,
+) -> PerceiverIO:
+    """A model with its weights, in eval mode: `load_pretrained("deepmind/vision-perceiver-fourier")`.
+
+    Also deepmind/vision-perceiver-learned, vision-perceiver-conv, optical-flow-perceiver and
+    multimodal-perceiver, or a folder in Hugging Face's layout. Which class it is, its config.json says.
+
+    Raises: InputError for weights that are missing, broken or of another class; never half loaded.
+    """
+    from transformers import PerceiverConfig
+
+    device = usable_device(device)
+    folder = find_folder(str(name_or_path), revision)
+    values = read_json(folder / "config.json")
+    try:
+        config = PerceiverConfig.from_dict(values)
+        (name,) = values["architectures"]
+    except Exception as error:  # transformers checks the values its own way
+        raise InputError(f"{folder / 'config.json'} describes no Perceiver: {error}") from None
+    return filled(name, config, *read_tensors(folder)).to(device=device, dtype=dtype).eval()
+
+
+def filled(architecture, config, tensors, source) -> PerceiverIO:
+    """The model of that class and these sizes, with these tensors, each checked by `pretrained.build`."""
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"{architecture} is none of {', '.join(ARCHITECTURES)}")
+    return build(
+        config,
+        tensors,
+        source,
+        new=ARCHITECTURES[architecture],
+        renames=renames_for(architecture),
+        purpose=architecture,
+    )

@@ -1,0 +1,32 @@
+"""Is a model of `modalities` the same function as Hugging Face's? Tensor by tensor, stage by stage."""
+
+import torch
+
+from perceiver_edu.instruments.parity import Row, difference
+from perceiver_edu.instruments.tracing import record
+
+BOUNDARIES = {  # what leaves each stage: (our module, Hugging Face's)
+    "inputs": ("inputs", "perceiver.input_preprocessor"),
+    "encoded": ("encoder", "perceiver.encoder.cross_attention"),
+    "processed": ("processor", "perceiver.encoder"),
+    "outputs": ("decoder", "perceiver.decoder.decoder.decoding_cross_attention"),
+}
+
+
+@torch.no_grad()
+def compare_with_huggingface(model, hf_model, x, points=None) -> list[Row]:
+    """Run both on the same raw data; compare what leaves the adapter, the three stages, and the head.
+
+    points: None, or {modality: (O_k,) int64 or None} for multimodal autoencoding.
+    """
+    with (
+        record(model, [ours for ours, _ in BOUNDARIES.values()]) as here,
+        record(hf_model, [theirs for _, theirs in BOUNDARIES.values()]) as there,
+    ):
+        answer = model(x, points=points)
+        asked = {"subsampled_output_points": points} if points else {}
+        expected = hf_model(inputs=x, return_dict=False, **asked)[0]
+    rows = [difference(stage, here[a][0], there[b][0]) for stage, (a, b) in BOUNDARIES.items()]
+    if not points:
+        return [*rows, difference("answer", answer, expected)]
+    return rows + [difference(f"answer: {name}", answer[name], expected[name]) for name in sorted(points)]

@@ -1,0 +1,71 @@
+"""What is asked of the latents. One query is one output: (B or 1, O, E) queries give (B, O, E) outputs."""
+
+import torch
+from torch import nn
+
+from perceiver_edu.decoder import OutputQueries
+from perceiver_edu.errors import InputError
+from perceiver_edu.modalities.multimodal import ModalityPadding
+from perceiver_edu.modalities.positions import grid_positions, point_positions
+
+
+class LearnedQueries(OutputQueries):
+    """Learned queries that ask the same of every example: one of them for a class."""
+
+    def __init__(self, num_queries, num_channels):
+        super().__init__(num_queries, num_channels)
+        self.num_channels = num_channels
+
+    def forward(self, inputs, points=None):
+        """inputs are not looked at; points (O,) int64, None = all -> (1, O, num_channels)."""
+        return super().forward(points)
+
+
+class InputQueries(nn.Module):
+    """The input array itself asks: one output per input, and each query says what stands there, too."""
+
+    def forward(self, inputs, points=None):
+        """inputs (B, M, C) -> (B, M, C), or with points (O,) int64 (B, O, C)."""
+        return inputs if points is None else inputs[:, points]
+
+
+class GridQueries(nn.Module):
+    """A query per cell of a grid that says where, not what: the features of its position, nothing else.
+
+    Asked for all cells they stand at `grid_positions`, asked for some at `point_positions`.
+    """
+
+    def __init__(self, positions, grid):
+        super().__init__()
+        self.positions = positions
+        self.grid = tuple(grid)
+        self.num_channels = positions.num_channels
+
+    def forward(self, inputs, points=None):
+        """points (O,) int64, indices in the flattened grid; None = all -> (1, O, num_channels)."""
+        if points is None:
+            places = grid_positions(self.grid, inputs.device)
+        else:
+            places = point_positions(points.to(inputs.device), self.grid)
+        return self.positions.at(places).to(inputs.dtype)[None]
+
+
+class MultimodalQueries(nn.Module):
+    """The queries of several modalities, padded to one width and laid end to end in alphabetical order."""
+
+    def __init__(self, queries, min_padding=2):
+        super().__init__()
+        self.queries = nn.ModuleDict(queries)
+        self.padding = ModalityPadding({name: q.num_channels for name, q in queries.items()}, min_padding)
+        self.num_channels = self.padding.num_channels
+
+    def forward(self, inputs, points):
+        """points: {modality: (O_k,) int64 or None = all of it} -> (1, O_1 + O_2 + ..., num_channels).
+
+        Raises: InputError for a modality that has no queries, or for none at all.
+        """
+        unknown = sorted(points.keys() - self.queries.keys()) if points else []
+        if unknown or not points:
+            raise InputError(f"points must name one or more of {', '.join(self.queries)}; got {points}")
+        parts = [self.padding(name, self.queries[name](inputs, points[name])) for name in sorted(points)]
+        return torch.cat(parts, dim=1)

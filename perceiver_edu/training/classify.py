@@ -1,0 +1,214 @@
+"""A classifier by a new decoder query: bytes in, one answer for each task out.
+
+The paper's way to a new task (section 3.2): keep embedding, encoder and processor, and ask something else.
+One more task is one more query. With one task this is `transformers.PerceiverForSequenceClassification`.
+"""
+
+import textwrap
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.decoder import Decoder, OutputQueries
+from perceiver_edu.errors import InputError
+from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.pretrained import (
+    CLASSIFIER_RENAMES,
+    build,
+    huggingface_name,
+    read_config,
+    read_tensors,
+    write_folder,
+)
+from perceiver_edu.weight_files import read_json
+
+ARCHITECTURE = "PerceiverForSequenceClassification"
+PROBLEM_TYPES = {  # our kind of task -> Hugging Face's `problem_type`
+    "single": "single_label_classification",
+    "multi": "multi_label_classification",
+    "regression": "regression",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question about a text.
+
+    Raises: InputError for an unknown kind, or too few labels.
+    """
+
+    name: str
+    labels: tuple[str, ...]  # what the scores stand for; of a regression, the name of its one number
+    kind: str = "single"  # "single": exactly one label; "multi": any number of them; "regression": a number
+
+    def __post_init__(self):
+        if self.kind not in PROBLEM_TYPES:
+            raise InputError(f"no kind of task {self.kind!r}; there is {', '.join(PROBLEM_TYPES)}")
+        fewest = 2 if self.kind == "single" else 1
+        if len(self.labels) < fewest or (self.kind == "regression" and len(self.labels) > 1):
+            raise InputError(f"task {self.name!r} ({self.kind}) cannot have {len(self.labels)} label(s)")
+
+
+class PerceiverIOForClassification(nn.Module):
+    """Bytes in, scores for each task out. The latents are computed once, however many tasks read them."""
+
+    def __init__(self, config: PerceiverIOConfig, tasks: list[Task]):
+        super().__init__()
+        self.config, self.tasks, D = config, list(tasks), config.d_latents
+        trunk = PerceiverIOForMaskedLM(config)
+        self.embedding, self.encoder, self.processor = trunk.embedding, trunk.encoder, trunk.processor
+        self.queries = OutputQueries(len(self.tasks), D)  # one for each task
+        self.decoder = Decoder(
+            D,
+            D,
+            query_residual=True,  # as Hugging Face's class has it
+            qk_channels=D,
+            v_channels=D,
+            num_heads=1,
+            gelu=config.gelu,
+            dropout=config.attention_probs_dropout_prob,
+        )
+        self.heads = nn.ModuleList(nn.Linear(D, len(task.labels)) for task in self.tasks)
+        self.apply(trunk._initialize)
+        self.frozen = False
+
+    def forward(self, input_ids, mask=None):
+        """input_ids (B, M) int64, mask (B, M) bool, True = real -> {task: scores (B, labels of the task)}."""
+        with torch.no_grad() if self.frozen else nullcontext():
+            inputs = self.embedding(input_ids)  # (B, M, C)
+            latents = self.processor(self.encoder(inputs, mask))  # (B, N, D)
+        outputs = self.decoder(self.queries(), latents)  # (B, tasks, D)
+        return {
+            task.name: head(output)
+            for task, head, output in zip(self.tasks, self.heads, outputs.unbind(1), strict=True)
+        }
+
+    def freeze(self, frozen: bool = True):
+        """Let only queries, decoder and heads learn; False: everything. -> the classifier itself."""
+        self.frozen = frozen
+        for module in (self.embedding, self.encoder, self.processor):
+            module.requires_grad_(not frozen)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True):
+        """A frozen trunk stays in eval mode: without dropout."""
+        super().train(mode)
+        if self.frozen:
+            for module in (self.embedding, self.encoder, self.processor):
+                module.eval()
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return self.queries.positions.device
+
+
+def new_classifier(model, tasks: list[Task], seed: int = 0) -> PerceiverIOForClassification:
+    """A classifier on the trunk of a trained model (the weights are copied); query, decoder and heads are
+    fresh, drawn from `seed`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = PerceiverIOForClassification(model.config, tasks)
+    classifier = classifier.to(model.device, next(model.parameters()).dtype)
+    for stage in ("embedding", "encoder", "processor"):
+        getattr(classifier, stage).load_state_dict(getattr(model, stage).state_dict())
+    return classifier
+
+
+def task_losses(scores: torch.Tensor, labels: torch.Tensor, kind: str) -> torch.Tensor:
+    """The loss of each text, (B,): cross-entropy in nats, of a regression the squared error.
+
+    Their mean is the loss of Hugging Face's class.
+
+    Args:
+        scores: (B, L).
+        labels: single: (B,) int64; multi: (B, L) of 0 and 1; regression: (B,).
+    """
+    if kind == "single":
+        return F.cross_entropy(scores, labels, reduction="none")
+    if kind == "multi":
+        return F.binary_cross_entropy_with_logits(scores, labels.to(scores), reduction="none").mean(-1)
+    return (scores[:, 0] - labels.to(scores)).square()
+
+
+# In and out
+
+
+def save_classifier(model: PerceiverIOForClassification, folder, task: str | None = None) -> None:
+    """Write a folder that this library and `transformers.PerceiverForSequenceClassification` open.
+
+    Queries do not see each other, so a task is whole without the others: of a classifier with several, name
+    the `task` to write.
+
+    Raises: InputError for a task that is not there, or a folder that cannot be written.
+    """
+    names = [t.name for t in model.tasks]
+    if (task is None and len(names) > 1) or (task is not None and task not in names):
+        raise InputError(f"a folder holds one task: one of {', '.join(names)}; got {task!r}")
+    number = names.index(task) if task is not None else 0
+    chosen, tensors = model.tasks[number], {}
+    for name, tensor in model.state_dict().items():
+        if name.startswith("heads."):
+            if not name.startswith(f"heads.{number}."):
+                continue
+            name = name.replace(f"heads.{number}.", "heads.0.")
+        if name == "queries.positions":
+            tensor = tensor[number : number + 1].clone()
+        tensors[huggingface_name(name, CLASSIFIER_RENAMES)] = tensor
+    about = {
+        "architectures": [ARCHITECTURE],
+        "problem_type": PROBLEM_TYPES[chosen.kind],
+        "id2label": {str(i): label for i, label in enumerate(chosen.labels)},
+        "label2id": {label: i for i, label in enumerate(chosen.labels)},
+        "task": chosen.name,
+    }
+    write_folder(folder, model.config, tensors, about)
+
+
+def load_classifier(folder) -> PerceiverIOForClassification:
+    """A folder of `save_classifier`, or one that transformers wrote, -> a classifier in eval mode.
+
+    Raises: InputError, naming the file, for one that is missing, broken or no such classifier.
+    """
+    folder = Path(folder)
+    source = folder / "config.json"
+    values = read_json(source)
+    config = read_config(values, source, ARCHITECTURE)
+    return build_classifier(config, *read_tensors(folder), task_of(values, source)).eval()
+
+
+def classifier_from_huggingface(hf_model) -> PerceiverIOForClassification:
+    """A copy of a live `transformers.PerceiverForSequenceClassification`. Raises: InputError for another."""
+    source = type(hf_model).__name__
+    values = hf_model.config.to_dict()
+    config = read_config(values | {"architectures": [source]}, source, ARCHITECTURE)
+    tensors = {key: tensor.detach().clone() for key, tensor in hf_model.state_dict().items()}
+    return build_classifier(config, tensors, source, task_of(values, source)).train(hf_model.training)
+
+
+def build_classifier(config, tensors, source, task: Task) -> PerceiverIOForClassification:
+    return build(
+        config,
+        tensors,
+        source,
+        lambda sizes: PerceiverIOForClassification(sizes, [task]),
+        CLASSIFIER_RENAMES,
+        "sequence classification",
+    )
+
+
+def task_of(values: dict, source) -> Task:
+    """Hugging Face's configuration -> the task. Raises: InputError for labels that are no list of names."""
+    names = values.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers' default
+    try:
+        labels = tuple(str(names[key]) for key in sorted(names, key=int))
+        kinds = {theirs: ours for ours, theirs in PROBLEM_TYPES.items()}
+        kind = kinds.get(values.get("problem_type"), "regression" if len(labels) == 1 else "single")
+    except (TypeError, ValueError, AttributeError):
+        raise InputError(f"{source}: id2label is {textwrap.shorten(repr(names), 100)}, no list") from None
+    return Task(str(values.get("task") or "label"), labels, kind)

@@ -1,0 +1,111 @@
+"""Text that every machine has: what Python and the packages installed beside it say about themselves.
+
+Nothing is imported and nothing is downloaded. The text depends on the versions that are installed, so figures
+made from it agree between two machines only about as well as their versions do.
+"""
+
+import ast
+import re
+import sysconfig
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.training.corpus import crop_pack, in_groups
+
+STANDARD_LIBRARY = "python"
+SOURCES = (STANDARD_LIBRARY, "numpy")  # what the course needs anyway
+NOT_TEXT_FOR_READERS = {
+    "test",
+    "tests",
+    "testing",
+    "site-packages",
+    "dist-packages",
+    "lib2to3",
+    "__pycache__",
+}
+
+
+def documentation(sources=SOURCES) -> list[str]:
+    """The prose of the docstrings of packages, a document for each module, in a fixed order.
+
+    "python" stands for the standard library, with the topics of Python's `help()` where they are installed
+    (some Linux systems put `pydoc_data` into a package of its own; without it the text is shorter by about a
+    tenth). A paragraph that came before is left out, so none of the documents quotes another.
+
+    Raises: InputError for a package that is not installed.
+    """
+    seen, documents = set(), []
+    for source in sources:
+        texts = [*topics(), *docstrings(source)] if source == STANDARD_LIBRARY else docstrings(source)
+        for text in texts:
+            new = [paragraph for paragraph in dict.fromkeys(prose(text)) if paragraph not in seen]
+            seen.update(new)
+            if new:
+                documents.append("\n".join(new))
+    return documents
+
+
+def documentation_crops(length: int, sources=SOURCES) -> tuple[torch.Tensor, torch.Tensor]:
+    """Crops to train on and crops held out, each (num_crops, length) int16; every tenth document is held out.
+
+    Raises: InputError as `documentation`, and for a `length` without room for a byte.
+    """
+    documents = documentation(sources)
+    training = [text for number, text in enumerate(documents) if number % 10]
+    return tuple(
+        torch.cat([crop_pack(group, length) for group in in_groups(texts, 10)])
+        for texts in (training, documents[::10])
+    )
+
+
+def topics() -> Iterator[str]:
+    """What `help("TOPIC")` shows, topic by topic; nothing where `pydoc_data` is not installed."""
+    if find_spec("pydoc_data") is not None:
+        from pydoc_data.topics import topics as texts
+
+        yield from (texts[name] for name in sorted(texts))
+
+
+def docstrings(package: str) -> Iterator[str]:
+    """All docstrings of each module of a package, joined: read from the files, so that no code runs."""
+    if package == STANDARD_LIBRARY:
+        folder = Path(sysconfig.get_paths()["stdlib"])
+    else:
+        found = find_spec(package)
+        if found is None or not found.submodule_search_locations:
+            raise InputError(f"there is no package {package!r} here: pip install {package}")
+        folder = Path(found.submodule_search_locations[0])
+    for file in sorted(folder.rglob("*.py")):
+        if NOT_TEXT_FOR_READERS.isdisjoint(file.relative_to(folder).parts):
+            try:
+                tree = ast.parse(file.read_bytes())
+            except (SyntaxError, ValueError):
+                continue  # a template, or Python of another version
+            yield "\n\n".join(filter(None, map(docstring, ast.walk(tree))))
+
+
+def docstring(node: ast.AST) -> str | None:
+    """The docstring of a module, class or function; None for anything else."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    return ast.get_docstring(node) if isinstance(node, documented) else None
+
+
+def prose(text: str) -> list[str]:
+    """The paragraphs of a text that are whole sentences, each on one line: no tables, code or lists."""
+    paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
+    return [paragraph for paragraph in paragraphs if is_prose(paragraph)]
+
+
+def is_prose(paragraph: str) -> bool:
+    """Does it begin and end as a sentence, is it long enough, and made of little but words?"""
+    plain = sum(char.isalpha() or char in " ,.'" for char in paragraph)
+    return (
+        len(paragraph) >= 40
+        and paragraph[0].isupper()
+        and paragraph[-1] == "."
+        and plain > 0.94 * len(paragraph)
+    )

@@ -1,0 +1,156 @@
+"""What a trained model knows of a text, as one row of numbers: the input of any standard classifier."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.corpus import in_groups
+
+POOLINGS = ("mean", "query", "bytes")
+CHUNK = 4096  # texts that are sorted by length together
+
+
+def extract_features(
+    model,
+    texts: Iterable[str],
+    pooling: str | Sequence[int] = "mean",
+    *,
+    batch_size: int = 32,
+    truncation: bool = False,
+    progress: bool = True,
+) -> np.ndarray:
+    """Texts -> features (num_texts, F) float32, in the order of the texts.
+
+    Args:
+        model: a `PerceiverIOForMaskedLM`, or, but for "query", a classifier.
+        pooling: "mean" = the mean of the N latents, F = D; a list of latents, such as [0, 7] = these, one
+            after the other, F = 2 D; "query" = the decoder's answer to the query of place 0, [CLS], F = E;
+            "bytes" = the mean of the byte embeddings, without anything that follows: a baseline, F = C.
+        batch_size: texts at a time. They are sorted by length first, so little is padded, and memory is
+            bounded by `batch_size` times the longest text.
+        truncation: cut a text that is too long for the model; otherwise it is an error.
+
+    Raises: InputError for a text that is no str, or too long; for a pooling that does not exist.
+    """
+    chunks = list(feature_chunks(model, texts, pooling, batch_size, truncation, progress))
+    return np.concatenate(chunks) if chunks else np.zeros((0, width(model, pooling)), np.float32)
+
+
+def features_to_arrow(
+    model,
+    texts: Iterable[str],
+    path: str | os.PathLike,
+    pooling: str | Sequence[int] = "mean",
+    *,
+    batch_size: int = 32,
+    truncation: bool = False,
+    progress: bool = True,
+) -> int:
+    """As `extract_features`, into an Arrow file with one column, `features`. -> the number of texts.
+
+    However many texts there are, only 4,096 are in memory; the file appears when it is whole.
+    `pyarrow.ipc.open_file(path).read_all()` reads it.
+
+    Raises: InputError as `extract_features`, and where pyarrow is missing.
+    """
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError:
+        raise InputError("an Arrow file needs pyarrow: pip install 'perceiver-edu[train]'") from None
+    path, size = Path(path), width(model, pooling)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    schema = pa.schema([("features", pa.list_(pa.float32(), size))])
+    count = 0
+    try:
+        with pa.OSFile(str(unfinished), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            for chunk in feature_chunks(model, texts, pooling, batch_size, truncation, progress):
+                column = pa.FixedSizeListArray.from_arrays(pa.array(chunk.ravel()), size)
+                writer.write_batch(pa.record_batch([column], schema=schema))
+                count += len(chunk)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return count
+
+
+@torch.no_grad()
+def feature_chunks(model, texts, pooling, batch_size, truncation, progress) -> Iterator[np.ndarray]:
+    """Features of up to CHUNK texts at a time: (chunk, F) float32."""
+    if isinstance(texts, str):
+        raise InputError("features are made of a list of texts, not of one str: wrap it as [text]")
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    size, was_training, done = width(model, pooling), model.training, 0
+    total = len(texts) if hasattr(texts, "__len__") else None
+    model.eval()
+    try:
+        with tqdm(total=total, unit="text", mininterval=1, disable=not progress) as bar:
+            for group in in_groups(texts, CHUNK):
+                rows = [encode(model, text, number, truncation) for number, text in enumerate(group, done)]
+                order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+                features = np.empty((len(rows), size), np.float32)
+                for start in range(0, len(rows), batch_size):
+                    chosen = order[start : start + batch_size]
+                    ids, mask = pad([rows[number] for number in chosen], model.device)
+                    features[chosen] = pool(model, ids, mask, pooling).float().cpu().numpy()
+                    bar.update(len(chosen))
+                done += len(rows)
+                yield features
+    finally:
+        model.train(was_training)
+
+
+def pool(model, ids: torch.Tensor, mask: torch.Tensor, pooling) -> torch.Tensor:
+    """ids (B, M), mask (B, M) -> (B, F)."""
+    if pooling == "bytes":
+        vectors = model.embedding.byte_embedding(ids) * mask[..., None]  # (B, M, C)
+        return vectors.sum(1) / mask.sum(1, keepdim=True)
+    latents = model.processor(model.encoder(model.embedding(ids), mask))  # (B, N, D)
+    if pooling == "mean":
+        return latents.mean(1)
+    if pooling == "query":
+        return model.decoder(model.queries(torch.zeros(1, dtype=torch.int64)), latents)[:, 0]  # (B, E)
+    return latents[:, list(pooling)].flatten(1)
+
+
+def width(model, pooling) -> int:
+    """F, the numbers in a row. Raises: InputError for a pooling that this model does not have."""
+    c = model.config
+    if isinstance(pooling, str):
+        widths = {"mean": c.d_latents, "query": c.d_model, "bytes": c.d_model}
+        if pooling in widths and not (pooling == "query" and not hasattr(model, "mlm_head")):
+            return widths[pooling]
+    else:
+        try:
+            chosen = [int(number) for number in pooling]
+        except (TypeError, ValueError):
+            chosen = []
+        if chosen and all(0 <= number < c.num_latents for number in chosen):
+            return len(chosen) * c.d_latents
+    raise InputError(
+        f"no pooling {pooling!r}; there is {', '.join(POOLINGS)}, "
+        f"or a list of latents, numbers from 0 to {c.num_latents - 1}"
+    )
+
+
+def encode(model, text, number: int, truncation: bool) -> list[int]:
+    """One text -> ids. Raises: InputError, which says which text it is (they count from 0)."""
+    try:
+        longest = model.config.max_position_embeddings
+        return ByteTokenizer().encode(text, max_length=longest, truncation=truncation)
+    except InputError as error:
+        raise InputError(f"text {number}: {error}") from None
+
+
+def pad(rows: list[list[int]], device="cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of ids -> ids (B, M) int64 and mask (B, M) bool, M = the longest row."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [ByteTokenizer.PAD] * (longest - len(row)) for row in rows])
+    mask = torch.arange(longest) < torch.tensor([[len(row)] for row in rows])
+    return ids.to(device), mask.to(device)

@@ -1,0 +1,76 @@
+"""GLUE's tasks by name, each with the scores that GLUE itself counts."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.training.labelled import Column, Labelled, from_dataset
+from perceiver_edu.training.plan import Plan
+from perceiver_edu.training.seeds import finetune_seeds, spread_of
+
+REPOSITORY = "nyu-mll/glue"  # on the hub
+PAPER_AVERAGE = 81.8  # the model card of deepmind/language-perceiver, from the paper's Table 3
+
+
+class GlueTask(NamedTuple):
+    text: tuple[str, ...]  # the columns that are read, joined by [SEP]
+    metrics: tuple[str, ...]  # their mean is the task's score
+    kind: str = "single"
+    validation: str = "validation"
+
+
+GLUE = {  # without WNLI, which the averages of most papers leave out
+    "cola": GlueTask(("sentence",), ("matthews",)),
+    "sst2": GlueTask(("sentence",), ("accuracy",)),
+    "mrpc": GlueTask(("sentence1", "sentence2"), ("accuracy", "f1")),
+    "stsb": GlueTask(("sentence1", "sentence2"), ("pearson", "spearman"), "regression"),
+    "qqp": GlueTask(("question1", "question2"), ("accuracy", "f1")),
+    "mnli": GlueTask(("premise", "hypothesis"), ("accuracy",), validation="validation_matched"),
+    "qnli": GlueTask(("question", "sentence"), ("accuracy",)),
+    "rte": GlueTask(("sentence1", "sentence2"), ("accuracy",)),
+}
+
+
+def load_split(path: str, config: str | None, split: str, text, columns: list[Column]) -> Labelled:
+    """A split of a dataset on the hub, or in a folder. Raises: InputError if it cannot be had."""
+    try:
+        from datasets import load_dataset
+    except ModuleNotFoundError:
+        raise InputError("this needs datasets: pip install 'perceiver-edu[train]'") from None
+    try:
+        dataset = load_dataset(path, config, split=split)
+    except Exception as error:  # of many kinds: no network, no such name, a broken file
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"the dataset {path} ({config or 'default'}, {split}) cannot be had: {reason}"
+        ) from None
+    return from_dataset(dataset, " ".join(filter(None, (path, config, split))), list(text), columns)
+
+
+def load_task(name: str) -> tuple[Labelled, Labelled]:
+    """Training and validation set of one of GLUE's tasks; the labels of its test sets are secret."""
+    task = GLUE[name]
+    columns = [Column("label", task.kind)]
+    training, validation = (
+        load_split(REPOSITORY, name, split, task.text, columns) for split in ("train", task.validation)
+    )
+    return training, validation
+
+
+def finetune_glue(names: list[str], folder, plan: Plan, seeds: list[int], **options) -> dict:
+    """Each task in `folder`/NAME -> {task: {"mean", "spread"}, ..., "average": {...}}, as shares of 1.
+
+    "average" is there only for all eight tasks: the mean over the tasks, of each seed.
+    """
+    scores, by_seed = {}, {seed: [] for seed in seeds}
+    for name in names:
+        splits = (*load_task(name), None)
+        own = replace(plan, metrics=GLUE[name].metrics)
+        summary = finetune_seeds(lambda _, s=splits: s, Path(folder) / name, own, seeds, **options)
+        scores[name] = summary["score"]
+        for seed, score in zip(seeds, summary["scores"], strict=True):
+            by_seed[seed].append(score)
+    if set(names) == set(GLUE):
+        scores["average"] = spread_of([sum(own) / len(own) for own in by_seed.values()])
+    return scores

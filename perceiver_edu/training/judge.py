@@ -1,0 +1,78 @@
+"""A classifier before held-out texts: its scores, and the pictures of them."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.training.classify import task_losses
+from perceiver_edu.training.features import pad
+from perceiver_edu.training.scores import confusion, save_confusion, save_curves, task_scores
+from perceiver_edu.training.tasks import Encoded
+
+
+@torch.no_grad()
+def evaluate(accelerator, model, data: Encoded, batch_size: int = 64):
+    """All processes together -> {task: {score: value}}, the tasks' mean loss, {task: answers (n, L)}."""
+    from accelerate.utils import gather_object
+
+    was_training = model.training
+    model.eval()
+    order = sorted(range(len(data.rows)), key=lambda number: len(data.rows[number]))
+    mine, found = order[accelerator.process_index :: accelerator.num_processes], []
+    for start in range(0, len(mine), batch_size):
+        chosen = mine[start : start + batch_size]
+        scores = model(*pad([data.rows[number] for number in chosen], accelerator.device))
+        found.append((chosen, {name: part.float().cpu().numpy() for name, part in scores.items()}))
+    model.train(was_training)
+    found = gather_object(found)
+    all_scores, losses, answers = {}, [], {}
+    for task in model.tasks:
+        table = np.zeros((len(data.rows), len(task.labels)), np.float32)
+        for chosen, scores in found:
+            table[chosen] = scores[task.name]
+        labels, asked = data.labels[task.name]
+        loss = task_losses(torch.from_numpy(table), labels, task.kind)[asked]
+        losses.append(float(loss.double().mean()) if len(loss) else 0.0)
+        if not asked.any():
+            raise InputError(f"no text that is held out has a label of {task.name!r}")
+        all_scores[task.name] = task_scores(task, table[asked.numpy()], labels[asked].numpy())
+        answers[task.name] = table
+    return all_scores, sum(losses) / len(losses), answers
+
+
+def most_common(tasks, training: Encoded, held_out: Encoded) -> dict[str, float]:
+    """{task: accuracy of always giving the commonest label of training}, for tasks with exactly one label."""
+    shares = {}
+    for task in tasks:
+        if task.kind == "single":
+            labels, asked = training.labels[task.name]
+            guess = labels[asked].mode().values
+            labels, asked = held_out.labels[task.name]
+            shares[task.name] = float((labels[asked] == guess).double().mean())
+    return shares
+
+
+def write_pictures(folder: Path, tasks, answers, data: Encoded) -> None:
+    for task in tasks:
+        if task.kind == "single":
+            labels, asked = data.labels[task.name]
+            counts = confusion(task, answers[task.name][asked.numpy()], labels[asked].numpy())
+            lines = [
+                ["truth \\ answer", *task.labels],
+                *([n, *c] for n, c in zip(task.labels, counts.tolist(), strict=True)),
+            ]
+            path = folder / f"confusion-{file_name(task.name)}.csv"
+            with open(path, "w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows(lines)
+            save_confusion(task, counts, path.with_suffix(".png"))
+    with open(folder / "log.csv", newline="", encoding="utf-8") as file:
+        save_curves(list(csv.DictReader(file)), folder / "curves.png")
+
+
+def file_name(name: str) -> str:
+    """A task's name as part of a file's: letters, digits, dot, dash and underscore."""
+    return re.sub(r"[^\w.-]", "_", name)

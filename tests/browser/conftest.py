@@ -1,0 +1,148 @@
+"""JupyterLab in headless Chromium: one server for all, a copy of the notebooks, a page for each test."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from lab_page import LabPage
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "widgets.json"
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")
+SETTINGS = {  # JupyterLab's own: every cell is on the page, nothing is saved, nobody is asked for news
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "docmanager-extension/plugin": {"autosave": False},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    if BROWSER is None and MUST:
+        pytest.fail("no Chromium on this machine, and here the browser tests may not be left out")
+    if BROWSER is None:
+        pytest.skip("no Chromium on this machine")
+    return browser_type_launch_args | {"executable_path": BROWSER, "args": FLAGS}
+
+
+@pytest.fixture(scope="session")
+def lab_server(browser_type_launch_args, tmp_path_factory):
+    """The address of a JupyterLab with its token, over a copy of the notebooks."""
+    folder = tmp_path_factory.mktemp("lab")
+    notebooks = Path(shutil.copytree(ROOT / "notebooks", folder / "notebooks"))
+    for name, setting in SETTINGS.items():
+        file = folder / "SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(setting))
+    homes = {f"JUPYTER_{name}": str(folder / name) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
+    homes |= {f"JUPYTERLAB_{name}": str(folder / name) for name in ("SETTINGS_DIR", "WORKSPACES_DIR")}
+    homes |= {"PERCEIVER_EDU_PROGRESS": str(folder / "progress.json"), "HF_HUB_OFFLINE": "1"}
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip", "127.0.0.1", "--allow-root"]
+    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={notebooks}"]
+    command += ["--LabApp.expose_app_in_browser=True"]  # `window.jupyterapp`, to change the theme
+    log = folder / "log.txt"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command, env=os.environ | homes, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while not (token := re.search(rf"http://127\.0\.0\.1:{port}/lab\?token=(\w+)", log.read_text())):
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", token[1]
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+@pytest.fixture
+def lab_page(lab_server, page):
+    """`open_notebook(name)` -> a `LabPage`. At the end: no error in the console, no request elsewhere."""
+    address, token = lab_server
+    complaints, opened = [], []
+
+    def watch(request):
+        if not request.url.startswith((address, "data:", "blob:", address.replace("http", "ws"))):
+            complaints.append(f"request to {request.url}")
+
+    page.on("request", watch)
+    page.on("pageerror", lambda error: complaints.append(f"error on the page: {error}"))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.set_viewport_size({"width": 1100, "height": 900})
+    page.set_default_timeout(30_000)
+
+    def open_notebook(name) -> LabPage:
+        opened.append(LabPage(page, address, token, ROOT / "notebooks" / f"{name}.ipynb", SCREENSHOTS))
+        return opened[-1]
+
+    yield open_notebook
+    for session in rest(address, token, "sessions"):
+        rest(address, token, f"sessions/{session['id']}", "DELETE")
+    assert not complaints, complaints
+
+
+def rest(address, token, path, method="GET"):
+    request = urllib.request.Request(f"{address}/api/{path}?token={token}", method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        content = answer.read()
+    return json.loads(content) if content else None
+
+
+@pytest.fixture(scope="session")
+def latencies():
+    """{experiment: [(kernel, screen), …]} in ms; written at the end where PERCEIVER_EDU_LATENCIES asks."""
+    measured = {}
+    yield measured
+    if not os.environ.get("PERCEIVER_EDU_LATENCIES"):
+        return
+    table = {}
+    for name, pairs in sorted(measured.items()):
+        row = {"drawings": len(pairs)}
+        for what, values in zip(("kernel", "screen"), zip(*pairs, strict=True), strict=True):
+            row[f"{what}_median_ms"] = round(statistics.median(values))
+            row[f"{what}_95th_percentile_ms"] = round(statistics.quantiles(values, n=20)[-1])
+        table[name] = row
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps({"cpus": os.cpu_count(), "weights": "embedded", **table}, indent=2) + "\n")
+    slow = [
+        name for name, row in table.items() if row["kernel_median_ms"] > 150 or row["screen_median_ms"] > 400
+    ]
+    assert not slow, f"slower than 150 ms in the kernel or 400 ms on the screen: {slow}; see {RESULTS}"
+
+
+@pytest.fixture
+def looks(latencies):
+    """The end of each test: its latencies; Tab reaches every control; pictures to be looked at."""
+
+    def take(view):
+        page = view.page
+        latencies[view.name] = view.latencies
+        assert view.tab_order() == list(view.state)
+        view.lab.theme("JupyterLab Light")
+        view.screenshot("light")
+        view.lab.theme("JupyterLab Dark")
+        view.screenshot("dark")
+        page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+        page.set_viewport_size({"width": 480, "height": 900})
+        page.wait_for_timeout(300)
+        view.screenshot("narrow")
+        assert view.fits()
+
+    return take

@@ -1,0 +1,171 @@
+"""A notebook open in JupyterLab, and an experiment in it, as a learner's hands and eyes have them."""
+
+import json
+from pathlib import Path
+
+import nbformat
+
+# Counts from the key to the frame in which the whole new picture stands.
+WAIT_FOR_DRAWING = """([view, before, started]) => new Promise((done, fail) => {
+    const look = () => {
+        if (performance.now() - started > 15000) return fail('no new drawing after 15 s');
+        const drawn = view.querySelector('[data-draw]'), picture = view.querySelector('img');
+        const ready = !picture || (picture.complete && picture.naturalWidth > 0);
+        if (drawn && +drawn.dataset.draw > before && ready)
+            requestAnimationFrame(() => done(performance.now() - started));
+        else requestAnimationFrame(look);
+    };
+    look();
+})"""
+
+
+class LabPage:
+    def __init__(self, page, address: str, token: str, notebook: Path, screenshots: Path):
+        self.page, self.screenshots, self.name = page, screenshots, notebook.stem
+        self.cells = [cell.id for cell in nbformat.read(notebook, as_version=4).cells]
+        page.goto(f"{address}/lab/workspaces/{self.name}/tree/{notebook.name}?token={token}&reset")
+        self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+        self.panel.locator(".jp-Cell").nth(len(self.cells) - 1).wait_for(state="attached")
+
+    def cell(self, cell_id: str):
+        return self.panel.locator(".jp-Notebook > * .jp-Cell").nth(self.cells.index(cell_id))
+
+    def run(self, *cell_ids: str) -> None:
+        """Run these cells by keyboard, and wait until each is done."""
+        for cell_id in cell_ids:
+            cell = self.cell(cell_id)
+            cell.locator(".jp-InputPrompt").click()
+            self.page.keyboard.press("Enter")
+            self.page.keyboard.press("Control+Enter")
+            cell.locator(".jp-InputPrompt", has_text="[*]").wait_for(state="detached")
+            self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+
+    def experiment(self, cell_id: str, name: str) -> "ExperimentView":
+        return ExperimentView(self, name, self.cell(cell_id).locator(f".perceiver-{name}"))
+
+    def theme(self, name: str) -> None:
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name
+        )
+        dark = str("Dark" not in name).lower()
+        self.page.locator(f"body[data-jp-theme-light={dark}]").wait_for(state="attached")
+
+
+class ExperimentView:
+    """What a learner sees of an experiment: its controls, its picture, its numbers."""
+
+    def __init__(self, lab: LabPage, name: str, root):
+        self.lab, self.page, self.name, self.root = lab, lab.page, name, root
+        root.wait_for()
+        self.latencies = []  # (kernel, screen) in ms
+
+    @property
+    def drawn(self):
+        return self.root.locator("[data-draw]")
+
+    @property
+    def state(self) -> dict:
+        return json.loads(self.drawn.get_attribute("data-state"))
+
+    @property
+    def draws(self) -> int:
+        return int(self.drawn.get_attribute("data-draw"))
+
+    @property
+    def alt(self) -> str:
+        return self.root.locator("img").get_attribute("alt")
+
+    @property
+    def problem(self) -> str:
+        alert = self.root.locator("[role=alert]")
+        return alert.inner_text() if alert.count() else ""
+
+    def tables(self) -> list[list[list[str]]]:
+        """The cells of each table, without its header."""
+        return self.root.locator(".perceiver-words").evaluate(
+            """words => [...words.querySelectorAll('table')].map(table =>
+               [...table.rows].slice(1).map(row => [...row.cells].map(cell => cell.textContent)))"""
+        )
+
+    def words(self) -> str:
+        return self.root.locator(".perceiver-words").inner_text()
+
+    def control(self, name: str):
+        return self.root.locator(f".perceiver-control-{name}")
+
+    def handles(self, name: str) -> list:
+        """The handles of a slider, left to right."""
+        self.control(name).locator(".noUi-handle").first.wait_for()
+        return self.control(name).locator(".noUi-handle").all()
+
+    def buttons(self, name: str) -> list:
+        self.control(name).locator("button").first.wait_for()
+        return self.control(name).locator("button").all()
+
+    def click_track(self, name: str, share: float) -> None:
+        """A click of the mouse on a slider, this share of its length from the left."""
+        track = self.control(name).locator(".noUi-base")
+        box = track.bounding_box()
+        self.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
+    def type(self, name: str, text: str) -> None:
+        """Select what stands in a text box, and put this in its place, key by key where it is short."""
+        box = self.control(name).locator("textarea, input")
+        box.click()
+        self.page.keyboard.press("Control+a")
+        if len(text) > 12 or not text:
+            box.fill(text)
+        else:
+            self.page.keyboard.type(text)
+        self.wait_for(**{name: text})
+
+    def tab_order(self) -> list[str]:
+        """The controls that Tab goes to from the first one, once each."""
+        return self.root.evaluate(
+            """root => [...new Set([...root.querySelectorAll('input,select,textarea,.noUi-handle,button')]
+                .filter(e => e.tabIndex >= 0 && e.offsetParent)
+                .map(e => e.closest('[class*=perceiver-control-]'))
+                .map(e => e.className.match(/perceiver-control-([\\w-]+)/)[1]))]"""
+        )
+
+    def wait_for_change(self, **state) -> None:
+        """Until the drawing is no longer that of this state."""
+        self._wait_for_state("!==", state)
+
+    def wait_for(self, **state) -> None:
+        """Until the drawing is that of this state."""
+        self._wait_for_state("===", state)
+
+    def _wait_for_state(self, comparison: str, state: dict) -> None:
+        self.page.wait_for_function(
+            """([view, wanted]) => {
+                const drawn = view.querySelector('[data-draw]');
+                const is = drawn ? JSON.parse(drawn.dataset.state) : {}, text = JSON.stringify;
+                return Object.keys(wanted).every(key => text(is[key]) === text(wanted[key]));
+            }""".replace("key]) === text", f"key]) {comparison} text"),
+            arg=[self.root.element_handle(), state],
+        )
+
+    def press(self, key: str, target=None) -> None:
+        """A key on the focused control, and the drawing that it brings, timed."""
+        before, view = self.draws, self.root.element_handle()
+        if target is not None:
+            target.focus()
+        self.page.evaluate(
+            """() => document.addEventListener(
+                'keydown', () => { window.pressed = performance.now() }, {once: true, capture: true})"""
+        )
+        self.page.keyboard.press(key)
+        started = self.page.evaluate("window.pressed")
+        screen = self.page.evaluate(WAIT_FOR_DRAWING, [view, before, started])
+        self.latencies.append((float(self.drawn.get_attribute("data-ms")), screen))
+
+    def screenshot(self, name: str) -> None:
+        self.lab.screenshots.mkdir(exist_ok=True)
+        self.root.scroll_into_view_if_needed()
+        self.root.screenshot(path=self.lab.screenshots / f"{self.lab.name}-{name}.png")
+
+    def fits(self) -> bool:
+        """Nothing sticks out to the right."""
+        return self.root.evaluate("e => e.scrollWidth <= e.clientWidth + 1")

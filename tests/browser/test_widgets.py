@@ -1,0 +1,294 @@
+"""Every experiment in a real notebook: driven by keyboard and mouse, its numbers held to the library's."""
+
+import inspect
+
+import pytest
+import torch
+
+from perceiver_edu import ByteTokenizer, PerceiverIOConfig, fill_mask, instruments, load_pretrained
+from perceiver_edu.course.planted import MUTATIONS
+from perceiver_edu.course.swap import LONGER
+from perceiver_edu.instruments.costs import stage_costs
+from perceiver_edu.training.corpus import crop_pack, in_groups
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+tokenizer = ByteTokenizer()
+UNUSUAL = ("", "<script>alert(1)</script>", "😀é中", "مرحبا بالعالم", "a" * 3000)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_pretrained("embedded")
+
+
+def ranked(fillings):
+    return [[f"{100 * p:.3g} %", repr(text)] for text, p in fillings]
+
+
+def test_00_mask_a_span(lab_page, model, looks):
+    lab = lab_page("00_quickstart")
+    lab.run("setup", "fill-word", "hole", "hole-still")
+    view = lab.experiment("hole", "mask-a-span")
+
+    def is_the_librarys():
+        text, (start, stop) = view.state["text"], view.state["hole"]
+        masked, fillings = view.tables()
+        assert [row[1:3] for row in fillings] == ranked(fill_mask(model, text, (start, stop))[0])
+        assert masked == [[text[:start] + "▒" * len(text[start:stop].encode()) + text[stop:]]]
+
+    is_the_librarys()
+    assert lab.cell("hole-still").locator("img").evaluate("picture => picture.naturalWidth") > 400
+    left, right = view.handles("hole")
+    for _ in range(11):  # by keyboard: from " into" to "house"
+        view.press("ArrowRight", right)
+        view.press("ArrowRight", left)
+    view.wait_for(hole=[39, 44])
+    is_the_librarys()
+    view.click_track("hole", 0.75)  # by mouse: the nearer end comes to the word before
+    view.wait_for_change(hole=[39, 44])
+    is_the_librarys()
+
+    for text in UNUSUAL[:4]:
+        view.type("text", text)
+        if text:
+            is_the_librarys()
+        else:
+            assert view.problem.startswith("Nothing is hidden")
+    view.type("text", "He put on his hat and coat, and went out into the rain.")
+    looks(view)
+
+
+def test_01_join_documents(lab_page, looks):
+    lab = lab_page("01_tokenizer")
+    lab.run("setup", "bpe", "strip", "waste", "waste-lab", "waste-lab-still")
+    view = lab.experiment("waste-lab", "join-documents")
+    pages = [inspect.getdoc(page) for _, page in sorted(vars(torch.nn).items()) if inspect.isclass(page)]
+    pages = list(dict.fromkeys(filter(None, pages)))
+
+    def is_the_librarys():
+        joined, length = view.state["joined"], view.state["length"]
+        shares = []
+        for n in (1, joined):
+            crops = torch.cat([crop_pack(group, length) for group in in_groups(pages, n)])
+            shares.append(f"{(crops == tokenizer.PAD).double().mean():.1%}")
+        assert [row[1] for row in view.tables()[0]] == shares
+        assert f"{len(crops):,} crops of {length:,} ids" in view.words()
+
+    is_the_librarys()
+    [joined], [length] = view.handles("joined"), view.handles("length")
+    for key in ["ArrowLeft"] * 7 + ["ArrowRight"] * 14:
+        view.press(key, joined)
+    view.wait_for(joined=17)
+    is_the_librarys()
+    view.press("ArrowLeft", length)
+    view.wait_for(length=1024)
+    is_the_librarys()
+    view.click_track("joined", 0.1)
+    view.wait_for_change(joined=17)
+    is_the_librarys()
+    looks(view)
+
+
+def test_02_pick_a_head(lab_page, model, looks):
+    lab = lab_page("02_encoder")
+    lab.run("setup", "embedding", "run", "head-lab", "head-lab-still")
+    view = lab.experiment("head-lab", "pick-a-head")
+    encoder_map = "encoder.cross_attend.attention.attention_map"
+
+    def is_the_librarys():
+        state = view.state
+        ids, mask = tokenizer.batch([state["text"]])
+        with torch.no_grad(), instruments.record(model, encoder_map) as seen:
+            model(ids, mask)
+        row = seen[encoder_map][0][0, state["head"], state["latent"]]
+        shares, places = row.topk(min(6, len(row)))
+        shown = [[cells[0], cells[2]] for cells in view.tables()[0]]
+        assert shown == [[str(p), f"{s:.1%}"] for p, s in zip(places.tolist(), shares.tolist(), strict=True)]
+        bits = -(row.double() * row.double().clamp(min=1e-45).log2()).sum()
+        assert f"Entropy {bits:.2f} bits" in view.words()
+
+    is_the_librarys()
+    [head], [latent] = view.handles("head"), view.handles("latent")
+    for _ in range(4):
+        view.press("ArrowRight", head)
+        for _ in range(4):
+            view.press("ArrowRight", latent)
+    view.wait_for(head=4, latent=24)
+    is_the_librarys()
+
+    draws = view.draws  # a burst: all keys at once, one or few drawings, the last state
+    for _ in range(20):
+        lab.page.keyboard.press("ArrowLeft")
+    view.wait_for(latent=4)
+    assert view.draws - draws <= 10
+    is_the_librarys()
+    view.click_track("latent", 0.8)
+    view.wait_for_change(latent=4)
+    is_the_librarys()
+    for text in UNUSUAL[:4]:
+        view.type("text", text)
+        is_the_librarys()
+    view.type("text", UNUSUAL[4])
+    assert "the first 254 of 3,000 characters" in view.words()
+    assert lab.cell("head-lab").locator(".jp-OutputArea-child").count() == 1  # nothing piles up
+    view.type("text", "The old man took off his glasses, and looked at the clock on the wall.")
+    looks(view)
+
+
+def test_03_stop_and_ablate(lab_page, model, looks):
+    lab = lab_page("03_processor")
+    lab.run("setup", "lens", "cuts-lab", "cuts-lab-still")
+    view = lab.experiment("cuts-lab", "stop-and-ablate")
+
+    def is_the_librarys():
+        state = view.state
+        zeroed = range(*state["zeroed"])
+        with instruments.ablate_latents(model, zeroed), instruments.stop_after(model, state["k"]):
+            fillings = fill_mask(model, state["text"], tuple(state["hole"]))[0]
+        assert [row[1:3] for row in view.tables()[1]] == ranked(fillings)
+
+    is_the_librarys()
+    [k], (first, last) = view.handles("k"), view.handles("zeroed")
+    for _ in range(3):
+        view.press("ArrowLeft", k)
+    view.wait_for(k=5)
+    is_the_librarys()
+    for _ in range(9):
+        view.press("ArrowRight", last)
+    for _ in range(7):
+        view.press("ArrowRight", first)
+    view.wait_for(zeroed=[7, 9])
+    is_the_librarys()
+    view.press("End", k)
+    view.wait_for(k=8)
+    is_the_librarys()
+    bits = [float(cell) for cell in view.tables()[0][0][2:]]
+    assert bits[0] > bits[1] + 1  # as the notebook says: without its readers the hole is lost
+    view.click_track("k", 0.4)
+    view.wait_for_change(k=8)
+    is_the_librarys()
+    looks(view)
+
+
+def test_04_query_lab(lab_page, model, looks):
+    lab = lab_page("04_decoder")
+    lab.run("setup", "queries", "lab", "query-lab", "query-lab-still")
+    view = lab.experiment("query-lab", "query-lab")
+
+    def is_the_librarys(places):
+        with torch.no_grad():
+            everything = model(*tokenizer.batch([view.state["text"]]))[0]  # (P, V)
+        chances, best = everything.softmax(-1)[places, tokenizer.BYTE_OFFSET :].max(-1)
+        rows = view.tables()[0]
+        assert [row[0] for row in rows] == [str(place) for place in places[:8]]
+        assert [row[2] for row in rows] == [f"{chance:.0%}" for chance in chances[:8].tolist()]
+        signs = [chr(byte) for byte in best[:8].tolist()]
+        for row, sign in zip(rows, signs, strict=True):
+            assert row[1] == {" ": "␣"}.get(sign, sign if "!" <= sign <= "~" else row[1])
+        few, many = (
+            sum(c.flops for c in stage_costs(model.config, 1, O) if c.stage in ("decoder", "mlm_head")) / 1e6
+            for O in (len(places), model.config.max_position_embeddings)
+        )
+        assert f"O = {len(places)}: decoder and head take {few:,.1f} MFLOPs" in view.words()
+        assert f"{many:,.1f}" in view.words()
+
+    is_the_librarys(list(range(5, 24)))
+    presets = view.buttons("preset")[1:]
+    for button in 4 * [*presets[1:], presets[0]] + [presets[1]]:
+        view.press("Enter", button)
+    view.wait_for(preset="backwards", places="23-5")
+    is_the_librarys(list(range(23, 4, -1)))
+    presets[3].click()
+    view.wait_for(places="5-60/3")
+    is_the_librarys(list(range(5, 61, 3)))
+    view.type("places", "12 12, 40-38")
+    view.wait_for(preset="my own")
+    is_the_librarys([12, 12, 40, 39, 38])
+    view.type("places", "<b>x</b>")
+    assert view.problem.startswith("'<b>x</b>' is no place")
+    view.type("places", "3-40")
+    is_the_librarys(list(range(3, 41)))
+    for text in UNUSUAL[:4]:
+        view.type("text", text)
+        is_the_librarys(list(range(3, 41)))
+    view.type("text", "The old man took off his glasses, and looked at the clock on the wall.")
+    looks(view)
+
+
+def test_05_plant_a_bug(lab_page, model, looks):
+    lab = lab_page("05_parity")
+    lab.run("setup", "ledger", "break-lab", "break-lab-still")
+    view = lab.experiment("break-lab", "plant-a-bug")
+    twin = instruments.huggingface_twin(model)
+
+    def is_the_librarys():
+        state, broken = view.state, load_pretrained("embedded")
+        if state["bug"] != "none":
+            MUTATIONS[state["bug"]](broken)
+        batch = tokenizer.batch([state["text"], state["text"] + LONGER])
+        rows = instruments.compare_stages(broken, twin, *batch)
+        first = next((row.stage for row in rows if not row.ok), None)
+        shown = view.tables()[0]
+        assert [row[0] for row in shown] == [row.stage for row in rows]
+        assert next((row[0] for row in shown if row[3] == "first divergence"), None) == first
+        for (_, size, allowed, _), row in zip(shown, rows, strict=True):
+            assert float(allowed) == pytest.approx(row.tolerance * max(1.0, row.scale), rel=0.06)
+            if not row.ok:
+                assert float(size) == pytest.approx(row.max_abs, rel=0.06)
+        if state["bug"] != "mask inverted":  # it breaks without a mask, as `fill_mask` runs
+            holes = fill_mask(broken, state["text"], top_k=1)
+            filled = state["text"].replace("[MASK]" * 5, holes[0][0].text)
+            assert view.tables()[1][1][1] == filled
+
+    is_the_librarys()
+    none, *bugs = view.buttons("bug")
+    for button in bugs:
+        view.press("Enter", button)
+        is_the_librarys()
+    for button in 2 * bugs + [none]:
+        view.press("Enter", button)
+    view.buttons("stage")[3].click()
+    view.wait_for(stage="processor", bug="none")
+    assert [row[3] for row in view.tables()[0]] == ["ok", "ok", "first divergence", "differs", "differs"]
+    view.press("Enter", view.buttons("dtype")[1])
+    view.wait_for(dtype="float64")
+    assert float(view.tables()[0][1][1]) < 1e-10  # rounding has shrunk, and still nothing is wrong there
+    looks(view)
+
+
+def test_06_cost_sliders(lab_page, looks):
+    lab = lab_page("06_profiling")
+    lab.run("setup", "real", "cost-lab", "cost-lab-still")
+    view = lab.experiment("cost-lab", "cost-sliders")
+
+    def is_the_librarys():
+        state = view.state
+        sizes = {"num_latents": state["N"], "num_self_attends_per_block": state["depth"]}
+        config = PerceiverIOConfig(max_position_embeddings=max(state["M"], state["O"], 2048), **sizes)
+        costs = stage_costs(config, state["M"], state["O"])
+        expected = [[cost.stage, f"{cost.flops:,}"] for cost in costs if cost.flops]
+        rows = view.tables()[0]
+        assert [row[:2] for row in rows[:-1]] == expected
+        assert rows[-1][1] == f"{sum(cost.flops for cost in costs):,}"
+        for _, flops, formula in rows[:-1]:  # the formula on the screen gives the number beside it
+            product = formula.partition("  with")[0].replace("·", "*").replace(",", "")
+            values = {"M": state["M"], "N": state["N"], "O": state["O"], "L": state["depth"]}
+            assert eval(product, values) == int(flops.replace(",", ""))
+
+    is_the_librarys()
+    for name, key, wanted in (
+        ("M", "ArrowRight", 65_536),
+        ("N", "ArrowLeft", 16),
+        ("depth", "ArrowRight", 40),
+    ):
+        [handle] = view.handles(name)
+        while view.state[name] != wanted:
+            view.press(key, handle)
+        is_the_librarys()
+    for _ in range(9):
+        view.press("ArrowLeft", view.handles("O")[0])
+    is_the_librarys()
+    view.click_track("M", 0.5)
+    view.wait_for_change(M=65_536)
+    is_the_librarys()
+    looks(view)

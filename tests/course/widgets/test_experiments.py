@@ -1,0 +1,213 @@
+"""What the widgets show is what the library says, for any text; without a browser."""
+
+import math
+import re
+from contextlib import nullcontext
+from functools import lru_cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perceiver_edu import (
+    ByteTokenizer,
+    InputError,
+    PerceiverIOConfig,
+    fill_mask,
+    instruments,
+    load_pretrained,
+)
+from perceiver_edu.course import widgets
+from perceiver_edu.course.widgets import bugs, costs, heads, hole, layers, packing, queries
+from perceiver_edu.instruments.costs import stage_costs
+from perceiver_edu.training.corpus import crop_pack, in_groups
+
+TEXT = "She opened the door and went into the house."
+tokenizer = ByteTokenizer()
+
+
+@lru_cache
+def model():
+    return load_pretrained("embedded")
+
+
+@lru_cache
+def twin():
+    return instruments.huggingface_twin(model())
+
+
+MAKERS = {
+    "mask-a-span": lambda: widgets.mask_a_span(model()),
+    "join-documents": lambda: widgets.join_documents(["a" * 300, "b" * 5000, "é" * 700]),
+    "pick-a-head": lambda: widgets.pick_a_head(model(), TEXT),
+    "stop-and-ablate": lambda: widgets.stop_and_ablate(model()),
+    "query-lab": lambda: widgets.query_lab(model(), TEXT),
+    "plant-a-bug": lambda: widgets.plant_a_bug(model(), twin(), TEXT),
+    "cost-sliders": lambda: widgets.cost_sliders(),
+}
+made = lru_cache(lambda name: MAKERS[name]())
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_control_has_a_label_and_a_tooltip_and_the_picture_an_alt_text(name):
+    experiment = made(name)
+    assert experiment.name == name and experiment.problem == ""
+    for control in experiment.controls.values():
+        assert control.description and control.tooltip
+    assert experiment.alt and 'alt="' in experiment.view.value
+
+
+@pytest.mark.parametrize(
+    "name", ["mask-a-span", "pick-a-head", "stop-and-ablate", "query-lab", "plant-a-bug"]
+)
+@settings(deadline=None, max_examples=12)
+@given(
+    text=st.sampled_from(
+        [
+            "",
+            " ",
+            "a" * 3000,
+            "🙂" * 750,
+            "<script>alert(1)</script>",
+            "مرحبا بالعالم",
+            "[MASK]",
+            "\ud800",
+            "e\u0301\n\0",
+        ]
+    )
+    | st.text(max_size=300)
+)
+def test_any_text_is_shown_escaped_or_refused_in_one_sentence(name, text):
+    experiment = made(name)
+    experiment.state = {"text": text}
+    assert "stopped the experiment" not in experiment.problem
+    view = experiment.view.value.replace(widgets.base.LOOK, "")
+    assert ("<img " in view) != bool(experiment.problem)
+    assert set(re.findall(r"<(\w+)", view)) <= {"div", "img", "p", "table", "tr", "th", "td", "code"}
+
+
+@pytest.mark.parametrize("span", [(28, 33), (0, 1), (34, 44)])
+def test_a_hole_is_filled_as_the_model_scores_it(span):
+    ids, mask = tokenizer.batch([TEXT])
+    places = torch.arange(1 + span[0], 1 + span[1])
+    ids[0, places] = tokenizer.MASK
+    with torch.no_grad():
+        shares = model()(ids, mask, places)[0].softmax(-1)
+    filled = hole.fill_span(model(), TEXT, span)
+    torch.testing.assert_close(filled.by_byte, shares[:, tokenizer.BYTE_OFFSET :])
+    best = filled.fillings[0]
+    chosen = shares.gather(1, torch.tensor(tokenizer.encode(best.text, False))[:, None]).prod()
+    assert best.probability == pytest.approx(float(chosen), rel=1e-3)
+    assert filled.with_hole == TEXT[: span[0]] + "▒" * len(places) + TEXT[span[1] :]
+
+
+@pytest.mark.parametrize("wrong", [(3, 3), (44, 60), (0, 44)])
+def test_a_hole_that_hides_nothing_or_too_much_is_refused(wrong):
+    with pytest.raises(InputError, match=r"Nothing is hidden|make it shorter"):
+        hole.fill_span(model(), TEXT, wrong)
+
+
+@pytest.mark.parametrize("length", [256, 2048])
+@pytest.mark.parametrize("joined", [1, 3, 20])
+def test_padding_from_the_sizes_is_that_of_the_crops(joined, length):
+    documents = ["x" * size for size in (1, 254, 255, 2046, 3000, 17, 90, 4093)] + ["é" * 500]
+    crops = torch.cat([crop_pack(group, length) for group in in_groups(documents, joined)])
+    packed = packing.pack_documents(documents, joined, length)
+    share = float((crops == tokenizer.PAD).double().mean())
+    assert packed.waste[joined - 1] == pytest.approx(share) and packed.crops == len(crops)
+
+
+@pytest.mark.parametrize("head, latent", [(0, 8), (7, 63)])
+def test_a_head_reads_what_hugging_face_says(head, latent):
+    ids, mask = tokenizer.batch([TEXT])
+    with torch.no_grad():
+        theirs = twin()(ids, attention_mask=mask.long(), output_attentions=True).cross_attentions[0][0]
+    seen = heads.reading(lambda text: heads.attention(model(), text), TEXT, head, latent)
+    torch.testing.assert_close(seen.weights, theirs[:, latent], rtol=1e-3, atol=1e-6)
+    row = theirs[head, latent].double()
+    assert seen.bits == pytest.approx(float(-(row * row.log2()).sum()), rel=1e-3)
+    assert [share for *_, share in heads.most_read(seen)] == pytest.approx(
+        row.sort().values.flip(0)[:6].tolist(), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("zeroed", [(0, 0), (7, 9)])
+@pytest.mark.parametrize("k", [0, 5, 8])
+def test_stopping_and_zeroing_is_what_the_interventions_do(k, zeroed):
+    ids, mask = tokenizer.batch([TEXT])
+    places, right = torch.arange(29, 34), ids[0, 29:34].clone()
+    ids[0, places] = tokenizer.MASK
+    ablation = instruments.ablate_latents(model(), range(*zeroed)) if zeroed != (0, 0) else nullcontext()
+    with ablation, instruments.stop_after(model(), k), torch.no_grad():
+        logits = model()(ids, mask, places)[0]
+        fillings = fill_mask(model(), TEXT, (28, 33))[0]
+    bits = float(torch.nn.functional.cross_entropy(logits, right)) / math.log(2)
+    stopped = layers.stop_and_zero(model(), layers.question(model(), TEXT, (28, 33)), k, zeroed)
+    assert stopped.changed[k] == pytest.approx(bits, rel=1e-3)
+    assert stopped.fillings == fillings and stopped.readers == [7, 8]
+    if zeroed == (0, 0):
+        assert stopped.changed == pytest.approx(stopped.whole, rel=1e-4)
+    else:
+        assert stopped.changed[8] > stopped.whole[8] + 1
+
+
+def test_queries_give_the_rows_of_all_queries():
+    asked = queries.ask(
+        model(), lambda text: queries.all_scores(model(), text), TEXT, "5-9, 40-36 12,12;0-40/10"
+    )
+    assert asked.places == [5, 6, 7, 8, 9, 40, 39, 38, 37, 36, 12, 12, 0, 10, 20, 30, 40]
+    with torch.no_grad():
+        everything = model()(*tokenizer.batch([TEXT]))[0, asked.places]
+    shares = everything.softmax(-1)[:, tokenizer.BYTE_OFFSET :]
+    assert asked.best == shares.argmax(-1).tolist() and asked.difference < 1e-4
+    assert asked.probabilities == pytest.approx(shares.amax(-1).tolist(), abs=1e-5)
+    assert asked.cost[0] < asked.cost[1]
+
+
+@pytest.mark.parametrize("words", ["", "x", "5-", "-5", "256", "3-256", "5-9/0", "0-255", "1.5", "٣"])
+def test_what_is_no_list_of_places_is_refused(words):
+    with pytest.raises(InputError, match=r"is no place|places go from|has room for"):
+        queries.read_places(words, 256)
+
+
+@pytest.mark.parametrize("dtype", bugs.DTYPES)
+@pytest.mark.parametrize(
+    "stage, bug, first",
+    [
+        ("none", "none", None),
+        ("none", "tanh GELU", "encoded"),
+        ("none", "LayerNorm eps 1e-12", "encoded"),
+        ("none", "MLP layers swapped", "outputs"),
+        ("none", "residual in the decoder", "outputs"),
+        ("none", "mask inverted", "encoded"),
+        ("embedding", "none", "inputs"),
+        ("processor", "none", "processed"),
+        ("decoder", "tanh GELU", "encoded"),
+        ("mlm_head", "none", "logits"),
+    ],
+)
+def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
+    experiment = made("plant-a-bug")
+    experiment.state = {
+        "text": TEXT.replace("into", "[MASK]" * 4),
+        "stage": stage,
+        "bug": bug,
+        "dtype": dtype,
+    }
+    broken = experiment.result
+    assert all(row.ok for row in broken.right) and (broken.first and broken.first.stage) == first
+    assert broken.before == TEXT
+    harmless = stage in ("none", "mlm_head") and bug in ("none", "tanh GELU", "LayerNorm eps 1e-12")
+    assert (broken.after == TEXT) == harmless
+
+
+@pytest.mark.parametrize("sizes", [(2048, 256, 26, 2048), (16, 4096, 0, 65536), (65536, 16, 48, 16)])
+def test_each_formula_gives_the_cost_beside_it(sizes):
+    priced = costs.price(PerceiverIOConfig(), *sizes)
+    M, N, depth, O = sizes
+    expected = {cost.stage: cost.flops for cost in stage_costs(priced.config, M, O)}
+    assert (priced.config.num_latents, priced.config.num_self_attends_per_block) == (N, depth)
+    for stage, formula in costs.formulas(priced).items():
+        product = formula.partition("  with")[0].replace("·", "*").replace(",", "")
+        assert eval(product, {"M": M, "N": N, "O": O, "L": depth}) == expected[stage], stage

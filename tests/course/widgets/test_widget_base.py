@@ -1,0 +1,111 @@
+"""The mechanism under all widgets, without a browser."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from perceiver_edu import InputError
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets import base
+from perceiver_edu.course.widgets.base import Experiment, readable, slider, text_box
+
+
+def double(number, text):
+    if number == 3:
+        raise InputError("three <is> not possible")
+    if number == 4:
+        raise ZeroDivisionError("<b>bad</b>")
+    return 2 * number, text
+
+
+def draw(figure, result):
+    figure.subplots().plot([0, result[0]])
+    return f'a line to {result[0]} "{result[1]}"'
+
+
+def tell(result):
+    return Report("double").table(("twice", "text"), [result])
+
+
+@pytest.fixture
+def experiment():
+    controls = {
+        "number": slider("number", 1, 0, 9, "the number to double"),
+        "text": text_box("text", "", "any text"),
+    }
+    return Experiment("double", controls, double, draw, tell, size=(3, 2))
+
+
+def test_picture_and_words_show_the_state(experiment):
+    experiment.state = {"number": 7}
+    assert experiment.result == (14, "") and experiment.alt == 'a line to 14 ""'
+    assert "<td" in experiment.view.value and ">14</td>" in experiment.view.value
+    assert 'alt="a line to 14 &quot;&quot;"' in experiment.view.value
+    assert "data:image/png;base64," in experiment.view.value
+    assert {"perceiver-widget", "perceiver-double"} <= set(experiment._dom_classes)
+
+
+def test_a_burst_of_events_is_drawn_once_with_the_last_state(experiment, monkeypatch):
+    monkeypatch.setattr(base, "DEBOUNCE", 0.02)
+
+    async def burst():
+        for number in (5, 6, 7, 8, 9, 2):
+            experiment.state = {"number": number}
+        assert experiment.draws == before  # nothing yet
+        await asyncio.sleep(0.1)
+
+    before = experiment.draws
+    asyncio.run(burst())
+    assert experiment.draws == before + 1 and experiment.result[0] == 4
+
+
+@pytest.mark.parametrize(
+    "number, sentence",
+    [(3, "three &lt;is&gt; not possible"), (4, "ZeroDivisionError: &lt;b&gt;bad&lt;/b&gt;")],
+)
+def test_an_error_is_one_sentence_and_the_widget_goes_on(experiment, number, sentence, capsys):
+    experiment.state = {"number": number}
+    assert experiment.view.value.count('<p role="alert">') == 1
+    assert sentence in experiment.view.value and "<img" not in experiment.view.value
+    experiment.state = {"number": 5}
+    assert experiment.problem == "" and ">10</td>" in experiment.view.value
+    assert capsys.readouterr() == ("", "")
+
+
+def test_nothing_piles_up(experiment):
+    view, children, size = experiment.view, experiment.children, len(experiment.view.value)
+    for number in (1, 2, 0, 5, 6, 7, 8, 9) * 3:
+        experiment.state = {"number": number}
+    assert experiment.view is view and experiment.children == children
+    assert len(experiment.view.value) < 1.5 * size
+    assert len(experiment.figure.axes) == 1
+
+
+def test_what_is_typed_is_escaped_everywhere(experiment):
+    experiment.state = {"text": "\"><script>alert('x')</script>"}
+    assert "<script" not in experiment.view.value and "&lt;script&gt;" in experiment.view.value
+
+
+def test_a_page_without_a_kernel_says_what_is_there(experiment):
+    bundle = experiment._repr_mimebundle_()
+    assert "run this cell" in bundle["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_still_shows_the_picture_of_the_moment_with_its_alt_text(experiment, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    experiment.state = {"number": 6}
+    experiment.still()
+    assert shown[0].alt == experiment.alt and shown[0].data.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("sign", ["a", "é", "猫", "🙂", "[MASK]"])
+def test_a_text_is_read_as_far_as_the_model_goes(sign):
+    model = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=32))
+    cost = {"a": 1, "é": 2, "猫": 3, "🙂": 4, "[MASK]": 1}[sign]
+    fits = 30 // cost
+    assert readable(model, sign * fits) == (sign * fits, "")
+    text, note = readable(model, sign * (fits + 1000))
+    assert text == sign * fits and "30 bytes" in note

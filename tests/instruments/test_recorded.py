@@ -1,0 +1,49 @@
+"""Recorded benchmarks: read as they are written, refused where they are something else."""
+
+import json
+
+import pytest
+
+from perceiver_edu import InputError
+from perceiver_edu.instruments import recorded_runs
+
+
+def record(date, seconds):
+    row = dict(job="fill one hole, embedded weights", contender="optimize()", ours=True, precision="fp32")
+    return {
+        "machine": {"date": date, "device": "NVIDIA X"},
+        "rows": [row | dict(seconds=seconds, peak_bytes=None)],
+    }
+
+
+def test_runs_of_one_kind_oldest_first(tmp_path):
+    for name, date, seconds in (
+        ("cuda-2026-02-01", "2026-02-01", 0.2),
+        ("cuda-2026-01-01", "2026-01-01", 0.1),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps(record(date, seconds)))
+    (tmp_path / "cpu-2026-01-01.json").write_text(json.dumps(record("2026-01-01", 0.3)))
+    (tmp_path / "ablate_latents.json").write_text("[]")
+    runs = recorded_runs(tmp_path, "cuda")
+    assert [run.seconds("embedded", "optimize()") for run in runs] == [0.1, 0.2]
+    assert (
+        runs[0].device == "NVIDIA X"
+        and runs[0].date == "2026-01-01"
+        and runs[0].file == "cuda-2026-01-01.json"
+    )
+    assert runs[0].seconds("embedded", "optimize()", "bf16") is None
+    assert runs[0].seconds("full size", "optimize()") is None
+
+
+def test_no_folder_no_runs(tmp_path):
+    assert recorded_runs(tmp_path / "nowhere", "cuda") == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"machine": {}, "rows": []}', '{"machine": 1, "rows": 2}'])
+def test_another_file_is_named(tmp_path, text):
+    (tmp_path / "cuda-x.json").write_text(text)
+    with pytest.raises(InputError, match=r"cuda-x\.json is not a record"):
+        recorded_runs(tmp_path, "cuda")
+    (tmp_path / "cuda-x.json").write_text('{"machine": {"date": "", "device": ""}, "rows": [{}]}')
+    with pytest.raises(InputError, match=r"cuda-x\.json is not a record"):
+        recorded_runs(tmp_path, "cuda")

@@ -1,0 +1,325 @@
+"""Fine-tuning: learns, goes on exactly, survives being killed, and refuses bad data before it writes."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM
+from perceiver_edu.errors import InputError
+from perceiver_edu.pretrained import save_pretrained
+from perceiver_edu.training import finetune as trainer
+from perceiver_edu.training.classify import Task, load_classifier
+from perceiver_edu.training.finetune import finetune
+from perceiver_edu.training.labelled import Column, read_labelled
+from perceiver_edu.training.plan import Plan
+from perceiver_edu.training.seeds import finetune_seeds
+from perceiver_edu.training.tasks import Encoded, split_off, tasks_of
+
+CONFIG = PerceiverIOConfig(
+    max_position_embeddings=40,
+    d_model=8,
+    num_latents=3,
+    d_latents=12,
+    num_self_attends_per_block=1,
+    num_self_attention_heads=2,
+    num_cross_attention_heads=2,
+    qk_channels=None,
+    v_channels=None,
+    cross_attention_shape_for_attention="q",
+    attention_probs_dropout_prob=0.1,
+    initializer_range=0.3,
+)
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+COMMAND = [sys.executable, "-m", "perceiver_edu.cli", "finetune"]
+RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """So that sums are added up in the same order, also on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    save_pretrained(PerceiverIOForMaskedLM(CONFIG), folder)
+    return str(folder)
+
+
+def rows(number=60):
+    """Texts of one letter: which letter is the topic, how many are the length; two tags."""
+    made = []
+    for i in range(number):
+        letter, length = "xoz"[i % 3], 4 + i % 17
+        tags = [tag for tag, there in (("long", length > 12), ("x", letter == "x")) if there]
+        made.append({"text": letter * length, "topic": letter, "length": length / 10, "tags": tags})
+    return made
+
+
+def write_csv(path, table):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, table[0])
+        writer.writeheader()
+        writer.writerows(
+            {k: "|".join(v) if isinstance(v, list) else v for k, v in row.items()} for row in table
+        )
+    return path
+
+
+def write_json(path, table):
+    path.write_text("".join(json.dumps(row) + "\n" for row in table), "utf-8")
+    return path
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write_csv(tmp_path / "data.csv", rows())
+
+
+def read(file, *columns):
+    return read_labelled(file, ["text"], [Column(*column.split(":")) for column in columns or ["topic"]])
+
+
+def halves(data):
+    return data.take(list(range(0, len(data), 2))), data.take(list(range(1, len(data), 2)))
+
+
+def plan(weights, **changes):
+    return Plan(**({"weights": weights, "epochs": 3, "batch_size": 8, "learning_rate": 0.02} | changes))
+
+
+def log_rows(folder):
+    with open(folder / "log.csv", newline="") as table:
+        return [{k: v for k, v in row.items() if k != "texts_per_second"} for row in csv.DictReader(table)]
+
+
+def assert_same_run(one, other):
+    tensors = [load_file(folder / "model" / "model.safetensors") for folder in (one, other)]
+    for name in tensors[0]:
+        assert torch.equal(tensors[0][name], tensors[1][name]), name
+    assert log_rows(one) == log_rows(other)
+    assert (one / "results.json").read_bytes() == (other / "results.json").read_bytes()
+
+
+# ---------------------------------------------------------------- learning
+
+
+def test_a_classifier_learns_and_transformers_gives_the_same_answers(file, weights, tmp_path):
+    from transformers import AutoTokenizer, PerceiverForSequenceClassification
+
+    training, validation = halves(read(file))
+    out = tmp_path / "run"
+    results = finetune(training, validation, out, plan(weights, epochs=12), test=validation, progress=False)
+    assert results["score"] >= 0.9 > 0.5 > results["most_common"]["topic"]
+    assert results["test"]["scores"] == results["validation"]["scores"]  # the very same texts
+    theirs = PerceiverForSequenceClassification.from_pretrained(out / "model").eval()
+    inputs = AutoTokenizer.from_pretrained(out / "model")(validation.texts, padding=True, return_tensors="pt")
+    answers = theirs(**inputs).logits.argmax(-1).tolist()
+    right = [theirs.config.id2label[a] == t for a, t in zip(answers, validation.values["topic"], strict=True)]
+    assert sum(right) / len(right) == pytest.approx(results["score"])
+    with open(out / "confusion-topic.csv", newline="") as table:
+        counts = [list(map(int, row[1:])) for row in list(csv.reader(table))[1:]]
+    assert sum(map(sum, counts)) == len(validation) and sum(counts[i][i] for i in range(3)) == sum(right)
+    assert all((out / name).stat().st_size > 5000 for name in ("curves.png", "confusion-topic.png"))
+    assert not list(out.glob("checkpoint-*"))
+
+
+def test_three_kinds_of_task_at_once_a_query_for_each(tmp_path, weights):
+    table = rows()
+    for number, row in enumerate(table):
+        if number % 4 == 0:
+            row["topic"] = None  # this row says nothing about this one
+    data = read(write_json(tmp_path / "data.jsonl", table), "topic", "tags:multi", "length:regression")
+    assert [(task.name, task.kind, len(task.labels)) for task in tasks_of(data)] == [
+        ("topic", "single", 3), ("tags", "multi", 2), ("length", "regression", 1)]  # fmt: skip
+    results = finetune(*halves(data), tmp_path / "run", plan(weights, epochs=15), progress=False)
+    scores = results["validation"]["scores"]
+    assert (
+        scores["topic"]["accuracy"] > 0.7 and scores["tags"]["f1"] > 0.6 and scores["length"]["pearson"] > 0.5
+    )
+    mean = (scores["topic"]["accuracy"] + scores["tags"]["f1"] + scores["length"]["pearson"]) / 3
+    assert results["score"] == pytest.approx(mean)
+    for name in ("topic", "tags", "length"):
+        assert load_classifier(tmp_path / "run" / "model" / name).tasks[0].name == name
+
+
+def test_frozen_leaves_the_trunk_as_it_was(file, weights, tmp_path):
+    finetune(*halves(read(file)), tmp_path / "run", plan(weights, freeze=True), progress=False)
+    before = load_file(Path(weights) / "model.safetensors")
+    after = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    same = {name for name in after if name in before and torch.equal(before[name], after[name])}
+    trunk = {name for name in before if "decoder" not in name}
+    assert same == trunk and len(trunk) > 20
+
+
+def test_micro_batches_make_the_same_gradient(file, weights, tmp_path):
+    seen = {}
+    for micro in (None, 2):
+        out = tmp_path / str(micro)
+        finetune(*halves(read(file)), out, plan(weights, epochs=1), micro_batch_size=micro, log_every=1,
+                 progress=False)  # fmt: skip
+        seen[micro] = [float(row["loss"]) for row in log_rows(out)]
+    # dropout differs, so only the first loss is nearly the same, and all are alike
+    assert seen[None] == pytest.approx(seen[2], rel=0.2) and seen[None] != seen[2]
+
+
+def test_early_stopping_keeps_the_best_epoch(file, weights, tmp_path):
+    results = finetune(
+        *halves(read(file)), tmp_path / "run", plan(weights, epochs=30, patience=2), progress=False
+    )
+    epochs = [row for row in log_rows(tmp_path / "run") if row["score"]]
+    best = max(epochs, key=lambda row: float(row["score"]))  # the first of equals
+    assert float(best["score"]) == results["score"] and int(best["step"]) == results["best_step"]
+    assert epochs.index(best) == len(epochs) - 3 and results["best_step"] < results["steps"]
+
+
+def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
+    data = read(file)
+
+    def splits(seed):
+        return (*split_off(data, 0.2, lambda n: torch.randperm(n).tolist()), None)
+
+    summary = finetune_seeds(splits, tmp_path / "run", plan(weights, epochs=1), [0, 1, 2], progress=False)
+    scores = [
+        json.loads((tmp_path / "run" / f"seed-{s}" / "results.json").read_text())["score"] for s in range(3)
+    ]
+    assert summary["score"]["mean"] == pytest.approx(sum(scores) / 3)
+    mean = sum(scores) / 3
+    assert summary["score"]["spread"] == pytest.approx((sum((s - mean) ** 2 for s in scores) / 2) ** 0.5)
+    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
+    with pytest.raises(InputError, match="seeds must be different"):
+        finetune_seeds(splits, tmp_path / "again", plan(weights), [1, 1])
+
+
+def test_bf16_learns_too(file, weights, tmp_path):
+    results = finetune(
+        *halves(read(file)), tmp_path / "run", plan(weights, epochs=12), precision="bf16", progress=False
+    )
+    assert results["score"] >= 0.8
+    dtypes = {t.dtype for t in load_file(tmp_path / "run" / "model" / "model.safetensors").values()}
+    assert dtypes == {torch.float32}
+
+
+def test_long_texts_are_cut_and_counted(weights):
+    data = read_labelled_rows([("a" * 100, "x"), ("b", "y")])
+    encoded = Encoded(data, [Task("topic", ("x", "y"))], 40)
+    assert encoded.cut == 1 and [len(row) for row in encoded.rows] == [40, 3]
+    assert encoded.rows[0][-1] == ByteTokenizer.SEP
+
+
+def read_labelled_rows(pairs):
+    from perceiver_edu.training.labelled import collect
+
+    table = [(f"line {n}", {"text": text, "topic": topic}) for n, (text, topic) in enumerate(pairs, 2)]
+    return collect("here", table, ["text"], [Column("topic")])
+
+
+# ---------------------------------------------------------------- going on
+
+
+@pytest.mark.parametrize("at", [0, 3, 5, 11])
+def test_a_run_that_was_cut_off_goes_on_exactly(file, weights, tmp_path, monkeypatch, at):
+    data, one, other = halves(read(file)), tmp_path / "one", tmp_path / "other"
+    finetune(*data, one, plan(weights), save_every=2, log_every=3, progress=False)
+    original = trainer.train_step
+
+    def step(*arguments):
+        if arguments[6] == at:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "train_step", step)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(*data, other, plan(weights), save_every=2, log_every=3, progress=False)
+    assert not (other / "results.json").exists()
+    with pytest.raises(InputError, match="already holds a run" if at >= 2 else "holds a run"):
+        finetune(*data, other, plan(weights), progress=False)
+    torch.rand(at + 1)  # what else was drawn does not matter
+    finetune(*data, other, plan(weights), save_every=2, log_every=3, resume=True, progress=False)
+    assert_same_run(one, other)
+    again = finetune(*data, other, plan(weights), resume=True, progress=False)  # finished: nothing to do
+    assert again == json.loads((other / "results.json").read_text())
+    with pytest.raises(InputError, match="another plan"):
+        finetune(*data, other, plan(weights, learning_rate=0.1), resume=True, progress=False)
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_same_numbers(file, weights, tmp_path):
+    def command(out):
+        return [*COMMAND, str(file), "-o", str(out), "--label", "topic", "-w", weights, "--epochs", "30",
+                "--batch-size", "8", "--learning-rate", "0.02", "--save-every", "3", "--resume"]  # fmt: skip
+
+    quiet = dict(env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen(command(tmp_path / "killed"), **quiet)
+    deadline = time.time() + 60
+    while not list(tmp_path.glob("killed/seed-0/checkpoint-*")) and time.time() < deadline:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert list(tmp_path.glob("killed/seed-0/checkpoint-*"))
+    assert not (tmp_path / "killed/seed-0/results.json").exists()
+    for name in ("killed", "whole"):
+        subprocess.run(command(tmp_path / name), check=True, **quiet)
+    assert_same_run(tmp_path / "killed" / "seed-0", tmp_path / "whole" / "seed-0")
+
+
+@pytest.mark.slow
+def test_two_processes_do_the_work_of_one_and_go_on_as_one(file, weights, tmp_path):
+    """Without dropout: the same losses and scores, also where two processes began and one went on."""
+    folder = tmp_path / "weights"
+    shutil.copytree(weights, folder)
+    config = json.loads((folder / "config.json").read_text()) | {"attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    quiet = dict(env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def command(launcher, name):
+        options = "--label topic --epochs 20 --batch-size 8 --learning-rate 0.003 --save-every 2 --resume"
+        command = [*launcher, "-m", "perceiver_edu.cli", "finetune", str(file), "-w", str(folder)]
+        return [*command, *options.split(), "-o", str(tmp_path / name)]
+
+    subprocess.run(command([sys.executable], "one"), check=True, **quiet)
+    subprocess.run(command(RANKS, "two"), check=True, **quiet)
+    both = subprocess.Popen(command(RANKS, "cut"), start_new_session=True, **quiet)
+    deadline = time.time() + 90
+    while not list(tmp_path.glob("cut/seed-0/checkpoint-*")) and time.time() < deadline:
+        time.sleep(0.01)
+    os.killpg(both.pid, signal.SIGKILL)  # torchrun and ...
+    both.wait()
+    [step] = [int(path.name.rpartition("-")[2]) for path in tmp_path.glob("cut/seed-0/checkpoint-*")]
+    deadline = time.time() + 60  # ... the processes that it started, each in a session of its own
+    while time.time() < deadline:
+        done = subprocess.run(command([sys.executable], "cut"), **quiet)
+        if done.returncode == 0:
+            break
+        time.sleep(0.5)  # "another process is training"
+    assert 0 < step < 140
+
+    results = [
+        json.loads((tmp_path / name / "seed-0/results.json").read_text()) for name in ("one", "two", "cut")
+    ]
+    for other in ("two", "cut"):
+        pairs = list(
+            zip(log_rows(tmp_path / "one/seed-0"), log_rows(tmp_path / f"{other}/seed-0"), strict=True)
+        )
+        for one, two in pairs[:10]:
+            assert float(one["loss"]) == pytest.approx(float(two["loss"]), abs=2e-3)
+        assert [one["step"] for one, _ in pairs] == [two["step"] for _, two in pairs]
+    for result in results[1:]:
+        assert result["validation"]["texts"] == 6
+        assert result["validation"]["loss"] == pytest.approx(results[0]["validation"]["loss"], abs=0.05)

@@ -1,0 +1,235 @@
+"""Labelled texts: what is read, and what is refused with file and line before anything is written."""
+
+import json
+
+import pytest
+import torch
+from test_finetune import CONFIG, rows, write_csv, write_json
+
+from perceiver_edu import PerceiverIOForMaskedLM, cli
+from perceiver_edu.errors import InputError
+from perceiver_edu.pretrained import save_pretrained
+from perceiver_edu.training import glue
+from perceiver_edu.training.glue import GLUE, load_split, load_task
+from perceiver_edu.training.labelled import LONGEST_LINE, Column, read_labelled
+from perceiver_edu.training.tasks import encode_labels, split_off, tasks_of
+
+TOPIC = [Column("topic")]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    save_pretrained(PerceiverIOForMaskedLM(CONFIG), folder)
+    return str(folder)
+
+
+def run(capsys, *arguments):
+    """-> exit code, stdout, stderr."""
+    with pytest.raises(SystemExit) as exit:
+        cli.main(["finetune", *map(str, arguments)])
+    return exit.value.code or 0, *capsys.readouterr()
+
+
+def test_csv_tsv_and_json_lines_say_the_same(tmp_path):
+    table = rows(9)
+    table[2]["text"] = 'a "quoted", text\nover two lines, é'
+    columns = [Column("topic"), Column("tags", "multi"), Column("length", "regression")]
+    one = read_labelled(write_csv(tmp_path / "a.csv", table), ["text"], columns)
+    two = read_labelled(write_json(tmp_path / "a.jsonl", table), ["text"], columns)
+    assert one.texts == two.texts == [row["text"] for row in table]
+    assert one.values == two.values and one.values["tags"][0] == table[0]["tags"]
+    assert one.lines[1:5] == ["line 3", "line 4", "line 6", "line 7"]  # of the file, not of the table
+    (tmp_path / "a.tsv").write_text("\ufefftext\ttopic\nab\tx\ncd\ty\n", "utf-8")  # with a mark at its start
+    assert read_labelled(tmp_path / "a.tsv", ["text"], TOPIC).values == {"topic": ["x", "y"]}
+
+
+def test_several_text_columns_are_joined_as_hugging_face_joins_pairs(tmp_path):
+    from transformers import PerceiverTokenizer
+
+    from perceiver_edu import ByteTokenizer
+
+    path = write_json(tmp_path / "a.jsonl", [{"a": "one", "b": "two", "topic": t} for t in "xy"])
+    [text, _] = read_labelled(path, ["a", "b"], TOPIC).texts
+    assert ByteTokenizer().encode(text) == PerceiverTokenizer()("one", "two")["input_ids"]
+
+
+GOOD = b"text,topic\nab,x\ncd,y\n"
+BAD = {  # name of the file, what is in it, what the error must say
+    "missing column": ("a.csv", b"text,kind\nab,x\n", "line 2: no column 'topic'; there is text, kind"),
+    "empty file": ("a.csv", b"", "a.csv, line 1: there is no labelled text"),
+    "header only": ("a.csv", b"text,topic\n", "a.csv, line 1: there is no labelled text"),
+    "one class": ("a.csv", b"text,topic\nab,x\ncd,x\n", "a.csv, line 2 to line 3: 'topic' has only 'x'"),
+    "not UTF-8": ("a.csv", GOOD + b"caf\xe9,x\n", "a.csv, line 4: not UTF-8: byte 4 of the line is 0xe9"),
+    "10 MB": ("a.csv", GOOD + b"a" * 10_000_000 + b",x\n", f"line 4: longer than {LONGEST_LINE:,} bytes"),
+    "long cell": ("a.csv", GOOD + b"a" * 200_000 + b",x\n", "a.csv, line 4: field larger than"),
+    "open quote": ("a.csv", GOOD + b'"ab,x\ncd,y\n', "a.csv, line 4: unexpected end"),
+    "too few cells": ("a.csv", GOOD + b"ab\n", "a.csv, line 4: 1 cells, but 2 columns"),
+    "no label": ("a.csv", GOOD + b"ab,\n", "a.csv, line 4: 'topic' is empty"),
+    "no text": ("a.csv", GOOD + b" ,x\n", "a.csv, line 4: 'text' is empty"),
+    "twice": ("a.csv", b"text,topic,text\na,b,c\n", "a.csv, line 1: two columns have the same name"),
+    "no JSON": ("a.jsonl", b'{"text": "a", "topic": "x"}\n{text}\n', "a.jsonl, line 2: not valid JSON"),
+    "no object": ("a.jsonl", b"[1]\n", "a.jsonl, line 1: one JSON object a line is expected"),
+    "a number": ("a.jsonl", b'{"text": 3, "topic": "x"}\n', "a.jsonl, line 1: 'text' is no text"),
+    "a list": ("a.jsonl", b'{"text": "a", "topic": ["x"]}\n', "a.jsonl, line 1: 'topic' should be one label"),
+    "json, empty": ("a.jsonl", b"\n\n", "a.jsonl, line 1: there is no labelled text"),
+    "json, 10 MB": ("a.jsonl", b'{"text": "' + b"a" * 10_000_000 + b'"}\n', "a.jsonl, line 1: longer than"),
+    "ending": ("a.xlsx", b"PK", "a.xlsx: labelled text is a file that ends in .csv"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_data_is_one_error_and_leaves_nothing(tmp_path, capsys, weights, what):
+    name, content, words = BAD[what]
+    (tmp_path / name).write_bytes(content)
+    out = tmp_path / "out"
+    code, stdout, stderr = run(capsys, tmp_path / name, "-o", out, "--label", "topic", "-w", weights)
+    assert code == 2 and not stdout and len(stderr.strip().splitlines()) == 1
+    assert words in stderr
+    assert not out.exists() and [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("option", ["--validation", "--test"])
+def test_a_label_that_training_does_not_have_is_an_error(tmp_path, capsys, weights, option):
+    (tmp_path / "a.csv").write_bytes(GOOD)
+    (tmp_path / "b.csv").write_bytes(GOOD + b"ef,z\n")
+    code, _, stderr = run(capsys, tmp_path / "a.csv", option, tmp_path / "b.csv", "-o", tmp_path / "out",
+                          "--label", "topic", "-w", weights)  # fmt: skip
+    assert code == 2 and len(stderr.strip().splitlines()) == 1
+    assert "b.csv, line 4: label 'z' of 'topic' does not occur in training; there is 'x', 'y'" in stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--epochs", "0"], "epochs must be between"),
+        (["--learning-rate", "-1"], "learning_rate must be more than 0"),
+        (["--patience", "0"], "patience must be at least 1"),
+        (["--seeds", "0"], "--seeds must be at least 1"),
+        (["--batch-size", "3", "--micro-batch-size", "2"], "must divide by"),
+        (["--label", "topic", "--label", "topic"], "names a column twice"),
+        (
+            ["--label", "length:regression", "--label", "topic:multi", "--text", "nothing"],
+            "no column 'nothing'",
+        ),
+        (["--label", "text:regression"], "'text' should be a number, got"),
+        (["-w", "nowhere"], "no weights 'nowhere'"),
+        (["--precision", "fp8"], "no precision 'fp8'"),
+        (["--validation", "none.csv"], "none.csv: cannot be read: No such file"),
+    ],
+)
+def test_options_that_cannot_work_are_named_before_anything_is_written(
+    tmp_path, capsys, weights, arguments, words
+):
+    path = write_csv(tmp_path / "a.csv", rows())
+    given = ["-w", weights, *([] if "--label" in arguments else ["--label", "topic"]), *arguments]
+    code, _, stderr = run(capsys, path, "-o", tmp_path / "out", *given)
+    assert code == 2 and words in stderr and len(stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_texts_that_are_too_long_are_cut_and_the_command_says_so(tmp_path, capsys, weights):
+    path = write_csv(tmp_path / "a.csv", [*rows(59), rows(1)[0] | {"text": "x" * 99}])
+    code, stdout, _ = run(
+        capsys, path, "-o", tmp_path / "out", "--label", "topic", "-w", weights, "--epochs", "1"
+    )
+    assert code == 0 and "1 texts are too long for this model" in stdout
+
+
+def test_splitting_off_keeps_the_classes_and_loses_nothing(tmp_path):
+    data = read_labelled(write_csv(tmp_path / "a.csv", rows(60)), ["text"], TOPIC)
+    training, held_out = split_off(data, 0.1, lambda n: torch.randperm(n).tolist())
+    assert sorted(training.lines + held_out.lines) == sorted(data.lines)
+    assert sorted(held_out.values["topic"]) == ["o", "o", "x", "x", "z", "z"]
+    with pytest.raises(InputError, match="too few rows"):
+        split_off(data.take([0, 1, 2]), 0.1, lambda n: list(range(n)))
+
+
+def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):
+    path = write_csv(tmp_path / "a.csv", rows())
+    options = ("--label", "topic", "-w", weights, "--epochs", "1")
+    code, stdout, _ = run(capsys, path, "-o", tmp_path / "out", *options, "--seeds", "2", "--test", path)
+    assert code == 0 and "test  topic  accuracy: " in stdout and "±" in stdout
+    assert "always the commonest label of training  topic  accuracy: 33.3" in stdout and "cut" not in stdout
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"seed-0", "seed-1", "summary.json"}
+    code, stdout, stderr = run(capsys, path, "-o", tmp_path / "more", *options, "--json")
+    assert code == 0 and not stderr
+    assert json.loads(stdout) == json.loads((tmp_path / "more" / "summary.json").read_text())
+
+
+# ---------------------------------------------------------------- the datasets library
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A folder that `datasets` opens as it opens nyu-mll/glue: the same configurations, columns and types."""
+    import datasets
+
+    classes = {"sst2": ["negative", "positive"], "mrpc": ["not_equivalent", "equivalent"],
+               "mnli": ["entailment", "neutral", "contradiction"]}  # fmt: skip
+    folder, configs = tmp_path / "glue", []
+    for name, task in GLUE.items():
+        labels = classes.get(name, ["no", "yes"])
+        label = datasets.Value("float32") if name == "stsb" else datasets.ClassLabel(names=labels)
+        features = datasets.Features({c: datasets.Value("string") for c in task.text} | {
+            "label": label, "idx": datasets.Value("int32")})  # fmt: skip
+        files = []
+        for split, size in (("train", 24), (task.validation, 12), ("test", 3)):
+            kinds = [i % len(labels) for i in range(size)]
+            table = {c: ["ab"[k % 2] * (3 + i % 4) for i, k in enumerate(kinds)] for c in task.text}
+            table["label"] = (
+                [-1] * size if split == "test" else [float(k) for k in kinds] if name == "stsb" else kinds
+            )
+            table["idx"] = list(range(size))
+            path = folder / name / f"{split}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            datasets.Dataset.from_dict(table, features=features).to_parquet(path)
+            files.append(f"  - split: {split}\n    path: {name}/{split}.parquet")
+        configs.append(f"- config_name: {name}\n  data_files:\n" + "\n".join(files))
+    (folder / "README.md").write_text("---\nconfigs:\n" + "\n".join(configs) + "\n---\n")
+    monkeypatch.setattr(glue, "REPOSITORY", str(folder))
+    return folder
+
+
+def test_all_of_glue_by_its_name_with_the_average_beside_the_cards(stand_in, tmp_path, capsys, weights):
+    code, stdout, _ = run(
+        capsys, "glue", "-o", tmp_path / "out", "-w", weights, "--epochs", "1", "--seeds", "2"
+    )
+    assert code == 0
+    lines = {line.split()[0]: line for line in stdout.splitlines()}
+    assert set(GLUE) <= set(lines) and "±" in lines["average"]
+    assert "81.8" in lines["deepmind/language-perceiver,"]
+    means = []
+    for name, task in GLUE.items():
+        runs = [json.loads((tmp_path / f"out/{name}/seed-{s}/results.json").read_text()) for s in (0, 1)]
+        for one in runs:
+            scores = one["validation"]["scores"]["label"]
+            assert one["score"] == pytest.approx(sum(scores[m] for m in task.metrics) / len(task.metrics))
+        means.append(sum(one["score"] for one in runs) / 2)
+    assert f"{100 * sum(means) / len(means):.1f}" in lines["average"]
+
+
+def test_one_task_and_its_labels_by_name(stand_in):
+    training, validation = load_task("mrpc")
+    assert tasks_of(training)[0].labels == ("not_equivalent", "equivalent")  # in the order of the source
+    assert training.texts[0] == "aaa[SEP]aaa" and len(validation) == 12
+    encode_labels(validation, tasks_of(training))
+
+
+def test_any_dataset_by_its_name_and_splits(stand_in, tmp_path, capsys, weights):
+    options = ("--text", "sentence", "--validation", "validation", "-w", weights, "--epochs", "1")
+    code, stdout, _ = run(capsys, f"{stand_in}:sst2", "-o", tmp_path / "out", *options)
+    assert code == 0 and "validation  label  accuracy" in stdout
+
+
+def test_secret_labels_and_missing_names_are_errors(stand_in, capsys, tmp_path, weights, monkeypatch):
+    with pytest.raises(InputError, match=r"glue sst2 test, row 0: label -1 is not known"):
+        load_split(str(stand_in), "sst2", "test", ("sentence",), [Column("label")])
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, _, stderr = run(capsys, tmp_path / "nowhere", "-o", tmp_path / "out", "-w", weights)
+    assert code == 2 and "cannot be had" in stderr and len(stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+    code, _, stderr = run(capsys, "sst2", "--text", "x", "-o", tmp_path / "out", "-w", weights)
+    assert code == 2 and "its own columns" in stderr
