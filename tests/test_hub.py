@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from conftest import tiny_hf_model
 from hub import serve
 from safetensors.torch import load_file
+from tiny import tiny_hf_model
 
 from perceiver_edu import from_huggingface, save_pretrained
 

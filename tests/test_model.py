@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import TINY
+from tiny import TINY
 
 from perceiver_edu import ByteTokenizer, InputError, PerceiverIOConfig, PerceiverIOForMaskedLM
 from perceiver_edu.instruments import record

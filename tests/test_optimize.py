@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import tiny_hf_model
+from tiny import tiny_hf_model
 
 from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
 from perceiver_edu.optimize import PackedLinear, optimize

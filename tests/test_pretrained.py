@@ -3,8 +3,8 @@ import os
 
 import pytest
 import torch
-from conftest import tiny_hf_model
 from safetensors.torch import load_file, save_file
+from tiny import tiny_hf_model
 
 from perceiver_edu import (
     InputError,

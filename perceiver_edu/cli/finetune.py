@@ -76,11 +76,12 @@ def finetune(
 
     \b
     Examples:
-      perceiver-edu finetune reviews.csv -o runs/reviews --label sentiment
-      perceiver-edu finetune mail.jsonl -o runs/mail --text subject --text body --seeds 3
-      perceiver-edu finetune posts.csv -o runs/posts --label topic --label stars:regression
+      perceiver-edu finetune reviews.csv -o runs/reviews --label mood --seeds 3
+      perceiver-edu finetune mail.jsonl -o runs/mail --text subject --text body
+      perceiver-edu finetune posts.csv -o posts --label topic --label stars:regression
       perceiver-edu finetune sst2 -o runs/sst2 --freeze
-      perceiver-edu finetune glue -o runs/glue --weights deepmind/language-perceiver --learning-rate 2e-5
+      perceiver-edu finetune glue -o runs/glue -w deepmind/language-perceiver \\
+          --learning-rate 2e-5
     """
     from perceiver_edu.pretrained import weights_name
     from perceiver_edu.training.glue import GLUE, PAPER_AVERAGE, finetune_glue
@@ -190,6 +191,10 @@ def percent(score: dict) -> str:
 
 
 def finish(output: Path, values: dict, lines: list[str], as_json: bool) -> None:
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
     if os.environ.get("RANK", "0") != "0":  # of the processes that torchrun started, one speaks
         return
     if as_json:

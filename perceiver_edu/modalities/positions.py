@@ -29,7 +29,7 @@ def point_positions(points, grid):
 
 
 class FourierPositions(nn.Module):
-    """Fixed features of a coordinate p in [-1, 1] (Perceiver IO, appendix D): nothing is learned.
+    """Fixed features of a coordinate p in [-1, 1] (Jaegle et al. 2021): nothing is learned.
 
         p,  sin(π f_k p),  cos(π f_k p)   for num_bands frequencies f_k from 1 to resolution / 2, per axis
 

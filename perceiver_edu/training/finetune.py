@@ -142,8 +142,8 @@ def finetune(
                 "cut": sets[name].cut,
             }
         results["training"] = {"texts": len(training), "cut": sets["training"].cut}
-        if main:  # of the last of the sets: test, or else validation
-            results["most_common"] = most_common(tasks, sets["training"], sets[name])
+        results["most_common"] = most_common(tasks, sets["training"], sets[name])  # test, or validation
+        if main:
             write_pictures(folder, tasks, answers, sets[name])
             several = len(tasks) > 1
             for task in tasks:
@@ -152,8 +152,7 @@ def finetune(
             write_whole(finished, to_json(results))
             for checkpoint in checkpoints(folder):
                 shutil.rmtree(checkpoint)
-        accelerator.wait_for_everyone()
-    accelerator.end_training()
+        accelerator.wait_for_everyone()  # and the processes stay together: another seed may follow
     return results
 
 

@@ -285,7 +285,7 @@ def test_06_cost_sliders(lab_page, looks):
         while view.state[name] != wanted:
             view.press(key, handle)
         is_the_librarys()
-    for _ in range(9):
+    for _ in range(7):
         view.press("ArrowLeft", view.handles("O")[0])
     is_the_librarys()
     view.click_track("M", 0.5)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import tiny_hf_model
+from tiny import tiny_hf_model
 from torch import nn
 
 from perceiver_edu import InputError, fill_mask, from_huggingface, load_pretrained

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import TINY
+from tiny import TINY
 from torch.utils.flop_counter import FlopCounterMode
 
 from perceiver_edu import PerceiverIOConfig, PerceiverIOForMaskedLM

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import tiny_hf_model
+from tiny import tiny_hf_model
 
 from perceiver_edu import InputError, from_huggingface, load_pretrained
 from perceiver_edu.instruments import compare_parts, compare_stages, golden_check, huggingface_twin, ledger

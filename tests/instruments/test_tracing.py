@@ -1,5 +1,5 @@
 import pytest
-from conftest import tiny_hf_model
+from tiny import tiny_hf_model
 
 from perceiver_edu import InputError, from_huggingface
 from perceiver_edu.instruments import record

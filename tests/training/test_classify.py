@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import TEXTS, TINY
+from tiny import TEXTS, TINY
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM, load_pretrained
 from perceiver_edu.errors import InputError

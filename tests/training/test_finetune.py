@@ -295,6 +295,8 @@ def test_two_processes_do_the_work_of_one_and_go_on_as_one(file, weights, tmp_pa
 
     subprocess.run(command([sys.executable], "one"), check=True, **quiet)
     subprocess.run(command(RANKS, "two"), check=True, **quiet)
+    subprocess.run([*command(RANKS, "seeds"), "--seeds", "2", "--epochs", "1"], check=True, **quiet)
+    assert len(json.loads((tmp_path / "seeds" / "summary.json").read_text())["scores"]) == 2
     both = subprocess.Popen(command(RANKS, "cut"), start_new_session=True, **quiet)
     deadline = time.time() + 90
     while not list(tmp_path.glob("cut/seed-0/checkpoint-*")) and time.time() < deadline:

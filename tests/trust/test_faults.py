@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import tiny_hf_model
 from hub import serve
+from tiny import tiny_hf_model
 
 from perceiver_edu import InputError, from_huggingface, load_pretrained, save_pretrained
 from perceiver_edu.course.progress import mark_done, read_progress

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import tiny_hf_model
+from tiny import tiny_hf_model
 
 from perceiver_edu import from_huggingface, save_pretrained
 

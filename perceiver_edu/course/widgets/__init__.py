@@ -3,15 +3,18 @@
 from perceiver_edu.course.widgets.base import Experiment
 from perceiver_edu.course.widgets.bugs import plant_a_bug
 from perceiver_edu.course.widgets.costs import cost_sliders
+from perceiver_edu.course.widgets.export import Export
 from perceiver_edu.course.widgets.heads import pick_a_head
 from perceiver_edu.course.widgets.hole import mask_a_span
 from perceiver_edu.course.widgets.layers import stop_and_ablate
 from perceiver_edu.course.widgets.modalities import drop_a_sense, fourier_bands, shuffle_pixels
 from perceiver_edu.course.widgets.packing import join_documents
+from perceiver_edu.course.widgets.playground import playground
 from perceiver_edu.course.widgets.queries import query_lab
 
 __all__ = [
     "Experiment",
+    "Export",
     "cost_sliders",
     "drop_a_sense",
     "fourier_bands",
@@ -19,6 +22,7 @@ __all__ = [
     "mask_a_span",
     "pick_a_head",
     "plant_a_bug",
+    "playground",
     "query_lab",
     "shuffle_pixels",
     "stop_and_ablate",

@@ -95,6 +95,7 @@ def read_shuffled(models: dict, images, labels, digit: int, moved: int, together
 
 def draw_shuffled(figure, seen: Shuffled) -> str:
     left, ax = figure.subplots(ncols=2, width_ratios=(1, 2))
+    figure.subplots_adjust(0.02, 0.12, 0.98, 0.95, wspace=0.25)
     left.imshow(seen.image.numpy(), cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
     framed(left, "one image")
     for place, (name, (colour, hatch)) in enumerate(zip(seen.right, LOOKS, strict=True)):
@@ -102,7 +103,7 @@ def draw_shuffled(figure, seen: Shuffled) -> str:
         ax.text(place, seen.right[name] + 0.02, f"{seen.right[name]:.0%}", ha="center")
     ax.set_xticks(range(len(seen.right)), list(seen.right))
     ax.set(ylim=(0, 1.12), ylabel="right, held out")
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in seen.right.items())
+    shares = ", ".join(f"{name} ≈ {share:.0%}" for name, share in seen.right.items())
     return f"One image with its inputs exchanged, and bars: share of all held-out images right: {shares}."
 
 
@@ -142,6 +143,7 @@ class Sensed(NamedTuple):
 
 def draw_sensed(figure, seen: Sensed) -> str:
     picture, sound, ax = figure.subplots(ncols=3, width_ratios=(1, 1.4, 3))
+    figure.subplots_adjust(0.02, 0.18, 0.98, 0.9, wspace=0.25)
     if seen.image is not None:
         picture.imshow(seen.image.numpy(), cmap="Greys", interpolation="nearest")
     if seen.wave is not None:
@@ -154,8 +156,10 @@ def draw_sensed(figure, seen: Sensed) -> str:
     ax.set_xticks(range(10))
     ax.set(ylim=(0, 1.3), xlabel=f"digit (true: {seen.truth})", ylabel="probability")
     ax.legend(frameon=False, ncols=2, loc="upper center", fontsize=8)
-    guesses = ", ".join(f"{name} says {int(shares.argmax())}" for name, shares in seen.shares.items())
-    return f"The senses that are there, and a bar for each digit and model. True: {seen.truth}; {guesses}."
+    true = ", ".join(f"{name} ≈ {shares[seen.truth]:.0%}" for name, shares in seen.shares.items())
+    return (
+        f"The senses that are there, and a bar for each digit and model. For {seen.truth}, the truth: {true}."
+    )
 
 
 def tell_sensed(seen: Sensed) -> Report:

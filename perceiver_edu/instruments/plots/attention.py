@@ -59,7 +59,7 @@ def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int =
     signs = byte_labels(ids)
     for line in range(lines):
         row = "".join(signs[line * width : (line + 1) * width])
-        ax.text(-0.5, line, row, family="monospace", fontsize=size, va="center_baseline", ha="left")
+        ax.text(-0.5, line, row, family="monospace", fontsize=size, va="center_baseline", parse_math=False)
     ax.set_axis_off()
 
 

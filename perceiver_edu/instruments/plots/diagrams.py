@@ -8,6 +8,18 @@ from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, ST
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer
 
+ARRAYS = {  # each array of the figure, and the part of the model that puts it out
+    "inputs": "embedding",
+    "latents": "encoder",
+    "latents ": "processor",
+    "outputs": "decoder",
+    "logits": "mlm_head",
+    "queries": "queries",
+}
+SYMBOLS = {"ids": "B, M", "inputs": "B, M, C", "latents": "B, N, D", "latents ": "B, N, D"}
+SYMBOLS |= {"outputs": "B, O, E", "logits": "B, O, V", "queries": "1, O, E"}
+COLOURS = {"latents": LATENT, "latents ": LATENT, "outputs": OUTPUT, "logits": OUTPUT, "queries": OUTPUT}
+
 
 @torch.no_grad()
 def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None = None) -> dict[str, tuple]:
@@ -19,34 +31,44 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
     ids (1, M) int64, positions (O,) int64 or None -> {name of the array: its shape}, in the order of the
     figure.
     """
-    with record(model, ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]) as seen:
+    with record(model, ARRAYS.values()) as seen:
         model(ids, positions=positions)
-    shapes = {
-        "inputs": seen["embedding"],
-        "latents": seen["encoder"],
-        "latents ": seen["processor"],
-        "outputs": seen["decoder"],
-        "logits": seen["mlm_head"],
-        "queries": seen["queries"],
-    }
-    shapes = {name: tuple(calls[-1].shape) for name, calls in shapes.items()}
+    shapes = {name: tuple(seen[part][-1].shape) for name, part in ARRAYS.items()}
     shapes = {"ids": tuple(ids.shape)} | shapes
-    symbols = {"ids": "B, M", "inputs": "B, M, C", "latents": "B, N, D", "latents ": "B, N, D"}
-    symbols |= {"outputs": "B, O, E", "logits": "B, O, V", "queries": "1, O, E"}
-    colours = {"latents": LATENT, "latents ": LATENT, "outputs": OUTPUT, "logits": OUTPUT, "queries": OUTPUT}
+    stage_graph(ax, shapes, len(model.processor.self_attends) * model.processor.num_blocks)
 
     largest = max(size for shape in shapes.values() for size in shape[1:])
+    shown = ByteTokenizer().decode(ids[0, :56].tolist()).replace("\n", "⏎")
+    shown += "…" * (ids.shape[1] > 56)
+    ax.text(-0.6, 1.95, shown, fontsize=9, va="center", family="monospace", parse_math=False)
+    _arrow(ax, 0, 0, y0=1.75, y1=0.62 + 0.65 * (shapes["ids"][1] / largest) ** 0.5)
+    return shapes
+
+
+def stage_graph(
+    ax: Axes, shapes: dict[str, tuple], depth: int, notes: dict[str, str] | None = None, size: float = 9
+) -> None:
+    """The five stages and the arrays between them.
+
+    shapes: name of the array ("ids" and those of `ARRAYS`) -> its shape; depth: how many layers the processor
+    runs; notes: one more line below an array; size: of the letters, in points.
+    """
+    notes = notes or {}
+    largest = max(side for shape in shapes.values() for side in shape[1:])
 
     def array(name, x, y=0.0):
         shape = shapes[name]
         channels = shape[2] if len(shape) == 3 else 1
         height = max(0.12, 2.3 * (shape[1] / largest) ** 0.5)
         width = max(0.10, 0.95 * (channels / largest) ** 0.5)
-        colour = colours.get(name, INPUT)
+        colour = COLOURS.get(name, INPUT)
         ax.add_patch(Rectangle((x - width / 2, y - height / 2), width, height, fc=colour, ec=INK, lw=0.8))
-        label = f"{name.strip()}\n({symbols[name]})\n{' × '.join(map(str, shape))}"
-        ax.text(x, y - height / 2 - 0.12, label, ha="center", va="top", fontsize=9)
-        return height
+        label = f"{name.strip()}\n({SYMBOLS[name]})\n{' × '.join(map(str, shape))}"
+        label += f"\n{notes[name]}" if name in notes else ""
+        if name == "queries" and notes:  # beside it: below there is no room for one more line
+            ax.text(x + width / 2 + 0.15, y, label, ha="left", va="center", fontsize=size)
+        else:
+            ax.text(x, y - height / 2 - 0.12, label, ha="center", va="top", fontsize=size)
 
     def stage(name, note, x, y=0.0):
         ax.add_patch(
@@ -54,13 +76,9 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
                 (x - 0.5, y - 0.28), 1.0, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
             )
         )
-        ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=9, weight="bold")
-        ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=7.5)
+        ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size, weight="bold")
+        ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=size - 1.5)
 
-    def arrow(x0, x1, y0=0.0, y1=0.0):
-        ax.annotate("", (x1, y1), (x0, y0), arrowprops=dict(arrowstyle="->", color=INK, lw=1.1))
-
-    depth = len(model.processor.self_attends) * model.processor.num_blocks
     stages = [
         ("embedding", "byte + place"),
         ("encoder", "cross-attend"),
@@ -76,20 +94,17 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
             title, note = stages[number - 1]
             middle = (number - 0.5) * step
             stage(title, note, middle)
-            arrow(middle - step / 2 + 0.52, middle - 0.56)
-            arrow(middle + 0.56, middle + step / 2 - 0.52)
+            _arrow(ax, middle - step / 2 + 0.52, middle - 0.56)
+            _arrow(ax, middle + 0.56, middle + step / 2 - 0.52)
     array("queries", 3.5 * step, y=1.95)
-    arrow(3.5 * step, 3.5 * step, y0=0.78, y1=0.36)
-
-    shown = ByteTokenizer().decode(ids[0, :56].tolist()).replace("\n", "⏎")
-    ax.text(
-        -0.6, 1.95, f"{shown}{'…' if ids.shape[1] > 56 else ''}", fontsize=9, va="center", family="monospace"
-    )
-    arrow(0, 0, y0=1.75, y1=0.62 + 0.65 * (shapes["ids"][1] / largest) ** 0.5)
+    _arrow(ax, 3.5 * step, 3.5 * step, y0=0.78, y1=0.36)
     ax.set_xlim(-0.9, 5 * step + 0.9)
     ax.set_ylim(-1.9, 2.5)
     ax.set_axis_off()
-    return shapes
+
+
+def _arrow(ax: Axes, x0: float, x1: float, y0: float = 0.0, y1: float = 0.0) -> None:
+    ax.annotate("", (x1, y1), (x0, y0), arrowprops=dict(arrowstyle="->", color=INK, lw=1.1))
 
 
 def cross_attention(

@@ -24,6 +24,7 @@ def accuracy_by_labels(
             ax.plot([size] * len(values), values, ".", color=colour, ms=4)
     ax.axhline(chance, color="#999999", lw=1)
     ax.text(min(by_size), chance - 0.012, "chance", va="top", fontsize=8, color=INK)
+    ax.set_ylim(bottom=min(ax.get_ylim()[0], chance - 0.06))  # room for the word
     ax.set_xscale("log")
     ax.set_xticks(list(by_size), [str(size) for size in by_size])
     ax.minorticks_off()

@@ -10,6 +10,7 @@ from perceiver_edu.instruments.plots.attention import (
     attention_heads,
     attention_over_text,
     byte_labels,
+    text_shaded,
 )
 from perceiver_edu.instruments.plots.diagrams import cross_attention
 
@@ -62,3 +63,17 @@ def test_the_matrices_have_their_real_shapes(ax, model):
         "× 2 heads\n5 × 7",
     ):
         assert part in words
+
+
+def test_the_text_is_shaded_where_it_is_read():
+    ids = torch.tensor(ByteTokenizer().encode("a b" * 30))  # 92 ids: two lines of 64
+    weights = torch.zeros(len(ids))
+    weights[70] = 0.5
+    weights[3] = 0.25
+    ax = plt.figure(figsize=(8, 2)).subplots()
+    text_shaded(ax, ids, weights)
+    [image] = ax.get_images()
+    shades = image.get_array()
+    assert shades.shape == (2, 64) and shades[1, 70 - 64] == 1 and shades[0, 3] == 0.5
+    assert [len(line.get_text()) for line in ax.texts] == [64, 92 - 64]
+    assert ax.texts[0].get_text().startswith("□a␣ba␣b") and ax.texts[1].get_text().endswith("□")

@@ -1,0 +1,151 @@
+"""Notebook 10: runs of a model, whole and changed, and of other weights beside it. No widget in here."""
+
+from contextlib import ExitStack
+from functools import lru_cache
+from math import log
+from typing import NamedTuple
+
+import torch
+
+from perceiver_edu.course.widgets.bugs import untrained_like
+from perceiver_edu.course.widgets.heads import ENCODER_MAP
+from perceiver_edu.course.widgets.hole import hidden_part
+from perceiver_edu.course.widgets.layers import named as interval
+from perceiver_edu.errors import InputError
+from perceiver_edu.fill_mask import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
+from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents, stop_after
+from perceiver_edu.instruments.latents import depth
+from perceiver_edu.instruments.plots.diagrams import ARRAYS
+from perceiver_edu.instruments.tracing import record
+from perceiver_edu.pretrained import load_pretrained
+from perceiver_edu.tokenizer import ByteTokenizer
+
+UNTOUCHED, CHANGED, SECOND = "untouched", "changed", "second weights"
+NOTHING, HALF, UNTRAINED, NAMED = "nothing", "half its layers", "untrained", "named weights"
+
+
+class Change(NamedTuple):
+    """What is taken out of the processor. A pair is from, up to but not including; equal: none."""
+
+    k: int  # layers that run
+    zeroed: tuple[int, int] = (0, 0)  # latents, right after the encoder
+    layer: int = 0
+    silenced: tuple[int, int] = (0, 0)  # heads of that layer
+
+
+class Run(NamedTuple):
+    """What one run of a model makes of a text with a hole."""
+
+    ids: torch.Tensor  # (M,) with [MASK] in the hole
+    shapes: dict[str, tuple]  # of "ids" and each of `ARRAYS`
+    lengths: dict[str, float]  # of each of `ARRAYS`: the mean Euclidean length of its rows
+    bits: float  # for each hidden byte
+    fillings: list[Filling]
+    weights: torch.Tensor  # (heads, N, M) the encoder's attention
+
+
+class Explored(NamedTuple):
+    """All that the playground shows, and the state it belongs to."""
+
+    runs: dict[str, Run]  # UNTOUCHED, then CHANGED and SECOND where they are asked for
+    text: str
+    hole: tuple[int, int]
+    hidden: str
+    latent: int
+    head: int
+    place: int
+    change: Change
+    beside: str
+    second: str  # the name of the second weights
+    weights: str  # the name of the first
+    layers: int  # of the first, when none is left out
+    note: str
+
+
+class Runs:
+    """Runs of a model, and of the weights beside it, each made once."""
+
+    def __init__(self, model, name: str):
+        self.model, self.name, self.layers = model, name, depth(model)
+        self.run = lru_cache(maxsize=16)(self._run)
+        self.untrained = lru_cache(maxsize=1)(lambda: untrained_like(model).to(model.mlm_head.bias))
+        self.named = lru_cache(maxsize=1)(load_pretrained)
+
+    def _run(self, text, hole, change: Change, beside: str = NOTHING, second: str = "") -> Run:
+        if beside == HALF:
+            return self.run(text, hole, Change(self.layers // 2))
+        if beside == UNTRAINED:
+            return run_once(self.untrained(), text, hole)
+        if beside == NAMED and not second.strip():
+            raise InputError(
+                'Name the second weights: "embedded", "random", a folder, or a repository of the hub.'
+            )
+        if beside == NAMED:
+            return run_once(self.named(second.strip()), text, hole)
+        return run_once(self.model, text, hole, change)
+
+
+@torch.no_grad()
+def run_once(model, text: str, hole: tuple[int, int], change: Change | None = None) -> Run:
+    """One run with the characters hole[0] to hole[1] - 1 hidden. Raises: InputError as `fill_mask`."""
+    encode = ByteTokenizer().encode
+    with ExitStack() as stack:
+        if change and change.zeroed[0] < change.zeroed[1]:
+            stack.enter_context(ablate_latents(model, range(*change.zeroed)))
+        if change and change.silenced[0] < change.silenced[1]:
+            stack.enter_context(ablate_heads(model, change.layer, range(*change.silenced)))
+        if change and change.k < depth(model):
+            stack.enter_context(stop_after(model, change.k))
+        seen = stack.enter_context(record(model, [*ARRAYS.values(), ENCODER_MAP]))
+        [fillings] = fill_mask(model, text, hole)
+    hidden = text[slice(*hole)]
+    ids = encode(fill_in(text, [hole], [MASK_TOKEN * hole_length(hidden)]))
+    arrays = {name: seen[part][-1].float().cpu() for name, part in ARRAYS.items()}
+    scores = arrays["logits"][0].log_softmax(-1)  # (O, V)
+    right = scores[range(len(scores)), encode(hidden, add_special_tokens=False)]  # (O,)
+    return Run(
+        torch.tensor(ids),
+        {"ids": (1, len(ids))} | {name: tuple(array.shape) for name, array in arrays.items()},
+        {name: float(array.norm(dim=-1).mean()) for name, array in arrays.items()},
+        float(-right.mean() / log(2)),
+        fillings,
+        seen[ENCODER_MAP][0][0].float().cpu(),
+    )
+
+
+def explore(
+    runs: Runs, text, hole, latent, head, place, zeroed, k, layer, silenced, beside, second
+) -> Explored:
+    """The arguments are the playground's controls. Raises: InputError for what cannot be shown."""
+    text, start, stop, hidden, note = hidden_part(runs.model, text, hole)
+    if MASK_TOKEN in hidden:
+        raise InputError("[MASK] hides nothing that is known: put the hole on letters.")
+    hole, change = (start, stop), Change(k, tuple(zeroed), layer, tuple(silenced))
+    found = {UNTOUCHED: runs.run(text, hole, Change(runs.layers))}
+    if k < runs.layers or zeroed[0] < zeroed[1] or silenced[0] < silenced[1]:
+        found[CHANGED] = runs.run(text, hole, change)
+    if beside != NOTHING:
+        found[SECOND] = runs.run(text, hole, Change(runs.layers), beside, second if beside == NAMED else "")
+    place = min(place, len(found[UNTOUCHED].ids) - 1)
+    return Explored(
+        found, text, hole, hidden, latent, head, place, change, beside, second, runs.name, runs.layers, note
+    )  # fmt: skip
+
+
+def described(found: Explored) -> str:
+    """What is changed, and what the second weights are, in a sentence each."""
+    change, parts = found.change, []
+    if change.k < found.layers:
+        parts.append(f"{change.k} of {found.layers} layers run")
+    if change.zeroed[0] < change.zeroed[1]:
+        parts.append(f"latents zeroed after the encoder: {interval(change.zeroed)}")
+    if change.silenced[0] < change.silenced[1]:
+        parts.append(f"heads silenced in layer {change.layer}: {interval(change.silenced)}")
+    said = f"Changed: {'; '.join(parts)}." if parts else "Nothing is changed."
+    second = {
+        HALF: f"the same, stopped after {found.layers // 2} layers",
+        UNTRAINED: "the same sizes, untrained",
+    }
+    if found.beside != NOTHING:
+        said += f" Second weights: {second.get(found.beside, found.second)}."
+    return said

@@ -1,0 +1,32 @@
+"""Tiny models whose every size is different, with Hugging Face's model beside each, and two texts."""
+
+import torch
+
+TEXTS = ["Read é, 中 and 🙂.", "A b."]  # 21 and 4 bytes: the second row of a batch is padded
+
+TINY = dict(  # no two sizes are equal unless they must be, so a transposed axis fails
+    max_position_embeddings=29,
+    d_model=16,
+    num_latents=5,
+    d_latents=12,
+    num_blocks=1,
+    num_self_attends_per_block=3,
+    num_self_attention_heads=3,
+    num_cross_attention_heads=2,
+    qk_channels=6,
+    v_channels=12,
+    cross_attention_widening_factor=2,
+    self_attention_widening_factor=4,
+)
+
+
+def tiny_hf_model(seed=0, dtype=torch.float64, **changes):
+    """Hugging Face's model with every parameter, norms and biases too, redrawn from N(0, 0.5)."""
+    from transformers import PerceiverConfig, PerceiverForMaskedLM
+
+    torch.manual_seed(seed)
+    hf_model = PerceiverForMaskedLM(PerceiverConfig(**(TINY | changes))).to(dtype).eval()
+    with torch.no_grad():
+        for parameter in hf_model.parameters():
+            parameter.normal_(std=0.5)
+    return hf_model
