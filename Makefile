@@ -4,8 +4,6 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	"$$python" -c "$(NEW_ENOUGH)" 2> /dev/null && echo "$$python" && break; done)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-FIRST := notebooks/00_quickstart.ipynb
-ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 VENV := .venv/bin/python
 READY := .venv/.ready
@@ -26,7 +24,7 @@ help:
 	@echo "  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make lab"
 
 lab: $(READY)
-	exec $(VENV) -m jupyter lab --ip 127.0.0.1 --LabApp.default_url=/lab/tree/$(FIRST) $(ROOT) $(LAB_ARGS)
+	exec $(VENV) -m perceiver_edu.course.start $(LAB_ARGS)
 
 test: $(READY)
 	$(VENV) -m ruff check .

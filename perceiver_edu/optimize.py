@@ -42,9 +42,7 @@ def optimize(
     if dtype is not None:
         fast = fast.to(dtype)
     if int8:
-        from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
-
-        fast = quantize_dynamic(fast, {nn.Linear: per_channel_dynamic_qconfig}, inplace=True)
+        quantize(fast)
     on_gpu = fast.device.type == "cuda"
     if not (int8 or compile):
         pack(fast)
@@ -101,7 +99,7 @@ class FastCrossAttend(nn.Module):
     def __init__(self, cross_attend, x_q):
         super().__init__()
         attention = cross_attend.attention
-        self.num_heads = attention.num_heads
+        self.num_heads, self.attention_dtype = attention.num_heads, None
         self.widths = [attention.key.out_features, attention.value.out_features]
         self.query = copied(attention.query(cross_attend.q_norm(x_q)))  # (Q, qk_channels)
         self.residual = copied(x_q) if cross_attend.query_residual else None
@@ -115,7 +113,7 @@ class FastCrossAttend(nn.Module):
         query = self.query if rows is None else self.query[rows]
         query = query.expand(len(x_kv), -1, -1)  # (B, O, qk_channels)
         key, value = self.key_value(self.kv_norm(x_kv)).split(self.widths, dim=-1)
-        x = self.output(attend(query, key, value, self.num_heads, kv_mask))
+        x = self.output(attend(query, key, value, self.num_heads, kv_mask, self.attention_dtype))
         if self.residual is not None:
             x = x + (self.residual if rows is None else self.residual[rows])
         return x + self.mlp(self.mlp_norm(x))
@@ -127,7 +125,7 @@ class FastSelfAttend(nn.Module):
     def __init__(self, self_attend):
         super().__init__()
         attention = self_attend.attention
-        self.num_heads = attention.num_heads
+        self.num_heads, self.attention_dtype = attention.num_heads, None
         self.widths = [attention.query.out_features, attention.key.out_features, attention.value.out_features]
         self.q_norm = deepcopy(self_attend.q_norm)
         self.query_key_value = joined(attention.query, attention.key, attention.value)
@@ -137,7 +135,7 @@ class FastSelfAttend(nn.Module):
     def forward(self, x):
         """x (B, N, dim) -> (B, N, dim)."""
         query, key, value = self.query_key_value(self.q_norm(x)).split(self.widths, dim=-1)
-        x = x + self.output(attend(query, key, value, self.num_heads))
+        x = x + self.output(attend(query, key, value, self.num_heads, dtype=self.attention_dtype))
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -173,16 +171,39 @@ def pack(model: nn.Module) -> None:
                 parent.activation = nn.Identity()  # the kernel has done it
 
 
-def attend(query, key, value, num_heads, kv_mask=None):
-    """Attention between projected arrays (B, Q, qk), (B, K, qk), (B, K, v), kv_mask (B, K) -> (B, Q, v)."""
+def attend(query, key, value, num_heads, kv_mask=None, dtype=None):
+    """Attention between projected arrays (B, Q, qk), (B, K, qk), (B, K, v), kv_mask (B, K) -> (B, Q, v).
+
+    torch has no fused kernel on a CPU where the heads of keys and values differ in width, and what it does
+    instead takes longer than these three lines. `dtype`: of the two products, if not the arrays' own.
+    """
+    arrays = (x if dtype is None else x.to(dtype) for x in (query, key, value))
+    q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in arrays)  # (B, heads, T, d)
     bias = None
     if kv_mask is not None:
-        bias = torch.zeros_like(kv_mask, dtype=query.dtype).masked_fill(
-            ~kv_mask, torch.finfo(query.dtype).min
-        )
+        bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
         bias = bias[:, None, None, :]  # (B, 1, 1, K)
-    heads = [x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value)]
-    return F.scaled_dot_product_attention(*heads, attn_mask=bias).transpose(1, 2).flatten(2)
+    if q.device.type == "cpu" and q.shape[-1] != v.shape[-1]:
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (B, heads, Q, K)
+        read = (scores if bias is None else scores + bias).softmax(-1) @ v
+    else:
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    return read.transpose(1, 2).flatten(2).to(query.dtype)
+
+
+def quantize(model: nn.Module) -> None:
+    """Put 8-bit products in the place of every Linear; attention, which has no weights, becomes bf16."""
+    from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
+
+    engines, engine = torch.backends.quantized.supported_engines, torch.backends.quantized.engine
+    torch.backends.quantized.engine = "onednn" if "onednn" in engines else engine  # the faster one
+    try:
+        quantize_dynamic(model, {nn.Linear: per_channel_dynamic_qconfig}, inplace=True)
+    finally:
+        torch.backends.quantized.engine = engine
+    if torch.cpu._is_avx512_bf16_supported():
+        for stage in (model.encoder, *model.processor, model.decoder):
+            stage.attention_dtype = torch.bfloat16
 
 
 def joined(*linears) -> nn.Linear:

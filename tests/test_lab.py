@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[1]
-QUICKSTART = "notebooks/00_quickstart.ipynb"
+START = "start.ipynb"  # written by `make lab`
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 SECONDS_TO_START = 900  # the first time, `make lab` sets up .venv
 
@@ -63,20 +63,19 @@ def lab(tmp_path_factory):
 
 
 def contents(lab, token):
-    address = f"http://127.0.0.1:{lab.port}/api/contents/{QUICKSTART}?token={token}"
+    address = f"http://127.0.0.1:{lab.port}/api/contents/{START}?token={token}"
     with urllib.request.urlopen(address, timeout=120) as answer:
         return json.load(answer)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS_TO_START + 60)
-def test_make_lab_serves_the_quickstart_to_whoever_has_the_token(lab):
-    assert lab.url.startswith(f"http://127.0.0.1:{lab.port}/lab/tree/{QUICKSTART}?token=")
+def test_make_lab_serves_the_start_page_to_whoever_has_the_token(lab):
+    assert lab.url.startswith(f"http://127.0.0.1:{lab.port}/lab/tree/{START}?token=")
     served = contents(lab, token=lab.url.partition("token=")[2])["content"]
-    on_disk = json.loads((ROOT / QUICKSTART).read_text())
-    assert [cell["source"] for cell in served["cells"]] == [
-        "".join(cell["source"]) for cell in on_disk["cells"]
-    ]
+    page = served["cells"][0]["source"]
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        assert f"](notebooks/{notebook.name})" in page
     for token in ("", "wrong"):
         with pytest.raises(urllib.error.HTTPError) as refused:
             contents(lab, token)
@@ -100,10 +99,14 @@ def browser_type_launch_args(browser_type_launch_args):
 
 @pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-def test_the_printed_address_opens_the_quickstart_with_a_kernel(lab, page):
+def test_the_printed_address_opens_the_start_page_which_leads_to_a_notebook(lab, page):
     page.goto(lab.url)
     heading = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-RenderedMarkdown h1").first
     heading.wait_for(timeout=60_000)
-    first = nbformat.read(ROOT / QUICKSTART, as_version=4).cells[0].source.splitlines()[0]
-    assert heading.inner_text().rstrip("¶") == first.removeprefix("# ")
+    assert heading.inner_text().rstrip("¶") == "Perceiver IO, to the last tensor"
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    first = nbformat.read(ROOT / "notebooks" / "00_quickstart.ipynb", as_version=4).cells[0].source
+    title = first.splitlines()[0].removeprefix("# ")
+    page.locator(".jp-RenderedMarkdown table").get_by_text(title).click()
+    opened = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-RenderedMarkdown h1", has_text=title)
+    opened.wait_for(timeout=60_000)

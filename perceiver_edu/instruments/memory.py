@@ -65,4 +65,4 @@ class LiveBytes(TorchDispatchMode):
 
 
 def is_tensor(leaf) -> bool:
-    return isinstance(leaf, torch.Tensor)
+    return isinstance(leaf, torch.Tensor) and leaf.layout == torch.strided  # oneDNN's own show no storage
