@@ -22,7 +22,15 @@ def twin_cases():
         ),
         "near, but no twins": dict(
             training=["The dog bit the man.", "One café", "Twice.", "An elbow below."],
-            test=["The man bit the dog.", "One caf", "Once.", "Once.", "An elbow, below", "Café one"],
+            test=[
+                "The man bit the dog.",
+                "One caf",
+                "Once.",
+                "Once.",
+                "An elbow, below",
+                "Café one",
+                "The dog bit the the man.",
+            ],
         ),
     }
 

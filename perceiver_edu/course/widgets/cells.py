@@ -10,7 +10,7 @@ from perceiver_edu.tokenizer import ByteTokenizer
 MOST = 512  # cells; the slider goes on where a longer text has none
 
 LOOK = """<style>
-.perceiver-cells .widget-label {min-width: 3em}
+.perceiver-cells .widget-label {width: auto}
 .perceiver-cells .widget-toggle-button {padding: 0; margin: 1px; min-width: 1.5em; height: 1.7em;
     line-height: 1.7em; font-family: monospace}
 </style>"""
@@ -18,7 +18,9 @@ LOOK = """<style>
 
 def text_cells(model, text_box, place_slider) -> ipywidgets.Box:
     """Cells for the ids of the text that stands in `text_box`, tied to a slider over their places."""
-    cells = ipywidgets.ToggleButtons(description="cells", tooltip="A click frames this byte.")
+    cells = ipywidgets.ToggleButtons(
+        description="frame a byte by a click", tooltip="As the slider `byte` does."
+    )
     cells.style.button_width = "1.6em"
     cells.add_class("perceiver-cells").add_class("perceiver-control-place")
     busy = False  # while a new text is laid out, cells and slider move on their own

@@ -56,7 +56,7 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
 
 
 def code(found: Explored) -> str:
-    """A Python script that runs by itself and makes the numbers again, by the library's calls, and the figure.
+    """A script that runs by itself and makes the numbers again, by the library's calls, and the figure.
 
     Its `found` is name of the run -> fillings, {part: mean length of a row}, the encoder's map; `reads` and
     `readers` are the row and the column of that map that the playground shows.

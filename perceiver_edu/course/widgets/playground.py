@@ -25,8 +25,9 @@ from perceiver_edu.instruments.plots.diagrams import stage_graph
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
 from perceiver_edu.pretrained import weights_name
 
-SIZE = (10, 5.6)  # inches
+SIZE = (10, 6)  # inches
 TOP = 5
+LINE, LINES = 64, 4  # signs in a line of the picture, and lines
 SECONDS = [NOTHING, HALF, UNTRAINED, NAMED]
 INTERVAL = "From, up to but not including. Equal: none."
 
@@ -34,40 +35,44 @@ INTERVAL = "From, up to but not including. Equal: none."
 def draw(figure, found: Explored) -> str:
     whole, shown = found.runs[UNTOUCHED], found.runs.get(CHANGED, found.runs[UNTOUCHED])
     row, column = whole.weights[found.head, found.latent], whole.weights[found.head, :, found.place]
-    graph = figure.add_axes((0, 0.5, 1, 0.5))
+    graph = figure.add_axes((0, 0.51, 1, 0.49))
     notes = {name: f"length {length:.3g}" for name, length in shown.lengths.items()}
     stage_graph(graph, shown.shapes, found.change.k, notes, size=8.5)
 
-    below = figure.add_axes((0.02, 0.32, 0.97, 0.15))
-    text_shaded(below, whole.ids, row)
-    line, sign = divmod(found.place, 64)
-    below.plot(
-        [sign - 0.5, sign + 0.5, sign + 0.5, sign - 0.5, sign - 0.5],
-        [line - 0.5, line - 0.5, line + 0.5, line + 0.5, line - 0.5],
-        color=OUTPUT, lw=2.5, clip_on=False,
-    )  # fmt: skip
-    below.set_title(
-        f"what latent {found.latent} reads with head {found.head}; framed: byte {found.place}", fontsize=10
-    )
-    readers = figure.add_axes((0.07, 0.09, 0.49, 0.15))
+    line, sign = divmod(found.place, LINE)
+    first = LINE * max(
+        0, min(line - 2, -(-len(row) // LINE) - LINES)
+    )  # a long text: the lines about the frame
+    ids = whole.ids[first : first + LINE * LINES]
+    height, line = 0.035 * -(-len(ids) // LINE), line - first // LINE
+    below = figure.add_axes((0.02, 0.445 - height, 0.97, height))
+    text_shaded(below, ids, row[first : first + LINE * LINES], LINE)
+    left, right, top, bottom = sign - 0.5, sign + 0.5, line - 0.5, line + 0.5
+    frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
+    below.plot(*frame, color=OUTPUT, lw=2.5, clip_on=False)
+    title = f"what latent {found.latent} reads with head {found.head}; framed: byte {found.place}"
+    title += f" (shown: {first} to {first + len(ids) - 1})" * (len(ids) < len(row))
+    below.set_title(title, fontsize=10)
+    readers = figure.add_axes((0.03, 0.085, 0.55, 0.14))
     readers.stairs(column.numpy(), [n - 0.5 for n in range(len(column) + 1)], fill=True, color=LATENT)
     readers.set_title(
-        f"share of the framed byte in what each latent reads with head {found.head}", fontsize=10
+        f"how much each latent reads the framed byte with head {found.head} (at most {column.max():.1%})",
+        fontsize=10,
     )
-    readers.set(xlabel="latent", xlim=(-0.5, len(column) - 0.5))
-    readers.locator_params(axis="y", nbins=3)
+    readers.set(xlabel="latent", xlim=(-0.5, len(column) - 0.5), ylim=(0, float(column.max()) * 1.05))
+    readers.yaxis.set_visible(False)  # an axis with numbers takes as long to draw as all else here
+    readers.spines["left"].set_visible(False)
 
-    bits = figure.add_axes((0.72, 0.09, 0.22, 0.15))
-    names = list(found.runs)[::-1]
+    bits = figure.add_axes((0.73, 0.085, 0.22, 0.14))
     colours = {UNTOUCHED: INK, CHANGED: LATENT, SECOND: INPUT}
-    for height, name in enumerate(names):
-        value = found.runs[name].bits
-        bits.barh(height, value, color=colours[name])
-        bits.text(value, height, f" {value:.2f}", va="center", fontsize=9)
-    bits.set_yticks(range(len(names)), names)
+    prices = [run.bits for run in found.runs.values()]
+    bits.barh(range(len(prices)), prices, color=[colours[name] for name in found.runs])
+    for height, (name, price) in enumerate(zip(found.runs, prices, strict=True)):
+        bits.text(0, height, f"{name} ", va="center", ha="right", fontsize=10)
+        bits.text(price, height, f" {price:.2f}", va="center", fontsize=9)
     bits.set_title("bits per hidden byte", fontsize=10)
-    bits.set(ylim=(-0.6, 2.6), xlim=(0, max(run.bits for run in found.runs.values()) * 1.25))
-    bits.locator_params(axis="x", nbins=3)
+    bits.set(ylim=(2.6, -0.6), xlim=(0, max(prices) * 1.25))
+    bits.set_axis_off()
 
     lengths = ", ".join(f"{name.strip()} {length:.3g}" for name, length in shown.lengths.items())
     costs = ", ".join(f"{name} {run.bits:.2f}" for name, run in found.runs.items())
@@ -117,9 +122,12 @@ def tell(found: Explored) -> Report:
 
 
 def playground(
-    model, text: str = TEXT, hole: tuple[int, int] = HOLE, weights: str | None = None
+    model, text: str = TEXT, hole: tuple[int, int] = HOLE, weights: str | None = None, **state
 ) -> Experiment:
-    """Everything about one text. `weights`: the name that `load_pretrained` had, for the exported code."""
+    """Everything about one text. `state`: where other controls stand at first, by name.
+
+    `weights`: what `load_pretrained` was given for the model, for the code to be exported; None is as there.
+    """
     runs, config = Runs(model, weights or weights_name()), model.config
     latents, heads = config.num_latents, config.num_cross_attention_heads
     own, last = config.num_self_attention_heads, max(0, len(model.processor.self_attends) - 1)
@@ -129,12 +137,14 @@ def playground(
         "place": slider("byte", 1 + hole[0], 0, len(text) + 1, "Which byte is framed: who reads it?"),
         "zeroed": range_slider("zero latents", (0, 0), 0, latents, INTERVAL),
         "k": slider("layers", runs.layers, 0, runs.layers, "How many layers of the processor run."),
-        "layer": slider("in layer", 0, 0, last, "Whose heads to silence."),
+        "layer": slider("silence in layer", 0, 0, last, "Whose heads to silence."),
         "silenced": range_slider("silence heads", (0, 0), 0, own, INTERVAL),
         "beside": choice("second weights", SECONDS, NOTHING, "What to run beside it."),
         "second": line_box("their name", "", "embedded, random, a folder, or a hub id; then Enter."),
     }  # fmt: skip
     controls["second"].continuous_update = False  # no half-typed name is looked for
+    for name, value in state.items():
+        controls[name].value = value
     cells = text_cells(model, controls["text"], controls["place"])
     lab = Experiment("playground", controls, lambda **state: explore(runs, **state), draw, tell, size=SIZE)
     lab.children = (lab.children[0], cells, lab.children[1])

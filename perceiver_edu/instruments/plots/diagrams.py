@@ -51,7 +51,7 @@ def stage_graph(
     """The five stages and the arrays between them.
 
     shapes: name of the array ("ids" and those of `ARRAYS`) -> its shape; depth: how many layers the processor
-    runs; notes: one more line below an array; size: of the letters, in points.
+    runs; notes: a line for an array in the place of its symbols; size: of the letters, in points.
     """
     notes = notes or {}
     largest = max(side for shape in shapes.values() for side in shape[1:])
@@ -63,8 +63,10 @@ def stage_graph(
         width = max(0.10, 0.95 * (channels / largest) ** 0.5)
         colour = COLOURS.get(name, INPUT)
         ax.add_patch(Rectangle((x - width / 2, y - height / 2), width, height, fc=colour, ec=INK, lw=0.8))
-        label = f"{name.strip()}\n({SYMBOLS[name]})\n{' × '.join(map(str, shape))}"
-        label += f"\n{notes[name]}" if name in notes else ""
+        lines = [name.strip(), f"({SYMBOLS[name]})", " × ".join(map(str, shape))]
+        if notes:  # in the place of the symbols: a line takes a millisecond to draw
+            lines[1:] = [lines[2], notes.get(name, "")]
+        label = "\n".join(lines)
         if name == "queries" and notes:  # beside it: below there is no room for one more line
             ax.text(x + width / 2 + 0.15, y, label, ha="left", va="center", fontsize=size)
         else:

@@ -5,7 +5,14 @@
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * C * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + N * D * (decoder_qk + C) + O * N * (decoder_qk + C) + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk
+        + N * D * (decoder_qk + C)
+        + O * N * (decoder_qk + C)
+        + O * C * C
+        + O * C * C
+        + O * C * C
+    )
     return {
         "encoder": 2 * B * encoder,
         "processor": 2 * B * L * layer,
@@ -34,7 +41,14 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * C * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + N * D * (decoder_qk + C) + O * N * (decoder_qk + C) + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk
+        + N * D * (decoder_qk + C)
+        + O * N * (decoder_qk + C)
+        + O * C * C
+        + O * C * C
+        + O * C * C
+    )
     return {
         "encoder": B * encoder,
         "processor": B * L * layer,
@@ -47,7 +61,14 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * C * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + N * D * (decoder_qk + C) + O * N * (decoder_qk + C) + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk
+        + N * D * (decoder_qk + C)
+        + O * N * (decoder_qk + C)
+        + O * C * C
+        + O * C * C
+        + O * C * C
+    )
     return {
         "encoder": 2 * encoder,
         "processor": 2 * L * layer,
@@ -60,7 +81,14 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * C * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + N * D * (decoder_qk + C) + O * N * (decoder_qk + C) + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk
+        + N * D * (decoder_qk + C)
+        + O * N * (decoder_qk + C)
+        + O * C * C
+        + O * C * C
+        + O * C * C
+    )
     return {
         "encoder": 2 * B * encoder,
         "processor": 2 * B * layer,
@@ -73,7 +101,14 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * C * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = M * C * decoder_qk + N * D * (decoder_qk + C) + M * N * (decoder_qk + C) + M * C * C + M * C * C + M * C * C
+    decoder = (
+        M * C * decoder_qk
+        + N * D * (decoder_qk + C)
+        + M * N * (decoder_qk + C)
+        + M * C * C
+        + M * C * C
+        + M * C * C
+    )
     return {
         "encoder": 2 * B * encoder,
         "processor": 2 * B * L * layer,
@@ -86,7 +121,14 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * C * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + N * D * (decoder_qk + C) + O * M * (decoder_qk + C) + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk
+        + N * D * (decoder_qk + C)
+        + O * M * (decoder_qk + C)
+        + O * C * C
+        + O * C * C
+        + O * C * C
+    )
     return {
         "encoder": 2 * B * encoder,
         "processor": 2 * B * L * layer,
@@ -99,7 +141,9 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * C * (qk + v) + N * M * qk + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * qk + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + N * D * (decoder_qk + C) + O * N * decoder_qk + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk + N * D * (decoder_qk + C) + O * N * decoder_qk + O * C * C + O * C * C + O * C * C
+    )
     return {
         "encoder": 2 * B * encoder,
         "processor": 2 * B * L * layer,
@@ -164,7 +208,14 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + N * D * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + O * C * (decoder_qk + C) + O * N * (decoder_qk + C) + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk
+        + O * C * (decoder_qk + C)
+        + O * N * (decoder_qk + C)
+        + O * C * C
+        + O * C * C
+        + O * C * C
+    )
     return {
         "encoder": 2 * B * encoder,
         "processor": 2 * B * L * layer,
@@ -177,7 +228,14 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * C * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + N * D * (decoder_qk + C) + O * N * (decoder_qk + C) + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk
+        + N * D * (decoder_qk + C)
+        + O * N * (decoder_qk + C)
+        + O * C * C
+        + O * C * C
+        + O * C * C
+    )
     return {
         "encoder": B * encoder,
         "processor": B * layer,
@@ -190,7 +248,14 @@ def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
 def flops(B, M, O, N, C, D, L, V, qk, v, decoder_qk):
     encoder = N * D * qk + M * (C + 1) * (qk + v) + N * M * (qk + v) + N * v * D + N * D * D + N * D * D
     layer = N * D * qk + N * D * (qk + v) + N * N * (qk + v) + N * v * D + N * D * D + N * D * D
-    decoder = O * C * decoder_qk + N * D * (decoder_qk + C) + O * N * (decoder_qk + C) + O * C * C + O * C * C + O * C * C
+    decoder = (
+        O * C * decoder_qk
+        + N * D * (decoder_qk + C)
+        + O * N * (decoder_qk + C)
+        + O * C * C
+        + O * C * C
+        + O * C * C
+    )
     return {
         "encoder": 2 * B * encoder,
         "processor": 2 * B * L * layer,

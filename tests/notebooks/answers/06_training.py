@@ -12,7 +12,11 @@ def training_run(parameters, forward, B, steps, rate):
 
 # %% correct | in one line
 def training_run(parameters, forward, B, steps, rate):
-    return dict(hours=3 * forward * B * steps / rate / 60 / 60, step_flops=3.0 * forward * B, state_bytes=16 * parameters)
+    return dict(
+        hours=3 * forward * B * steps / rate / 60 / 60,
+        step_flops=3.0 * forward * B,
+        state_bytes=16 * parameters,
+    )
 
 
 # %% mistake: forward pass alone | no backward

@@ -49,7 +49,9 @@ def hole_distances(hidden):
         for m in range(M):
             if hidden[b, m]:
                 out[0, b, m] = next((k for k in range(m + 1) if m - k == 0 or not hidden[b, m - k - 1]), m)
-                out[1, b, m] = next((k for k in range(M - m) if m + k == M - 1 or not hidden[b, m + k + 1]), 0)
+                out[1, b, m] = next(
+                    (k for k in range(M - m) if m + k == M - 1 or not hidden[b, m + k + 1]), 0
+                )
     return out
 
 

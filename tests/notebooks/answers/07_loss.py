@@ -33,10 +33,12 @@ def part_losses(logits, targets, size):
 
 # %% mistake: Each part is divided by its own number of asked bytes, so | the default reduction
 def part_losses(logits, targets, size):
-    return torch.stack([
-        torch.nn.functional.cross_entropy(a.flatten(0, 1), b.flatten())
-        for a, b in zip(logits.split(size), targets.split(size))
-    ])
+    return torch.stack(
+        [
+            torch.nn.functional.cross_entropy(a.flatten(0, 1), b.flatten())
+            for a, b in zip(logits.split(size), targets.split(size))
+        ]
+    )
 
 
 # %% mistake: (an empty one by 1) | its own number, guarded
@@ -51,9 +53,9 @@ def part_losses(logits, targets, size):
 # %% mistake: This is the mean of the parts' means. A part | mean / number of parts
 def part_losses(logits, targets, size):
     pieces = list(zip(logits.split(size), targets.split(size)))
-    return torch.stack([
-        torch.nn.functional.cross_entropy(a.movedim(-1, 1), b) / len(pieces) for a, b in pieces
-    ])
+    return torch.stack(
+        [torch.nn.functional.cross_entropy(a.movedim(-1, 1), b) / len(pieces) for a, b in pieces]
+    )
 
 
 # %% mistake: an empty part counts as 0 | nan_to_num
@@ -66,18 +68,22 @@ def part_losses(logits, targets, size):
 # %% mistake: The mean of a part times its share | weighted means
 def part_losses(logits, targets, size):
     n = (targets != -100).sum()
-    return torch.stack([
-        torch.nn.functional.cross_entropy(a.flatten(0, 1), b.flatten()) * (b != -100).sum() / n
-        for a, b in zip(logits.split(size), targets.split(size))
-    ])
+    return torch.stack(
+        [
+            torch.nn.functional.cross_entropy(a.flatten(0, 1), b.flatten()) * (b != -100).sum() / n
+            for a, b in zip(logits.split(size), targets.split(size))
+        ]
+    )
 
 
 # %% mistake: divided by all B × O places | numel
 def part_losses(logits, targets, size):
-    return torch.stack([
-        torch.nn.functional.cross_entropy(a.flatten(0, 1), b.flatten(), reduction="sum") / targets.numel()
-        for a, b in zip(logits.split(size), targets.split(size))
-    ])
+    return torch.stack(
+        [
+            torch.nn.functional.cross_entropy(a.flatten(0, 1), b.flatten(), reduction="sum") / targets.numel()
+            for a, b in zip(logits.split(size), targets.split(size))
+        ]
+    )
 
 
 # %% mistake: divided by the number of texts | len
@@ -88,10 +94,12 @@ def part_losses(logits, targets, size):
 
 # %% mistake: These are sums | reduction="sum"
 def part_losses(logits, targets, size):
-    return torch.stack([
-        torch.nn.functional.cross_entropy(a.flatten(0, 1), b.flatten(), reduction="sum")
-        for a, b in zip(logits.split(size), targets.split(size))
-    ])
+    return torch.stack(
+        [
+            torch.nn.functional.cross_entropy(a.flatten(0, 1), b.flatten(), reduction="sum")
+            for a, b in zip(logits.split(size), targets.split(size))
+        ]
+    )
 
 
 # %% mistake: -100 is taken for id 0 | clamp, so that the index works

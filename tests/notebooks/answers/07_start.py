@@ -27,7 +27,11 @@ def aligned_start(latents, query, key, wave, M, scale):
 # %% correct | fill_diagonal_ on a slice
 def aligned_start(latents, query, key, wave, M, scale):
     C = key.shape[1]
-    new = {"latents": latents.detach().clone(), "query": torch.zeros_like(query), "key": torch.zeros_like(key)}
+    new = {
+        "latents": latents.detach().clone(),
+        "query": torch.zeros_like(query),
+        "key": torch.zeros_like(key),
+    }
     new["latents"][:, :C] = wave(torch.linspace(0, M, 2 * len(latents) + 1)[1::2])
     new["query"][:C, :C].fill_diagonal_(scale)
     new["key"][:C].fill_diagonal_(scale)

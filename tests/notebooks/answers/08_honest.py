@@ -7,7 +7,12 @@ def compare(ours, baseline, limit):
 
     d = np.array(ours) - np.array(baseline)
     error = d.std(ddof=1) / np.sqrt(len(d))
-    return {"difference": d.mean(), "spread": d.std(ddof=1), "error": error, "decided": abs(d.mean()) > limit * error}
+    return {
+        "difference": d.mean(),
+        "spread": d.std(ddof=1),
+        "error": error,
+        "decided": abs(d.mean()) > limit * error,
+    }
 
 
 # %% correct | torch, other names
@@ -23,7 +28,12 @@ def compare(ours, baseline, limit):
     mean = sum(ours) / n - sum(baseline) / n
     variance = sum((a - b - mean) ** 2 for a, b in zip(ours, baseline)) / (n - 1)
     error = (variance / n) ** 0.5
-    return {"difference": mean, "spread": variance**0.5, "error": error, "decided": mean**2 > (limit * error) ** 2}
+    return {
+        "difference": mean,
+        "spread": variance**0.5,
+        "error": error,
+        "decided": mean**2 > (limit * error) ** 2,
+    }
 
 
 # %% mistake: compares the best seeds | max
@@ -42,7 +52,12 @@ def compare(ours, baseline, limit):
 
     d = [b - a for a, b in zip(ours, baseline)]
     error = s.stdev(d) / len(d) ** 0.5
-    return {"difference": s.mean(d), "spread": s.stdev(d), "error": error, "decided": abs(s.mean(d)) > limit * error}
+    return {
+        "difference": s.mean(d),
+        "spread": s.stdev(d),
+        "error": error,
+        "decided": abs(s.mean(d)) > limit * error,
+    }
 
 
 # %% mistake: divides by n. | numpy's default
@@ -51,7 +66,12 @@ def compare(ours, baseline, limit):
 
     d = np.subtract(ours, baseline)
     error = d.std() / len(d) ** 0.5
-    return {"difference": d.mean(), "spread": d.std(), "error": error, "decided": abs(d.mean()) > limit * error}
+    return {
+        "difference": d.mean(),
+        "spread": d.std(),
+        "error": error,
+        "decided": abs(d.mean()) > limit * error,
+    }
 
 
 # %% mistake: This is the variance | var
@@ -89,7 +109,12 @@ def compare(ours, baseline, limit):
 
     d = [a - b for a, b in zip(ours, baseline)]
     error = s.stdev(d) / len(d)
-    return {"difference": s.mean(d), "spread": s.stdev(d), "error": error, "decided": abs(s.mean(d)) > limit * error}
+    return {
+        "difference": s.mean(d),
+        "spread": s.stdev(d),
+        "error": error,
+        "decided": abs(s.mean(d)) > limit * error,
+    }
 
 
 # %% mistake: divide by √n | no error of the mean
@@ -97,8 +122,12 @@ def compare(ours, baseline, limit):
     import statistics as s
 
     d = [a - b for a, b in zip(ours, baseline)]
-    return {"difference": s.mean(d), "spread": s.stdev(d), "error": s.stdev(d),
-            "decided": abs(s.mean(d)) > limit * s.stdev(d)}
+    return {
+        "difference": s.mean(d),
+        "spread": s.stdev(d),
+        "error": s.stdev(d),
+        "decided": abs(s.mean(d)) > limit * s.stdev(d),
+    }
 
 
 # %% mistake: compare |difference| | one side only
@@ -107,7 +136,12 @@ def compare(ours, baseline, limit):
 
     d = [a - b for a, b in zip(ours, baseline)]
     error = s.stdev(d) / len(d) ** 0.5
-    return {"difference": s.mean(d), "spread": s.stdev(d), "error": error, "decided": s.mean(d) > limit * error}
+    return {
+        "difference": s.mean(d),
+        "spread": s.stdev(d),
+        "error": error,
+        "decided": s.mean(d) > limit * error,
+    }
 
 
 # %% mistake: `limit` is not used | one error

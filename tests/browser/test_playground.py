@@ -1,0 +1,154 @@
+"""The playground in a real notebook: driven by keyboard and mouse, its numbers held to the library's."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import pytest
+import torch
+
+from perceiver_edu import fill_mask, instruments, load_pretrained
+from perceiver_edu.course.widgets.bugs import untrained_like
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+PARTS = ["embedding", "encoder", "processor", "decoder", "mlm_head", "queries"]
+ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
+UNUSUAL = ("", "<script>alert(1)</script>", "😀é中", "مرحبا بالعالم", "$x$ and $y$", "a" * 3000)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_pretrained("embedded")
+
+
+def expected_runs(model, state) -> list:
+    """(fillings, lengths of rows, the map) of each run that the state asks for."""
+    depth, text, hole = instruments.depth(model), state["text"], tuple(state["hole"])
+
+    def look(model, *changes):
+        with contextlib.ExitStack() as stack, torch.no_grad():
+            for change in changes:
+                stack.enter_context(change)
+            seen = stack.enter_context(instruments.record(model, [*PARTS, ENCODER_MAP]))
+            [fillings] = fill_mask(model, text, hole)
+        return (
+            fillings,
+            [float(seen[part][-1].norm(dim=-1).mean()) for part in PARTS],
+            seen[ENCODER_MAP][0][0],
+        )
+
+    changes = []
+    if state["zeroed"][0] < state["zeroed"][1]:
+        changes.append(instruments.ablate_latents(model, range(*state["zeroed"])))
+    if state["silenced"][0] < state["silenced"][1]:
+        changes.append(instruments.ablate_heads(model, state["layer"], range(*state["silenced"])))
+    if state["k"] < depth:
+        changes.append(instruments.stop_after(model, state["k"]))
+    runs = [look(model)] + [look(model, *changes)] * bool(changes)
+    if state["beside"] == "half its layers":
+        runs.append(look(model, instruments.stop_after(model, depth // 2)))
+    elif state["beside"] == "untrained":
+        runs.append(look(untrained_like(model)))
+    elif state["beside"] == "named weights":
+        runs.append(look(load_pretrained(state["second"])))
+    return runs
+
+
+def test_10_playground(lab_page, model, looks):
+    lab = lab_page("10_playground")
+    lab.run("setup", "lab", "lab-still", "export", "export-still")
+    view = lab.experiment("lab", "playground")
+
+    def is_the_librarys():
+        state, (fillings, lengths, reading) = view.state, view.tables()[1:]
+        runs = expected_runs(model, state)
+        for column, (ranked, sizes, _) in enumerate(runs, 1):
+            shown = [row[column].rpartition(" ")[0].rpartition(" ") for row in fillings[:-1]]
+            assert [cell[0] for cell in shown] == [repr(filling.text) for filling in ranked]
+            chances = [100 * filling.probability for filling in ranked]
+            assert [float(cell[2]) for cell in shown] == pytest.approx(chances, rel=0.01)
+            assert [float(row[1 + column]) for row in lengths] == pytest.approx(sizes, abs=0.002)
+        assert len(fillings[0]) == len(runs) + 1
+        weights = runs[0][2][state["head"]]  # (N, M)
+        shares, places = weights[state["latent"]].topk(min(5, weights.shape[1]))
+        assert [int(row[0].split()[0]) for row in reading] == places.tolist()
+        assert [row[1] for row in reading] == [f"{share:.1%}" for share in shares.tolist()]
+        most = weights[:, state["place"]].topk(5).values.tolist()[: len(reading)]
+        assert [row[3] for row in reading] == [f"{share:.1%}" for share in most]
+
+    is_the_librarys()
+    assert lab.cell("lab-still").locator("img").evaluate("picture => picture.naturalWidth") > 400
+    [k], [latent], [head], [place] = (view.handles(name) for name in ("k", "latent", "head", "place"))
+    for key, handle in 4 * [("ArrowRight", latent), ("ArrowRight", head), ("ArrowLeft", place)]:
+        view.press(key, handle)
+    view.wait_for(latent=12, head=4, place=25)
+    is_the_librarys()
+    cells = view.root.locator(".perceiver-cells button")
+    assert cells.count() == 46 and "mod-active" in cells.nth(25).get_attribute("class")
+    cells.nth(31).click()  # by mouse: a cell of the text
+    view.wait_for(place=31)
+    assert "byte 31" in view.root.locator(".perceiver-words th").nth(-2).inner_text()
+    is_the_librarys()
+    cells.nth(29).press("Enter")  # and by keyboard
+    view.wait_for(place=29)
+
+    view.press("ArrowLeft", k)
+    _, high = view.handles("silenced")
+    for _ in range(3):
+        view.press("ArrowRight", high)
+    view.press("ArrowRight", view.handles("layer")[0])
+    view.wait_for(k=7, silenced=[0, 3], layer=1)
+    is_the_librarys()
+    nothing, half, untrained, named = view.buttons("beside")
+    for button in (half, untrained):
+        view.press("Enter", button)
+        is_the_librarys()
+    view.press("Enter", named)
+    assert view.problem.startswith("Name the second weights")
+    for name, problem in (("<b>no such", "no weights '<b>no such'"), ("embedded", "")):
+        box = view.control("second").locator("input")
+        box.fill(name)
+        box.press("Enter")
+        view.wait_for(second=name)
+        assert view.problem.startswith(problem) and bool(view.problem) == bool(problem)
+    is_the_librarys()
+    view.press("Enter", nothing)
+    view.press("End", k)
+
+    # Take it home: the file is written, and the code on the screen gives the numbers on the screen.
+    export = lab.cell("export").locator(".perceiver-export")
+    written = []
+    for kind in ("png", "svg", "py", "png"):
+        export.locator(f".perceiver-save-{kind}").press("Enter")
+        said = f"playground{'-2' * (len(written) == 3)}.{kind}"
+        message = export.locator("[role=status]", has_text=said)
+        message.wait_for()
+        written.append(Path(message.inner_text().removeprefix("Written: ")))
+    assert written[0].read_bytes()[:4] == b"\x89PNG" and "<svg" in written[1].read_text()
+    assert export.locator("pre").inner_text().strip() == written[2].read_text().strip()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(written[2].parent):
+        names = {}
+        exec(written[2].read_text(), names)
+    shown = [row[1].rpartition(" ")[0].rpartition(" ")[0] for row in view.tables()[1][:-1]]
+    assert shown == [repr(filling.text) for filling in names["found"]["untouched"][0]]
+
+    for text in UNUSUAL[:5]:
+        view.type("text", text)
+        if text:
+            is_the_librarys()
+        else:
+            assert view.problem.startswith("Nothing is hidden")
+    view.type("text", UNUSUAL[5])
+    assert "the first 254 of 3,000 characters" in view.words()
+    view.type("text", "He put on his hat and coat, and went out into the rain.")
+    is_the_librarys()
+    assert lab.cell("lab").locator(".jp-OutputArea-child").count() == 2  # what it printed, and itself
+    _, last = view.handles("hole")
+    for _ in range(5):
+        view.press("ArrowRight", last)
+    is_the_librarys()
+    lab.page.set_viewport_size({"width": 1100, "height": 1500})
+    looks(view)
+    export.scroll_into_view_if_needed()
+    export.screenshot(path=lab.screenshots / "10_playground-export-narrow.png")
+    assert export.evaluate("e => e.scrollWidth <= e.clientWidth + 1")

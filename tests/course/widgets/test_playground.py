@@ -1,0 +1,324 @@
+"""The playground shows what the library says, and the code that it exports makes the same numbers again."""
+
+import contextlib
+import io
+import re
+from functools import lru_cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from perceiver_edu import (
+    ByteTokenizer,
+    InputError,
+    PerceiverIOConfig,
+    PerceiverIOForMaskedLM,
+    fill_mask,
+    instruments,
+    load_pretrained,
+    save_pretrained,
+)
+from perceiver_edu.course import widgets
+from perceiver_edu.course.widgets import base
+from perceiver_edu.course.widgets.exploring import Change, Runs, explore
+from perceiver_edu.course.widgets.export import Export, code, save
+from perceiver_edu.course.widgets.playground import SIZE, draw
+
+TEXT, HOLE = "She opened the door and went into the house.", (28, 33)
+PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
+ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
+STATE = {"text": TEXT, "hole": HOLE, "latent": 8, "head": 0, "place": 29, "k": 8, "zeroed": (0, 0)}
+STATE |= {"layer": 0, "silenced": (0, 0), "beside": "nothing", "second": ""}
+tokenizer = ByteTokenizer()
+
+
+@lru_cache
+def runs():
+    return Runs(load_pretrained("embedded"), "embedded")
+
+
+lab = lru_cache(lambda: widgets.playground(load_pretrained("embedded"), weights="embedded"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory, tiny_model):
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    save_pretrained(tiny_model, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_model():
+    torch.manual_seed(1)
+    sizes = dict(max_position_embeddings=60, d_model=16, num_latents=5, d_latents=24, num_blocks=2)
+    sizes |= dict(num_self_attends_per_block=2, num_self_attention_heads=4, num_cross_attention_heads=2)
+    sizes |= dict(qk_channels=16, v_channels=24, attention_probs_dropout_prob=0.0)
+    return PerceiverIOForMaskedLM(PerceiverIOConfig(**sizes)).eval()
+
+
+def run_the_code(found, folder, monkeypatch) -> dict:
+    """The names that the exported script leaves; it is run in this folder."""
+    monkeypatch.chdir(folder)
+    names = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(code(found), "exported.py", "exec"), names)
+    return names
+
+
+def same(fillings, expected):
+    """The same fillings, and probabilities up to rounding: a map that is recorded takes another path."""
+    assert [f.text for f in fillings] == [f.text for f in expected]
+    assert [f.probability for f in fillings] == pytest.approx([f.probability for f in expected], rel=1e-3)
+
+
+def test_every_control_has_a_label_and_a_tooltip_and_the_picture_an_alt_text():
+    assert lab().problem == "" and "Bits per hidden byte: untouched" in lab().alt
+    for control in lab().controls.values():
+        assert control.description and control.tooltip
+
+
+@pytest.mark.parametrize(
+    "change, blocks",
+    [
+        ({}, lambda m: []),
+        ({"k": 5}, lambda m: [instruments.stop_after(m, 5)]),
+        ({"k": 0}, lambda m: [instruments.stop_after(m, 0)]),
+        ({"zeroed": (6, 9)}, lambda m: [instruments.ablate_latents(m, [6, 7, 8])]),
+        ({"layer": 5, "silenced": (2, 7)}, lambda m: [instruments.ablate_heads(m, 5, range(2, 7))]),
+        (
+            {"k": 7, "zeroed": (7, 8), "layer": 2, "silenced": (6, 7)},
+            lambda m: [
+                instruments.ablate_heads(m, 2, 6),
+                instruments.ablate_latents(m, 7),
+                instruments.stop_after(m, 7),
+            ],
+        ),
+    ],
+)
+def test_a_changed_run_is_what_the_interventions_do(change, blocks):
+    model = runs().model
+    found = explore(runs(), **STATE | change)
+    ids, _ = tokenizer.batch([TEXT])
+    places, right = torch.arange(29, 34), ids[0, 29:34].clone()
+    ids[0, places] = tokenizer.MASK
+    with contextlib.ExitStack() as stack:
+        for block in blocks(model):
+            stack.enter_context(block)
+        seen = stack.enter_context(instruments.record(model, PARTS))
+        with torch.no_grad():
+            logits = model(ids, positions=places)[0]
+        fillings = fill_mask(model, TEXT, HOLE)[0]
+    assert ("changed" in found.runs) == bool(change)
+    run = found.runs["changed" if change else "untouched"]
+    same(run.fillings, fillings)
+    assert torch.equal(run.ids, ids[0])
+    nats = torch.nn.functional.cross_entropy(logits, right)
+    assert run.bits == pytest.approx(float(nats / torch.log(torch.tensor(2.0))), rel=1e-3)
+    names = ("inputs", "latents", "latents ", "queries", "outputs", "logits")
+    for name, part in zip(names, PARTS, strict=True):
+        assert run.lengths[name] == pytest.approx(float(seen[part][0].norm(dim=-1).mean()), rel=1e-4)
+        assert run.shapes[name] == tuple(seen[part][0].shape)
+
+
+def test_the_map_is_that_of_the_text_with_its_hole():
+    ids, _ = tokenizer.batch([TEXT])
+    ids[0, 29:34] = tokenizer.MASK
+    with torch.no_grad(), instruments.record(runs().model, ENCODER_MAP) as seen:
+        runs().model(ids)
+    whole = explore(runs(), **STATE).runs["untouched"]
+    torch.testing.assert_close(whole.weights, seen[ENCODER_MAP][0][0], rtol=1e-3, atol=1e-6)
+
+
+def test_looking_elsewhere_runs_no_model_again(monkeypatch):
+    explore(runs(), **STATE | {"k": 6})
+    monkeypatch.setattr(runs().model, "forward", None)
+    for look in ({"latent": 3}, {"head": 7}, {"place": 0}, {"place": 45}, {"k": 6}):
+        explore(runs(), **STATE | look)
+
+
+def test_the_second_weights_are_run_whole(tiny, tiny_model):
+    asked = STATE | {"zeroed": (6, 9)}
+    half = explore(runs(), **asked | {"beside": "half its layers"}).runs["second weights"]
+    assert half is runs().run(TEXT, HOLE, Change(4))
+    other = explore(runs(), **asked | {"beside": "named weights", "second": f" {tiny} "})
+    same(other.runs["second weights"].fillings, fill_mask(tiny_model, TEXT, HOLE)[0])
+    assert other.runs["second weights"].shapes["latents"] == (1, 5, 24)
+    untrained = explore(runs(), **asked | {"beside": "untrained"}).runs["second weights"]
+    assert untrained.bits == pytest.approx(8.03, abs=0.2) != half.bits
+
+
+@pytest.mark.parametrize("name, said", [("", "Name the second weights"), ("no such", "no weights 'no such'")])
+def test_second_weights_that_are_not_there_are_named_in_one_sentence(name, said):
+    with pytest.raises(InputError, match=said):
+        explore(runs(), **STATE | {"beside": "named weights", "second": name})
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"zeroed": (6, 9), "k": 7, "layer": 2, "silenced": (1, 3), "beside": "untrained"},
+        {"beside": "half its layers", "latent": 40, "head": 5, "place": 3},
+        {"beside": "named weights", "silenced": (0, 8)},
+    ],
+)
+def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny, tmp_path, monkeypatch):
+    if state.get("beside") == "named weights":
+        state = state | {"second": str(tiny)}
+    found = explore(runs(), **STATE | state)
+    made = run_the_code(found, tmp_path, monkeypatch)
+    assert list(made["found"]) == list(found.runs)
+    for run, (fillings, lengths, weights) in zip(found.runs.values(), made["found"].values(), strict=True):
+        same(fillings, run.fillings)
+        names = ("inputs", "latents", "latents ", "queries", "outputs", "logits")
+        assert list(lengths.values()) == pytest.approx([run.lengths[name] for name in names], rel=1e-4)
+        torch.testing.assert_close(weights, run.weights, rtol=1e-3, atol=1e-6)
+    whole = found.runs["untouched"].weights
+    torch.testing.assert_close(made["reads"], whole[found.head, found.latent], rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(made["readers"], whole[found.head, :, found.place], rtol=1e-3, atol=1e-6)
+    assert [path.name for path in tmp_path.iterdir()] == ["playground.png"]
+
+
+TEXTS = [
+    "",
+    " ",
+    "a" * 3000,
+    "🙂" * 750,
+    "<script>alert(1)</script>",
+    "مرحبا بالعالم",
+    "[MASK]",
+    "\ud800",
+    "e\u0301\n\0",
+]
+TEXTS += ["$x$ costs $5", "'''\"\"\"\\{x}\\n", "a\u202eb\u2028c"]
+
+
+@settings(deadline=None, max_examples=25)
+@given(text=st.sampled_from(TEXTS) | st.text(max_size=300), place=st.integers(0, 300))
+def test_any_text_is_shown_escaped_or_refused_in_one_sentence(text, place):
+    experiment = lab()
+    experiment.state = {"text": text, "place": min(place, experiment.controls["place"].max)}
+    assert "stopped the experiment" not in experiment.problem
+    view = experiment.view.value.replace(base.LOOK, "")
+    assert ("<img " in view) != bool(experiment.problem)
+    assert set(re.findall(r"<(\w+)", view)) <= {"div", "img", "p", "table", "tr", "th", "td", "code"}
+
+
+@settings(deadline=None, max_examples=15)
+@given(text=st.sampled_from(TEXTS) | st.text(max_size=40))
+def test_the_code_holds_any_text_unharmed(text):
+    text = "ab" + text.replace("[MASK]", "")
+    try:
+        found = explore(runs(), **STATE | {"text": text, "hole": (0, 2)})
+    except InputError:
+        return
+    script, names = code(found), {}
+    assert script.isprintable() or set(script) - {"\n"} == {c for c in script if c.isprintable()}
+    lines = [line for line in script.splitlines() if line.startswith(("text, hole = ", "state = "))]
+    exec("\n".join(lines), names)
+    assert names["text"] == names["state"]["text"] == found.text and text.startswith(found.text)
+
+
+def test_a_click_on_a_cell_frames_its_byte_and_the_slider_moves_the_cells():
+    experiment = widgets.playground(load_pretrained("embedded"), "ab cab", (0, 2))
+    cells = experiment.children[1].children[1]
+    labels = [label for label, _ in cells.options]
+    assert [label[0] for label in labels] == list("□ab␣cab□")
+    assert len(set(labels)) == len(labels)  # the page tells equal letters apart
+    cells.index = 5
+    assert experiment.controls["place"].value == 5 == experiment.result.place
+    experiment.controls["place"].value = 2
+    assert cells.value == 2 and experiment.result.place == 2
+    experiment.state = {"text": "xy"}
+    assert len(cells.options) == 4 and experiment.controls["place"].max == 3 and cells.value == 2
+
+
+def test_files_are_new_and_hold_the_figure_and_the_code(tmp_path):
+    found = explore(runs(), **STATE)
+    names = [save(found, tmp_path, kind).name for kind in ("png", "png", "svg", "py", "py", "png")]
+    assert names == [
+        "playground.png", "playground-2.png", "playground.svg",
+        "playground.py", "playground-2.py", "playground-3.png",
+    ]  # fmt: skip
+    assert (tmp_path / "playground.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "playground.svg").read_text()
+    assert (tmp_path / "playground.py").read_text() == code(found)
+
+
+@pytest.mark.parametrize("folder", ["no/such/folder", "\0", "~nobody-of-this-name/x", __file__])
+def test_a_folder_that_cannot_be_used_is_one_sentence(folder, tmp_path):
+    export = Export(lab())
+    lab().state = STATE
+    export.folder.value = folder
+    export.buttons["png"].click()
+    assert 'role="alert"' in export.said.value
+
+
+def test_the_buttons_write_and_the_code_follows_the_playground(tmp_path):
+    lab().state = STATE
+    export = Export(lab())
+    export.folder.value = str(tmp_path)
+    for kind, button in export.buttons.items():
+        button.click()
+        assert f"playground.{kind}" in export.said.value and (tmp_path / f"playground.{kind}").stat().st_size
+    assert "stop_after(model, 3)" not in export.code.value
+    lab().state = {"k": 3}
+    assert "stop_after(model, 3)" in export.code.value
+    lab().state = {"k": 8, "hole": (3, 3)}
+    assert "Nothing is hidden" in export.code.value
+    export.buttons["png"].click()
+    assert 'role="alert"' in export.said.value and len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_challenges_of_the_notebook_have_answers():
+    whole = explore(runs(), **STATE).runs["untouched"]
+    other = explore(runs(), **STATE | {"text": "The old man put down his newspaper, and looked."}).runs[
+        "untouched"
+    ]
+    assert whole.weights[0, 8].argmax() == other.weights[0, 8].argmax()  # a place, whatever stands there
+
+    def bits(**state):
+        return explore(runs(), **STATE | state).runs["changed"].bits
+
+    single = {n: bits(zeroed=(n, n + 1)) for n in range(64)}
+    assert sorted(single, key=single.get)[-3:] == [7, 6, 8] and min(single.values()) < whole.bits
+
+    stopped = [bits(k=k) for k in range(8)]
+    assert max(stopped[1:]) == stopped[6] > stopped[0] > whole.bits  # worse than with no layer at all
+    silenced = [bits(layer=layer, silenced=(0, 8)) for layer in range(8)]
+    assert max(silenced[2:5]) > 2 * whole.bits  # and yet layers of that stretch are needed
+
+
+@pytest.mark.parametrize("state, layers", [({}, 8), ({"k": 5, "zeroed": (6, 9)}, 5)])
+def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, layers):
+    found = explore(runs(), **STATE | state)
+    figure = Figure(figsize=SIZE)
+    alt = draw(figure, found)
+    drawn = "\n".join(text.get_text() for text in figure.axes[0].texts)
+    run = list(found.runs.values())[-1]
+    for name, length in run.lengths.items():
+        assert " × ".join(map(str, run.shapes[name])) in drawn and f"length {length:.3g}" in drawn
+        assert f"{name.strip()} {length:.3g}" in alt
+    assert f"{layers} × self-attend" in drawn
+    beside = [text.get_text().strip() for text in figure.axes[3].texts]
+    assert beside == [word for name, run in found.runs.items() for word in (name, f"{run.bits:.2f}")]
+
+
+def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
+    torch.manual_seed(0)
+    sizes = dict(d_model=16, num_latents=4, d_latents=16, qk_channels=16, v_channels=16)
+    model = PerceiverIOForMaskedLM(PerceiverIOConfig(num_self_attends_per_block=1, **sizes)).eval()
+    found = explore(Runs(model, "none"), **STATE | {"text": "abcd" * 300, "latent": 1, "place": 1100, "k": 1})
+    figure = Figure(figsize=SIZE)
+    draw(figure, found)
+    strip = figure.axes[1]
+    assert "(shown: 960 to 1201)" in strip.get_title() and len(strip.texts) == 4
+    [frame] = strip.lines
+    line, sign = divmod(1100 - 960, 64)
+    assert {*frame.get_xdata()} == {sign - 0.5, sign + 0.5} and {*frame.get_ydata()} == {
+        line - 0.5,
+        line + 0.5,
+    }
