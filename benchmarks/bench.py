@@ -230,26 +230,31 @@ def main(arguments=None):
 
     where = machine(options.device)
     print(json.dumps(where, indent=2))
-    rows, models = [], {}
+    models = {}
     for name, job in jobs(options.device).items():
         if name not in chosen:
             continue
         print(f"\n{job.title}", flush=True)
         model = models.setdefault(job.weights, load_pretrained(job.weights, device=options.device))
         precise = precisions if where["bf16 instructions"] else [p for p in precisions if p != "bf16"]
-        rows += race(job, contenders(job, model, precise, options.device), options.rounds, options.device)
+        runners = contenders(job, model, precise, options.device)
+        record(race(job, runners, options.rounds, options.device), where, options.device)
     if "start-up" in chosen:
         print("\nstart-up", flush=True)
-        rows += start_up(max(3, options.rounds // 2))
-    print(table(rows))
+        record(start_up(max(3, options.rounds // 2)), where, options.device)
+
+
+def record(rows: list[Row], where: dict, device: str):
+    """Print a job's table, and write it beside the other jobs of this device and day."""
+    print(table(rows), flush=True)
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{options.device}-{where['date']}.json"
+    path = RESULTS / f"{device}-{where['date']}.json"
     earlier = json.loads(path.read_text())["rows"] if path.exists() else []
-    fresh = {row.job for row in rows}
-    kept = [row for row in earlier if row["job"] not in fresh]
-    path.write_text(
-        json.dumps({"machine": where, "rows": kept + [row._asdict() for row in rows]}, indent=1) + "\n"
-    )
+    kept = [row for row in earlier if row["job"] != rows[0].job]
+    content = {"machine": where, "rows": kept + [row._asdict() for row in rows]}
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(content, indent=1) + "\n")
+    unfinished.replace(path)
     print(f"\nwritten to {path}")
 
 

@@ -242,7 +242,7 @@ def start_accelerator(precision: str):
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
     except ModuleNotFoundError:
-        raise InputError("pre-training needs accelerate: pip install 'perceiver-edu[train]'") from None
+        raise InputError("training needs accelerate: pip install 'perceiver-edu[train]'") from None
     AcceleratorState._reset_state(
         reset_partial_state=True
     )  # a notebook may train twice, with another precision

@@ -205,7 +205,7 @@ def test_without_accelerate_pretrain_says_what_to_install(run, tmp_path, monkeyp
     monkeypatch.setitem(sys.modules, "accelerate", None)
     code, out, err = run("pretrain", HELDOUT, "-o", tmp_path / "run", "--size", "tiny")
     assert code == 2 and out == ""
-    assert err.splitlines()[-1].endswith("pre-training needs accelerate: pip install 'perceiver-edu[train]'")
+    assert err.splitlines()[-1].endswith("training needs accelerate: pip install 'perceiver-edu[train]'")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="interrupts as POSIX does")
