@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import torch
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
@@ -27,6 +28,15 @@ def model(hf_model):
 def batch():
     """ids (2, 25) and mask (2, 25): a padded batch."""
     return ByteTokenizer().batch(TEXTS, pad_to=25)
+
+
+@pytest.fixture
+def one_thread():
+    """So that sums are added up in the same order, also on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 TALLY = pytest.StashKey[dict]()

@@ -44,13 +44,7 @@ COMMAND = [sys.executable, "-m", "perceiver_edu.cli", "finetune"]
 RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """So that sums are added up in the same order, also on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
