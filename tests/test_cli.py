@@ -25,7 +25,7 @@ from perceiver_edu import (
     save_pretrained,
 )
 from perceiver_edu.cli import shared
-from perceiver_edu.fill_mask import Filling
+from perceiver_edu.filling import Filling
 from perceiver_edu.terminal import print_fillings, visible
 
 TEXT = "This is an incomplete sentence where some words are missing."

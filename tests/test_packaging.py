@@ -23,9 +23,18 @@ CHECKPOINT = {f"{EMBEDDED}/{name}" for name in ("config.json", "model.safetensor
 TEXT = "This is an incomplete sentence where some words are missing."
 
 
-def test_importing_the_package_does_not_import_transformers():
-    code = "import sys, perceiver_edu; print('perceiver_edu' in sys.modules, 'transformers' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["True", "False"]
+def test_the_command_line_answers_before_torch_is_imported():
+    code = (
+        "import sys, perceiver_edu.cli; print(*({'perceiver_edu', 'torch', 'transformers'} & {*sys.modules}))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["perceiver_edu"]
+
+
+def test_every_public_name_has_a_home():
+    assert sorted(perceiver_edu.HOMES) == sorted(perceiver_edu.__all__) == perceiver_edu.__all__
+    assert all(getattr(perceiver_edu, name).__name__ == name for name in perceiver_edu.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        perceiver_edu.no_such_name  # noqa: B018
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ A command is a function in a file of its own, listed below. What the user did wr
 `main` turns into one line and exit code 2. Imports that take long stay inside the functions.
 """
 
+import atexit
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -20,6 +22,8 @@ from perceiver_edu.cli.profile import profile
 from perceiver_edu.cli.weights import weights
 from perceiver_edu.errors import InputError
 from perceiver_edu.terminal import visible
+
+INTERRUPTED = "perceiver-edu: interrupted"
 
 app = typer.Typer(
     help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, "
@@ -38,6 +42,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     Anything else that goes wrong is a bug of ours and keeps its traceback.
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not so in a shell's background
+        signal.signal(signal.SIGINT, interrupt)
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # all is done: too late to interrupt
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # where a terminal knows no UTF-8, escapes instead of an error
             stream.reconfigure(errors="backslashreplace")
@@ -53,10 +60,23 @@ def main(arguments: list[str] | None = None) -> None:
     except (InputError, OSError) as error:
         print(f"perceiver-edu: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
-    except SystemExit as done:
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        sys.exit(130)
+    except SystemExit as done:  # typer's answer to a KeyboardInterrupt
         if done.code == 130:
-            print("perceiver-edu: interrupted", file=sys.stderr)
+            print(INTERRUPTED, file=sys.stderr)
         raise
+
+
+def interrupt(signal_number, frame):
+    """Ctrl-C. During an import an exception would crash the C code underneath: there we leave at once."""
+    while frame:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            os.write(2, f"{INTERRUPTED}\n".encode())
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def print_version(wanted: bool):

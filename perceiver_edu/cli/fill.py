@@ -40,7 +40,7 @@ def fill(
       perceiver-edu fill "one and one is two" --span 8:11 --mask " two"
       cat letter.txt | perceiver-edu fill --mask " sincerely" --json
     """
-    from perceiver_edu.fill_mask import fill_in, fill_mask, find_holes
+    from perceiver_edu.filling import fill_in, fill_mask, find_holes
 
     text = shared.read_stdin() if text in (None, "-") else text
     spans = [*(mask or []), *map(shared.parse_span, span or [])] or None

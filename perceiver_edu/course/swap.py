@@ -9,7 +9,7 @@ import torch
 from perceiver_edu.course.report import CHANGED, SAME, Report
 from perceiver_edu.course.stand_in import where
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import fill_in, find_holes, hole_length
+from perceiver_edu.filling import fill_in, find_holes, hole_length
 from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference, ledger
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer

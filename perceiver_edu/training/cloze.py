@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import fill_mask
+from perceiver_edu.filling import fill_mask
 
 CLOZE = Path(__file__).with_name("cloze.json")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import fill_mask
+from perceiver_edu.filling import fill_mask
 from perceiver_edu.pretrained import load_folder, save_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weight_files import read_json, to_json, write_whole

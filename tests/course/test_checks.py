@@ -7,7 +7,7 @@ from torch import nn
 from perceiver_edu.course import check
 from perceiver_edu.course.exercise import named_shape, same
 from perceiver_edu.course.exercises import all_exercises, find
-from perceiver_edu.course.exercises.cross_attention import SIZES
+from perceiver_edu.course.exercises.encoder.cross_attention import SIZES
 from perceiver_edu.course.progress import read_progress
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report
 

@@ -1,4 +1,4 @@
-"""The exercises, one module for each notebook."""
+"""The exercises, one folder for each notebook."""
 
 from difflib import get_close_matches
 from importlib import import_module

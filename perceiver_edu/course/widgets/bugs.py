@@ -10,7 +10,7 @@ from perceiver_edu.course.planted import MUTATIONS
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.swap import observe
 from perceiver_edu.course.widgets.base import Experiment, choice, readable, text_box
-from perceiver_edu.fill_mask import MASK_TOKEN, find_holes
+from perceiver_edu.filling import MASK_TOKEN, find_holes
 from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference
 from perceiver_edu.instruments.plots.parity import differences_by_stage
 from perceiver_edu.model import PerceiverIOForMaskedLM

@@ -12,7 +12,7 @@ from perceiver_edu.course.widgets.heads import ENCODER_MAP
 from perceiver_edu.course.widgets.hole import hidden_part
 from perceiver_edu.course.widgets.layers import named as interval
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
+from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
 from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth
 from perceiver_edu.instruments.plots.diagrams import ARRAYS

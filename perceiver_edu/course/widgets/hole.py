@@ -7,7 +7,7 @@ import torch
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, range_slider, readable, text_box
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import Filling, fill_in, fill_mask, hole_length
+from perceiver_edu.filling import Filling, fill_in, fill_mask, hole_length
 from perceiver_edu.instruments.plots.queries import byte_guesses
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer

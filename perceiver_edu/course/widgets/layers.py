@@ -11,7 +11,7 @@ from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, range_slider, slider
 from perceiver_edu.course.widgets.hole import HOLE, TEXT, hidden_part, hole_controls
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import MASK_TOKEN, Filling, fill_mask
+from perceiver_edu.filling import MASK_TOKEN, Filling, fill_mask
 from perceiver_edu.instruments.interventions import ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth, residual_stream
 from perceiver_edu.instruments.plots.latents import by_depth

@@ -19,7 +19,7 @@ from perceiver_edu.course.widgets.exploring import (
     explore,
 )
 from perceiver_edu.course.widgets.hole import HOLE, TEXT, hole_controls
-from perceiver_edu.fill_mask import fill_in, hole_length
+from perceiver_edu.filling import fill_in, hole_length
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
 from perceiver_edu.instruments.plots.diagrams import stage_graph
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT

@@ -5,7 +5,10 @@ from torch import nn
 
 from perceiver_edu.attention import MultiHeadAttention
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.cross_attention_mistakes import ATTENTION_MISTAKES, attention_variant
+from perceiver_edu.course.exercises.encoder.cross_attention_mistakes import (
+    ATTENTION_MISTAKES,
+    attention_variant,
+)
 from perceiver_edu.course.plug import call, into_model, pretrained
 
 SIZES = {"B": 2, "heads": 3, "Q": 5, "K": 7, "q_dim": 10, "kv_dim": 11, "qk_channels": 12, "v_channels": 18}

@@ -1,9 +1,6 @@
-"""Exercises of notebook 01: bytes and ids, text to crops, hidden words."""
+"""Exercise 01.bytes_per_script: how many bytes a text takes, by its script."""
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.exercises.encoding import DECODE, TOKENIZER
-from perceiver_edu.course.exercises.packing import PACK
-from perceiver_edu.course.exercises.words import MASK_WORDS
 from perceiver_edu.course.guard import run
 from perceiver_edu.tokenizer import ByteTokenizer
 
@@ -81,5 +78,3 @@ BYTES_PER_SCRIPT = Exercise(
     },
     in_model=script_in_practice,
 )
-
-EXERCISES = [BYTES_PER_SCRIPT, TOKENIZER, DECODE, PACK, MASK_WORDS]

@@ -1,12 +1,10 @@
-"""Exercises of notebook 04: the decoder, the tied head, the asked positions and what they save."""
+"""Exercise 04.decoder: queries read the latents, without a query residual."""
 
 import torch
 
 from perceiver_edu.attention import CrossAttend
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.exercises.queries import SOME_QUERIES
-from perceiver_edu.course.exercises.savings import SAVINGS
-from perceiver_edu.course.exercises.tied_head import TIED_HEAD, redrawn
+from perceiver_edu.course.exercises.decoder.tied_head import redrawn
 from perceiver_edu.course.plug import call, into_model, pretrained
 
 LAYERS = ("q_norm", "kv_norm", "attention", "mlp_norm", "mlp")
@@ -175,5 +173,3 @@ DECODER = Exercise(
     module=decoder_module,
     in_model=decoder_in_model,
 )
-
-EXERCISES = [DECODER, TIED_HEAD, SOME_QUERIES, SAVINGS]

@@ -1,10 +1,8 @@
-"""Exercises of notebook 02: cross-attention, its mask and its cost. Here: the mask."""
+"""Exercise 02.additive_mask: a bool mask as numbers that are added to the scores."""
 
 import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.exercises.cross_attention import CROSS_ATTENTION
-from perceiver_edu.course.exercises.encoder_cost import COST
 from perceiver_edu.course.guard import Misfit
 
 
@@ -130,5 +128,3 @@ ADDITIVE_MASK = Exercise(
     compared="shares after the softmax",
     sizes=lambda **_: {"B": 3, "heads": 4, "Q": 5, "K": 6},
 )
-
-EXERCISES = [CROSS_ATTENTION, ADDITIVE_MASK, COST]

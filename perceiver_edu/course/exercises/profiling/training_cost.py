@@ -1,7 +1,7 @@
 """Exercise 06.training: what a training run takes, before it is started."""
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.exercises.intensity import digits
+from perceiver_edu.course.exercises.profiling.intensity import digits
 
 
 def training_cases():

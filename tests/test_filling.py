@@ -12,7 +12,7 @@ from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM
 from perceiver_edu.errors import InputError
-from perceiver_edu.fill_mask import Filling, fill_in, fill_mask, find_holes, hole_length
+from perceiver_edu.filling import Filling, fill_in, fill_mask, find_holes, hole_length
 
 MASK, CLS, SEP = ByteTokenizer.MASK, ByteTokenizer.CLS, ByteTokenizer.SEP
 
