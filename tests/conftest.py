@@ -53,9 +53,21 @@ def tally(request):
     return add
 
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes: its counts go to the first
+        session.config.workeroutput["tally"] = session.config.stash.get(TALLY, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    counts = node.config.stash.setdefault(TALLY, {})
+    for what, number in getattr(node, "workeroutput", {}).get("tally", {}).items():
+        counts[what] = counts.get(what, 0) + number
+
+
 def pytest_terminal_summary(terminalreporter, config):
     counts = config.stash.get(TALLY, {})
     if counts:
         terminalreporter.section("what was tried")
-        for what, number in counts.items():
+        for what, number in sorted(counts.items()):
             terminalreporter.line(f"{number:>8,}  {what}")

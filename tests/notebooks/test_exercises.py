@@ -79,7 +79,7 @@ def test_every_exercise_has_its_four_cells_in_order(path):
 
 
 @pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
-def test_solutions_pass_and_mistakes_are_named(path, tmp_path, monkeypatch, capsys):
+def test_solutions_pass_and_mistakes_are_named(path, tmp_path, monkeypatch, tally):
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "progress.json"))
     setup = next(cell for cell in nbformat.read(path, as_version=4).cells if cell.id == "setup")
     learner = Learner(path)
@@ -104,11 +104,10 @@ def test_solutions_pass_and_mistakes_are_named(path, tmp_path, monkeypatch, caps
                     counts[kind] += 1
                 else:
                     wrong.append(f"{exercise_id}, {kind} {words}:\n{source}\n{report}\n")
-    with capsys.disabled():
-        print(
-            f"\n{path.stem}: {counts['solved']} solved by its own text, {counts['mistake']} mistakes named, "
-            f"{counts['correct']} unusual answers passed, {counts['unknown']} unknown mistakes refused "
-        )
+    tally("exercises solved by the notebook's own text", counts["solved"])
+    tally("mistakes named", counts["mistake"])
+    tally("right answers in unusual style that pass", counts["correct"])
+    tally("unknown mistakes refused without a wrong name", counts["unknown"])
     assert not wrong, "\n".join(wrong)
     done = json.loads((tmp_path / "progress.json").read_text())["done"]
     assert set(done) == set(exercise_cells(path))
