@@ -1,10 +1,6 @@
-"""The notebooks' committed outputs: make them afresh, or find the stale ones.
+"""The notebooks' committed outputs: find the stale ones (then the exit code is 1), or make them afresh."""
 
-python tests/notebooks/outputs.py            says which cells are stale, exit code 1 if there are any
-python tests/notebooks/outputs.py --write    runs the notebooks and writes their outputs, normalised
-python tests/notebooks/outputs.py 03 07      the same for some of them
-"""
-
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -73,23 +69,27 @@ def stale_cells(path: Path) -> list[str]:
     return [new.id for old, new in pairs if essence(old) != essence(new)]
 
 
-def main(arguments: list[str]) -> int:
-    stale, wanted = {}, tuple(argument for argument in arguments if argument[:1] != "-")
-    for path in NOTEBOOKS:
-        if wanted and not path.stem.startswith(wanted):
-            continue
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write fresh outputs, normalised")
+    parser.add_argument(
+        "names", nargs="*", help="how the names of the notebooks begin, as 03 07 (default: all)"
+    )
+    options = parser.parse_args()
+    chosen = [path for path in NOTEBOOKS if path.stem.startswith(tuple(options.names) or "")]
+    if not chosen:
+        parser.error(f"no notebook's name begins with {' or '.join(options.names)}")
+    any_stale = False
+    for path in chosen:
         print(path.name, flush=True)
-        if "--write" in arguments:
+        if options.write:
             nbformat.write(run(path), path)
-        else:
-            stale[path.name] = stale_cells(path)
-    for name, cells in stale.items():
-        for cell in cells:
-            print(
-                f"{name}: the outputs of cell {cell!r} are stale; `make notebooks` runs and writes them again"
-            )
-    return int(any(stale.values()))
+            continue
+        for cell in stale_cells(path):
+            any_stale = True
+            print(f"    the outputs of cell {cell!r} are stale; `make notebooks` runs and writes them again")
+    return int(any_stale)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
