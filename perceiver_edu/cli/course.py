@@ -14,7 +14,7 @@ def course(
     open_it: Annotated[bool, typer.Option("--open", help="Open the next notebook in JupyterLab.")] = False,
     as_json: Json = False,
 ):
-    """List the notebooks, how long they take, and which exercises are done.
+    """List the notebooks and the exercises done.
 
     The next notebook is the first with an exercise that is not done. Progress is one small file on this
     machine; delete it to start again.

@@ -27,10 +27,11 @@ def evaluate(
     device: Device = "cpu",
     as_json: Json = False,
 ):
-    """How good is a model at words it has not seen? Beside guesses that need no reading.
+    """Score a model on words it has not seen.
 
-    Whole words are hidden, 15 % of the text. A model that knows nothing needs 8 bits a byte; one that has
-    learned only where holes are is as good as "geometry". What lies below that is use of context.
+    Beside it stand guesses that need no reading. Whole words are hidden, 15 % of the text. A model that
+    knows nothing needs 8 bits a byte; one that has learned only where holes are is as good as "geometry".
+    What lies below that is use of context.
 
     \b
     Examples:

@@ -20,9 +20,10 @@ def parity(
     device: Device = "cpu",
     as_json: Json = False,
 ):
-    """Compare every stage with Hugging Face's model of the same weights.
+    """Compare every stage with Hugging Face's model.
 
-    Exit code 0: all stages agree. 1: they do not, and the first divergence is marked.
+    Both get the same weights and the same texts. Exit code 0: all stages agree. 1: they do not, and the
+    first divergence is marked.
 
     \b
     Examples:

@@ -74,11 +74,12 @@ def pretrain(
     save_every: Annotated[int, typer.Option(help="Steps from one checkpoint to the next.")] = 500,
     evaluate_every: Annotated[int, typer.Option(help="Steps from one evaluation to the next.")] = 500,
 ):
-    """Train a masked language model, from scratch or from given weights.
+    """Train a masked language model.
 
-    The folder gets log.csv, samples.txt, the newest checkpoint and, at the end, the model, which
-    transformers opens too. A run that stopped, however it did, goes on exactly: the same command and
-    --resume. Several GPUs, or CPUs: torchrun --nproc_per_node 2 -m perceiver_edu.cli pretrain ...
+    From scratch, or on from given weights. The folder gets log.csv, samples.txt, the newest checkpoint and,
+    at the end, the model, which transformers opens too. A run that stopped, however it did, goes on
+    exactly: the same command and --resume. Several GPUs, or CPUs: torchrun --nproc_per_node 2 -m
+    perceiver_edu.cli pretrain ...
 
     \b
     Examples:

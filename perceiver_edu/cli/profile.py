@@ -31,10 +31,11 @@ def profile(
     device: Device = "cpu",
     as_json: Json = False,
 ):
-    """Where time and memory go, stage by stage, beside what this machine can do at best.
+    """Show where time and memory go, by stage.
 
-    FLOPs follow from the sizes; time is the median of several runs; memory is what is held beyond the
-    weights. The machine's best is measured on one large matrix product and one large copy.
+    Beside them stands what this machine can do at best. FLOPs follow from the sizes; time is the median of
+    several runs; memory is what is held beyond the weights. The machine's best is measured on one large
+    matrix product and one large copy.
 
     \b
     Examples:

@@ -15,9 +15,10 @@ def weights(
     ] = None,
     as_json: Json = False,
 ):
-    """Where weights lie and what they are: folder, revision, size and SHA-256 of each file.
+    """Say where weights lie and what they are.
 
-    Weights from the hub are downloaded first, where they are not in the cache yet. Nothing is loaded.
+    That is their folder and revision, and size and SHA-256 of each file. Weights from the hub are
+    downloaded first, where they are not in the cache yet. Nothing is loaded.
 
     \b
     Examples:
