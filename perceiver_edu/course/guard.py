@@ -53,8 +53,10 @@ def run(function, arguments: dict[str, Any], quiet: bool = False, gradients: boo
     changed = [name for name in given if not unchanged(given[name], arguments[name])]
     if changed:
         names = " and ".join(f"`{name}`" for name in changed)
+        layers = any(isinstance(given[name], nn.Module) for name in changed)
+        way = "`deepcopy`" if layers else "for example `x.clone()`, or with `+` instead of `+=`"
         problem = f"your code changed its input {names} in place. The model still needs it: work on a copy"
-        return Outcome(value, f"{problem}, for example `x.clone()`, or with `+` instead of `+=`.")
+        return Outcome(value, f"{problem}, {way}.")
     return Outcome(value)
 
 
