@@ -5,6 +5,7 @@ python tests/notebooks/outputs.py --write    runs the notebooks and writes their
 python tests/notebooks/outputs.py 03 07      the same for some of them
 """
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+os.environ.pop("PERCEIVER_EDU_FAST", None)  # outputs are committed, and compared, at full size
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 # What may differ from run to run and machine to machine: durations, the size of rounding errors, and what
