@@ -96,6 +96,8 @@ def explain(error: BaseException, arguments: dict[str, Any]) -> Outcome:
     except Exception:
         message = ""
     problem = f"your code stopped with {type(error).__name__}" + (f": {message[:300]}" if message else ".")
+    if "without overflow" in message:
+        problem += ". It is more than this dtype holds: `torch.finfo(dtype)` has the limits."
     tensors = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
     if code and tensors:
         sizes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())

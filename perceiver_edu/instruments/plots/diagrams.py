@@ -140,7 +140,7 @@ def cross_attention(
         (asking, "Q", "query"),
         (answering, "K", "key"),
         (answering, "V", "value"),
-        ("Q", "map", "softmax"),
+        ("Q", "map", "softmax(Q · Kᵀ / √d)"),
     ]
     steps += [("K", "map", ""), ("map", "what was read", "map · V"), ("V", "what was read", "")]
     for start, end, label in [*steps, ("what was read", "output", "output")]:

@@ -74,3 +74,8 @@ def additive_mask(mask, dtype):
 # %% unknown | the wrong dtype
 def additive_mask(mask, dtype):
     return torch.zeros(mask.shape).masked_fill(~mask, -1e9)[:, None, None]
+
+
+# %% unknown | -1e9, more than float16 can hold
+def additive_mask(mask, dtype):
+    return torch.zeros(len(mask), 1, 1, mask.shape[1], dtype=dtype).masked_fill(~mask[:, None, None], -1e9)
