@@ -150,7 +150,8 @@ def first_difference(exercise: Exercise, expected, got) -> list[tuple[str, str, 
     counted = [f"{name} {i}".strip() for name, i in zip(names, at, strict=True)]
     rows = [(f"first difference: {', '.join(counted)}", str(expected[at].item()), str(got[at].item()))]
     if exercise.signs is not None:
-        rows.append((", ".join(counted[:-1]), exercise.signs(expected[at[:-1]]), exercise.signs(got[at[:-1]])))
+        lines = (exercise.signs(ids[at[:-1]]) for ids in (expected, got))
+        rows.append((", ".join(counted[:-1]), *lines))
     return rows
 
 

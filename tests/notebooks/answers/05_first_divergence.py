@@ -196,7 +196,9 @@ def first_divergence(ours, theirs, tolerance):
 # %% mistake: The scale is taken without `abs` | max of theirs
 def first_divergence(ours, theirs, tolerance):
     for name, b in theirs.items():
-        if ours[name].shape != b.shape or not (ours[name] - b).abs().max() <= tolerance * b.max().clamp(min=1):
+        if ours[name].shape != b.shape or not (ours[name] - b).abs().max() <= tolerance * b.max().clamp(
+            min=1
+        ):
             return name
 
 

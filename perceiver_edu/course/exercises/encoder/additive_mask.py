@@ -36,8 +36,8 @@ def attention_with(bias, arguments):
     if bias.isnan().any():
         raise Misfit(
             "the bias holds NaN, which is what 0 · inf gives. A product of a bool mask with a number is "
-            "float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from zeros of "
-            "the right dtype, and fill in its own `torch.finfo(dtype).min`."
+            "float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from zeros "
+            "of the right dtype, and fill in its own `torch.finfo(dtype).min`."
         )
     try:
         total = scores + bias.double()
@@ -60,6 +60,7 @@ def mask_variant(mask, dtype, wrong=""):
         "inverted": zeros.masked_fill(real, low),
         "one": real.to(dtype),
         "zero": zeros,
+        "tiny": zeros.masked_fill(~real, torch.finfo(dtype).tiny),
         "ten": zeros.masked_fill(~real, -10.0),
         "positive": zeros.masked_fill(~real, torch.finfo(dtype).max),
         "hundred": zeros.masked_fill(~real, -100.0),
@@ -112,10 +113,11 @@ ADDITIVE_MASK = Exercise(
             "This is the mask as numbers, 1 apart. That is not enough: padding must fall below any score.",
             {"wrong": "one"},
         ),
-        "zero": Mistake(
-            "Padding gets 0, or next to nothing, so it is read like text. `torch.finfo(dtype).tiny` is a "
-            "positive number next to 0; `.min` is the most negative one.",
-            {"wrong": "zero"},
+        "zero": Mistake("Padding gets 0, so it is read like text.", {"wrong": "zero"}),
+        "tiny": Mistake(
+            "Padding gets next to nothing, so it is read like text. `torch.finfo(dtype).tiny` is a positive "
+            "number next to 0; `.min` is the most negative one.",
+            {"wrong": "tiny"},
         ),
         "ten": Mistake("Padding gets -10. Scores can be larger than that.", {"wrong": "ten"}),
         "hundred": Mistake("Padding gets -100. Scores can be larger than that.", {"wrong": "hundred"}),

@@ -157,8 +157,8 @@ FIRST_DIVERGENCE = Exercise(
             {"rule": "each"},
         ),
         "allclose": Mistake(
-            "This is the rule of `torch.allclose`: it allows each number a share of *itself*. A number near 0 is "
-            "what is left of large ones, and has their rounding: allow a share of the largest.",
+            "This is the rule of `torch.allclose`: it allows each number a share of itself. A number near 0 "
+            "is what is left of large ones, and has their rounding: allow a share of the largest.",
             {"rule": "allclose"},
         ),
         "one side": Mistake(

@@ -58,7 +58,7 @@ def measure(ours, theirs, x, dtype, late=False):
     return float((a - b).abs().max()), float(b.abs().max())
 
 
-def rounding_variant(ours, theirs, x, rule="float64", late=False, inverted=False):
+def rounding_variant(ours, theirs, x, rule="float64", late=False):
     single, scale = measure(ours, theirs, x, torch.float32)
     double, _ = measure(ours, theirs, x, torch.float64, late)
     is_bug = {
@@ -68,8 +68,9 @@ def rounding_variant(ours, theirs, x, rule="float64", late=False, inverted=False
         "float32, wide": single > 1e-3 * max(1.0, scale),
         "float64, absolute": double > 1e-10,
         "shrinks": not double < 1e-4 * single,
+        "inverted": double <= 1e-10 * max(1.0, scale),
     }[rule]
-    return "bug" if is_bug != inverted else "rounding"
+    return "bug" if is_bug else "rounding"
 
 
 NOISE_OR_BUG = Exercise(
@@ -113,6 +114,6 @@ NOISE_OR_BUG = Exercise(
             "difference in float64 itself, or let 0 pass first.",
             {"rule": "shrinks"},
         ),
-        "inverted": Mistake("The two words are exchanged.", {"inverted": True}),
+        "inverted": Mistake("The two words are exchanged.", {"rule": "inverted"}),
     },
 )  # fmt: skip
