@@ -17,6 +17,7 @@ help:
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, ≤ 10 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
+	@echo "                PERCEIVER_EDU_FAST=1 before make lab: notebooks of smaller sizes, with every assertion"
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make clean      remove .venv and everything built"
 	@echo
@@ -33,7 +34,7 @@ test: $(READY)
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m pytest $(WORKERS) -m "not slow and not network and not browser" $(PYTEST_ARGS)
-	$(VENV) -m pytest $(WORKERS) --nbmake notebooks/
+	PERCEIVER_EDU_FAST=1 $(VENV) -m pytest $(WORKERS) --nbmake notebooks/
 
 test-slow: $(READY)
 	$(VENV) -m pytest -m "slow or network or browser" $(PYTEST_ARGS)

@@ -32,8 +32,7 @@ class MultiHeadAttention(nn.Module):
         k = self.split_heads(self.key(x_kv))  # (B, heads, K, qk/heads)
         v = self.split_heads(self.value(x_kv))  # (B, heads, K, v/heads)
         bias = None
-        if kv_mask is not None:
-            # the largest negative number, not -inf: a row of padding alone must not give NaN
+        if kv_mask is not None:  # not -inf: a row of padding alone must not give NaN
             bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
             bias = bias[:, None, None, :]  # (B, 1, 1, K), added to the scores of every head and query
         dropout = self.dropout if self.training else 0.0

@@ -120,7 +120,7 @@ def say_difference(report: Report, exercise: Exercise, label: str, cases, expect
     if shapes[0] != shapes[1] and sorted(shapes[0]) == sorted(shapes[1]):
         report.say("The axes of your result stand in another order than expected.")
     where = ", ".join(filter(None, [f"“{label}”" if len(cases) > 1 else "", exercise.compared]))
-    report.table((where, "expected", "got"), side_by_side(expected[label], got[label], sizes))
+    report.table((where, "expected", "got"), side_by_side(exercise, expected[label], got[label], sizes))
 
 
 def diagnose(exercise: Exercise, cases, expected, got) -> str:

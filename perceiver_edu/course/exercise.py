@@ -44,6 +44,8 @@ class Exercise:
     mistakes: dict[str, Mistake] = field(default_factory=dict)
     properties: Callable[[Callable, dict], Iterable[Property]] | None = None
     sizes: Callable[..., dict[str, int]] | None = None  # (**arguments) -> {"B": 2, …}, to name axes by
+    places: tuple[str, ...] = ()  # what an index of the result counts, axis by axis: ("crop", "column")
+    signs: Callable[[torch.Tensor], str] | None = None  # a row of ids, of the result -> a line to read
     module: Callable | None = (
         None  # (**arguments) -> sizes, weights and inputs of an nn.Module; None: not for it
     )
@@ -113,7 +115,7 @@ def _largest(tensor) -> float:
     return float(tensor.double().abs().max()) if tensor.numel() else 0.0
 
 
-def side_by_side(expected, got, sizes: dict[str, int]) -> list[tuple[str, str, str]]:
+def side_by_side(exercise: Exercise, expected, got, sizes: dict[str, int]) -> list[tuple[str, str, str]]:
     """Rows (what, expected, got) for a table."""
     if isinstance(expected, dict):
         marks = {key: "" if same(expected[key], got[key]) else "  ✗" for key in expected}
@@ -121,6 +123,8 @@ def side_by_side(expected, got, sizes: dict[str, int]) -> list[tuple[str, str, s
     if not isinstance(expected, torch.Tensor):
         return [("result", _value(expected, sizes), _value(got, sizes))]
     rows = [("shape", named_shape(expected.shape, sizes), named_shape(got.shape, sizes))]
+    if not expected.is_floating_point():
+        return rows + first_difference(exercise, expected, got)
     if got.shape == expected.shape and got.numel():
         distance = (got.double() - expected.double()).abs().nan_to_num(torch.inf)
         place = [int(i) for i in torch.unravel_index(distance.argmax(), distance.shape)]
@@ -130,6 +134,24 @@ def side_by_side(expected, got, sizes: dict[str, int]) -> list[tuple[str, str, s
         rows.append(("largest number", f"{_largest(expected):.4g}", f"{_largest(got):.4g}"))
         if got.isnan().any():
             rows.append(("not a number (NaN)", "0", f"{int(got.isnan().sum())} of {got.numel()}"))
+    return rows
+
+
+def first_difference(exercise: Exercise, expected, got) -> list[tuple[str, str, str]]:
+    """Of ids the first that differs says most, also where there are too many or too few; and its row."""
+    if got.ndim != expected.ndim or not got.ndim:
+        return []
+    common = tuple(slice(min(sizes)) for sizes in zip(expected.shape, got.shape, strict=True))
+    different = (expected[common] != got[common]).nonzero()  # in reading order
+    if not len(different):
+        return []
+    at = tuple(different[0].tolist())
+    names = exercise.places or ("",) * len(at)
+    counted = [f"{name} {i}".strip() for name, i in zip(names, at, strict=True)]
+    rows = [(f"first difference: {', '.join(counted)}", str(expected[at].item()), str(got[at].item()))]
+    if exercise.signs is not None:
+        lines = (exercise.signs(ids[at[:-1]]) for ids in (expected, got))
+        rows.append((", ".join(counted[:-1]), *lines))
     return rows
 
 

@@ -53,8 +53,10 @@ def run(function, arguments: dict[str, Any], quiet: bool = False, gradients: boo
     changed = [name for name in given if not unchanged(given[name], arguments[name])]
     if changed:
         names = " and ".join(f"`{name}`" for name in changed)
+        layers = any(isinstance(given[name], nn.Module) for name in changed)
+        way = "`deepcopy`" if layers else "for example `x.clone()`, or with `+` instead of `+=`"
         problem = f"your code changed its input {names} in place. The model still needs it: work on a copy"
-        return Outcome(value, f"{problem}, for example `x.clone()`, or with `+` instead of `+=`.")
+        return Outcome(value, f"{problem}, {way}.")
     return Outcome(value)
 
 
@@ -94,6 +96,8 @@ def explain(error: BaseException, arguments: dict[str, Any]) -> Outcome:
     except Exception:
         message = ""
     problem = f"your code stopped with {type(error).__name__}" + (f": {message[:300]}" if message else ".")
+    if "without overflow" in message:
+        problem += ". It is more than this dtype holds: `torch.finfo(dtype)` has the limits."
     tensors = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
     if code and tensors:
         sizes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())

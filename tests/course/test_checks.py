@@ -269,9 +269,15 @@ def test_whatever_comes_a_report_says_what_is_wrong(learner, says):
 )
 def test_every_exercise_survives(id, learner):
     assert check(id, learner).verdict == NOT_YET
-    repr(check(id, lambda *args: torch.zeros(3)))
-    repr(check(id, lambda *args: {"inputs": 3, None: 4}))
-    repr(check(id, lambda *args: {key: object() for key in ("projections", "map")}))
+
+
+STRANGE = [torch.zeros(3), {"inputs": 3, None: 4}, {"projections": object(), "map": object()}]
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+@pytest.mark.parametrize("result", STRANGE, ids=["a tensor", "strange keys", "strange values"])
+def test_every_exercise_survives_a_strange_result(id, result):
+    assert check(id, lambda *args: result).verdict == NOT_YET
 
 
 def test_the_line_of_their_code_is_shown():

@@ -116,12 +116,15 @@ def tell(broken: Broken) -> Report:
     return report.say(broken.note) if broken.note else report
 
 
-def plant_a_bug(model, twin, text: str) -> Experiment:
-    """Swap a stage or plant a bug, beside `huggingface_twin(model)`. Holes in the text are written [MASK]."""
+def plant_a_bug(model, twin, text: str, bug: str = NONE) -> Experiment:
+    """Swap a stage or plant a bug, beside `huggingface_twin(model)`. Holes in the text are written [MASK].
+
+    `bug`: the one that is planted at first, by its name in the list.
+    """
     controls = {
         "text": text_box("text", text, "The text to read; [MASK] is one missing byte."),
         "stage": choice("swap in an untrained", [NONE, *STAGES], NONE, "A stage with fresh random weights."),
-        "bug": choice("plant a bug", [NONE, *BUGS], NONE, "A mistake that raises no error."),
+        "bug": choice("plant a bug", [NONE, *BUGS], bug, "A mistake that raises no error."),
         "dtype": choice("numbers", list(DTYPES), "float32", "In float64 rounding shrinks; a bug does not."),
     }
     reference_of = lru_cache(maxsize=2)(lambda text, dtype: reference(model, twin, text, dtype))

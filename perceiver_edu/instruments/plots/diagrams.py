@@ -78,7 +78,7 @@ def stage_graph(
                 (x - 0.5, y - 0.28), 1.0, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
             )
         )
-        ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size, weight="bold")
+        ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size - 0.5, weight="bold")
         ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=size - 1.5)
 
     stages = [
@@ -140,16 +140,15 @@ def cross_attention(
         (asking, "Q", "query"),
         (answering, "K", "key"),
         (answering, "V", "value"),
-        ("Q", "map", "softmax"),
+        ("Q", "map", "softmax(Q · Kᵀ / √d)"),
     ]
     steps += [("K", "map", ""), ("map", "what was read", "map · V"), ("V", "what was read", "")]
     for start, end, label in [*steps, ("what was read", "output", "output")]:
         (x0, y0), (x1, y1) = place[start], place[end]
         arrow = dict(arrowstyle="->", color=INK, lw=1.1, shrinkA=0, shrinkB=0)
         ax.annotate("", (x1 - 0.72, y1), (x0 + 0.72, y0), arrowprops=arrow)
-        ax.text(
-            (x0 + x1) / 2, (y0 + y1) / 2 + 0.1, label, ha="center", va="bottom", fontsize=9, style="italic"
-        )
+        side = "center" if y0 == y1 else "right" if y0 < y1 else "left"  # beside the arrow, not on it
+        ax.text((x0 + x1) / 2, (y0 + y1) / 2 + 0.1, label, ha=side, va="bottom", fontsize=9, style="italic")
     ax.set_xlim(-0.9, 11.3)
     ax.set_ylim(-3.1, 2.7)
     ax.set_axis_off()

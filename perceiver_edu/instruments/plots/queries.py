@@ -18,10 +18,13 @@ def byte_sign(byte: int) -> str:
     return {" ": "␣", "\n": "⏎"}.get(letter, letter if "!" <= letter <= "~" else f"{byte:02X}")
 
 
-def similarity_by_distance(ax: Axes, arrays: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """How alike two rows of an array are, by the distance of their places.
+def similarity_by_distance(
+    ax: Axes, arrays: dict[str, torch.Tensor], close_up: range | None = None
+) -> dict[str, torch.Tensor]:
+    """How alike two rows of an array are, by the distance of their places, on a logarithmic axis.
 
-    arrays: name -> (P, E). Returns name -> the mean cosine at each distance 0, 1, …, P/2, as drawn.
+    arrays: name -> (P, E); close_up: show only these distances, on a linear axis. Returns name -> the mean
+    cosine at each distance 0, 1, …, P/2.
     """
     curves = {}
     styles = zip((OUTPUT, LATENT, GREY, INPUT), ("-", "--", ":", "-."), strict=True)
@@ -30,7 +33,12 @@ def similarity_by_distance(ax: Axes, arrays: dict[str, torch.Tensor]) -> dict[st
         cosines = unit @ unit.T  # (P, P)
         farthest = len(rows) // 2 + 1
         curves[name] = torch.stack([cosines.diagonal(distance).mean() for distance in range(farthest)])
-        ax.plot(range(farthest), curves[name], color=colour, ls=line, lw=2, label=name)
+        drawn = close_up or range(farthest)
+        ax.plot(drawn, curves[name][drawn], color=colour, ls=line, lw=2, label=name)
+    if close_up:
+        ax.set(xlabel="distance of two places (bytes)", ylabel="mean cosine", xticks=close_up[::4])
+        ax.grid(axis="x", lw=0.5)
+        return curves
     ax.set(xlabel="distance of two places (bytes, logarithmic)", ylabel="mean cosine")
     ax.set_xscale("symlog", linthresh=1)
     ticks = [distance for distance in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if distance < farthest]

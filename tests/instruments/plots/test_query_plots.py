@@ -42,6 +42,14 @@ def test_similarity_is_the_mean_cosine_at_each_distance(ax):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["turning", "the same"]
 
 
+def test_a_close_up_shows_its_distances_alone(ax):
+    rows = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))
+    curves = similarity_by_distance(ax, {"drawn": rows}, close_up=range(2, 6))
+    assert len(curves["drawn"]) == 7
+    assert list(ax.lines[0].get_xdata()) == [2, 3, 4, 5]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), curves["drawn"][2:6])
+
+
 def test_a_cell_for_each_query(ax):
     byte_strips(ax, [("in order", range(5, 8), b"to "), ("one", [9], b"x")])
     assert words(ax) == ["in order", "t", "5", "o", "6", "␣", "7", "one", "x", "9"]

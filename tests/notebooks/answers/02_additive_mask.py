@@ -8,7 +8,7 @@ def additive_mask(mask, dtype):
 
 # %% correct | arithmetic
 def additive_mask(mask, dtype):
-    return (1 - mask.to(dtype)).view(len(mask), 1, 1, -1) * -1e9
+    return (1 - mask.to(dtype)).view(len(mask), 1, 1, -1) * torch.finfo(dtype).min
 
 
 # %% correct | a loop
@@ -17,7 +17,7 @@ def additive_mask(real, kind):
     for b, row in enumerate(real):
         for k, is_real in enumerate(row):
             if not is_real:
-                bias[b, 0, 0, k] = -1e30
+                bias[b, 0, 0, k] = -0.5 * torch.finfo(kind).max
     return bias
 
 
@@ -74,3 +74,13 @@ def additive_mask(mask, dtype):
 # %% unknown | the wrong dtype
 def additive_mask(mask, dtype):
     return torch.zeros(mask.shape).masked_fill(~mask, -1e9)[:, None, None]
+
+
+# %% unknown | -1e9, more than float16 can hold
+def additive_mask(mask, dtype):
+    return torch.zeros(len(mask), 1, 1, mask.shape[1], dtype=dtype).masked_fill(~mask[:, None, None], -1e9)
+
+
+# %% unknown | times -1e9, which is -inf in float16
+def additive_mask(mask, dtype):
+    return (1 - mask.to(dtype)).view(len(mask), 1, 1, -1) * -1e9

@@ -174,3 +174,34 @@ def first_divergence(ours, theirs, tolerance):
 # %% unknown | always the processor
 def first_divergence(ours, theirs, tolerance):
     return "processed"
+
+
+# %% mistake: the rule of `torch.allclose` | allclose with both tolerances
+def first_divergence(ours, theirs, tolerance):
+    for name in theirs:
+        a, b = ours[name], theirs[name]
+        if a.shape != b.shape or not torch.allclose(a, b, rtol=tolerance, atol=tolerance):
+            return name
+
+
+# %% mistake: A number that is too small passes & A NaN passes | max before abs, `>`
+def first_divergence(ours, theirs, tolerance):
+    for name in theirs:
+        if ours[name].shape != theirs[name].shape:
+            return name
+        if (ours[name] - theirs[name]).max() > tolerance * max(1, theirs[name].abs().max()):
+            return name
+
+
+# %% mistake: The scale is taken without `abs` | max of theirs
+def first_divergence(ours, theirs, tolerance):
+    for name, b in theirs.items():
+        if ours[name].shape != b.shape or not (ours[name] - b).abs().max() <= tolerance * b.max().clamp(
+            min=1
+        ):
+            return name
+
+
+# %% unknown | all names instead of one
+def first_divergence(ours, theirs, tolerance):
+    return [name for name in theirs if ours[name].shape != theirs[name].shape]

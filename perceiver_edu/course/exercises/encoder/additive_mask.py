@@ -15,6 +15,7 @@ def mask_cases():
         "float32": {"mask": mask, "dtype": torch.float32},
         "padding at the end": {"mask": mask, "dtype": torch.float64},
         "a hole in the middle": {"mask": hole, "dtype": torch.float64},
+        "float16, which ends at -65,504": {"mask": mask, "dtype": torch.float16},
     }
 
 
@@ -35,8 +36,8 @@ def attention_with(bias, arguments):
     if bias.isnan().any():
         raise Misfit(
             "the bias holds NaN, which is what 0 · inf gives. A product of a bool mask with a number is "
-            "float32, where the most negative float64 number is -inf. Start from zeros of the right dtype, "
-            "and fill in."
+            "float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from zeros "
+            "of the right dtype, and fill in its own `torch.finfo(dtype).min`."
         )
     try:
         total = scores + bias.double()
@@ -59,6 +60,7 @@ def mask_variant(mask, dtype, wrong=""):
         "inverted": zeros.masked_fill(real, low),
         "one": real.to(dtype),
         "zero": zeros,
+        "tiny": zeros.masked_fill(~real, torch.finfo(dtype).tiny),
         "ten": zeros.masked_fill(~real, -10.0),
         "positive": zeros.masked_fill(~real, torch.finfo(dtype).max),
         "hundred": zeros.masked_fill(~real, -100.0),
@@ -82,7 +84,7 @@ def mask_properties(arguments):
         return largest == 0, f"largest {largest:.3g}"
 
     def finite(call):
-        weights = (torch.zeros(2, 1, 1, 3) + call(mask=mask, dtype=torch.float32)).softmax(-1)
+        weights = (torch.zeros(2, 1, 1, 3) + call(mask=mask, dtype=arguments["dtype"])).softmax(-1)
         bad = int(weights.isnan().sum())
         return bad == 0, "no NaN" if not bad else f"{bad} NaN: -inf minus -inf. Use torch.finfo(dtype).min"
 
@@ -111,10 +113,11 @@ ADDITIVE_MASK = Exercise(
             "This is the mask as numbers, 1 apart. That is not enough: padding must fall below any score.",
             {"wrong": "one"},
         ),
-        "zero": Mistake(
-            "Padding gets 0, or next to nothing, so it is read like text. `torch.finfo(dtype).tiny` is a "
-            "positive number next to 0; `.min` is the most negative one.",
-            {"wrong": "zero"},
+        "zero": Mistake("Padding gets 0, so it is read like text.", {"wrong": "zero"}),
+        "tiny": Mistake(
+            "Padding gets next to nothing, so it is read like text. `torch.finfo(dtype).tiny` is a positive "
+            "number next to 0; `.min` is the most negative one.",
+            {"wrong": "tiny"},
         ),
         "ten": Mistake("Padding gets -10. Scores can be larger than that.", {"wrong": "ten"}),
         "hundred": Mistake("Padding gets -100. Scores can be larger than that.", {"wrong": "hundred"}),

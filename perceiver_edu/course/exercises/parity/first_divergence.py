@@ -3,7 +3,9 @@
 import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
+from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.plug import call, pretrained
+from perceiver_edu.course.report import shown
 from perceiver_edu.instruments.parity import BOUNDARIES, difference, ledger
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -38,17 +40,20 @@ def wrong(seed, sizes):
 
 def divergence_cases():
     one, theirs_one = pair(3)
-    for name in ("outputs", "logits"):
+    for name, sign in {"outputs": -1, "logits": 1}.items():  # too small at first: no sign may hide it
         one[name] = theirs_one[name].clone()
-        one[name][1, 2, 3] += 6e-5 * SCALES[name]
+        one[name][1, 2, 3] += sign * 6e-5 * SCALES[name]
     nan, theirs_nan = pair(4)
     nan["outputs"][0, 1, 2] = nan["logits"][0, 1] = torch.nan
     thin, theirs_thin = wrong(5, {name: 1e-3 for name in SHAPES})
     theirs_thin["inputs"] = theirs_thin["inputs"][:1].expand(2, -1, -1).clone()
     thin["inputs"] = theirs_thin["inputs"][:1].clone()
+    agree = pair(1, SCALES | {"inputs": 0.02})
+    for tensors in agree:  # all below 0, and the largest of them close to it
+        tensors["processed"] = -tensors["processed"].abs()
     cases = {
-        "rounding everywhere": pair(1, SCALES | {"inputs": 0.02}),
-        "a bug in the processor": wrong(2, {"processed": 2e-4, "outputs": 0.02, "logits": 0.004}),
+        "rounding everywhere": agree,
+        "a bug in the processor": wrong(2, {"processed": 2e-4, "outputs": 0.02, "logits": 0.01}),
         "one wrong number among many": (one, theirs_one),
         "a number that is none (NaN)": (nan, theirs_nan),
         "a shape that only broadcasts": (thin, theirs_thin),
@@ -68,6 +73,9 @@ def divergence_variant(ours, theirs, tolerance, rule="largest", pick="first", na
             "absolute": (gap.abs().max(), torch.tensor(tolerance)),
             "no floor": (gap.abs().max(), tolerance * size.max()),
             "each": ((gap.abs() / size).max(), torch.tensor(tolerance)),
+            "allclose": ((gap.abs() - tolerance * size).max(), torch.tensor(tolerance)),
+            "one side": (gap.max(), tolerance * size.max().clamp(min=1)),
+            "signed scale": (gap.abs().max(), tolerance * reference.max().clamp(min=1)),
             "mean": (gap.abs().mean(), tolerance * size.max().clamp(min=1)),
             "signed": (gap.sum().abs(), tolerance * size.max().clamp(min=1)),
         }[rule]
@@ -87,6 +95,12 @@ def divergence_variant(ours, theirs, tolerance, rule="largest", pick="first", na
         "before": list(theirs)[max(0, list(theirs).index(names[0]) - 1)],
         "never": None,
     }[pick]
+
+
+def observe(result, arguments):
+    if isinstance(result, list | tuple | int):
+        raise Misfit(f"expected one name, a str, or None where nothing diverges; got {shown(result)}.")
+    return NOTHING if result is None else result
 
 
 def divergence_in_model(function, report):
@@ -142,6 +156,19 @@ FIRST_DIVERGENCE = Exercise(
             "has their rounding: compare with the largest number of the tensor.",
             {"rule": "each"},
         ),
+        "allclose": Mistake(
+            "This is the rule of `torch.allclose`: it allows each number a share of itself. A number near 0 "
+            "is what is left of large ones, and has their rounding: allow a share of the largest.",
+            {"rule": "allclose"},
+        ),
+        "one side": Mistake(
+            "A number that is too small passes: take `abs` of the difference before its largest.",
+            {"rule": "one side"},
+        ),
+        "signed scale": Mistake(
+            "The scale is taken without `abs`: where the largest number is negative, too little is allowed.",
+            {"rule": "signed scale"},
+        ),
         "mean": Mistake(
             "The differences are averaged. In a mean, one wrong number among many disappears: take the "
             "largest.",
@@ -176,6 +203,6 @@ FIRST_DIVERGENCE = Exercise(
                           {"pick": "agrees"}),
         "before": Mistake("This is the last one before the divergence.", {"pick": "before"}),
     },
-    observe=lambda result, arguments: NOTHING if result is None else result,
+    observe=observe,
     in_model=divergence_in_model,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Exercise 01.pack: ten documents, joined and cut into crops."""
 
 import inspect
+from itertools import groupby
 
 import torch
 from torch import nn
@@ -74,6 +75,18 @@ def text_of(crops) -> list[bytes]:
     for i in ids:
         parts.append([]) if i == SEP else parts[-1].append(i)
     return [bytes(i - OFFSET for i in part if OFFSET <= i < ByteTokenizer.VOCAB_SIZE) for part in parts]
+
+
+def read_aloud(row) -> str:
+    """A crop's ids as a line to read: "[CLS]So␣it␣is.[SEP][PAD] × 3"."""
+    text = ""
+    for known, ids in groupby(row.tolist(), lambda i: 0 <= i < ByteTokenizer.VOCAB_SIZE and i != PAD):
+        ids = list(ids)
+        if known:
+            text += ByteTokenizer().decode(ids).replace(" ", "␣").replace("\n", "⏎")
+        else:
+            text += f"[PAD] × {len(ids)}" if set(ids) == {PAD} else "".join(f"<{i}>" for i in ids)
+    return text
 
 
 def pack_properties(arguments):
@@ -192,5 +205,7 @@ PACK = Exercise(
     },
     properties=pack_properties,
     sizes=lambda **arguments: {"num_crops": len(crop_pack(**arguments)), "length": arguments["length"]},
+    places=("crop", "column"),
+    signs=read_aloud,
     in_model=pack_in_practice,
 )

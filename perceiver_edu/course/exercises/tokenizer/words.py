@@ -29,11 +29,11 @@ def words_cases():
     }
 
 
-SIGNS = {PAD: "□", MASK: "▒", CLS: "⟨", SEP: "⟩", IGNORE: "·", OFFSET + 32: "␣", OFFSET + 10: "⏎"}
+SIGNS = {PAD: "□", MASK: "▒", CLS: "⟨", SEP: "⟩", IGNORE: "∅", OFFSET + 32: "␣", OFFSET + 10: "⏎"}
 
 
 def signs(ids: torch.Tensor) -> str:
-    """Ids, or labels, as a line to look at: ▒ for [MASK], · for a label of -100."""
+    """Ids, or labels, as a line to look at: ▒ for [MASK], ∅ for a label of -100."""
 
     def sign(i):
         return SIGNS.get(i) or (chr(i - OFFSET) if "!" <= chr(max(0, i - OFFSET)) <= "~" else f"<{i}>")

@@ -1,0 +1,23 @@
+"""Fast mode: smaller sizes in the notebooks, for a slow machine or a test. No assertion is left out."""
+
+import os
+from functools import cache
+
+FAST_VARIABLE = "PERCEIVER_EDU_FAST"
+
+
+def full_or_fast(full, fast):
+    """`full`; or `fast`, where the environment variable PERCEIVER_EDU_FAST is set. The notebook then says so.
+
+    steps = full_or_fast(600, 60)
+    """
+    if os.environ.get(FAST_VARIABLE, "0") in ("", "0"):
+        return full
+    announce()
+    return fast
+
+
+@cache
+def announce():
+    """Once a notebook, for its texts and committed outputs speak of the full sizes."""
+    print(f"fast mode ({FAST_VARIABLE}): smaller sizes, so other numbers than the text says")
