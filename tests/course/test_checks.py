@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from perceiver_edu.course import check
-from perceiver_edu.course.exercise import named_shape, same
+from perceiver_edu.course.exercise import named_shape, same, side_by_side
 from perceiver_edu.course.exercises import all_exercises, find
 from perceiver_edu.course.exercises.encoder.cross_attention import SIZES
 from perceiver_edu.course.progress import read_progress
@@ -347,6 +347,18 @@ def test_shapes_are_named_where_they_can_be():
     assert named_shape((2, 5), {"B": 2, "Q": 5}) == "(2, 5) = (B, Q)"
     assert named_shape((2, 4), {"B": 2, "Q": 5}) == "(2, 4)"
     assert named_shape((2,), {}) == "(2,)" and named_shape((), {"B": 2}) == "()"
+
+
+def test_of_ids_the_first_difference_is_shown_with_its_row():
+    exercise = find("01.pack")
+    arguments = {"documents": ["ab", "cd"], "length": 6}  # two crops
+    right = exercise.reference(**arguments)
+    wrong = torch.cat([right, right[-1:]])  # a crop too many: only the shape tells
+    assert [row[0] for row in side_by_side(exercise, right, wrong, {})] == ["shape"]
+    wrong[1, 2], wrong[0, 3] = 200, 7  # the second is the larger difference; the first is shown
+    (_, place, row) = side_by_side(exercise, right, wrong, {})
+    assert place == ("first difference: crop 0, column 3", str(right[0, 3].item()), "7")
+    assert row[0] == "crop 0" and row[1].startswith("[CLS]ab") and row[1] != row[2]
 
 
 def test_text_and_html_hold_the_same_words():
