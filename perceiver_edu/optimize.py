@@ -178,7 +178,9 @@ def attend(query, key, value, num_heads, kv_mask=None):
     torch has no fused kernel on a CPU where the heads of keys and values differ in width, and what it does
     instead takes longer than these three lines.
     """
-    q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value))  # (B, heads, T, d)
+    q, k, v = (
+        x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value)
+    )  # (B, heads, T, d)
     bias = None
     if kv_mask is not None:
         bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
