@@ -101,7 +101,7 @@ class FastCrossAttend(nn.Module):
         attention = cross_attend.attention
         self.num_heads = attention.num_heads
         self.widths = [attention.key.out_features, attention.value.out_features]
-        self.query = copied(attention.query(cross_attend.q_norm(x_q)))  # (Q, qk_channels)
+        self.query = copied(scaled_query(attention)(cross_attend.q_norm(x_q)))  # (Q, qk_channels)
         self.residual = copied(x_q) if cross_attend.query_residual else None
         self.kv_norm = deepcopy(cross_attend.kv_norm)
         self.key_value = joined(attention.key, attention.value)
@@ -128,7 +128,7 @@ class FastSelfAttend(nn.Module):
         self.num_heads, self.attention_dtype = attention.num_heads, None  # None = x's own
         self.widths = [attention.query.out_features, attention.key.out_features, attention.value.out_features]
         self.q_norm = deepcopy(self_attend.q_norm)
-        self.query_key_value = joined(attention.query, attention.key, attention.value)
+        self.query_key_value = joined(scaled_query(attention), attention.key, attention.value)
         self.output = deepcopy(attention.output)
         self.mlp_norm, self.mlp = deepcopy(self_attend.mlp_norm), deepcopy(self_attend.mlp)
 
@@ -175,6 +175,7 @@ def pack(model: nn.Module) -> None:
 def attend(query, key, value, num_heads, kv_mask=None):
     """Attention between projected arrays (B, Q, qk), (B, K, qk), (B, K, v), kv_mask (B, K) -> (B, Q, v).
 
+    The query is already divided by √d, see `scaled_query`.
     torch has no fused kernel on a CPU where the heads of keys and values differ in width, and what it does
     instead takes longer than these three lines.
     """
@@ -186,10 +187,10 @@ def attend(query, key, value, num_heads, kv_mask=None):
         bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
         bias = bias[:, None, None, :]  # (B, 1, 1, K)
     if q.device.type == "cpu" and q.shape[-1] != v.shape[-1]:
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (B, heads, Q, K)
+        scores = q @ k.transpose(-2, -1)  # (B, heads, Q, K)
         read = (scores if bias is None else scores + bias).softmax(-1) @ v
     else:
-        read = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
     return read.transpose(1, 2).flatten(2)
 
 
@@ -208,6 +209,14 @@ def quantize(model: nn.Module) -> None:
             layer.attention_dtype = torch.bfloat16
         for stage in (model.encoder, model.decoder):
             stage.query.data = stage.query.bfloat16()
+
+
+def scaled_query(attention) -> nn.Linear:
+    """A `MultiHeadAttention`'s query projection with the 1/√d of the scores in its weights."""
+    layer = deepcopy(attention.query)
+    for parameter in layer.parameters():
+        parameter.mul_((layer.out_features // attention.num_heads) ** -0.5)
+    return layer
 
 
 def joined(*linears) -> nn.Linear:
