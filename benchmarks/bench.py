@@ -1,7 +1,7 @@
 """How fast, beside Hugging Face and others, on the same weights, inputs, threads and in the same process.
 
 python benchmarks/bench.py                 the short jobs (`make bench`)
-python benchmarks/bench.py --full          all of them, with all that is compiled (`make bench-full`)
+python benchmarks/bench.py --full          all of them, with all contenders (`make bench-full`)
 python benchmarks/bench.py --job embedded  one of them
 
 The contenders of a job take turns, batch by batch and round after round, so that a busy moment hits all of
@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -82,8 +83,10 @@ def race(title: str, runners: Iterable[Contender], rounds: int, device: str) -> 
     peaks, ready = {}, []
     for runner in runners:
         start = time.perf_counter()
+        memory = LiveBytes() if device == "cpu" and runner.followed else nullcontext()
         try:
-            runner.parts[0]()  # also compiles
+            with memory:
+                runner.parts[0]()  # also compiles
         except Exception as error:  # a peer that does not run here is reported, and the others go on
             if runner.ours:
                 raise
@@ -100,8 +103,6 @@ def race(title: str, runners: Iterable[Contender], rounds: int, device: str) -> 
             runner.parts[-1]()
             peaks[runner.key] = torch.cuda.max_memory_allocated() - before
         elif runner.followed:
-            with LiveBytes() as memory:
-                runner.parts[-1]()
             peaks[runner.key] = memory.peak
     outputs = {runner.key: [] for runner in ready}
     times = {runner.key: [[] for _ in runner.parts] for runner in ready}
@@ -226,7 +227,7 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--job", action="append", choices=LONG, help="only this; may be repeated")
-    parser.add_argument("--full", action="store_true", help="all jobs, with all that is compiled")
+    parser.add_argument("--full", action="store_true", help="all jobs, with all contenders")
     parser.add_argument("--rounds", type=int, help="turns of each contender (default 7; of the sentences 1)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", action="append", choices=["fp32", "bf16", "int8"])
@@ -244,9 +245,7 @@ def main(arguments=None):
             continue
         print(f"\n{job.title}", flush=True)
         model = load_pretrained(job.weights, device=device)
-        runners = contenders(
-            job, model, precisions, device, options.full or on_gpu or name in ("embedded", "one")
-        )
+        runners = contenders(job, model, precisions, device, options.full or on_gpu)
         rounds = options.rounds or (7 if on_gpu or name != "sentences" else 1)
         record(race(job.title, runners, rounds, device), where, device)
     if "training step" in chosen:

@@ -48,16 +48,17 @@ class Contender(NamedTuple):
 
 
 def contenders(
-    job: Job, model: PerceiverIOForMaskedLM, precisions: list[str], device: str, compiled: bool
+    job: Job, model: PerceiverIOForMaskedLM, precisions: list[str], device: str, everyone: bool
 ) -> Iterator[Contender]:
-    """All of a job's; the first is Hugging Face eager fp32, padded as its tokenizer pads.
+    """A job's; the first is Hugging Face eager fp32, padded as its tokenizer pads.
 
-    `compiled`: with what takes about a minute to compile, for every size anew.
+    `everyone`: also those that take minutes, to compile or to run, and have been the fastest nowhere yet.
     """
     longest = model.config.max_position_embeddings
     rows = [ByteTokenizer().encode(text, max_length=longest, truncation=True) for text in job.texts]
     batches = [rows[start : start + job.batch_size] for start in range(0, len(rows), job.batch_size)]
     many = len(batches) > 1
+    compiled = {"HF": everyone or not many, "ours": not many and (everyone or job.weights == "embedded")}
     full = [[fixed(batch, longest, device)] for batch in batches]
     batched = [[pad(batch, device)] for batch in batches]  # to the longest of the batch
     same = [[fixed(batch, max(map(len, rows)), device)] for batch in batches]  # to the longest of all
@@ -77,7 +78,7 @@ def contenders(
     def eager(precision, hf_model, followed=True):
         if not job.padded:
             yield theirs("HF eager, unpadded", precision, hf_model, batched, followed)
-        if many:
+        if many and everyone:
             yield theirs("HF eager, one by one", precision, hf_model, singly, followed)
 
     def ours(name, precision, fast, followed=False):
@@ -88,23 +89,24 @@ def contenders(
     twin = huggingface_twin(model)
     yield theirs("HF eager, padded", "fp32", twin, full, True)
     yield from eager("fp32", twin)
-    if compiled:
+    if compiled["HF"]:
         yield theirs("HF compiled", "fp32", torch.compile(twin, **faster), same)
     if device == "cpu":
         yield Contender("HF in ONNX Runtime", False, "fp32", onnx(twin, same, asked))
-    yield ours("readable stages", "fp32", model, True)
+    if everyone or not many:
+        yield ours("readable stages", "fp32", model, True)
     yield ours("optimize()", "fp32", optimize(model), True)
-    if compiled and not many:
+    if compiled["ours"]:
         yield ours("optimize(compile)", "fp32", optimize(model, compile=True))
     if "bf16" in precisions:
         half = huggingface_twin(model).bfloat16()
         if job.padded:
             yield theirs("HF eager, padded", "bf16", half, full, True)
         yield from eager("bf16", half)
-        if compiled:
+        if compiled["HF"]:
             yield theirs("HF compiled", "bf16", torch.compile(half, **faster), same)
         yield ours("optimize()", "bf16", optimize(model, dtype=torch.bfloat16), True)
-        if compiled and not many:
+        if compiled["ours"]:
             fast = optimize(model, dtype=torch.bfloat16, compile=True)
             yield ours("optimize(compile)", "bf16", fast)
     if "int8" in precisions:

@@ -176,8 +176,8 @@ def attend(query, key, value, num_heads, kv_mask=None):
     """Attention between projected arrays (B, Q, qk), (B, K, qk), (B, K, v), kv_mask (B, K) -> (B, Q, v).
 
     The query is already divided by √d, see `scaled_query`.
-    torch has no fused kernel on a CPU where the heads of keys and values differ in width, and what it does
-    instead takes longer than these three lines.
+    On a CPU torch has no fused kernel for heads of keys and values that differ in width, and what it does
+    instead takes longer than these three lines; so does its fused kernel in bf16.
     """
     q, k, v = (
         x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value)
@@ -186,7 +186,7 @@ def attend(query, key, value, num_heads, kv_mask=None):
     if kv_mask is not None:
         bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
         bias = bias[:, None, None, :]  # (B, 1, 1, K)
-    if q.device.type == "cpu" and q.shape[-1] != v.shape[-1]:
+    if q.device.type == "cpu" and (q.shape[-1] != v.shape[-1] or q.dtype == torch.bfloat16):
         scores = q @ k.transpose(-2, -1)  # (B, heads, Q, K)
         read = (scores if bias is None else scores + bias).softmax(-1) @ v
     else:
