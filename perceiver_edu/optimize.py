@@ -179,9 +179,8 @@ def attend(query, key, value, num_heads, kv_mask=None):
     On a CPU torch has no fused kernel for heads of keys and values that differ in width, and what it does
     instead takes longer than these three lines; so does its fused kernel in bf16.
     """
-    q, k, v = (
-        x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value)
-    )  # (B, heads, T, d)
+    arrays = (query, key, value)
+    q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in arrays)  # (B, heads, T, d)
     bias = None
     if kv_mask is not None:
         bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
