@@ -40,7 +40,7 @@ def bars(ax: Axes, rows: list[dict]) -> None:
     """One job: by precision, the fastest first. The thin line runs from the fastest to the slowest round."""
     precisions = ["", "fp32", "bf16", "int8"]
     rows = sorted(rows, key=lambda row: (precisions.index(row["precision"]), row["seconds"]))
-    unit, name = (1, "s") if max(row["seconds"] for row in rows) >= 2 else (1e3, "ms")
+    unit, name = (1, "s") if max(row["seconds"] for row in rows) >= 1 else (1e3, "ms")
     for number, row in enumerate(rows):
         seconds = unit * row["seconds"]
         style = dict(color=LATENT) if row["ours"] else dict(color=INPUT, hatch="//")
