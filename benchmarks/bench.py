@@ -1,11 +1,12 @@
 """How fast, beside Hugging Face and others, on the same weights, inputs, threads and in the same process.
 
 python benchmarks/bench.py                 the short jobs (`make bench`)
-python benchmarks/bench.py --full          all of them (`make bench-full`)
+python benchmarks/bench.py --full          all of them, with all contenders (`make bench-full`)
 python benchmarks/bench.py --job embedded  one of them
 
-The contenders of a job take turns, round after round, so that a busy moment hits all of them. What counts is
-the ratio to the best peer of the same precision. Results go to benchmarks/results/, a file a device and day.
+The contenders of a job take turns, batch by batch and round after round, so that a busy moment hits all of
+them. What counts is the ratio to the best peer of the same precision. Results go to benchmarks/results/, a
+file a device and day, with a picture beside it. On a GPU all jobs run there, without ONNX Runtime.
 """
 
 import argparse
@@ -16,18 +17,22 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from contenders import Contender, Job, contenders
+from contenders import Contender, Job, contenders, training_contenders
+from plot import draw
 
 from perceiver_edu import load_pretrained
 from perceiver_edu.instruments.machine import machine_peaks, synchronize
 from perceiver_edu.instruments.memory import LiveBytes
 
 RESULTS = Path(__file__).parent / "results"
+PAUSE = 0.05  # seconds; threads of the one before may still spin, ONNX Runtime's do
 CARD = "This is an incomplete sentence where some words are missing."  # 62 ids with [CLS] and [SEP]
 SENTENCES = Path(__file__).parents[1] / "tests" / "data" / "heldout.jsonl"
 
@@ -39,27 +44,28 @@ class Row(NamedTuple):
     contender: str
     ours: bool
     precision: str
-    seconds: float  # median of the rounds
-    fastest: float
+    seconds: float  # median of the rounds, summed over the batches
+    fastest: float  # as if all batches had taken as long as the fastest one of all rounds
     slowest: float
-    error: (
-        float  # largest difference from Hugging Face eager fp32 at the asked rows, as a share of the logits
-    )
+    error: float  # largest difference from Hugging Face eager fp32, as a share of the largest number there
     peak_bytes: int | None  # beyond the weights, of one run; None where it cannot be followed
 
 
-def jobs(device: str) -> dict[str, Job]:
-    """What there is to do, by name. `ids` are cut to the longest text, `padded` to the model's length."""
-    sentences = mixed_sentences(64)
-    one = [CARD]
+def jobs() -> dict[str, Job]:
+    """What there is to do in inference, by name."""
+    crop, one = CARD * 40, range(52, 61)
     return {
-        "embedded": Job("embedded", "fill one hole, embedded weights", one, range(52, 61), False),
-        "one": Job("random", "fill one hole, 62 ids, full size", one, range(52, 61), False),
+        "embedded": Job("embedded", "fill one hole, embedded weights", [CARD], one),
+        "one": Job("random", "fill one hole, 62 ids, full size", [CARD], one),
         "sentences": Job(
-            "random", "8 sentences of mixed length, full size", sentences[:8], range(8, 16), False
+            "random",
+            "64 sentences of mixed length, full size",
+            mixed_sentences(64),
+            range(8, 16),
+            batch_size=8,
         ),
-        "batch": Job("random", "8 × 2048 ids, all 2048 outputs, full size", [CARD * 40] * 8, None, True),
-        "large batch": Job("random", "64 × 2048 ids, all outputs, full size", [CARD * 40] * 64, None, True),
+        "batch": Job("random", "8 × 2048 ids, all 2048 outputs, full size", [crop] * 8, None, True),
+        "large batch": Job("random", "64 × 2048 ids, all outputs, full size", [crop] * 64, None, True),
     }
 
 
@@ -73,57 +79,62 @@ def mixed_sentences(number: int) -> list[str]:
 
 
 @torch.no_grad()
-def race(job: Job, runners: list[Contender], rounds: int, device: str) -> list[Row]:
-    """Each contender once a round, in turn."""
-    answers, peaks, ready = {}, {}, []
+def race(title: str, runners: Iterable[Contender], rounds: int, device: str) -> list[Row]:
+    """Each contender's part once, in turn; then the next part, and so on for `rounds` rounds."""
+    peaks, ready = {}, []
     for runner in runners:
         start = time.perf_counter()
+        memory = LiveBytes() if device == "cpu" and runner.followed else nullcontext()
         try:
-            answers[runner.key] = runner.run().float().cpu()  # also compiles
-        except Exception as error:  # a peer that does not run here is reported, and the others go on
+            with memory:
+                runner.parts[0]()  # also compiles
+        except Exception as error:  # one that does not run here is reported, and the others go on
             print(f"    {runner.name}: does not run here: {type(error).__name__}: {str(error)[:100]}")
             continue
         ready.append(runner)
-        print(f"    {runner.name}: ready after {time.perf_counter() - start:.0f} s", flush=True)
-        if device == "cpu" and runner.followed:
-            with LiveBytes() as memory:
-                runner.run()
-            peaks[runner.key] = memory.peak
-        elif device == "cuda":
+        print(
+            f"    {runner.name} {runner.precision}: ready after {time.perf_counter() - start:.0f} s",
+            flush=True,
+        )
+        if device == "cuda":
             before = torch.cuda.memory_allocated()
             torch.cuda.reset_peak_memory_stats()
-            runner.run()
+            runner.parts[-1]()
             peaks[runner.key] = torch.cuda.max_memory_allocated() - before
-    times = {runner.key: [] for runner in ready}
-    for _ in range(rounds):
-        for runner in ready:
-            synchronize(device)
-            start = time.perf_counter()
-            runner.run()
-            synchronize(device)
-            times[runner.key].append(time.perf_counter() - start)
-    reference = answers[ready[0].key]
-    return [
-        Row(
-            job.title,
-            runner.name,
-            runner.ours,
-            runner.precision,
-            statistics.median(times[runner.key]),
-            min(times[runner.key]),
-            max(times[runner.key]),
-            float((answers[runner.key] - reference).abs().max() / reference.abs().max()),
-            peaks.get(runner.key),
-        )
-        for runner in ready
-    ]
+        elif runner.followed:
+            peaks[runner.key] = memory.peak
+    outputs = {runner.key: [] for runner in ready}
+    times = {runner.key: [[] for _ in runner.parts] for runner in ready}
+    for round_ in range(rounds):
+        for number in range(len(ready[0].parts)):
+            for runner in ready:
+                synchronize(device)
+                time.sleep(PAUSE)
+                start = time.perf_counter()
+                output = runner.parts[number]()
+                synchronize(device)
+                times[runner.key][number].append(time.perf_counter() - start)
+                if round_ == 0:
+                    outputs[runner.key].append(output.float().cpu())
+    reference = ready[0].answer(outputs[ready[0].key])
+    rows = []
+    for runner in ready:
+        parts = times[runner.key]
+        every = [seconds * len(parts) for part in parts for seconds in part]
+        seconds = sum(statistics.median(part) for part in parts)
+        error = (runner.answer(outputs[runner.key]) - reference).abs().max() / reference.abs().max()
+        about = (title, runner.name, runner.ours, runner.precision)
+        rows.append(Row(*about, seconds, min(every), max(every), float(error), peaks.get(runner.key)))
+    return rows
 
 
 def start_up(rounds: int) -> list[Row]:
     """Fresh processes: imports, and from nothing to the first answer of the embedded model."""
     programs = {
         "import torch": "import torch",
-        "import perceiver_edu": "import perceiver_edu",
+        "import perceiver_edu": "import perceiver_edu",  # loads nothing before it is used
+        "from perceiver_edu import fill_mask, load_pretrained": "from perceiver_edu import fill_mask, "
+        "load_pretrained",
         "import transformers, PerceiverForMaskedLM": "from transformers import PerceiverForMaskedLM",
         "perceiver_edu: to the first answer": "from perceiver_edu import *\n"
         "fill_mask(load_pretrained(), 'It was a very l[MASK]ng time ago.')",
@@ -209,39 +220,46 @@ def machine(device: str) -> dict:
     }
 
 
+SHORT = ("embedded", "one", "sentences", "start-up")
+LONG = (*SHORT, "batch", "training step", "large batch")  # the last on a GPU only
+
+
 def main(arguments=None):
-    known = ["embedded", "one", "sentences", "batch", "large batch", "start-up"]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--job", action="append", choices=known, help="only this; may be repeated")
-    parser.add_argument("--full", action="store_true", help="all jobs")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each contender (default 7)")
+    parser.add_argument("--job", action="append", choices=LONG, help="only this; may be repeated")
+    parser.add_argument("--full", action="store_true", help="all jobs, with all contenders")
+    parser.add_argument("--rounds", type=int, help="turns of each contender (default 7; of the sentences 1)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", action="append", choices=["fp32", "bf16", "int8"])
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
-    short = ["embedded", "one", "sentences", "start-up"]
-    long = [*short, "batch", *(["large batch"] if options.device == "cuda" else [])]
-    chosen = options.job or (long if options.full else short)
-    precisions = options.precision or (
-        ["fp32", "bf16"] if options.device == "cuda" else ["fp32", "bf16", "int8"]
-    )
-
-    where = machine(options.device)
+    device, on_gpu = options.device, options.device == "cuda"
+    chosen = options.job or (LONG if options.full else SHORT)
+    where = machine(device)
     print(json.dumps(where, indent=2))
-    models = {}
-    for name, job in jobs(options.device).items():
-        if name not in chosen:
+    usual = ["fp32", *(["bf16"] if where["bf16 instructions"] else []), *([] if on_gpu else ["int8"])]
+    precisions = options.precision or usual
+
+    for name, job in jobs().items():
+        if name not in chosen or (name == "large batch" and not on_gpu and not options.job):
             continue
         print(f"\n{job.title}", flush=True)
-        model = models.setdefault(job.weights, load_pretrained(job.weights, device=options.device))
-        precise = precisions if where["bf16 instructions"] else [p for p in precisions if p != "bf16"]
-        runners = contenders(job, model, precise, options.device)
-        record(race(job, runners, options.rounds, options.device), where, options.device)
+        model = load_pretrained(job.weights, device=device)
+        runners = contenders(job, model, precisions, device, options.full or on_gpu)
+        rounds = options.rounds or (7 if on_gpu or name != "sentences" else 1)
+        record(race(job.title, runners, rounds, device), where, device)
+    if "training step" in chosen:
+        size = 16 if on_gpu else 1
+        title = f"training step, {size} × 2048 ids, 307 of them hidden, full size"
+        print(f"\n{title}", flush=True)
+        precise = [precision for precision in precisions if precision != "int8"]
+        runners = training_contenders(load_pretrained("random", device=device), precise, device, size, on_gpu)
+        record(race(title, runners, options.rounds or 5, device), where, device)
     if "start-up" in chosen:
         print("\nstart-up", flush=True)
-        record(start_up(max(3, options.rounds // 2)), where, options.device)
+        record(start_up(options.rounds or 3), where, device)
 
 
 def record(rows: list[Row], where: dict, device: str):
@@ -255,7 +273,8 @@ def record(rows: list[Row], where: dict, device: str):
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(content, indent=1) + "\n")
     unfinished.replace(path)
-    print(f"\nwritten to {path}")
+    draw(content, path.with_suffix(".png"))
+    print(f"\nwritten to {path}, drawn beside it")
 
 
 if __name__ == "__main__":

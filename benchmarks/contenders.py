@@ -1,6 +1,9 @@
 """Who takes part in a benchmark: Hugging Face in its forms, its ONNX export, and this library in its."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +13,7 @@ from torch import nn
 from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM
 from perceiver_edu.instruments import huggingface_twin
 from perceiver_edu.optimize import optimize
+from perceiver_edu.training.features import by_length, pad
 
 
 class Job(NamedTuple):
@@ -19,79 +23,115 @@ class Job(NamedTuple):
     title: str
     texts: list[str]
     asked: range | None  # the output positions that are wanted; None = all
-    padded: bool  # whether the texts fill the model's whole length
+    padded: bool = False  # whether the texts fill the model's whole length
+    batch_size: int = 64  # texts at a time
 
 
 class Contender(NamedTuple):
-    """One way to do a job: `run()` -> logits of the asked positions (B, O, V)."""
+    """One way to do a job, in as many parts as the job has batches: contenders take turns part by part."""
 
     name: str
     ours: bool
     precision: str  # "fp32", "bf16" or "int8"
-    run: Callable[[], torch.Tensor]
+    parts: list[Callable[[], torch.Tensor]]  # each -> logits of the asked positions (batch, O, V)
     followed: bool = False  # whether its memory can be followed tensor by tensor
+    order: list[int] | None = None  # the texts' numbers, as the parts answer them; None = 0, 1, 2, …
 
     @property
     def key(self) -> tuple[str, str]:
         return self.name, self.precision
 
+    def answer(self, outputs: list[torch.Tensor]) -> torch.Tensor:
+        """What the parts returned -> logits in the texts' order."""
+        rows = torch.cat([output.float().cpu() for output in outputs])
+        return rows if self.order is None else rows[torch.tensor(self.order).argsort()]
+
 
 def contenders(
-    job: Job, model: PerceiverIOForMaskedLM, precisions: list[str], device: str
+    job: Job, model: PerceiverIOForMaskedLM, precisions: list[str], device: str, everyone: bool
 ) -> Iterator[Contender]:
-    """All of a job's; the first is Hugging Face eager fp32, padded as its tokenizer pads."""
+    """A job's; the first is Hugging Face eager fp32, padded as its tokenizer pads.
+
+    `everyone`: also those that take minutes, to compile or to run, and have been the fastest nowhere yet.
+    """
     longest = model.config.max_position_embeddings
-    ids, mask = (x.to(device) for x in ByteTokenizer().batch(job.texts, pad_to=longest, truncation=True))
-    cut = int(mask.sum(1).max())
-    short, short_mask = ids[:, :cut], mask[:, :cut]
+    rows = [ByteTokenizer().encode(text, max_length=longest, truncation=True) for text in job.texts]
+    batches = [rows[start : start + job.batch_size] for start in range(0, len(rows), job.batch_size)]
+    many = len(batches) > 1
+    compiled = everyone or job.weights == "embedded"
+    full = [[fixed(batch, longest, device)] for batch in batches]
+    batched = [[pad(batch, device)] for batch in batches]  # to the longest of the batch
+    same = [[fixed(batch, max(map(len, rows)), device)] for batch in batches]  # to the longest of all
+    singly = [[pad([row], device) for row in batch] for batch in batches]
+    sorted_batches = list(by_length(rows, job.batch_size, device))
     positions = None if job.asked is None else torch.tensor(job.asked, device=device)
-    rows = slice(None) if positions is None else positions
+    asked = slice(None) if positions is None else positions
+    faster = {"mode": "reduce-overhead"} if device == "cuda" else {}
+
+    def theirs(name, precision, hf_model, parts, followed=False):
+        def run(part):
+            found = [hf_model(inputs=ids, attention_mask=mask.long()).logits[:, asked] for ids, mask in part]
+            return torch.cat(found)
+
+        return Contender(name, False, precision, [partial(run, part) for part in parts], followed)
+
+    def eager(precision, hf_model, followed=True):
+        if not job.padded:
+            yield theirs("HF eager, unpadded", precision, hf_model, batched, followed)
+        if many and everyone:
+            yield theirs("HF eager, one by one", precision, hf_model, singly, followed)
+
+    def ours(name, precision, fast, followed=False):
+        parts = [partial(fast, ids, mask, positions) for _, ids, mask in sorted_batches]
+        order = [number for numbers, _, _ in sorted_batches for number in numbers]
+        return Contender(name, True, precision, parts, followed, order)
+
     twin = huggingface_twin(model)
-
-    def theirs(hf_model, ids, mask):
-        return lambda: hf_model(inputs=ids, attention_mask=mask.long()).logits[:, rows]
-
-    def ours(fast):
-        return lambda: fast(short, short_mask, positions)
-
-    found = [Contender("HF eager, padded", False, "fp32", theirs(twin, ids, mask), True)]
-    shapes = [] if job.padded else [("unpadded", short, short_mask)]
-    for name, *inputs in shapes:
-        found.append(Contender(f"HF eager, {name}", False, "fp32", theirs(twin, *inputs), True))
-    compiled = torch.compile(twin, mode="reduce-overhead" if device == "cuda" else None)
-    found.append(Contender("HF compiled", False, "fp32", theirs(compiled, short, short_mask)))
+    yield theirs("HF eager, padded", "fp32", twin, full, True)
+    if everyone or not many:
+        yield from eager("fp32", twin)
+    if compiled:
+        yield theirs("HF compiled", "fp32", torch.compile(twin, **faster), same)
     if device == "cpu":
-        found.append(Contender("HF in ONNX Runtime", False, "fp32", onnx(twin, short, short_mask, rows)))
-    found.append(Contender("readable stages", True, "fp32", ours(model), True))
-    found.append(Contender("optimize()", True, "fp32", ours(optimize(model)), True))
-    found.append(Contender("optimize(compile)", True, "fp32", ours(optimize(model, compile=True))))
+        yield Contender("HF in ONNX Runtime", False, "fp32", onnx(twin, same, asked))
+    if everyone or not many:
+        yield ours("readable stages", "fp32", model, True)
+    yield ours("optimize()", "fp32", optimize(model), True)
+    if compiled and not many:
+        yield ours("optimize(compile)", "fp32", optimize(model, compile=True))
     if "bf16" in precisions:
         half = huggingface_twin(model).bfloat16()
-        found.append(Contender("HF eager, unpadded", False, "bf16", theirs(half, short, short_mask), True))
-        compiled = torch.compile(half, mode="reduce-overhead" if device == "cuda" else None)
-        found.append(Contender("HF compiled", False, "bf16", theirs(compiled, short, short_mask)))
-        found.append(Contender("optimize()", True, "bf16", ours(optimize(model, dtype=torch.bfloat16)), True))
-        fast = optimize(model, dtype=torch.bfloat16, compile=True)
-        found.append(Contender("optimize(compile)", True, "bf16", ours(fast)))
+        if job.padded:
+            yield theirs("HF eager, padded", "bf16", half, full, True)
+        yield from eager("bf16", half)
+        if compiled:
+            yield theirs("HF compiled", "bf16", torch.compile(half, **faster), same)
+        yield ours("optimize()", "bf16", optimize(model, dtype=torch.bfloat16), True)
+        if compiled and not many:
+            fast = optimize(model, dtype=torch.bfloat16, compile=True)
+            yield ours("optimize(compile)", "bf16", fast)
     if "int8" in precisions:
         from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
         small = quantize_dynamic(huggingface_twin(model), {nn.Linear: per_channel_dynamic_qconfig})
-        found.append(Contender("HF eager, unpadded", False, "int8", theirs(small, short, short_mask)))
-        run = onnx(twin, short, short_mask, rows, int8=True)
-        found.append(Contender("HF in ONNX Runtime", False, "int8", run))
-        found.append(Contender("optimize()", True, "int8", ours(optimize(model, int8=True))))
-    yield from found
+        if job.padded:
+            yield theirs("HF eager, padded", "int8", small, full)
+        yield from eager("int8", small, followed=False)
+        yield Contender("HF in ONNX Runtime", False, "int8", onnx(twin, same, asked, int8=True))
+        yield ours("optimize()", "int8", optimize(model, int8=True))
 
 
-def onnx(hf_model, ids, mask, rows, int8=False) -> Callable[[], torch.Tensor]:
-    """Hugging Face's model, exported for these sizes, run by ONNX Runtime with as many threads as torch."""
+def fixed(rows, length: int, device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of ids -> ids (B, length), mask (B, length) bool."""
+    ids, mask = pad([*rows, [ByteTokenizer.PAD] * length], device)  # one row more, to set the length
+    return ids[:-1], mask[:-1]
+
+
+def onnx(hf_model, parts, asked, int8=False) -> list[Callable[[], torch.Tensor]]:
+    """Hugging Face's model, exported for the size of the parts, run by ONNX Runtime with torch's threads."""
     session = []
 
     def start():
-        import tempfile
-        from pathlib import Path
-
         import onnxruntime
 
         class Logits(nn.Module):
@@ -102,27 +142,86 @@ def onnx(hf_model, ids, mask, rows, int8=False) -> Callable[[], torch.Tensor]:
             def forward(self, ids, mask):
                 return self.model(inputs=ids, attention_mask=mask).logits
 
-        folder = tempfile.mkdtemp()
-        path = Path(folder) / "model.onnx"
-        torch.onnx.export(Logits(), (ids, mask.long()), path, dynamo=True, verbose=False, external_data=True)
-        if int8:
-            from onnxruntime.quantization import QuantType, quantize_dynamic
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            [(ids, mask)] = parts[0]
+            example = (ids, mask.long())
+            torch.onnx.export(Logits(), example, path, dynamo=True, verbose=False, external_data=True)
+            if int8:
+                from onnxruntime.quantization import QuantType, quantize_dynamic
 
-            small = Path(folder) / "int8.onnx"
-            quantize_dynamic(
-                path, small, weight_type=QuantType.QInt8, per_channel=True, use_external_data_format=True
-            )
-            path = small
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
+                small = Path(folder) / "int8.onnx"
+                how = dict(weight_type=QuantType.QInt8, per_channel=True, use_external_data_format=True)
+                quantize_dynamic(path, small, **how)
+                path = small
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = torch.get_num_threads()
+            providers = ["CPUExecutionProvider"]
+            session.append(onnxruntime.InferenceSession(str(path), options, providers=providers))
 
-    def run():
+    def run(ids, mask):
         if not session:
             start()
         names = [value.name for value in session[0].get_inputs()]
         inputs = dict(zip(names, (ids.numpy(), mask.long().numpy()), strict=False))
         [logits] = session[0].run(None, inputs)
-        return torch.from_numpy(np.ascontiguousarray(logits))[:, rows]
+        return torch.from_numpy(np.ascontiguousarray(logits))[:, asked]
 
-    return run
+    return [partial(run, ids, mask) for [(ids, mask)] in parts]
+
+
+def training_contenders(
+    model: PerceiverIOForMaskedLM, precisions: list[str], device: str, batch_size: int, compiled: bool
+) -> Iterator[Contender]:
+    """One training step on the same rows, hidden bytes and loss: forward, backward, AdamW.
+
+    bf16 means autocast over weights in fp32. The learning rate is 0, which costs AdamW the same and leaves
+    the weights where they were, so that every step can be compared: the answer is the latents' gradient.
+    """
+    longest, vocabulary = model.config.max_position_embeddings, model.config.vocab_size
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(ByteTokenizer.BYTE_OFFSET, vocabulary, (batch_size, longest), generator=draw)
+    hidden = (
+        torch.rand(ids.shape, generator=draw).argsort(1)[:, : longest * 15 // 100].sort(1).values
+    )  # (B, O)
+    targets = ids.gather(1, hidden)
+    labels = torch.full_like(ids, -100).scatter(1, hidden, targets)
+    ids = ids.scatter(1, hidden, ByteTokenizer.MASK)
+    ids, hidden, targets, labels = (tensor.to(device) for tensor in (ids, hidden, targets, labels))
+
+    def step(module, optimizer, latents, precision, loss_of):
+        with torch.enable_grad():
+            with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+                loss = loss_of(module)
+            loss.backward()
+        optimizer.step()
+        gradient = latents.grad.detach().clone()
+        optimizer.zero_grad()
+        return gradient[None]
+
+    def their_loss(hf_model):
+        return hf_model(inputs=ids, labels=labels).loss
+
+    def our_loss(module):
+        logits = module(ids, None, hidden)  # only what the loss looks at is decoded
+        return nn.functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+
+    twin = huggingface_twin(model).eval().requires_grad_(True)  # eval: no dropout, so the gradients agree
+    model = model.eval().requires_grad_(True)
+    sides = [
+        ("HF eager", False, twin, twin.perceiver.embeddings.latents, their_loss),
+        ("readable stages", True, model, model.encoder.latents, our_loss),
+    ]
+    for name, own, module, latents, loss_of in sides:
+        optimizer = torch.optim.AdamW(module.parameters(), lr=0.0, fused=True)
+        for parameter in module.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()  # now AdamW's moments are there, before anybody's memory is measured
+        optimizer.zero_grad()
+        for precision in precisions:
+            forms = {name: module}
+            if compiled:
+                forms["HF compiled" if not own else "readable stages, compiled"] = torch.compile(module)
+            for form, runs in forms.items():
+                part = partial(step, runs, optimizer, latents, precision, loss_of)
+                yield Contender(form, own, precision, [part], runs is module)

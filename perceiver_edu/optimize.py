@@ -99,9 +99,9 @@ class FastCrossAttend(nn.Module):
     def __init__(self, cross_attend, x_q):
         super().__init__()
         attention = cross_attend.attention
-        self.num_heads, self.attention_dtype = attention.num_heads, None
+        self.num_heads = attention.num_heads
         self.widths = [attention.key.out_features, attention.value.out_features]
-        self.query = copied(attention.query(cross_attend.q_norm(x_q)))  # (Q, qk_channels)
+        self.query = copied(scaled_query(attention)(cross_attend.q_norm(x_q)))  # (Q, qk_channels)
         self.residual = copied(x_q) if cross_attend.query_residual else None
         self.kv_norm = deepcopy(cross_attend.kv_norm)
         self.key_value = joined(attention.key, attention.value)
@@ -112,8 +112,8 @@ class FastCrossAttend(nn.Module):
         """x_kv (B, K, kv_dim), kv_mask (B, K) bool, rows (O,) or (B, O) that ask -> (B, O, q_dim)."""
         query = self.query if rows is None else self.query[rows]
         query = query.expand(len(x_kv), -1, -1)  # (B, O, qk_channels)
-        key, value = self.key_value(self.kv_norm(x_kv)).split(self.widths, dim=-1)
-        x = self.output(attend(query, key, value, self.num_heads, kv_mask, self.attention_dtype))
+        key, value = self.key_value(self.kv_norm(x_kv)).to(query.dtype).split(self.widths, dim=-1)
+        x = self.output(attend(query, key, value, self.num_heads, kv_mask).to(x_kv.dtype))
         if self.residual is not None:
             x = x + (self.residual if rows is None else self.residual[rows])
         return x + self.mlp(self.mlp_norm(x))
@@ -125,17 +125,18 @@ class FastSelfAttend(nn.Module):
     def __init__(self, self_attend):
         super().__init__()
         attention = self_attend.attention
-        self.num_heads, self.attention_dtype = attention.num_heads, None
+        self.num_heads, self.attention_dtype = attention.num_heads, None  # None = x's own
         self.widths = [attention.query.out_features, attention.key.out_features, attention.value.out_features]
         self.q_norm = deepcopy(self_attend.q_norm)
-        self.query_key_value = joined(attention.query, attention.key, attention.value)
+        self.query_key_value = joined(scaled_query(attention), attention.key, attention.value)
         self.output = deepcopy(attention.output)
         self.mlp_norm, self.mlp = deepcopy(self_attend.mlp_norm), deepcopy(self_attend.mlp)
 
     def forward(self, x):
         """x (B, N, dim) -> (B, N, dim)."""
-        query, key, value = self.query_key_value(self.q_norm(x)).split(self.widths, dim=-1)
-        x = x + self.output(attend(query, key, value, self.num_heads, dtype=self.attention_dtype))
+        projected = self.query_key_value(self.q_norm(x)).to(self.attention_dtype or x.dtype)
+        read = attend(*projected.split(self.widths, dim=-1), self.num_heads)
+        x = x + self.output(read.to(x.dtype))
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -171,24 +172,25 @@ def pack(model: nn.Module) -> None:
                 parent.activation = nn.Identity()  # the kernel has done it
 
 
-def attend(query, key, value, num_heads, kv_mask=None, dtype=None):
+def attend(query, key, value, num_heads, kv_mask=None):
     """Attention between projected arrays (B, Q, qk), (B, K, qk), (B, K, v), kv_mask (B, K) -> (B, Q, v).
 
-    torch has no fused kernel on a CPU where the heads of keys and values differ in width, and what it does
-    instead takes longer than these three lines. `dtype`: of the two products, if not the arrays' own.
+    The query is already divided by √d, see `scaled_query`.
+    On a CPU torch has no fused kernel for heads of keys and values that differ in width, and what it does
+    instead takes longer than these three lines; so does its fused kernel in bf16.
     """
-    arrays = (x if dtype is None else x.to(dtype) for x in (query, key, value))
+    arrays = (query, key, value)
     q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in arrays)  # (B, heads, T, d)
     bias = None
     if kv_mask is not None:
         bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
         bias = bias[:, None, None, :]  # (B, 1, 1, K)
-    if q.device.type == "cpu" and q.shape[-1] != v.shape[-1]:
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (B, heads, Q, K)
+    if q.device.type == "cpu" and (q.shape[-1] != v.shape[-1] or q.dtype == torch.bfloat16):
+        scores = q @ k.transpose(-2, -1)  # (B, heads, Q, K)
         read = (scores if bias is None else scores + bias).softmax(-1) @ v
     else:
-        read = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-    return read.transpose(1, 2).flatten(2).to(query.dtype)
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
+    return read.transpose(1, 2).flatten(2)
 
 
 def quantize(model: nn.Module) -> None:
@@ -202,8 +204,18 @@ def quantize(model: nn.Module) -> None:
     finally:
         torch.backends.quantized.engine = engine
     if torch.cpu._is_avx512_bf16_supported():
-        for stage in (model.encoder, *model.processor, model.decoder):
-            stage.attention_dtype = torch.bfloat16
+        for layer in model.processor:
+            layer.attention_dtype = torch.bfloat16
+        for stage in (model.encoder, model.decoder):
+            stage.query.data = stage.query.bfloat16()
+
+
+def scaled_query(attention) -> nn.Linear:
+    """A `MultiHeadAttention`'s query projection with the 1/√d of the scores in its weights."""
+    layer = deepcopy(attention.query)
+    for parameter in layer.parameters():
+        parameter.mul_((layer.out_features // attention.num_heads) ** -0.5)
+    return layer
 
 
 def joined(*linears) -> nn.Linear:

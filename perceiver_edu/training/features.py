@@ -93,11 +93,8 @@ def feature_chunks(model, texts, pooling, batch_size, truncation, progress) -> I
         with tqdm(total=total, unit="text", mininterval=1, disable=not progress) as bar:
             for group in in_groups(texts, CHUNK):
                 rows = [encode(model, text, number, truncation) for number, text in enumerate(group, done)]
-                order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
                 features = np.empty((len(rows), size), np.float32)
-                for start in range(0, len(rows), batch_size):
-                    chosen = order[start : start + batch_size]
-                    ids, mask = pad([rows[number] for number in chosen], model.device)
+                for chosen, ids, mask in by_length(rows, batch_size, model.device):
                     features[chosen] = pool(model, ids, mask, pooling).float().cpu().numpy()
                     bar.update(len(chosen))
                 done += len(rows)
@@ -146,6 +143,19 @@ def encode(model, text, number: int, truncation: bool) -> list[int]:
         return ByteTokenizer().encode(text, max_length=longest, truncation=truncation)
     except InputError as error:
         raise InputError(f"text {number}: {error}") from None
+
+
+def by_length(
+    rows: list[list[int]], batch_size: int, device="cpu"
+) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    """Rows of ids, the shortest first, `batch_size` at a time -> their numbers, ids (B, M), mask (B, M) bool.
+
+    Rows of like length stand together, so that little is padded.
+    """
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+    for start in range(0, len(rows), batch_size):
+        chosen = order[start : start + batch_size]
+        yield chosen, *pad([rows[number] for number in chosen], device)
 
 
 def pad(rows: list[list[int]], device="cpu") -> tuple[torch.Tensor, torch.Tensor]:

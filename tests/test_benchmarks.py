@@ -1,0 +1,57 @@
+"""The benchmarks compare what they say: the same texts, the same loss, the same weights after a step."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import tiny_hf_model
+
+from perceiver_edu import from_huggingface
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+@pytest.fixture
+def small_model():
+    return from_huggingface(tiny_hf_model(dtype=torch.float32))
+
+
+def test_every_contender_answers_in_the_order_of_the_texts(small_model):
+    from bench import race
+    from contenders import Job, contenders
+
+    texts = ["a long sentence.", "b", "the middle", "cc"]
+    job = Job("", "four texts", texts, range(3), batch_size=2)
+    rows = race("four texts", contenders(job, small_model, ["fp32"], "cpu", everyone=False), 2, "cpu")
+    found = {row.contender: row for row in rows}
+    assert {"HF eager, padded", "optimize()"} <= found.keys()
+    assert all(row.error < 1e-4 for row in rows), "the texts differ by much more"
+    assert all(0 < row.fastest <= row.seconds <= row.slowest for row in rows)
+    assert found["optimize()"].peak_bytes < found["HF eager, padded"].peak_bytes
+
+
+def test_a_training_step_has_one_loss_and_leaves_the_weights(small_model):
+    from contenders import training_contenders
+
+    before = [parameter.clone() for parameter in small_model.parameters()]
+    runners = list(training_contenders(small_model, ["fp32"], "cpu", batch_size=2, compiled=False))
+    theirs, ours = (runner.parts[0]() for runner in runners)
+    assert ours.abs().max() > 0
+    assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()
+    assert torch.equal(runners[1].parts[0](), ours), "the same step again"
+    assert all(torch.equal(*pair) for pair in zip(before, small_model.parameters(), strict=True))
+
+
+def test_the_recorded_picture_is_the_record_drawn(tmp_path):
+    from plot import draw
+
+    record = sorted((FOLDER / "results").glob("cpu-*.json"))[-1]
+    draw(json.loads(record.read_text("utf-8")), tmp_path / "cpu.png")
+    assert (tmp_path / "cpu.png").read_bytes()[:4] == b"\x89PNG"
+    assert record.with_suffix(".png").exists(), "the newest record has its picture beside it"
