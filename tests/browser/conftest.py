@@ -12,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 from lab_page import LabPage
 
@@ -40,9 +41,15 @@ def browser_type_launch_args(browser_type_launch_args):
 
 @pytest.fixture(scope="session")
 def lab_server(browser_type_launch_args, tmp_path_factory):
-    """The address of a JupyterLab with its token, over a copy of the notebooks."""
+    """The address of a JupyterLab with its token, over a copy of the notebooks without outputs."""
     folder = tmp_path_factory.mktemp("lab")
     notebooks = Path(shutil.copytree(ROOT / "notebooks", folder / "notebooks"))
+    for notebook in notebooks.glob("*.ipynb"):  # without outputs: what is seen comes from this run
+        content = nbformat.read(notebook, as_version=4)
+        for cell in content.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(content, notebook)
     for name, setting in SETTINGS.items():
         file = folder / "SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -131,18 +138,20 @@ def latencies():
 def looks(latencies):
     """The end of each test: its latencies; Tab reaches every control; pictures to be looked at."""
 
-    def take(view):
-        page = view.page
-        latencies[view.name] = view.latencies
-        assert view.tab_order() == list(view.state)
-        view.lab.theme("JupyterLab Light")
-        view.screenshot("light")
-        view.lab.theme("JupyterLab Dark")
-        view.screenshot("dark")
-        page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
-        page.set_viewport_size({"width": 480, "height": 900})
-        page.wait_for_timeout(300)
-        view.screenshot("narrow")
-        assert view.fits()
+    def take(*views):
+        lab = views[0].lab
+        for view in views:
+            latencies[view.name] = view.latencies
+            assert view.tab_order() == list(view.state)
+        for theme in ("Light", "Dark"):
+            lab.theme(f"JupyterLab {theme}")
+            for view in views:
+                view.screenshot(theme.lower())
+        lab.page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+        lab.page.set_viewport_size({"width": 480, "height": 900})
+        lab.page.wait_for_timeout(300)
+        for view in views:
+            view.screenshot("narrow")
+            assert view.fits()
 
     return take

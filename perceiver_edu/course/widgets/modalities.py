@@ -53,7 +53,8 @@ def tell_likeness(seen: Likeness) -> Report:
         ("the pixels that touch it, on average", f"{seen.beside:.2f}"),
         ("the most similar pixel 4 or more steps away", f"{seen.far:.2f}"),
     ]
-    return Report("likeness").table(("cosine with the chosen pixel", ""), rows)
+    report = Report("likeness").table(("cosine with the chosen pixel", ""), rows)
+    return report.say(f"Each position has {seen.num_channels} channels.")
 
 
 def fourier_bands() -> Experiment:
