@@ -53,7 +53,7 @@ class LabPage:
             assert not error.count(), error.all_inner_texts()
 
     def ask_kernel(self, code: str, expression: str):
-        """Run code in the notebook's kernel, behind its back -> the value of an expression of plain Python."""
+        """Run code in the notebook's kernel, out of sight -> the value of an expression of plain Python."""
         content = self.page.evaluate(ASK_KERNEL, [code, expression])
         assert content["status"] == "ok", content
         assert content["user_expressions"]["value"]["status"] == "ok", content

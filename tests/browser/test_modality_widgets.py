@@ -1,4 +1,4 @@
-"""The experiments of notebook 09: what they show is held to the library, and to the models of the notebook."""
+"""The experiments of notebook 09, held to the library and to the models that the notebook trains."""
 
 import pytest
 import torch
@@ -6,8 +6,28 @@ import torch.nn.functional as F
 
 from perceiver_edu.modalities import FourierPositions
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-TRAINING = 180  # seconds that a cell may take: it trains several small models
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+# The notebook trains eight models to compare; the experiments show four of them. Here these four are trained,
+# in the notebook's own way and for a third of its steps.
+TRAINING = """
+torch.set_num_threads(1)  # small models: a second thread only waits
+train_to_the_end = train
+train = lambda model, loss_of, steps: train_to_the_end(model, loss_of, steps // 3)
+"""
+READERS = """
+readers, right = {}, {}
+for kind in ("Fourier", "learned"):
+    model = readers[kind, "as it is"] = digit_reader(kinds[kind], images)
+    with torch.no_grad():
+        right[kind, "as it is"] = share_right(model(images[test]), labels[test])
+"""
+SENSES = """
+trained = {"always both": senses(False), "one often hidden": senses(True)}
+x = see_and_hear(test, torch.Generator().manual_seed(5))
+yes = torch.ones(len(test), dtype=torch.bool)
+cases = {"image only": {"image": yes, "sound": ~yes}}
+"""
 
 # Run in the notebook's kernel, where the trained models are. The widgets exchange inputs, and mask a sense;
 # here the pixels of the images are exchanged, and a sense is not there at all.
@@ -76,9 +96,12 @@ def test_09_trained_models(lab_page, looks):
     """Pixels that move, and a missing sense: both experiments stand on models that the notebook trains."""
     lab = lab_page("09_modalities")
     lab.run("setup", "core-picture", "core", "fourier", "bands-lab")
-    lab.ask_kernel("torch.set_num_threads(1)", "None")  # small models: a second thread only waits
-    lab.run("digits", "shuffle-lab", "shuffle-lab-still", "multi-source", "drop", "sense-lab", "sense-lab-still",
-            timeout=TRAINING)  # fmt: skip
+    lab.ask_kernel(TRAINING, "None")
+    lab.run("digits")
+    lab.ask_kernel(READERS, "None")
+    lab.run("shuffle-lab", "shuffle-lab-still", "multi-source", "drop")
+    lab.ask_kernel(SENSES, "None")
+    lab.run("sense-lab", "sense-lab-still")
     pixels = lab.experiment("shuffle-lab", "shuffle-pixels")
     senses = lab.experiment("sense-lab", "drop-a-sense")
 
@@ -89,7 +112,7 @@ def test_09_trained_models(lab_page, looks):
 
     def senses_are_the_librarys():
         truth, expected = lab.ask_kernel(EXPECTED, f"expected_senses(**{senses.state})")
-        assert f"digit {truth}" in senses.words()
+        assert f"that of {truth}" in senses.words()
         for shown, (name, guess, most, true) in zip(senses.tables()[0], expected, strict=True):
             assert shown[:2] == [name, str(guess)]
             assert [float(cell.rstrip("%")) for cell in shown[2:]] == pytest.approx(
