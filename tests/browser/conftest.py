@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import date
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -21,6 +24,8 @@ RESULTS = ROOT / "benchmarks" / "results" / "widgets.json"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")
+EXPERIMENTS = {"mask-a-span", "join-documents", "pick-a-head", "stop-and-ablate", "query-lab", "plant-a-bug"}
+EXPERIMENTS |= {"cost-sliders", "fourier-bands", "shuffle-pixels", "drop-a-sense", "playground"}
 SETTINGS = {  # JupyterLab's own: every cell is on the page, nothing is saved, nobody is asked for news
     "notebook-extension/tracker": {"windowingMode": "none"},
     "docmanager-extension/plugin": {"autosave": False},
@@ -112,22 +117,44 @@ def rest(address, token, path, method="GET"):
     return json.loads(content) if content else None
 
 
+def processor_name() -> str:
+    """As Linux tells it; elsewhere what Python knows."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
 @pytest.fixture(scope="session")
-def latencies():
-    """{experiment: [(kernel, screen), …]} in ms; written at the end where PERCEIVER_EDU_LATENCIES asks."""
+def latencies(browser):
+    """{experiment: [(kernel, screen), …]} in ms; written at the end where PERCEIVER_EDU_LATENCIES asks.
+
+    Then every experiment has to have been driven: the file is that of one whole run, on a quiet machine.
+    """
     measured = {}
     yield measured
     if not os.environ.get("PERCEIVER_EDU_LATENCIES"):
         return
+    missing = EXPERIMENTS - set(measured)
+    assert not missing, f"nothing was written: {missing} were not measured"
     table = {}
     for name, pairs in sorted(measured.items()):
         row = {"drawings": len(pairs)}
         for what, values in zip(("kernel", "screen"), zip(*pairs, strict=True), strict=True):
             row[f"{what}_median_ms"] = round(statistics.median(values))
-            row[f"{what}_95th_percentile_ms"] = round(statistics.quantiles(values, n=20)[-1])
+            row[f"{what}_95th_percentile_ms"] = round(
+                statistics.quantiles(values, n=20, method="inclusive")[-1]
+            )
         table[name] = row
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({"cpus": os.cpu_count(), "weights": "embedded", **table}, indent=2) + "\n")
+    machine = {
+        "date": date.today().isoformat(),
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
+        "browser": browser.version,
+    }
+    content = {"machine": machine, "weights": "embedded; those of notebook 09 are trained there"}
+    RESULTS.write_text(json.dumps(content | {"experiments": table}, indent=1, ensure_ascii=False) + "\n")
     slow = [
         name for name, row in table.items() if row["kernel_median_ms"] > 150 or row["screen_median_ms"] > 400
     ]
