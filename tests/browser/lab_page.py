@@ -10,7 +10,7 @@ import nbformat
 # Counts from the key to the frame in which the whole new picture stands.
 WAIT_FOR_DRAWING = """([view, before, started]) => new Promise((done, fail) => {
     const look = () => {
-        if (performance.now() - started > 15000) return fail('no new drawing after 15 s');
+        if (performance.now() - started > 60000) return fail('no new drawing after 60 s');
         const drawn = view.querySelector('[data-draw]'), picture = view.querySelector('img');
         const ready = !picture || (picture.complete && picture.naturalWidth > 0);
         if (drawn && +drawn.dataset.draw > before && ready)
@@ -40,7 +40,7 @@ class LabPage:
     def cell(self, cell_id: str):
         return self.panel.locator(".jp-Notebook > * .jp-Cell").nth(self.cells.index(cell_id))
 
-    def run(self, *cell_ids: str, timeout: float = 90) -> None:
+    def run(self, *cell_ids: str, timeout: float = 180) -> None:
         """Run these cells by keyboard, and wait until each is done: at most `timeout` seconds a cell."""
         for cell_id in cell_ids:
             cell = self.cell(cell_id)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from perceiver_edu.modalities import FourierPositions
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 
 # The notebook trains eight models to compare; the experiments show four of them. Here these four are trained,
 # in the notebook's own way and for a third of its steps.

@@ -10,7 +10,7 @@ import torch
 from perceiver_edu import fill_mask, instruments, load_pretrained
 from perceiver_edu.course.widgets.bugs import untrained_like
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 PARTS = ["embedding", "encoder", "processor", "decoder", "mlm_head", "queries"]
 ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 DECODER_MAP = "decoder.cross_attend.attention.attention_map"
