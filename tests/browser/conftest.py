@@ -98,7 +98,7 @@ def lab_page(lab_server, page):
     page.on("pageerror", lambda error: complaints.append(f"error on the page: {error}"))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.set_viewport_size({"width": 1100, "height": 900})
-    page.set_default_timeout(90_000)  # only a busy machine needs it
+    page.set_default_timeout(120_000)  # only a busy machine needs it
 
     def open_notebook(name) -> LabPage:
         opened.append(LabPage(page, address, token, ROOT / "notebooks" / f"{name}.ipynb", SCREENSHOTS))
