@@ -105,7 +105,7 @@ def test_10_playground(lab_page, model, looks):
     assert cells.count() == 46 and "mod-active" in cells.nth(25).get_attribute("class")
     cells.nth(31).click()  # by mouse: a cell of the text
     view.wait_for(place=31)
-    assert "byte 31" in view.root.locator(".perceiver-words th").nth(-2).inner_text()
+    assert "byte 31" in view.words()
     is_the_librarys()
     cells.nth(29).press("Enter")  # and by keyboard
     view.wait_for(place=29)
