@@ -38,7 +38,6 @@ from perceiver_edu.tokenizer import ByteTokenizer
 
 DEBOUNCE = 0.06  # seconds without a further event before the picture is drawn
 DPI = 96
-LEAST = 0.6  # share of its size that a picture keeps in a narrow window, so that its letters can be read
 
 LOOK = """<style>
 .perceiver-view {position: relative}
@@ -46,8 +45,8 @@ LOOK = """<style>
     padding: .2em .7em; border-radius: 4px; background: #222222; color: white; visibility: hidden;
     animation: perceiver-busy 0s .5s forwards}
 @keyframes perceiver-busy {to {visibility: visible}}
-.perceiver-view .perceiver-picture {overflow-x: auto}
-.perceiver-view img {height: auto; border-radius: 4px; display: block}
+.perceiver-view .widget-html-content {min-width: 0}
+.perceiver-view img {max-width: 100%; height: auto; border-radius: 4px; display: block}
 .perceiver-view .perceiver-words {overflow-x: auto; line-height: 1.5; overflow-wrap: break-word}
 .perceiver-view td, .perceiver-view th {padding: 0 1em 0 0; unicode-bidi: plaintext; white-space: pre-wrap}
 .perceiver-view p {margin: .4em 0; unicode-bidi: plaintext}
@@ -139,10 +138,8 @@ class Experiment(ipywidgets.VBox):
         elif self._png:
             source = b64encode(self._png).decode()
             alt = html.escape(self.alt)
-            shrinks = f"max-width: max(100%, {LEAST * width:.0f}px)"
             parts.append(
-                f'<div class="perceiver-picture"><img src="data:image/png;base64,{source}" '
-                f'width="{width}" height="{height}" style="{shrinks}" alt="{alt}"></div>'
+                f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="{alt}">'
                 f'<div class="perceiver-words" aria-live="polite">{self._words}</div>'
             )
         return "".join(parts) + "</div>"
