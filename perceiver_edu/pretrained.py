@@ -16,6 +16,7 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.golden import golden_check
 from perceiver_edu.hub import REAL, download
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.terminal import watched
 from perceiver_edu.weight_files import (
     read_bin,
     read_json,
@@ -268,7 +269,7 @@ def build(
             raise InputError(f"{source} {problem} {min(keys, key=str)!r}{more}; nothing was loaded")
 
     state = {}
-    for key, (name, asked) in expected.items():
+    for key, (name, asked) in watched(expected.items(), "loading weights"):  # they are read from disk here
         tensor = tensors[key]
         if tensor.shape != asked.shape:
             raise InputError(

@@ -2,11 +2,25 @@
 
 import json
 import math
+import sys
 
 
 def visible(text: str, keep: str = "") -> str:
     """Control and direction characters as escapes, so that no text can drive the terminal."""
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
+def watched(items, what: str):
+    """The items of a sized collection, under a progress bar once that has taken two seconds.
+
+    There is a bar in a terminal and in a notebook, and none where nobody would see it.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not (sys.stderr.isatty() or hasattr(shell, "kernel")):
+        return items
+    from tqdm.auto import tqdm
+
+    return tqdm(items, desc=what, unit=" arrays", delay=2, leave=False)
 
 
 def print_json(**values):

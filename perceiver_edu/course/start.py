@@ -10,6 +10,9 @@ from perceiver_edu.weight_files import to_json, write_whole
 
 AGAIN = "from perceiver_edu.course import course_overview\n\ncourse_overview()"
 
+WHAT = "Build the model stage by stage, put yours into the trained one, and see that it still works."
+HOW = "There, Shift+Enter runs a cell and goes on. An exercise has hints, and a check that explains."
+
 
 def start_page(folder: Path = NOTEBOOKS) -> Path:
     """Write `start.ipynb` beside the folder of the notebooks -> its path.
@@ -40,14 +43,14 @@ def overview(notebooks: list[dict], folder: Path) -> str:
     following = next_notebook(folder)
     ids = [exercise for notebook in notebooks for exercise in notebook["exercises"]]
     solved = sum(exercise in done for exercise in ids)
-    lines = ["# Perceiver IO, to the last tensor", ""]
+    lines = ["# Perceiver IO, to the last tensor", "", WHAT, ""]
     if following:
         title = next(n["title"] for n in notebooks if n["file"] == following)
         verb = "Go on with" if done else "Begin with"
         lines.append(f"## {verb} [{title}]({folder.name}/{following.name})")
     else:
         lines.append("## Every exercise is done.")
-    lines += ["", f"{solved} of {len(ids)} exercises are solved. Click a notebook to open it.", ""]
+    lines += ["", f"{solved} of {len(ids)} exercises are solved. Click a notebook to open it.", HOW, ""]
     lines += ["| notebook | time | exercises |", "|:--|--:|:--|"]
     for notebook in notebooks:
         own = notebook["exercises"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -10,8 +11,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import date
+from importlib import metadata
 from pathlib import Path
 
+import nbformat
 import pytest
 from lab_page import LabPage
 
@@ -20,6 +24,8 @@ RESULTS = ROOT / "benchmarks" / "results" / "widgets.json"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")
+EXPERIMENTS = {"mask-a-span", "join-documents", "pick-a-head", "stop-and-ablate", "query-lab", "plant-a-bug"}
+EXPERIMENTS |= {"cost-sliders", "fourier-bands", "shuffle-pixels", "drop-a-sense", "playground"}
 SETTINGS = {  # JupyterLab's own: every cell is on the page, nothing is saved, nobody is asked for news
     "notebook-extension/tracker": {"windowingMode": "none"},
     "docmanager-extension/plugin": {"autosave": False},
@@ -40,9 +46,15 @@ def browser_type_launch_args(browser_type_launch_args):
 
 @pytest.fixture(scope="session")
 def lab_server(browser_type_launch_args, tmp_path_factory):
-    """The address of a JupyterLab with its token, over a copy of the notebooks."""
+    """The address of a JupyterLab with its token, over a copy of the notebooks without outputs."""
     folder = tmp_path_factory.mktemp("lab")
     notebooks = Path(shutil.copytree(ROOT / "notebooks", folder / "notebooks"))
+    for notebook in notebooks.glob("*.ipynb"):  # without outputs: what is seen comes from this run
+        content = nbformat.read(notebook, as_version=4)
+        for cell in content.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(content, notebook)
     for name, setting in SETTINGS.items():
         file = folder / "SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +98,7 @@ def lab_page(lab_server, page):
     page.on("pageerror", lambda error: complaints.append(f"error on the page: {error}"))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.set_viewport_size({"width": 1100, "height": 900})
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)  # only a busy machine needs it
 
     def open_notebook(name) -> LabPage:
         opened.append(LabPage(page, address, token, ROOT / "notebooks" / f"{name}.ipynb", SCREENSHOTS))
@@ -105,22 +117,44 @@ def rest(address, token, path, method="GET"):
     return json.loads(content) if content else None
 
 
+def processor_name() -> str:
+    """As Linux tells it; elsewhere what Python knows."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
 @pytest.fixture(scope="session")
-def latencies():
-    """{experiment: [(kernel, screen), …]} in ms; written at the end where PERCEIVER_EDU_LATENCIES asks."""
+def latencies(browser):
+    """{experiment: [(kernel, screen), …]} in ms; written at the end where PERCEIVER_EDU_LATENCIES asks.
+
+    Then every experiment has to have been driven: the file is that of one whole run, on a quiet machine.
+    """
     measured = {}
     yield measured
     if not os.environ.get("PERCEIVER_EDU_LATENCIES"):
         return
+    missing = EXPERIMENTS - set(measured)
+    assert not missing, f"nothing was written: {missing} were not measured"
     table = {}
     for name, pairs in sorted(measured.items()):
         row = {"drawings": len(pairs)}
         for what, values in zip(("kernel", "screen"), zip(*pairs, strict=True), strict=True):
             row[f"{what}_median_ms"] = round(statistics.median(values))
-            row[f"{what}_95th_percentile_ms"] = round(statistics.quantiles(values, n=20)[-1])
+            row[f"{what}_95th_percentile_ms"] = round(
+                statistics.quantiles(values, n=20, method="inclusive")[-1]
+            )
         table[name] = row
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({"cpus": os.cpu_count(), "weights": "embedded", **table}, indent=2) + "\n")
+    machine = {
+        "date": date.today().isoformat(),
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
+        "browser": browser.version,
+    }
+    content = {"machine": machine, "weights": "embedded; those of notebook 09 are trained there"}
+    RESULTS.write_text(json.dumps(content | {"experiments": table}, indent=1, ensure_ascii=False) + "\n")
     slow = [
         name for name, row in table.items() if row["kernel_median_ms"] > 150 or row["screen_median_ms"] > 400
     ]
@@ -131,18 +165,20 @@ def latencies():
 def looks(latencies):
     """The end of each test: its latencies; Tab reaches every control; pictures to be looked at."""
 
-    def take(view):
-        page = view.page
-        latencies[view.name] = view.latencies
-        assert view.tab_order() == list(view.state)
-        view.lab.theme("JupyterLab Light")
-        view.screenshot("light")
-        view.lab.theme("JupyterLab Dark")
-        view.screenshot("dark")
-        page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
-        page.set_viewport_size({"width": 480, "height": 900})
-        page.wait_for_timeout(300)
-        view.screenshot("narrow")
-        assert view.fits()
+    def take(*views):
+        lab = views[0].lab
+        for view in views:
+            latencies[view.name] = view.latencies
+            assert view.tab_order() == list(view.state)
+        for theme in ("Light", "Dark"):
+            lab.theme(f"JupyterLab {theme}")
+            for view in views:
+                view.screenshot(theme.lower())
+        lab.page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+        lab.page.set_viewport_size({"width": 480, "height": 900})
+        lab.page.wait_for_timeout(300)
+        for view in views:
+            view.screenshot("narrow")
+            assert view.fits()
 
     return take

@@ -1,6 +1,8 @@
 """A notebook open in JupyterLab, and an experiment in it, as a learner's hands and eyes have them."""
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -8,7 +10,7 @@ import nbformat
 # Counts from the key to the frame in which the whole new picture stands.
 WAIT_FOR_DRAWING = """([view, before, started]) => new Promise((done, fail) => {
     const look = () => {
-        if (performance.now() - started > 15000) return fail('no new drawing after 15 s');
+        if (performance.now() - started > 60000) return fail('no new drawing after 60 s');
         const drawn = view.querySelector('[data-draw]'), picture = view.querySelector('img');
         const ready = !picture || (picture.complete && picture.naturalWidth > 0);
         if (drawn && +drawn.dataset.draw > before && ready)
@@ -17,6 +19,13 @@ WAIT_FOR_DRAWING = """([view, before, started]) => new Promise((done, fail) => {
     };
     look();
 })"""
+
+
+ASK_KERNEL = """([code, expression]) => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const request = {code, user_expressions: {value: expression}, store_history: false};
+    return kernel.requestExecute(request).done.then(reply => reply.content);
+}"""
 
 
 class LabPage:
@@ -31,15 +40,24 @@ class LabPage:
     def cell(self, cell_id: str):
         return self.panel.locator(".jp-Notebook > * .jp-Cell").nth(self.cells.index(cell_id))
 
-    def run(self, *cell_ids: str) -> None:
-        """Run these cells by keyboard, and wait until each is done."""
+    def run(self, *cell_ids: str, timeout: float = 180) -> None:
+        """Run these cells by keyboard, and wait until each is done: at most `timeout` seconds a cell."""
         for cell_id in cell_ids:
             cell = self.cell(cell_id)
             cell.locator(".jp-InputPrompt").click()
             self.page.keyboard.press("Enter")
             self.page.keyboard.press("Control+Enter")
-            cell.locator(".jp-InputPrompt", has_text="[*]").wait_for(state="detached")
-            self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+            done = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]"))
+            done.wait_for(timeout=1000 * timeout)
+            error = cell.locator("[data-mime-type='application/vnd.jupyter.error']")
+            assert not error.count(), error.all_inner_texts()
+
+    def ask_kernel(self, code: str, expression: str):
+        """Run code in the notebook's kernel, out of sight -> the value of an expression of plain Python."""
+        content = self.page.evaluate(ASK_KERNEL, [code, expression])
+        assert content["status"] == "ok", content
+        assert content["user_expressions"]["value"]["status"] == "ok", content
+        return ast.literal_eval(content["user_expressions"]["value"]["data"]["text/plain"])
 
     def experiment(self, cell_id: str, name: str) -> "ExperimentView":
         return ExperimentView(self, name, self.cell(cell_id).locator(f".perceiver-{name}"))
@@ -164,7 +182,7 @@ class ExperimentView:
     def screenshot(self, name: str) -> None:
         self.lab.screenshots.mkdir(exist_ok=True)
         self.root.scroll_into_view_if_needed()
-        self.root.screenshot(path=self.lab.screenshots / f"{self.lab.name}-{name}.png")
+        self.root.screenshot(path=self.lab.screenshots / f"{self.lab.name}-{self.name}-{name}.png")
 
     def fits(self) -> bool:
         """Nothing sticks out to the right."""

@@ -10,9 +10,10 @@ import torch
 from perceiver_edu import fill_mask, instruments, load_pretrained
 from perceiver_edu.course.widgets.bugs import untrained_like
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 PARTS = ["embedding", "encoder", "processor", "decoder", "mlm_head", "queries"]
 ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
+DECODER_MAP = "decoder.cross_attend.attention.attention_map"
 UNUSUAL = ("", "<script>alert(1)</script>", "😀é中", "مرحبا بالعالم", "$x$ and $y$", "a" * 3000)
 
 
@@ -22,19 +23,20 @@ def model():
 
 
 def expected_runs(model, state) -> list:
-    """(fillings, lengths of rows, the map) of each run that the state asks for."""
+    """(fillings, arrays, the encoder's map, the decoder's) of each run that the state asks for."""
     depth, text, hole = instruments.depth(model), state["text"], tuple(state["hole"])
 
     def look(model, *changes):
         with contextlib.ExitStack() as stack, torch.no_grad():
             for change in changes:
                 stack.enter_context(change)
-            seen = stack.enter_context(instruments.record(model, [*PARTS, ENCODER_MAP]))
+            seen = stack.enter_context(instruments.record(model, [*PARTS, ENCODER_MAP, DECODER_MAP]))
             [fillings] = fill_mask(model, text, hole)
         return (
             fillings,
-            [float(seen[part][-1].norm(dim=-1).mean()) for part in PARTS],
+            [seen[part][-1] for part in PARTS],
             seen[ENCODER_MAP][0][0],
+            seen[DECODER_MAP][0][0].mean(0),
         )
 
     changes = []
@@ -60,14 +62,21 @@ def test_10_playground(lab_page, model, looks):
     view = lab.experiment("lab", "playground")
 
     def is_the_librarys():
-        state, (fillings, lengths, reading) = view.state, view.tables()[1:]
+        state, (fillings, sizes, reading) = view.state, view.tables()[1:]
         runs = expected_runs(model, state)
-        for column, (ranked, sizes, _) in enumerate(runs, 1):
+        whole = runs[0][1]
+        for column, (ranked, arrays, *_) in enumerate(runs, 1):
             shown = [row[column].rpartition(" ")[0].rpartition(" ") for row in fillings[:-1]]
             assert [cell[0] for cell in shown] == [repr(filling.text) for filling in ranked]
             chances = [100 * filling.probability for filling in ranked]
             assert [float(cell[2]) for cell in shown] == pytest.approx(chances, rel=0.01)
-            assert [float(row[1 + column]) for row in lengths] == pytest.approx(sizes, abs=0.002)
+            lengths = [float(array.norm(dim=-1).mean()) for array in arrays]
+            place = 2 * column - (column > 1)  # of each further run there is the difference, too
+            assert [float(row[place]) for row in sizes] == pytest.approx(lengths, abs=0.002)
+            if column > 1:
+                apart = [100 * float((a - b).norm() / b.norm()) for a, b in zip(arrays, whole, strict=True)]
+                shown = [float(row[place + 1].rstrip("%")) for row in sizes]
+                assert shown == pytest.approx(apart, abs=0.06)
         assert len(fillings[0]) == len(runs) + 1
         weights = runs[0][2][state["head"]]  # (N, M)
         shares, places = weights[state["latent"]].topk(min(5, weights.shape[1]))
@@ -75,6 +84,15 @@ def test_10_playground(lab_page, model, looks):
         assert [row[1] for row in reading] == [f"{share:.1%}" for share in shares.tolist()]
         most = weights[:, state["place"]].topk(5).values.tolist()[: len(reading)]
         assert [row[3] for row in reading] == [f"{share:.1%}" for share in most]
+        start = 1 + len(state["text"][: state["hole"][0]].encode())
+        asked = (
+            runs[0][3][state["place"] - start] if start <= state["place"] < start + len(runs[0][3]) else None
+        )
+        assert (len(reading[0]) == 6) == (asked is not None)
+        if asked is not None:
+            shares, latents = asked.topk(5)
+            assert [int(row[4]) for row in reading] == latents.tolist()
+            assert [row[5] for row in reading] == [f"{share:.1%}" for share in shares.tolist()]
 
     is_the_librarys()
     assert lab.cell("lab-still").locator("img").evaluate("picture => picture.naturalWidth") > 400
@@ -87,7 +105,7 @@ def test_10_playground(lab_page, model, looks):
     assert cells.count() == 46 and "mod-active" in cells.nth(25).get_attribute("class")
     cells.nth(31).click()  # by mouse: a cell of the text
     view.wait_for(place=31)
-    assert "byte 31" in view.root.locator(".perceiver-words th").nth(-2).inner_text()
+    assert "byte 31" in view.words()
     is_the_librarys()
     cells.nth(29).press("Enter")  # and by keyboard
     view.wait_for(place=29)

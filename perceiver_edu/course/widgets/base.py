@@ -40,6 +40,12 @@ DEBOUNCE = 0.06  # seconds without a further event before the picture is drawn
 DPI = 96
 
 LOOK = """<style>
+.perceiver-view {position: relative}
+.perceiver-view.perceiver-busy::before {content: "working …"; position: absolute; top: .5em; right: .5em;
+    padding: .2em .7em; border-radius: 4px; background: #222222; color: white; visibility: hidden;
+    animation: perceiver-busy 0s .5s forwards}
+@keyframes perceiver-busy {to {visibility: visible}}
+.perceiver-view .widget-html-content {min-width: 0}
 .perceiver-view img {max-width: 100%; height: auto; border-radius: 4px; display: block}
 .perceiver-view .perceiver-words {overflow-x: auto; line-height: 1.5; overflow-wrap: break-word}
 .perceiver-view td, .perceiver-view th {padding: 0 1em 0 0; unicode-bidi: plaintext; white-space: pre-wrap}
@@ -88,6 +94,7 @@ class Experiment(ipywidgets.VBox):
         """Compute and draw the state of this moment. Whatever goes wrong is one sentence in the view."""
         self._pending = None
         started, self.problem = time.perf_counter(), ""
+        self.view.add_class("perceiver-busy")  # seen on the page when it lasts: weights that are loaded
         try:
             with torch.no_grad(), plt.rc_context(STYLE):
                 self.result = self._compute(**self.state)
@@ -102,6 +109,7 @@ class Experiment(ipywidgets.VBox):
             self.problem = f"This state stopped the experiment: {type(error).__name__}: {error}"[:300]
         self.draws, self.seconds = self.draws + 1, time.perf_counter() - started
         self.view.value = LOOK + self._as_html()
+        self.view.remove_class("perceiver-busy")
 
     def still(self) -> None:
         """Show the picture of this moment as an ordinary output: it stays where no kernel runs."""

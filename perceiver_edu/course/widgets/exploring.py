@@ -20,6 +20,7 @@ from perceiver_edu.instruments.tracing import record
 from perceiver_edu.pretrained import load_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 
+DECODER_MAP = "decoder.cross_attend.attention.attention_map"
 UNTOUCHED, CHANGED, SECOND = "untouched", "changed", "second weights"
 NOTHING, HALF, UNTRAINED, NAMED = "nothing", "half its layers", "untrained", "named weights"
 
@@ -38,10 +39,24 @@ class Run(NamedTuple):
 
     ids: torch.Tensor  # (M,) with [MASK] in the hole
     shapes: dict[str, tuple]  # of "ids" and each of `ARRAYS`
-    lengths: dict[str, float]  # of each of `ARRAYS`: the mean Euclidean length of its rows
+    arrays: dict[str, torch.Tensor]  # each of `ARRAYS`
+    lengths: dict[str, float]  # of each of them: the mean Euclidean length of its rows
     bits: float  # for each hidden byte
     fillings: list[Filling]
     weights: torch.Tensor  # (heads, N, M) the encoder's attention
+    asked: torch.Tensor  # (L, N) the decoder's, mean of its heads: what the query of each hidden byte reads
+    first: int  # where in ids the hole begins
+
+    def query(self, place: int) -> torch.Tensor | None:
+        """(N,) what the query at this place reads; None where no byte is hidden: none is asked for."""
+        row = place - self.first
+        return self.asked[row] if 0 <= row < len(self.asked) else None
+
+    def difference(self, other: "Run", name: str) -> float | None:
+        """How far an array is from that of another run, as a share of that one; None: the shapes differ."""
+        if self.shapes[name] != other.shapes[name]:
+            return None
+        return float((self.arrays[name] - other.arrays[name]).norm() / other.arrays[name].norm())
 
 
 class Explored(NamedTuple):
@@ -96,7 +111,7 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
             stack.enter_context(ablate_heads(model, change.layer, range(*change.silenced)))
         if change and change.k < depth(model):
             stack.enter_context(stop_after(model, change.k))
-        seen = stack.enter_context(record(model, [*ARRAYS.values(), ENCODER_MAP]))
+        seen = stack.enter_context(record(model, [*ARRAYS.values(), ENCODER_MAP, DECODER_MAP]))
         [fillings] = fill_mask(model, text, hole)
     hidden = text[slice(*hole)]
     ids = encode(fill_in(text, [hole], [MASK_TOKEN * hole_length(hidden)]))
@@ -106,10 +121,13 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
     return Run(
         torch.tensor(ids),
         {"ids": (1, len(ids))} | {name: tuple(array.shape) for name, array in arrays.items()},
+        arrays,
         {name: float(array.norm(dim=-1).mean()) for name, array in arrays.items()},
         float(-right.mean() / log(2)),
         fillings,
         seen[ENCODER_MAP][0][0].float().cpu(),
+        seen[DECODER_MAP][0][0].float().cpu().mean(0),
+        len(encode(text[: hole[0]])) - 1,  # [CLS] stands before it, [SEP] does not
     )
 
 

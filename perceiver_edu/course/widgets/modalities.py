@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from matplotlib.patches import Rectangle
 
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops
@@ -13,6 +14,7 @@ from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
 from perceiver_edu.modalities import FourierPositions, modality_mask
 
 GRID = (16, 16)
+CHOSEN = "#D55E00"  # the frame, on both ends of the colour scale
 LOOKS = ((INPUT, ""), (LATENT, "//"))  # colour and hatch of the first and second model
 
 
@@ -20,6 +22,7 @@ class Likeness(NamedTuple):
     """How alike the positions of one pixel and of all others are."""
 
     cosines: torch.Tensor  # (16, 16)
+    chosen: tuple[int, int]  # row and column
     num_channels: int
     beside: float  # mean cosine of the pixels that touch it
     far: float  # the largest cosine of a pixel 4 or more steps away: what it could be taken for
@@ -33,18 +36,25 @@ def likeness(bands: int, highest: int, row: int, column: int) -> Likeness:
     y, x = torch.meshgrid(*map(torch.arange, GRID), indexing="ij")
     steps = (y - row).abs() + (x - column).abs()
     return Likeness(
-        cosines, positions.num_channels, float(cosines[steps == 1].mean()), float(cosines[steps >= 4].max())
+        cosines,
+        (row, column),
+        positions.num_channels,
+        float(cosines[steps == 1].mean()),
+        float(cosines[steps >= 4].max()),
     )
 
 
 def draw_likeness(figure, seen: Likeness) -> str:
     ax = figure.subplots()
     image = ax.imshow(seen.cosines.numpy(), cmap="cividis", vmin=-1, vmax=1, interpolation="nearest")
-    figure.colorbar(image, ax=ax, label="cosine with the chosen pixel")
+    figure.colorbar(image, ax=ax, label="cosine with the framed pixel")
+    row, column = seen.chosen
+    frame = {"fill": False, "ec": CHOSEN, "lw": 2.5, "clip_on": False}
+    ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **frame))
     framed(ax, f"{seen.num_channels} channels for each pixel")
     return (
-        f"A map of 16 by 16 pixels: cosine with the chosen one. Its neighbours have {seen.beside:.2f} on "
-        f"average; the most similar one 4 or more steps away has {seen.far:.2f}."
+        f"A map of 16 by 16 pixels: cosine with the framed one, {seen.chosen}. Its neighbours have "
+        f"{seen.beside:.2f} on average; the most similar one 4 or more steps away has {seen.far:.2f}."
     )
 
 
@@ -53,7 +63,11 @@ def tell_likeness(seen: Likeness) -> Report:
         ("the pixels that touch it, on average", f"{seen.beside:.2f}"),
         ("the most similar pixel 4 or more steps away", f"{seen.far:.2f}"),
     ]
-    return Report("likeness").table(("cosine with the chosen pixel", ""), rows)
+    report = Report("likeness").table(("cosine with the framed pixel", ""), rows)
+    return report.say(
+        f"The framed pixel is row {seen.chosen[0]}, column {seen.chosen[1]}. "
+        f"Each position has {seen.num_channels} channels."
+    )
 
 
 def fourier_bands() -> Experiment:
@@ -73,6 +87,7 @@ class Shuffled(NamedTuple):
     image: torch.Tensor  # (H, W), as the inputs stand in the array
     right: dict[str, float]  # share of all images, by model
     guesses: dict[str, int]  # of the image shown
+    truth: int  # its label
 
 
 @torch.no_grad()
@@ -90,7 +105,8 @@ def read_shuffled(models: dict, images, labels, digit: int, moved: int, together
         scores = model.head(model.decoder(model.queries(inputs), latents))
         right[name] = float((scores.argmax(-1) == labels).float().mean())
         guesses[name] = int(scores[digit].argmax())
-    return Shuffled(images[digit].flatten()[order].view(images.shape[2:]), right, guesses)
+    image = images[digit].flatten()[order].view(images.shape[2:])
+    return Shuffled(image, right, guesses, int(labels[digit]))
 
 
 def draw_shuffled(figure, seen: Shuffled) -> str:
@@ -109,7 +125,8 @@ def draw_shuffled(figure, seen: Shuffled) -> str:
 
 def tell_shuffled(seen: Shuffled) -> Report:
     rows = [(name, f"{share:.0%}", seen.guesses[name]) for name, share in seen.right.items()]
-    return Report("shuffled").table(("positions", "right, of all", "guess for this one"), rows)
+    header = ("positions", "right, of all", f"guess for this {seen.truth}")
+    return Report("shuffled").table(header, rows)
 
 
 def shuffle_pixels(models: dict, images, labels) -> Experiment:
@@ -153,7 +170,7 @@ def draw_sensed(figure, seen: Sensed) -> str:
     for k, ((name, shares), (colour, hatch)) in enumerate(zip(seen.shares.items(), LOOKS, strict=True)):
         places = [digit + 0.4 * k - 0.2 for digit in range(len(shares))]
         ax.bar(places, shares.tolist(), 0.4, color=colour, hatch=hatch, ec="white", label=name)
-    ax.set_xticks(range(10))
+    ax.set(xticks=range(10), yticks=[0, 0.25, 0.5, 0.75, 1])
     ax.set(ylim=(0, 1.3), xlabel=f"digit (true: {seen.truth})", ylabel="probability")
     ax.legend(frameon=False, ncols=2, loc="upper center", fontsize=8)
     true = ", ".join(f"{name} ≈ {shares[seen.truth]:.0%}" for name, shares in seen.shares.items())

@@ -1,6 +1,6 @@
 """Notebook 10: one text through the whole model, and at hand all that the other notebooks had one by one."""
 
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, line_box, range_slider, slider
@@ -14,6 +14,7 @@ from perceiver_edu.course.widgets.exploring import (
     UNTOUCHED,
     UNTRAINED,
     Explored,
+    Run,
     Runs,
     described,
     explore,
@@ -33,11 +34,13 @@ INTERVAL = "From, up to but not including. Equal: none."
 
 
 def draw(figure, found: Explored) -> str:
-    whole, shown = found.runs[UNTOUCHED], found.runs.get(CHANGED, found.runs[UNTOUCHED])
+    whole, drawn = found.runs[UNTOUCHED], CHANGED if CHANGED in found.runs else UNTOUCHED
+    shown, query = found.runs[drawn], whole.query(found.place)
     row, column = whole.weights[found.head, found.latent], whole.weights[found.head, :, found.place]
     graph = figure.add_axes((0, 0.51, 1, 0.49))
     notes = {name: f"length {length:.3g}" for name, length in shown.lengths.items()}
     stage_graph(graph, shown.shapes, found.change.k, notes, size=8.5)
+    figure.text(0.02, 0.965, f"{drawn}: shapes, and the mean length of a row", fontsize=10)
 
     line, sign = divmod(found.place, LINE)
     first = LINE * max(
@@ -55,11 +58,14 @@ def draw(figure, found: Explored) -> str:
     below.set_title(title, fontsize=10)
     readers = figure.add_axes((0.03, 0.085, 0.55, 0.14))
     readers.stairs(column.numpy(), [n - 0.5 for n in range(len(column) + 1)], fill=True, color=LATENT)
-    readers.set_title(
-        f"how much each latent reads the framed byte with head {found.head} (at most {column.max():.1%})",
-        fontsize=10,
-    )
-    readers.set(xlabel="latent", xlim=(-0.5, len(column) - 0.5), ylim=(0, float(column.max()) * 1.05))
+    top = float(column.max())
+    title = f"bars: how much each latent reads the framed byte with head {found.head} (at most {top:.1%})"
+    if query is not None:
+        readers.stairs(query.numpy(), [n - 0.5 for n in range(len(query) + 1)], color=OUTPUT, lw=1.5)
+        title += f"\nline: how much its query reads each latent, mean of heads (at most {query.max():.1%})"
+        top = max(top, float(query.max()))
+    readers.set_title(title, fontsize=9.5, loc="left")
+    readers.set(xlabel="latent", xlim=(-0.5, len(column) - 0.5), ylim=(0, top * 1.05))
     readers.yaxis.set_visible(False)  # an axis with numbers takes as long to draw as all else here
     readers.spines["left"].set_visible(False)
 
@@ -76,12 +82,19 @@ def draw(figure, found: Explored) -> str:
 
     lengths = ", ".join(f"{name.strip()} {length:.3g}" for name, length in shown.lengths.items())
     costs = ", ".join(f"{name} {run.bits:.2f}" for name, run in found.runs.items())
+    asked = "" if query is None else f" Its query reads latent {int(query.argmax())} most, {query.max():.0%}."
     return (
         f"The stages with their shapes, and the mean length of a row of each array: {lengths}. Below, the "
         f"text as latent {found.latent} reads it with head {found.head}: byte {int(row.argmax())} most, "
         f"{float(row.max()):.0%}. Byte {found.place} is read most by latent {int(column.argmax())}, "
-        f"{float(column.max()):.0%}. Bits per hidden byte: {costs}."
+        f"{float(column.max()):.0%}.{asked} Bits per hidden byte: {costs}."
     )
+
+
+def compared(run: Run, whole: Run, name: str) -> tuple[str, str]:
+    """The length of an array's rows, and how far it is from the untouched one."""
+    difference = run.difference(whole, name)
+    return f"{run.lengths[name]:.3f}", "other shape" if difference is None else f"{difference:.1%}"
 
 
 def tell(found: Explored) -> Report:
@@ -98,26 +111,35 @@ def tell(found: Explored) -> Report:
     rows.append(("bits per hidden byte", *(f"{run.bits:.2f}" for run in found.runs.values())))
     report.table(header, rows)
     report.say(f"Hidden was {found.hidden!r}. {described(found)}")
+    others = {name: run for name, run in found.runs.items() if name != UNTOUCHED}
     rows = [
         (
             name.strip() + {"latents": ", encoder", "latents ": ", processor"}.get(name, ""),
             " × ".join(map(str, whole.shapes[name])),
-            *(f"{run.lengths[name]:.3f}" for run in found.runs.values()),
+            f"{whole.lengths[name]:.3f}",
+            *chain.from_iterable(compared(run, whole, name) for run in others.values()),
         )
         for name in whole.lengths
     ]
-    report.table(("array", "shape", *(f"{name}: length" for name in found.runs)), rows)
+    header = ("array", "shape", f"{UNTOUCHED}: length")
+    header += tuple(f"{name}: {what}" for name in others for what in ("length", "difference"))
+    report.table(header, rows)
     signs = byte_labels(whole.ids)
     shares, places = whole.weights[found.head, found.latent].topk(min(TOP, len(signs)))
     most, latents = whole.weights[found.head, :, found.place].topk(min(TOP, len(whole.weights[0])))
-    rows = [
-        (f"{place} {signs[place]}", f"{share:.1%}", latent, f"{read:.1%}")
-        for place, share, latent, read in zip(
-            places.tolist(), shares.tolist(), latents.tolist(), most.tolist(), strict=False
-        )
+    columns = [
+        [f"{place} {signs[place]}" for place in places.tolist()],
+        [f"{share:.1%}" for share in shares.tolist()],
+        latents.tolist(),
+        [f"{share:.1%}" for share in most.tolist()],
     ]
     byte = f"byte {found.place} {signs[found.place]}"
-    report.table((f"latent {found.latent} reads", "share", f"{byte} is read by latent", "share"), rows)
+    header = [f"latent {found.latent} reads", "share", f"{byte} is read by latent", "share"]
+    if (query := whole.query(found.place)) is not None:
+        shares, latents = query.topk(min(TOP, len(query)))
+        columns += [latents.tolist(), [f"{share:.1%}" for share in shares.tolist()]]
+        header += ["its query reads latent", "share"]
+    report.table(header, zip_longest(*columns, fillvalue=""))
     return report.say(found.note) if found.note else report
 
 

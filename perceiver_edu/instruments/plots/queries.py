@@ -59,7 +59,7 @@ def byte_strips(ax: Axes, rows: Sequence[tuple[str, Sequence, Sequence[int]]]) -
         for x, (place, byte) in enumerate(zip(places, byte_values, strict=True)):
             ax.add_patch(Rectangle((x - 0.45, y - 0.4), 0.9, 0.8, fc=STAGE, ec=OUTPUT, lw=1.2))
             ax.text(x, y, byte_sign(byte), ha="center", va="center", family="monospace", fontsize=11)
-            ax.text(x, y + 0.47, f"{place}", ha="center", va="bottom", fontsize=7)
+            ax.text(x, y + 0.47, f"{place}", ha="center", va="bottom", fontsize=8)
     ax.set_xlim(-0.6, max(len(places) for _, places, _ in rows) - 0.4)
     ax.set_ylim(-1.5 * (len(rows) - 1) - 0.6, 0.9)
     ax.set_axis_off()

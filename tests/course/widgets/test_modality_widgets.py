@@ -40,7 +40,7 @@ def test_likeness_is_the_cosine_of_the_library(seen):
     rows = m.FourierPositions(6, (16, 16))((16, 16))
     expected = torch.cosine_similarity(rows, rows[5 * 16 + 6][None], dim=-1).view(16, 16)
     torch.testing.assert_close(found.cosines, expected)
-    assert found.num_channels == 26
+    assert found.num_channels == 26 and found.chosen == (5, 6)
     low = likeness(1, 1, 5, 6)
     assert low.far > found.far  # one slow wave takes distant pixels for near ones
     assert widgets.fourier_bands().problem == ""
@@ -69,6 +69,7 @@ def test_pixels_that_move_alone_are_other_images(seen):
         with torch.no_grad():
             scores = model(images.flatten(2)[..., order].view_as(images))
         assert found.guesses[name] == int(scores[0].argmax())
+    assert found.truth == int(labels[0])
 
 
 def test_a_dropped_sense_is_not_read():

@@ -25,10 +25,11 @@ from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import base
 from perceiver_edu.course.widgets.exploring import Change, Runs, explore
 from perceiver_edu.course.widgets.export import Export, code, save
-from perceiver_edu.course.widgets.playground import SIZE, draw
+from perceiver_edu.course.widgets.playground import SIZE, draw, tell
 
 TEXT, HOLE = "She opened the door and went into the house.", (28, 33)
 PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
+DECODER_MAP = "decoder.cross_attend.attention.attention_map"
 ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 STATE = {"text": TEXT, "hole": HOLE, "latent": 8, "head": 0, "place": 29, "k": 8, "zeroed": (0, 0)}
 STATE |= {"layer": 0, "silenced": (0, 0), "beside": "nothing", "second": ""}
@@ -130,6 +131,48 @@ def test_the_map_is_that_of_the_text_with_its_hole():
         runs().model(ids)
     whole = explore(runs(), **STATE).runs["untouched"]
     torch.testing.assert_close(whole.weights, seen[ENCODER_MAP][0][0], rtol=1e-3, atol=1e-6)
+
+
+def test_the_query_of_a_hidden_byte_reads_what_the_decoder_says():
+    ids, _ = tokenizer.batch([TEXT])
+    ids[0, 29:34] = tokenizer.MASK
+    with torch.no_grad(), instruments.record(runs().model, DECODER_MAP) as seen:
+        runs().model(ids)  # all places are asked for
+    whole = explore(runs(), **STATE).runs["untouched"]
+    for place in range(29, 34):
+        torch.testing.assert_close(
+            whole.query(place), seen[DECODER_MAP][0][0, :, place].mean(0), rtol=1e-3, atol=1e-6
+        )
+    assert whole.query(28) is None and whole.query(34) is None
+    accented = explore(runs(), **STATE | {"text": "Était-ce là?", "hole": (9, 11), "place": 12})
+    assert accented.runs["untouched"].query(11) is not None  # places are bytes, not characters
+    assert [accented.runs["untouched"].query(place) is None for place in (10, 13, 14)] == [True, False, True]
+    assert "its query reads latent" in repr(tell(accented))
+
+
+@pytest.mark.parametrize(
+    "state, name, same",
+    [
+        ({"zeroed": (6, 9)}, "changed", ["inputs", "queries"]),
+        ({"layer": 7, "silenced": (0, 8)}, "changed", ["inputs", "latents", "queries"]),
+        ({"k": 3}, "changed", ["inputs", "latents", "queries"]),
+        ({"beside": "untrained"}, "second weights", []),
+    ],
+)
+def test_the_difference_says_where_a_change_begins(state, name, same):
+    found = explore(runs(), **STATE | state)
+    whole, run = found.runs["untouched"], found.runs[name]
+    for array in run.lengths:
+        apart = float((run.arrays[array] - whole.arrays[array]).norm() / whole.arrays[array].norm())
+        assert run.difference(whole, array) == pytest.approx(apart)
+        assert (apart < 1e-5) == (array in same)
+
+
+def test_arrays_of_other_shapes_are_not_compared(tiny):
+    found = explore(runs(), **STATE | {"beside": "named weights", "second": str(tiny)})
+    whole, second = found.runs["untouched"], found.runs["second weights"]
+    assert second.difference(whole, "inputs") is None and second.difference(whole, "logits") > 0
+    assert "other shape" in repr(tell(found))
 
 
 def test_looking_elsewhere_runs_no_model_again(monkeypatch):

@@ -73,6 +73,19 @@ def test_an_error_is_one_sentence_and_the_widget_goes_on(experiment, number, sen
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("number", [3, 4, 5])
+def test_while_it_works_it_says_so(experiment, number):
+    seen, compute = [], experiment._compute
+
+    def look(**state):
+        seen.append("perceiver-busy" in experiment.view._dom_classes)
+        return compute(**state)
+
+    experiment._compute = look
+    experiment.state = {"number": number}
+    assert seen == [True] and "perceiver-busy" not in experiment.view._dom_classes
+
+
 def test_nothing_piles_up(experiment):
     view, children, size = experiment.view, experiment.children, len(experiment.view.value)
     for number in (1, 2, 0, 5, 6, 7, 8, 9) * 3:
