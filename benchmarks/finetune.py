@@ -68,7 +68,7 @@ def resume_and_kill(data: Path, output: Path) -> dict:
     (output / "seed-0" / "log.csv").unlink()  # it comes back, from the checkpoint, when the run goes on
     run = start(data, output, "--resume")
     while not saved < last_step(output) < steps(output):
-        time.sleep(0.2)
+        time.sleep(0.01)
         assert run.poll() is None, "the run ended before it was killed"
     run.send_signal(signal.SIGKILL)
     run.wait()
