@@ -43,6 +43,7 @@ def lab_server(browser_type_launch_args, tmp_path_factory):
     """The address of a JupyterLab with its token, over a copy of the notebooks."""
     folder = tmp_path_factory.mktemp("lab")
     notebooks = Path(shutil.copytree(ROOT / "notebooks", folder / "notebooks"))
+    shutil.copytree(ROOT / "tests" / "data", folder / "tests" / "data")  # held-out text that notebooks read
     for name, setting in SETTINGS.items():
         file = folder / "SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)

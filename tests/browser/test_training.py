@@ -1,11 +1,14 @@
-"""The experiments of notebooks 07 and 08 in a browser, their numbers held to the library's."""
+"""The experiments of notebooks 07 and 08 in a browser: a recorded run, and frozen against thawed."""
 
 import csv
+import statistics
 
 import pytest
 
 from perceiver_edu import load_pretrained
 from perceiver_edu.cli.shared import HELD_OUT
+from perceiver_edu.course.exercises.finetuning.honest import honest_variant
+from perceiver_edu.course.widgets.thawing import LIMITS
 from perceiver_edu.pretrained import EMBEDDED
 from perceiver_edu.training.batches import spread
 from perceiver_edu.training.corpus import load_crops
@@ -63,4 +66,57 @@ def test_07_browse_run(lab_page, page, looks):
     view.press("Home", step)
     view.wait_for(step=0)
     is_the_librarys()
+    looks(view)
+
+
+def test_08_frozen_or_thawed(lab_page, page, looks):
+    page.set_default_timeout(300_000)  # the notebook trains
+    lab = lab_page("08_finetuning")
+    needed = "setup data leak tasks features curves classifier frozen thaw-lab thaw-lab-still"
+    lab.run(*needed.split())
+    view = lab.experiment("thaw-lab", "frozen-or-thawed")
+    printed = lab.cell("frozen").locator(".jp-OutputArea-output pre").all_inner_texts()
+
+    def is_the_notebooks():
+        """What the notebook printed of its own runs, and what the exercise's function makes of them."""
+        state, [rows] = view.state, view.tables()
+        accuracies = {name: [float(one) for one in each.split(", ")] for name, each, _ in rows}
+        assert [len(each) for each in accuracies.values()] == [state["seeds"]] * 4
+        for name, _, mean in rows:
+            assert mean.startswith(f"{statistics.fmean(accuracies[name]):.2f}")
+            if state["seeds"] == 3:
+                line = f"{state['labels']} labels  {name:13} ≈ {mean.replace('± ', '± ≈ ')}"
+                assert any(line in text for text in printed), (line, printed)
+        pair = accuracies[state["way"]], accuracies[state["other"]]
+        if state["seeds"] == 1:
+            assert f"{pair[0][0] - pair[1][0]:+.2f}. One seed: this may be luck." in view.words()
+        else:
+            found = honest_variant(*pair, LIMITS[state["seeds"]])
+            assert f"mean {found['difference']:+.2f}, standard error {found['error']:.3f}" in view.words()
+            assert ("We do not know" in view.words()) != found["decided"]
+
+    assert view.state == {"way": "thawed query", "other": "probe", "labels": 60, "seeds": 3}
+    is_the_notebooks()
+    [labels], [seeds] = view.handles("labels"), view.handles("seeds")
+    view.press("ArrowLeft", labels)
+    view.wait_for(labels=20)
+    is_the_notebooks()
+    for number in (2, 1):
+        view.press("ArrowLeft", seeds)
+        view.wait_for(seeds=number)
+        is_the_notebooks()
+    view.buttons("other")[1].click()
+    view.wait_for(other="TF-IDF")
+    is_the_notebooks()
+    view.press("Enter", view.buttons("way")[0])
+    view.wait_for(way="frozen query")
+    is_the_notebooks()
+    view.buttons("other")[2].click()
+    view.wait_for(other="frozen query")
+    assert view.problem.startswith("frozen query against itself")
+    view.buttons("other")[0].click()
+    view.wait_for(other="probe")
+    view.click_track("seeds", 0.95)
+    view.wait_for(seeds=3)
+    is_the_notebooks()
     looks(view)
