@@ -52,7 +52,7 @@ from perceiver_edu.instruments.plots import (
     two_models,
     who_reads_where,
 )
-from perceiver_edu.instruments.recorded import recorded_runs
+from perceiver_edu.instruments.recorded import read_run, recorded_runs
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.instruments.training_costs import training_cost
 
@@ -96,6 +96,7 @@ __all__ = [
     "parameter_shares",
     "patch_latents",
     "pipeline",
+    "read_run",
     "record",
     "recorded_runs",
     "residual_stream",

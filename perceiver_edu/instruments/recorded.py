@@ -1,5 +1,7 @@
-"""Benchmarks that somebody recorded: read for what they are, never mixed with what is measured now."""
+"""Benchmarks and training runs that somebody recorded: read for what they are, never mixed with what is
+measured now."""
 
+import csv
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -40,3 +42,38 @@ def recorded_runs(folder, kind: str) -> list[Recorded]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is not a record of benchmarks/bench.py: {error}") from error
     return found
+
+
+class Run(NamedTuple):
+    """What `perceiver-edu pretrain` wrote down while it trained; each by step."""
+
+    training: dict[int, float]  # bits per byte asked for, since the row before, in the holes of the run
+    held_out: dict[int, float]  # bits per hidden byte in whole words of held-out text
+    learning_rate: dict[int, float]
+    samples: dict[int, list[tuple[str, str]]]  # texts with holes, and the best fillings with probabilities
+
+    @property
+    def steps(self) -> list[int]:
+        return sorted({*self.training, *self.held_out})
+
+
+def read_run(folder) -> Run:
+    """The log of a run's folder, and its samples where it has some. The embedded checkpoint has a log too.
+
+    Raises: InputError, naming the file, for one that cannot be read as such.
+    """
+    run, path = Run({}, {}, {}, {}), Path(folder) / "log.csv"
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                names = ("bits", "held_out_bits", "learning_rate")
+                for name, known in zip(names, run, strict=False):
+                    if row[name] != "":
+                        known[int(row["step"])] = float(row[name])
+        path = Path(folder) / "samples.txt"
+        for line in path.read_text("utf-8").splitlines() if path.exists() else []:
+            step, text, fillings = line.split("\t")
+            run.samples.setdefault(int(step), []).append((text, fillings))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not the record of a training run: {error}") from error
+    return run

@@ -1,10 +1,12 @@
 """GLUE's tasks by name, each with the scores that GLUE itself counts."""
 
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.hub import answers
 from perceiver_edu.training.labelled import Column, Labelled, from_dataset
 from perceiver_edu.training.plan import Plan
 from perceiver_edu.training.seeds import finetune_seeds, spread_of
@@ -33,19 +35,46 @@ GLUE = {  # without WNLI, which the averages of most papers leave out
 
 
 def load_split(path: str, config: str | None, split: str, text, columns: list[Column]) -> Labelled:
-    """A split of a dataset on the hub, or in a folder. Raises: InputError if it cannot be had."""
+    """A split of a dataset on the hub, in the hub's cache, or in a folder. Raises: InputError if it cannot be
+    had; without a network at once, in the place of many tries."""
     try:
         from datasets import load_dataset
     except ModuleNotFoundError:
         raise InputError("this needs datasets: pip install 'perceiver-edu[train]'") from None
+    from huggingface_hub import constants
+
+    what = f"the dataset {path} ({config or 'default'}, {split})"
+    here = Path(path).exists()
+    offline = not here and (constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT))
     try:
-        dataset = load_dataset(path, config, split=split)
+        with from_the_cache() if offline else nullcontext():
+            dataset = load_dataset(path, config, split=split)
     except Exception as error:  # of many kinds: no network, no such name, a broken file
+        if offline:
+            raise InputError(
+                f"{what} is not in the local cache and the hub ({constants.ENDPOINT}) cannot be reached: "
+                "connect (and unset HF_HUB_OFFLINE), or give a file of your own"
+            ) from None
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"the dataset {path} ({config or 'default'}, {split}) cannot be had: {reason}"
-        ) from None
+        raise InputError(f"{what} cannot be had: {reason}") from None
     return from_dataset(dataset, " ".join(filter(None, (path, config, split))), list(text), columns)
+
+
+@contextmanager
+def from_the_cache():
+    """Let `datasets` ask nobody, as HF_HUB_OFFLINE=1 does if it is set before the program starts."""
+    import datasets
+    from huggingface_hub import constants
+
+    modules = (constants, datasets.config)
+    before = [module.HF_HUB_OFFLINE for module in modules]
+    try:
+        for module in modules:
+            module.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        for module, value in zip(modules, before, strict=True):
+            module.HF_HUB_OFFLINE = value
 
 
 def load_task(name: str) -> tuple[Labelled, Labelled]:

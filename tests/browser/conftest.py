@@ -49,6 +49,7 @@ def lab_server(browser_type_launch_args, tmp_path_factory):
     """The address of a JupyterLab with its token, over a copy of the notebooks without outputs."""
     folder = tmp_path_factory.mktemp("lab")
     notebooks = Path(shutil.copytree(ROOT / "notebooks", folder / "notebooks"))
+    shutil.copytree(ROOT / "tests" / "data", folder / "tests" / "data")  # held-out text that notebooks read
     for notebook in notebooks.glob("*.ipynb"):  # without outputs: what is seen comes from this run
         content = nbformat.read(notebook, as_version=4)
         for cell in content.cells:

@@ -23,3 +23,9 @@ def test_a_row_for_each_method():
     accuracy_of_seeds(ax, {"one": [0.5, 0.7], "two": [0.9, 0.9]}, 0.2)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
     assert {text.get_text() for text in ax.texts} == {"0.60", "0.90"}
+
+
+def test_every_number_of_labels_has_its_tick_also_where_a_method_stops_early():
+    ax = Figure().subplots()
+    accuracy_by_labels(ax, {"one": {10: [0.5], 20: [0.6], 40: [0.7]}, "two": {20: [0.4]}}, 0.2, "")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["10", "20", "40"]

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM
+from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM, cli
 from perceiver_edu.errors import InputError
 from perceiver_edu.pretrained import save_pretrained
 from perceiver_edu.training import finetune as trainer
@@ -273,49 +273,75 @@ def test_a_killed_run_resumes_to_the_same_numbers(file, weights, tmp_path):
     assert_same_run(tmp_path / "killed" / "seed-0", tmp_path / "whole" / "seed-0")
 
 
+UNTIL = """
+import os, sys
+from perceiver_edu.cli import main
+from perceiver_edu.training import finetune as trainer
+
+original, last = trainer.train_step, int(sys.argv[1])
+
+def step(*arguments):
+    if arguments[6] == last:
+        os._exit(9)  # at once, as a killed process ends: nothing is tidied up
+    return original(*arguments)
+
+trainer.train_step = step
+main(sys.argv[2:])
+"""
+
+
 @pytest.mark.slow
-def test_two_processes_do_the_work_of_one_and_go_on_as_one(file, weights, tmp_path):
-    """Without dropout: the same losses and scores, also where two processes began and one went on."""
-    folder = tmp_path / "weights"
+def test_one_process_and_two_take_over_from_each_other(file, weights, tmp_path, monkeypatch):
+    """One began, two went on, one ended it. Without dropout, which each process draws for itself."""
+    folder, script = tmp_path / "weights", tmp_path / "until.py"
+    script.write_text(UNTIL)
     shutil.copytree(weights, folder)
     config = json.loads((folder / "config.json").read_text()) | {"attention_probs_dropout_prob": 0.0}
     (folder / "config.json").write_text(json.dumps(config))
-    quiet = dict(env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def command(launcher, name):
-        options = "--label topic --epochs 20 --batch-size 8 --learning-rate 0.003 --save-every 2 --resume"
-        command = [*launcher, "-m", "perceiver_edu.cli", "finetune", str(file), "-w", str(folder)]
-        return [*command, *options.split(), "-o", str(tmp_path / name)]
+    def arguments(name, *more):
+        options = ["--label", "topic", "--batch-size", "8", "--learning-rate", "0.003", "--save-every", "2"]
+        command = ["finetune", str(file), "-w", str(folder), *options]
+        return [*command, "-o", str(tmp_path / name), "--resume", *more]
 
-    subprocess.run(command([sys.executable], "one"), check=True, **quiet)
-    subprocess.run(command(RANKS, "two"), check=True, **quiet)
-    subprocess.run([*command(RANKS, "seeds"), "--seeds", "2", "--epochs", "1"], check=True, **quiet)
-    assert len(json.loads((tmp_path / "seeds" / "summary.json").read_text())["scores"]) == 2
-    both = subprocess.Popen(command(RANKS, "cut"), start_new_session=True, **quiet)
-    deadline = time.time() + 90
-    while not list(tmp_path.glob("cut/seed-0/checkpoint-*")) and time.time() < deadline:
-        time.sleep(0.01)
-    os.killpg(both.pid, signal.SIGKILL)  # torchrun and ...
-    both.wait()
-    [step] = [int(path.name.rpartition("-")[2]) for path in tmp_path.glob("cut/seed-0/checkpoint-*")]
-    deadline = time.time() + 60  # ... the processes that it started, each in a session of its own
-    while time.time() < deadline:
-        done = subprocess.run(command([sys.executable], "cut"), **quiet)
-        if done.returncode == 0:
-            break
-        time.sleep(0.5)  # "another process is training"
-    assert 0 < step < 140
+    def alone(name):
+        with pytest.raises(SystemExit) as done:
+            cli.main(arguments(name))
+        return done.value.code
 
-    results = [
-        json.loads((tmp_path / name / "seed-0/results.json").read_text()) for name in ("one", "two", "cut")
-    ]
-    for other in ("two", "cut"):
-        pairs = list(
-            zip(log_rows(tmp_path / "one/seed-0"), log_rows(tmp_path / f"{other}/seed-0"), strict=True)
-        )
-        for one, two in pairs[:10]:
-            assert float(one["loss"]) == pytest.approx(float(two["loss"]), abs=2e-3)
-        assert [one["step"] for one, _ in pairs] == [two["step"] for _, two in pairs]
-    for result in results[1:]:
+    def both(name, *more, until=None):
+        program = ["-m", "perceiver_edu.cli"] if until is None else [str(script), str(until)]
+        command = [*RANKS, *program, *arguments(name, *more)]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+        assert (done.returncode == 0) == (until is None), done.stderr
+
+    def saved(name):
+        return [path.name for path in (tmp_path / name / "seed-0").glob("checkpoint-*")]
+
+    with monkeypatch.context() as patch:
+        step = trainer.train_step
+        patch.setattr(trainer, "train_step", lambda *a: pytest.fail("cut off") if a[6] == 5 else step(*a))
+        with pytest.raises(pytest.fail.Exception, match="cut off"):
+            cli.main(arguments("changing"))
+    assert saved("changing") == ["checkpoint-4"]
+    both("changing", until=13)
+    assert saved("changing") == ["checkpoint-12"]  # in the second epoch of seven steps
+    assert alone("changing") == 0 and saved("changing") == []
+    both("two")
+    assert alone("one") == 0
+    expected = json.loads((tmp_path / "one" / "seed-0" / "results.json").read_text())
+    assert expected["steps"] == 21
+    for name in ("two", "changing"):
+        pairs = zip(log_rows(tmp_path / "one/seed-0"), log_rows(tmp_path / name / "seed-0"), strict=True)
+        for alone, other in pairs:
+            assert alone["step"] == other["step"]
+            for column in ("loss", "validation_loss"):
+                assert (alone[column] == "") == (other[column] == "")
+                if alone[column]:
+                    assert float(other[column]) == pytest.approx(float(alone[column]), rel=1e-4)
+        result = json.loads((tmp_path / name / "seed-0" / "results.json").read_text())
         assert result["validation"]["texts"] == 6
-        assert result["validation"]["loss"] == pytest.approx(results[0]["validation"]["loss"], abs=0.05)
+        assert result["validation"]["loss"] == pytest.approx(expected["validation"]["loss"], rel=1e-4)
+
+    both("seeds", "--seeds", "2", "--epochs", "1")
+    assert len(json.loads((tmp_path / "seeds" / "summary.json").read_text())["scores"]) == 2

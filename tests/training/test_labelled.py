@@ -225,11 +225,17 @@ def test_any_dataset_by_its_name_and_splits(stand_in, tmp_path, capsys, weights)
 
 
 def test_secret_labels_and_missing_names_are_errors(stand_in, capsys, tmp_path, weights, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(glue, "REPOSITORY", str(stand_in / "nowhere"))
     with pytest.raises(InputError, match=r"glue sst2 test, row 0: label -1 is not known"):
         load_split(str(stand_in), "sst2", "test", ("sentence",), [Column("label")])
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    code, _, stderr = run(capsys, tmp_path / "nowhere", "-o", tmp_path / "out", "-w", weights)
-    assert code == 2 and "cannot be had" in stderr and len(stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # where nobody answers
+    for name in ("sst2", "glue", tmp_path / "nowhere"):
+        code, _, stderr = run(capsys, name, "-o", tmp_path / "out", "-w", weights)
+        assert code == 2 and len(stderr.strip().splitlines()) == 1
+        assert "is not in the local cache and the hub (http://127.0.0.1:9) cannot be reached" in stderr
+        assert not (tmp_path / "out").exists()
+    assert not constants.HF_HUB_OFFLINE  # what was changed to be quick is as it was
     code, _, stderr = run(capsys, "sst2", "--text", "x", "-o", tmp_path / "out", "-w", weights)
     assert code == 2 and "its own columns" in stderr

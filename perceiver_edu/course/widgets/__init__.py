@@ -11,13 +11,17 @@ from perceiver_edu.course.widgets.modalities import drop_a_sense, fourier_bands,
 from perceiver_edu.course.widgets.packing import join_documents
 from perceiver_edu.course.widgets.playground import playground
 from perceiver_edu.course.widgets.queries import query_lab
+from perceiver_edu.course.widgets.runs import browse_run
+from perceiver_edu.course.widgets.thawing import frozen_or_thawed
 
 __all__ = [
     "Experiment",
     "Export",
+    "browse_run",
     "cost_sliders",
     "drop_a_sense",
     "fourier_bands",
+    "frozen_or_thawed",
     "join_documents",
     "mask_a_span",
     "pick_a_head",

@@ -17,16 +17,17 @@ def accuracy_by_labels(
 
     scores: method -> {number of labels: the accuracy of each seed}.
     """
+    sizes = sorted({size for by_size in scores.values() for size in by_size})
     for (name, by_size), colour, mark, line in zip(scores.items(), COLOURS, MARKS, LINES, strict=False):
         means = [statistics.fmean(values) for values in by_size.values()]
         ax.plot(list(by_size), means, color=colour, ls=line, marker=mark, label=name, lw=2)
         for size, values in by_size.items():
             ax.plot([size] * len(values), values, ".", color=colour, ms=4)
     ax.axhline(chance, color="#999999", lw=1)
-    ax.text(min(by_size), chance - 0.012, "chance", va="top", fontsize=8, color=INK)
+    ax.text(sizes[0], chance - 0.012, "chance", va="top", fontsize=8, color=INK)
     ax.set_ylim(bottom=min(ax.get_ylim()[0], chance - 0.06))  # room for the word
     ax.set_xscale("log")
-    ax.set_xticks(list(by_size), [str(size) for size in by_size])
+    ax.set_xticks(sizes, [str(size) for size in sizes])
     ax.minorticks_off()
     ax.set(xlabel="labelled texts (logarithmic)", ylabel="accuracy on texts not seen", title=title)
 

@@ -1,0 +1,111 @@
+"""Notebook 07: go through a recorded training run, step by step."""
+
+from typing import NamedTuple
+
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets.base import Experiment, choice, stops
+from perceiver_edu.errors import InputError
+from perceiver_edu.instruments.plots.learning import dashed
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
+from perceiver_edu.instruments.recorded import Run
+
+
+class Moment(NamedTuple):
+    """A run at one of its steps."""
+
+    run: Run
+    step: int
+    scale: str  # of the axis of steps: "linear" or "log"
+    baselines: dict[str, float]  # name -> bits per hidden byte, without a model
+    in_training: float | None  # bits since the row before; None before the first step
+    rate: float | None  # learning rate
+    exam: int  # the last step up to this one at which held-out text was asked for
+    held_out: float  # bits per hidden byte, then
+    samples: list[tuple[str, str]]  # what was put into a few holes, then; [] if nobody recorded it
+
+
+def moment(run: Run, baselines: dict[str, float], step: int, scale: str) -> Moment:
+    exam = max((known for known in run.held_out if known <= step), default=min(run.held_out))
+    return Moment(
+        run,
+        step,
+        scale,
+        baselines,
+        run.training.get(step),
+        run.learning_rate.get(step),
+        exam,
+        run.held_out[exam],
+        run.samples.get(exam, []),
+    )
+
+
+def draw(figure, now: Moment) -> str:
+    ax = figure.subplots()
+    figure.subplots_adjust(0.08, 0.16, 0.78, 0.97)
+    run, lines = now.run, dict(color=LATENT, lw=2.2, marker="o", ms=4, mec=INK, mew=0.4)
+    ax.plot(list(run.training), list(run.training.values()), color=INPUT, lw=1, label="in training")
+    ax.plot(list(run.held_out), list(run.held_out.values()), label="held out", **lines)
+    ax.axvline(now.step, color=INK, lw=1.2, ls="--")
+    dashed(ax, now.baselines)
+    if now.scale == "log":
+        ax.set_xscale("symlog", linthresh=min(step for step in run.steps if step))  # step 0 has a place too
+    ax.set_xlim(0, run.steps[-1])
+    shown = [*run.training.values(), *now.baselines.values(), min(run.held_out.values())]
+    ax.set_ylim(min(shown) - 0.2, max(now.baselines.values()) + 1)
+    ax.set(xlabel="steps", ylabel="bits per hidden byte")
+    ax.legend(frameon=False, loc="upper right", ncols=2)
+    return (
+        f"Two curves, bits per hidden byte against steps, and dashed lines for guesses without a model. "
+        f"At step {now.step}: in training {bits(now.in_training)}; held out, at step {now.exam}, "
+        f"{bits(now.held_out)}."
+    )
+
+
+def tell(now: Moment) -> Report:
+    rows = [
+        (f"in training, step {now.step:,}", bits(now.in_training)),
+        (f"held-out words, step {now.exam:,}", bits(now.held_out)),
+    ]
+    report = Report("run").table(("", "bits per hidden byte"), rows)
+    compared = [
+        (name, f"{known:.2f}", f"{abs(gap):.2f} {'below' if gap > 0 else 'above'}")
+        for name, known in now.baselines.items()
+        for gap in [known - now.held_out]
+    ]
+    report.table(("without a model", "bits", "the held-out figure is"), compared)
+    if now.samples:
+        report.table(("with holes", "fillings"), now.samples)
+    return report.say("Learning rate: none yet." if now.rate is None else f"Learning rate: {now.rate:.1e}.")
+
+
+def bits(value: float | None) -> str:
+    return "nothing yet" if value is None else f"{value:.2f}"
+
+
+def browse_run(
+    run: Run, baselines: dict[str, float], step: int | None = None, scale: str = "linear"
+) -> Experiment:
+    """A training run (see `instruments.read_run`) with a slider over its steps.
+
+    It stops at every row of the log up to the second exam, where most happens, and from there on at exams.
+
+    Args:
+        baselines: name -> bits per hidden byte of guessers on held-out text.
+        step: where to begin; None = at the end.
+        scale: of the axis of steps, "linear" or "log".
+
+    Raises: InputError for a run that was never examined on held-out text.
+    """
+    if not run.held_out:
+        raise InputError("this run was not examined: there are no held-out bits in its log")
+    early = sorted(run.held_out)[:2][-1]
+    steps = [known for known in run.steps if known <= early or known in run.held_out]
+    scales = [("all alike", "linear"), ("logarithmic", "log")]
+    controls = {
+        "step": stops("step", [(f"{s:,}", s) for s in steps], steps[-1] if step is None else step,
+                      "The moment of the run to look at."),
+        "scale": choice("axis of steps", scales, scale, "Logarithmic gives the beginning more room."),
+    }  # fmt: skip
+    return Experiment(
+        "browse-run", controls, lambda **state: moment(run, baselines, **state), draw, tell, size=(9, 3.8)
+    )

@@ -1,0 +1,105 @@
+"""Notebook 08: frozen or thawed, with how many labels and seeds, and is it better than a baseline?"""
+
+import statistics
+from typing import NamedTuple
+
+from perceiver_edu.course.exercises.finetuning.honest import honest_variant
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops
+from perceiver_edu.errors import InputError
+from perceiver_edu.instruments.plots.labels import accuracy_by_labels
+from perceiver_edu.instruments.plots.style import INK
+
+# Student's t, two-sided 95 %: so many standard errors a difference must have, by the number of seeds
+LIMITS = {2: 12.7, 3: 4.3, 4: 3.2, 5: 2.8, 6: 2.6, 7: 2.4, 8: 2.4, 9: 2.3, 10: 2.3}
+
+
+class Duel(NamedTuple):
+    """One way of fine-tuning against one other method: the same labelled texts and seeds for both."""
+
+    scores: dict[str, dict[int, list[float]]]  # method -> {number of labels: accuracy of each seed looked at}
+    chance: float
+    way: str
+    other: str
+    labels: int
+    seeds: int
+
+
+def duel(scores, chance: float, way: str, other: str, labels: int, seeds: int) -> Duel:
+    """Raises: InputError where a method stands against itself."""
+    if way == other:
+        raise InputError(f"{way} against itself: choose another method to compare with.")
+    seen = {
+        name: {size: values[:seeds] for size, values in by_size.items()} for name, by_size in scores.items()
+    }
+    return Duel(seen, chance, way, other, labels, seeds)
+
+
+def draw(figure, result: Duel) -> str:
+    ax = figure.subplots()
+    figure.subplots_adjust(0.09, 0.16, 0.72, 0.92)
+    accuracy_by_labels(ax, result.scores, result.chance, "")
+    for line in ax.get_lines():  # what is compared stands out
+        if line.get_label() in result.scores and line.get_label() not in (result.way, result.other):
+            line.set_alpha(0.35)
+    ax.axvline(result.labels, color=INK, ls="--", lw=1.2, zorder=0)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    means = [statistics.fmean(result.scores[name][result.labels]) for name in (result.way, result.other)]
+    return (
+        f"Accuracy against the number of labels, a line for each of {len(result.scores)} methods, a dot for "
+        f"each seed. With {result.labels} labels: {result.way} ≈ {means[0]:.2f}, {result.other} ≈ "
+        f"{means[1]:.2f}."
+    )
+
+
+def tell(result: Duel) -> Report:
+    rows = []
+    for name in dict.fromkeys((result.way, result.other, *result.scores)):
+        values = result.scores[name].get(result.labels)
+        if values:
+            spread = f" ± {statistics.stdev(values):.2f}" if result.seeds > 1 else ""
+            each = ", ".join(f"{value:.2f}" for value in values)
+            rows.append((name, each, f"{statistics.fmean(values):.2f}{spread}"))
+    report = Report("frozen or thawed").table((f"with {result.labels} labels", "each seed", "mean"), rows)
+    return report.say(verdict(result))
+
+
+def verdict(result: Duel) -> str:
+    ours, baseline = (result.scores[name][result.labels] for name in (result.way, result.other))
+    if result.seeds == 1:
+        return f"{result.way} - {result.other}: {ours[0] - baseline[0]:+.2f}. One seed: this may be luck."
+    limit = LIMITS[min(result.seeds, max(LIMITS))]
+    found = honest_variant(ours, baseline, limit)
+    words = f"{result.way} - {result.other}, seed by seed: mean {found['difference']:+.2f}, standard error "
+    words += f"{found['error']:.3f}; the limit is {limit} errors. "
+    if not found["decided"]:
+        return words + "We do not know which is better."
+    return words + f"{result.way if found['difference'] > 0 else result.other} is better on these test texts."
+
+
+def frozen_or_thawed(
+    scores: dict[str, dict[int, list[float]]], chance: float, ways=("frozen query", "thawed query")
+) -> Experiment:
+    """A classifier on the frozen or on the thawed model against every other method.
+
+    scores: method -> {number of labels: the accuracy of each seed}; all with the same seeds, in the same
+    order, and on the same test texts.
+    """
+    sizes = sorted(set.intersection(*(set(by_size) for by_size in scores.values())))
+    seeds = min(len(by_size[size]) for by_size in scores.values() for size in sizes)
+    others = [name for name in scores if name != ways[1]]
+    controls = {
+        "way": choice("the model", [(way.split()[0], way) for way in ways], ways[1],
+                      "Frozen: only the new query, decoder and head learn. Thawed: everything."),
+        "other": choice("against", others, others[0], "The method that it is compared with."),
+        "labels": stops("labels", sizes, sizes[-1], "How many labelled texts both learned from."),
+        "seeds": slider("seeds", seeds, 1, seeds, "How many draws of labelled texts are looked at."),
+    }  # fmt: skip
+    return Experiment(
+        "frozen-or-thawed",
+        controls,
+        lambda **state: duel(scores, chance, **state),
+        draw,
+        tell,
+        size=(9, 3.6),
+    )

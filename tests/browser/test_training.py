@@ -1,0 +1,122 @@
+"""The experiments of notebooks 07 and 08 in a browser: a recorded run, and frozen against thawed."""
+
+import csv
+import statistics
+
+import pytest
+
+from perceiver_edu import load_pretrained
+from perceiver_edu.cli.shared import HELD_OUT
+from perceiver_edu.course.exercises.finetuning.honest import honest_variant
+from perceiver_edu.course.widgets.thawing import LIMITS
+from perceiver_edu.pretrained import EMBEDDED
+from perceiver_edu.training.batches import spread
+from perceiver_edu.training.corpus import load_crops
+from perceiver_edu.training.evaluate import evaluate
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
+
+
+def test_07_browse_run(lab_page, page, looks):
+    page.set_default_timeout(120_000)  # the notebook evaluates
+    lab = lab_page("07_pretraining")
+    lab.run("setup", "recorded", "run-lab", "run-lab-still")
+    view = lab.experiment("run-lab", "browse-run")
+    with open(EMBEDDED / "log.csv", newline="") as file:
+        log = {int(row["step"]): row for row in csv.DictReader(file)}
+    scores = evaluate(
+        load_pretrained("embedded"), spread(load_crops(HELD_OUT, 256, progress=False), 200)
+    ).scores
+    names = {"unigram": "unigram", "hole geometry": "geometry", "geometry + sides": "sides"}
+
+    def is_the_librarys():
+        step = view.state["step"]
+        exam = max(known for known, row in log.items() if row["held_out_bits"] and known <= step)
+        held_out = float(log[exam]["held_out_bits"])
+        training = f"{float(log[step]['bits']):.2f}" if log[step]["bits"] else "nothing yet"
+        first, second = view.tables()
+        assert first == [
+            [f"in training, step {step:,}", training],
+            [f"held-out words, step {exam:,}", f"{held_out:.2f}"],
+        ]
+        for (name, bits, compared), (shown, key) in zip(second, names.items(), strict=True):
+            gap = scores[key].bits - held_out
+            assert (name, bits) == (shown, f"{scores[key].bits:.2f}")
+            assert compared == f"{abs(gap):.2f} {'below' if gap > 0 else 'above'}"
+
+    assert view.state == {"step": 150, "scale": "log"}
+    is_the_librarys()
+    assert lab.cell("run-lab-still").locator("img").evaluate("picture => picture.naturalWidth") > 400
+    [step] = view.handles("step")
+    for _ in range(14):
+        view.press("ArrowRight", step)
+    view.wait_for(step=850)
+    is_the_librarys()
+    view.press("ArrowRight", step)
+    view.wait_for(step=900)
+    is_the_librarys()
+    view.press("Enter", view.buttons("scale")[0])
+    view.wait_for(scale="linear")
+    view.press("End", step)
+    view.wait_for(step=28500)
+    is_the_librarys()
+    view.click_track("step", 0.7)
+    view.wait_for_change(step=28500)
+    is_the_librarys()
+    view.press("Home", step)
+    view.wait_for(step=0)
+    is_the_librarys()
+    looks(view)
+
+
+def test_08_frozen_or_thawed(lab_page, page, looks):
+    page.set_default_timeout(300_000)  # the notebook trains
+    lab = lab_page("08_finetuning")
+    needed = "setup data leak tasks features curves classifier frozen thaw-lab thaw-lab-still"
+    lab.run(*needed.split())
+    view = lab.experiment("thaw-lab", "frozen-or-thawed")
+    printed = lab.cell("frozen").locator(".jp-OutputArea-output pre").all_inner_texts()
+
+    def is_the_notebooks():
+        """What the notebook printed of its own runs, and what the exercise's function makes of them."""
+        state, [rows] = view.state, view.tables()
+        accuracies = {name: [float(one) for one in each.split(", ")] for name, each, _ in rows}
+        assert [len(each) for each in accuracies.values()] == [state["seeds"]] * 4
+        for name, _, mean in rows:
+            assert mean.startswith(f"{statistics.fmean(accuracies[name]):.2f}")
+            if state["seeds"] == 3:
+                line = f"{state['labels']} labels  {name:13} ≈ {mean.replace('± ', '± ≈ ')}"
+                assert any(line in text for text in printed), (line, printed)
+        pair = accuracies[state["way"]], accuracies[state["other"]]
+        if state["seeds"] == 1:
+            assert f"{pair[0][0] - pair[1][0]:+.2f}. One seed: this may be luck." in view.words()
+        else:
+            found = honest_variant(*pair, LIMITS[state["seeds"]])
+            assert f"mean {found['difference']:+.2f}, standard error {found['error']:.3f}" in view.words()
+            assert ("We do not know" in view.words()) != found["decided"]
+
+    assert view.state == {"way": "thawed query", "other": "probe", "labels": 60, "seeds": 3}
+    is_the_notebooks()
+    [labels], [seeds] = view.handles("labels"), view.handles("seeds")
+    view.press("ArrowLeft", labels)
+    view.wait_for(labels=20)
+    is_the_notebooks()
+    for number in (2, 1):
+        view.press("ArrowLeft", seeds)
+        view.wait_for(seeds=number)
+        is_the_notebooks()
+    view.buttons("other")[1].click()
+    view.wait_for(other="TF-IDF")
+    is_the_notebooks()
+    view.press("Enter", view.buttons("way")[0])
+    view.wait_for(way="frozen query")
+    is_the_notebooks()
+    view.buttons("other")[2].click()
+    view.wait_for(other="frozen query")
+    assert view.problem.startswith("frozen query against itself")
+    view.buttons("other")[0].click()
+    view.wait_for(other="probe")
+    view.click_track("seeds", 0.95)
+    view.wait_for(seeds=3)
+    is_the_notebooks()
+    looks(view)
