@@ -25,7 +25,8 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")
 EXPERIMENTS = {"mask-a-span", "join-documents", "pick-a-head", "stop-and-ablate", "query-lab", "plant-a-bug"}
-EXPERIMENTS |= {"cost-sliders", "fourier-bands", "shuffle-pixels", "drop-a-sense", "playground"}
+EXPERIMENTS |= {"cost-sliders", "browse-run", "frozen-or-thawed"}
+EXPERIMENTS |= {"fourier-bands", "shuffle-pixels", "drop-a-sense", "playground"}
 SETTINGS = {  # JupyterLab's own: every cell is on the page, nothing is saved, nobody is asked for news
     "notebook-extension/tracker": {"windowingMode": "none"},
     "docmanager-extension/plugin": {"autosave": False},
