@@ -28,7 +28,7 @@ from contenders import Contender, Job, contenders, training_contenders
 from plot import draw
 
 from perceiver_edu import load_pretrained
-from perceiver_edu.instruments.machine import machine_peaks, synchronize
+from perceiver_edu.instruments.machine import machine_peaks, processor_name, synchronize
 from perceiver_edu.instruments.memory import LiveBytes
 
 RESULTS = Path(__file__).parent / "results"
@@ -203,13 +203,10 @@ def machine(device: str) -> dict:
 
     about = Path("/proc/cpuinfo")
     lines = about.read_text().splitlines() if about.exists() else []
-    cpu = next(
-        (line.split(":")[1].strip() for line in lines if line[:10] == "model name"), platform.processor()
-    )
     flags = next((line for line in lines if line[:5] == "flags"), "")
     return {
         "date": date.today().isoformat(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else cpu,
+        "device": torch.cuda.get_device_name() if device == "cuda" else processor_name(),
         "bf16 instructions": device == "cuda" or "avx512_bf16" in flags or "amx_bf16" in flags,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),

@@ -12,7 +12,6 @@ import argparse
 import csv
 import json
 import os
-import platform
 import random
 import resource
 import shutil
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import torch
 
+from perceiver_edu.instruments.machine import processor_name
 from perceiver_edu.training.origins import PACKAGES, paragraphs, without_names, without_twins
 
 RESULT = Path(__file__).parent / "results" / "finetune.json"
@@ -113,7 +113,7 @@ def main():
     results = json.loads((folder / "whole" / "seed-0" / "results.json").read_text())
     record = {
         "date": date.today().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{processor_name()}, {os.cpu_count()} cores",
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "load_before": round(load, 1),  # processes that wanted a core: 0 = the machine was free

@@ -22,7 +22,6 @@ def download(repo_id: str, revision: str | None = None) -> Path:
 
     Raises: InputError that says what is missing, or what stood in the way, and what to do.
     """
-    from huggingface_hub import constants
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -32,7 +31,7 @@ def download(repo_id: str, revision: str | None = None) -> Path:
         RevisionNotFoundError,
     )
 
-    offline = constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT)
+    offline = is_offline()
     try:
         folder = fetch(repo_id, "config.json", revision, offline).parent
         for filename in FILES:
@@ -61,10 +60,7 @@ def download(repo_id: str, revision: str | None = None) -> Path:
             "there is no such folder either"
         ) from None
     except LocalEntryNotFoundError:
-        raise InputError(
-            f"{repo_id} is not in the local cache and the hub ({constants.ENDPOINT}) cannot be reached: "
-            'connect (and unset HF_HUB_OFFLINE), or use "embedded", which needs no network'
-        ) from None
+        raise out_of_reach(repo_id, 'use "embedded", which needs no network') from None
     except EntryNotFoundError:
         raise InputError(f"{repo_id} has no config.json: not a model in Hugging Face's layout") from None
     except Exception as error:
@@ -88,6 +84,23 @@ def fetch(repo_id: str, filename: str, revision: str | None, offline: bool) -> P
                 raise
             print(f"the hub answers {status}; once more in {pause} s", file=sys.stderr)
             time.sleep(pause)
+
+
+def is_offline() -> bool:
+    """Because the user says so, or nobody answers where the hub should be."""
+    from huggingface_hub import constants
+
+    return constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT)
+
+
+def out_of_reach(what: str, instead: str) -> InputError:
+    """The error for what neither the cache nor a hub out of reach can give; `instead`: what to do."""
+    from huggingface_hub import constants
+
+    return InputError(
+        f"{what} is not in the local cache and the hub ({constants.ENDPOINT}) cannot be reached: "
+        f"connect (and unset HF_HUB_OFFLINE), or {instead}"
+    )
 
 
 def answers(address: str) -> bool:

@@ -503,6 +503,39 @@ def test_ctrl_c_is_one_line_and_exit_code_130(run, tiny, monkeypatch):
     assert run("fill", "abc", "-m", "b", "-w", tiny) == (130, "", "perceiver-edu: interrupted\n")
 
 
+INTERRUPTS = """
+import atexit, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where these tests run in the background
+interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
+"""
+AT_IMPORT = """
+from perceiver_edu import cli
+cli.shared.load = lambda weights, device: __import__("interrupted")
+cli.main(["fill", "abc", "-m", "b"])
+"""
+AT_EXIT = """
+atexit.register(interrupt)  # runs after all that `main` registers
+from perceiver_edu.cli import main
+main(["--version"])
+"""
+
+
+def test_ctrl_c_in_an_import_raises_nothing_there(tmp_path):
+    """An exception would crash the C code of torch that is being imported."""
+    module = (
+        "import __main__\ntry:\n    __main__.interrupt()\nexcept BaseException as error:\n    print(error)\n"
+    )
+    (tmp_path / "interrupted.py").write_text(module + "raise ImportError('the C code has failed')\n")
+    code = f"{INTERRUPTS}sys.path.insert(0, {str(tmp_path)!r}){AT_IMPORT}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "perceiver-edu: interrupted\n")
+
+
+def test_ctrl_c_after_the_end_is_too_late():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTS + AT_EXIT], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("perceiver-edu ")
+
+
 def test_a_reader_that_leaves_early_is_no_error(tiny):
     read_end, write_end = os.pipe()
     os.close(read_end)

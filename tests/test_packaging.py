@@ -30,6 +30,13 @@ def test_the_command_line_answers_before_torch_is_imported():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["perceiver_edu"]
 
 
+def test_no_public_name_imports_transformers():
+    code = (
+        "import sys; from perceiver_edu import *; print('fill_mask' in dir(), 'transformers' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["fill_mask", "False"]
+
+
 def test_every_public_name_has_a_home():
     assert sorted(perceiver_edu.HOMES) == sorted(perceiver_edu.__all__) == perceiver_edu.__all__
     assert all(getattr(perceiver_edu, name).__name__ == name for name in perceiver_edu.__all__)

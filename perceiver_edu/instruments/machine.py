@@ -1,8 +1,11 @@
 """This machine: its clock, and what it can do at best."""
 
+import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -68,6 +71,13 @@ def synchronize(kind: str):
         torch.cuda.synchronize()
     elif kind == "mps":
         torch.mps.synchronize()
+
+
+def processor_name() -> str:
+    """The CPU, as Linux names it; elsewhere as Python does."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def machine_peaks(device="cpu", dtype=torch.float32, *, repeats=5) -> Peaks:

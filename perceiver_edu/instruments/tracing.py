@@ -9,6 +9,8 @@ from torch import nn
 
 from perceiver_edu.errors import InputError
 
+ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
+DECODER_MAP = "decoder.cross_attend.attention.attention_map"
 STAGES = ("embedding", "encoder", "processor", "decoder", "mlm_head")
 
 
@@ -16,7 +18,7 @@ STAGES = ("embedding", "encoder", "processor", "decoder", "mlm_head")
 def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, list[torch.Tensor]]]:
     """Keep what the named submodules put out, while the block runs.
 
-        with record(model, ["encoder", "encoder.cross_attend.attention.attention_map"]) as seen:
+        with record(model, ["encoder", ENCODER_MAP]) as seen:
             model(ids)
         seen["encoder"][0]  # latents (B, N, D) of the first call
 

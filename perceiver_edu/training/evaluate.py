@@ -7,13 +7,12 @@ import torch
 from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.instruments.tracing import record
+from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import Baselines, load_counts
 from perceiver_edu.training.masking import IGNORE, hole_positions, is_white_space, mask_words, word_units
 
 SHUFFLED = "model, words shuffled"
-ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 
 
 @dataclass

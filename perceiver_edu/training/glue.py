@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.hub import answers
+from perceiver_edu.hub import is_offline, out_of_reach
 from perceiver_edu.training.labelled import Column, Labelled, from_dataset
 from perceiver_edu.training.plan import Plan
 from perceiver_edu.training.seeds import finetune_seeds, spread_of
@@ -41,20 +41,15 @@ def load_split(path: str, config: str | None, split: str, text, columns: list[Co
         from datasets import load_dataset
     except ModuleNotFoundError:
         raise InputError("this needs datasets: pip install 'perceiver-edu[train]'") from None
-    from huggingface_hub import constants
 
     what = f"the dataset {path} ({config or 'default'}, {split})"
-    here = Path(path).exists()
-    offline = not here and (constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT))
+    offline = not Path(path).exists() and is_offline()
     try:
         with from_the_cache() if offline else nullcontext():
             dataset = load_dataset(path, config, split=split)
     except Exception as error:  # of many kinds: no network, no such name, a broken file
         if offline:
-            raise InputError(
-                f"{what} is not in the local cache and the hub ({constants.ENDPOINT}) cannot be reached: "
-                "connect (and unset HF_HUB_OFFLINE), or give a file of your own"
-            ) from None
+            raise out_of_reach(what, "give a file of your own") from None
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{what} cannot be had: {reason}") from None
     return from_dataset(dataset, " ".join(filter(None, (path, config, split))), list(text), columns)

@@ -19,6 +19,8 @@ import nbformat
 import pytest
 from lab_page import LabPage
 
+from perceiver_edu.instruments.machine import processor_name
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "widgets.json"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -117,13 +119,6 @@ def rest(address, token, path, method="GET"):
     with urllib.request.urlopen(request, timeout=60) as answer:
         content = answer.read()
     return json.loads(content) if content else None
-
-
-def processor_name() -> str:
-    """As Linux tells it; elsewhere what Python knows."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
 
 
 @pytest.fixture(scope="session")

@@ -333,12 +333,12 @@ def test_one_process_and_two_take_over_from_each_other(file, weights, tmp_path, 
     assert expected["steps"] == 21
     for name in ("two", "changing"):
         pairs = zip(log_rows(tmp_path / "one/seed-0"), log_rows(tmp_path / name / "seed-0"), strict=True)
-        for alone, other in pairs:
-            assert alone["step"] == other["step"]
+        for row, other in pairs:
+            assert row["step"] == other["step"]
             for column in ("loss", "validation_loss"):
-                assert (alone[column] == "") == (other[column] == "")
-                if alone[column]:
-                    assert float(other[column]) == pytest.approx(float(alone[column]), rel=1e-4)
+                assert (row[column] == "") == (other[column] == "")
+                if row[column]:
+                    assert float(other[column]) == pytest.approx(float(row[column]), rel=1e-4)
         result = json.loads((tmp_path / name / "seed-0" / "results.json").read_text())
         assert result["validation"]["texts"] == 6
         assert result["validation"]["loss"] == pytest.approx(expected["validation"]["loss"], rel=1e-4)

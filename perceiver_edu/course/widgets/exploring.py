@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.widgets.bugs import untrained_like
-from perceiver_edu.course.widgets.heads import ENCODER_MAP
 from perceiver_edu.course.widgets.hole import hidden_part
 from perceiver_edu.course.widgets.layers import named as interval
 from perceiver_edu.errors import InputError
@@ -16,11 +15,10 @@ from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_
 from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth
 from perceiver_edu.instruments.plots.diagrams import ARRAYS
-from perceiver_edu.instruments.tracing import record
+from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP, record
 from perceiver_edu.pretrained import load_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 
-DECODER_MAP = "decoder.cross_attend.attention.attention_map"
 UNTOUCHED, CHANGED, SECOND = "untouched", "changed", "second weights"
 NOTHING, HALF, UNTRAINED, NAMED = "nothing", "half its layers", "untrained", "named weights"
 
@@ -38,7 +36,6 @@ class Run(NamedTuple):
     """What one run of a model makes of a text with a hole."""
 
     ids: torch.Tensor  # (M,) with [MASK] in the hole
-    shapes: dict[str, tuple]  # of "ids" and each of `ARRAYS`
     arrays: dict[str, torch.Tensor]  # each of `ARRAYS`
     lengths: dict[str, float]  # of each of them: the mean Euclidean length of its rows
     bits: float  # for each hidden byte
@@ -46,6 +43,11 @@ class Run(NamedTuple):
     weights: torch.Tensor  # (heads, N, M) the encoder's attention
     asked: torch.Tensor  # (L, N) the decoder's, mean of its heads: what the query of each hidden byte reads
     first: int  # where in ids the hole begins
+
+    @property
+    def shapes(self) -> dict[str, tuple]:
+        """Of "ids" and each of the arrays."""
+        return {"ids": (1, len(self.ids))} | {name: tuple(array.shape) for name, array in self.arrays.items()}
 
     def query(self, place: int) -> torch.Tensor | None:
         """(N,) what the query at this place reads; None where no byte is hidden: none is asked for."""
@@ -120,7 +122,6 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
     right = scores[range(len(scores)), encode(hidden, add_special_tokens=False)]  # (O,)
     return Run(
         torch.tensor(ids),
-        {"ids": (1, len(ids))} | {name: tuple(array.shape) for name, array in arrays.items()},
         arrays,
         {name: float(array.norm(dim=-1).mean()) for name, array in arrays.items()},
         float(-right.mean() / log(2)),

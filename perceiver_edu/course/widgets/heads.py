@@ -9,10 +9,9 @@ from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, readable, slider, text_box
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
 from perceiver_edu.instruments.plots.style import LATENT
-from perceiver_edu.instruments.tracing import record
+from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.tokenizer import ByteTokenizer
 
-ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 TOP = 6
 
 

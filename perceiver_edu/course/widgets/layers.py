@@ -16,10 +16,8 @@ from perceiver_edu.instruments.interventions import ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth, residual_stream
 from perceiver_edu.instruments.plots.latents import by_depth
 from perceiver_edu.instruments.plots.style import INK
-from perceiver_edu.instruments.tracing import record
+from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.tokenizer import ByteTokenizer
-
-ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 
 
 class Stopped(NamedTuple):
