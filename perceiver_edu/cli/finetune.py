@@ -72,6 +72,7 @@ def finetune(
 
     Each seed's folder gets the model (transformers opens it too), results.json, log.csv, curves and a
     confusion matrix. A run that stopped, however it did, goes on exactly: the same command and --resume.
+    The embedded weights take about 7 minutes for 5,000 sentences and 3 epochs on 2 cores of an AMD EPYC.
     Several GPUs, or CPUs: torchrun --nproc_per_node 2 -m perceiver_edu.cli finetune ...
 
     \b

@@ -8,8 +8,18 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perceiver_edu import ByteTokenizer, InputError, PerceiverIOConfig, PerceiverIOForMaskedLM, fill_mask
+from perceiver_edu import (
+    ByteTokenizer,
+    InputError,
+    PerceiverIOConfig,
+    PerceiverIOForMaskedLM,
+    fill_mask,
+    load_pretrained,
+)
+from perceiver_edu.course import widgets
 from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets.base import LOOK
+from perceiver_edu.instruments import huggingface_twin
 from perceiver_edu.terminal import visible
 from perceiver_edu.training.corpus import crop_pack
 from perceiver_edu.training.masking import IGNORE, mask_words, word_units
@@ -149,3 +159,28 @@ def test_no_text_becomes_html(number, tally):
         assert "\x1b" not in repr(report)
 
     each_text(check, number, tally, "what a check shows")
+
+
+@pytest.mark.slow
+def test_no_text_stops_an_experiment(tally):
+    """All that have a box for text, drawn each time; a hundred texts take a minute."""
+    model = load_pretrained("embedded")
+    experiments = [
+        widgets.mask_a_span(model),
+        widgets.pick_a_head(model, "a text"),
+        widgets.stop_and_ablate(model),
+        widgets.query_lab(model, "a text"),
+        widgets.plant_a_bug(model, huggingface_twin(model), "a t[MASK]xt"),
+        widgets.playground(model),
+    ]
+
+    def check(text):
+        for experiment in experiments:
+            experiment.state = {"text": text}
+            assert "stopped the experiment" not in experiment.problem, experiment.problem
+            tags = Tags()
+            tags.feed(experiment.view.value.replace(LOOK, ""))
+            assert not tags.seen & {"script", "onerror", "b", "i"}, (experiment.name, text)
+            assert ("img" in tags.seen) != bool(experiment.problem)
+
+    each_text(check, 100, tally, f"{len(experiments)} experiments each")
