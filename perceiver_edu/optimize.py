@@ -19,6 +19,8 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM
 
 ONE_DNN = torch.backends.mkldnn.is_available()
+STEPS = 127 if torch.cpu._is_vnni_supported() else 63  # int8's largest input; sums overflow without VNNI
+ATTENTION = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32  # its dtype in int8
 
 
 def optimize(
@@ -29,25 +31,28 @@ def optimize(
     Args:
         dtype: of weights and arithmetic; None = the model's. torch.bfloat16 pays where the processor has
             instructions for it.
-        int8: products with weight matrices in 8-bit integers, on the CPU. Each matrix is scaled by its
-            largest number once, each batch of activations while running.
+        int8: products with weight matrices in 8-bit integers, on the CPU; attention, which has no weights, in
+            bf16 where the processor knows it. See `Int8Linear`.
         compile: `torch.compile`; on a CPU with the weights frozen in, on a GPU replayed as CUDA graphs. The
             first call with new sizes takes long.
 
-    Raises: InputError for int8 on another device than the CPU, or together with `dtype`.
+    Raises: InputError for int8 with anything but float32 weights on the CPU, or where torch lacks oneDNN.
     """
-    if int8 and (dtype is not None or model.device.type != "cpu"):
-        raise InputError("int8 runs on the CPU, from float32: leave `dtype` out, move the model to the CPU")
     fast = FastPerceiverIO(model).eval().requires_grad_(False)
+    on_cpu = fast.device.type == "cpu"
+    if int8 and (compile or dtype is not None or not on_cpu or fast.bias.dtype != torch.float32):
+        raise InputError(
+            "int8 runs on the CPU, from float32 weights, not compiled: leave `dtype` and `compile` out, load "
+            'the model with dtype=torch.float32, device="cpu"'
+        )
+    if int8 and not ONE_DNN:
+        raise InputError("int8 needs a torch with oneDNN, and this one has none: leave `int8` out")
     if dtype is not None:
         fast = fast.to(dtype)
-    if int8:
-        quantize(fast)
-    on_gpu = fast.device.type == "cuda"
-    if not (int8 or compile):
-        pack(fast)
+    if int8 or (on_cpu and ONE_DNN and not compile and fast.bias.dtype in (torch.float32, torch.bfloat16)):
+        pack(fast, int8)
     if compile:
-        options = {"mode": "reduce-overhead"} if on_gpu else {"options": {"freezing": True}}
+        options = {"options": {"freezing": True}} if on_cpu else {"mode": "reduce-overhead"}
         fast.run = torch.compile(fast.run, **options)
     return fast
 
@@ -112,7 +117,7 @@ class FastCrossAttend(nn.Module):
         """x_kv (B, K, kv_dim), kv_mask (B, K) bool, rows (O,) or (B, O) that ask -> (B, O, q_dim)."""
         query = self.query if rows is None else self.query[rows]
         query = query.expand(len(x_kv), -1, -1)  # (B, O, qk_channels)
-        key, value = self.key_value(self.kv_norm(x_kv)).to(query.dtype).split(self.widths, dim=-1)
+        key, value = self.key_value(self.kv_norm(x_kv)).split(self.widths, dim=-1)
         x = self.output(attend(query, key, value, self.num_heads, kv_mask).to(x_kv.dtype))
         if self.residual is not None:
             x = x + (self.residual if rows is None else self.residual[rows])
@@ -125,7 +130,7 @@ class FastSelfAttend(nn.Module):
     def __init__(self, self_attend):
         super().__init__()
         attention = self_attend.attention
-        self.num_heads, self.attention_dtype = attention.num_heads, None  # None = x's own
+        self.num_heads = attention.num_heads
         self.widths = [attention.query.out_features, attention.key.out_features, attention.value.out_features]
         self.q_norm = deepcopy(self_attend.q_norm)
         self.query_key_value = joined(scaled_query(attention), attention.key, attention.value)
@@ -134,8 +139,8 @@ class FastSelfAttend(nn.Module):
 
     def forward(self, x):
         """x (B, N, dim) -> (B, N, dim)."""
-        projected = self.query_key_value(self.q_norm(x)).to(self.attention_dtype or x.dtype)
-        read = attend(*projected.split(self.widths, dim=-1), self.num_heads)
+        projected = self.query_key_value(self.q_norm(x)).split(self.widths, dim=-1)
+        read = attend(*projected, self.num_heads)
         x = x + self.output(read.to(x.dtype))
         return x + self.mlp(self.mlp_norm(x))
 
@@ -151,25 +156,65 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
         self.bias = linear.bias.detach()
-        self.after = ("none", [], "") if gelu is None else ("gelu", [], gelu)
+        self.after = after(gelu)
 
     def forward(self, x):
         """(…, in) -> (…, out)."""
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *self.after)
 
 
-def pack(model: nn.Module) -> None:
-    """Put a `PackedLinear` in the place of every Linear, where device and dtype allow it."""
+class Int8Linear(nn.Module):
+    """A Linear in 8-bit integers, with the GELU that may follow it: one oneDNN kernel.
+
+        x Wᵀ + b ≈ s_x s_w x̂ ŵᵀ + b,   ŵ = round(W / s_w),   x̂ = round(x / s_x)
+
+    s_w is one number for each output, fixed here; s_x is one for all of x, taken anew at each call.
+    """
+
+    def __init__(self, linear: nn.Linear, gelu: str | None = None, dtype=torch.float32):
+        super().__init__()
+        weight = linear.weight.detach()
+        self.scale = (weight.abs().amax(1) / 127).clamp(min=1e-12)  # s_w (out,)
+        rounded = (weight / self.scale[:, None]).round().to(torch.int8)
+        self.weight = torch.ops.onednn.qlinear_prepack(rounded, None)
+        self.zero = torch.zeros_like(self.scale, dtype=torch.int32)  # weights are rounded about 0
+        self.bias, self.dtype, self.after = linear.bias.detach(), dtype, after(gelu)
+
+    def forward(self, x):
+        """(…, in) -> (…, out), of the dtype given at the start."""
+        low, high = x.aminmax()
+        scale = max(-float(low), float(high), 1e-12) / STEPS
+        rounded = (x * (1 / scale)).round_().to(torch.int8)
+        zero = STEPS + 1  # oneDNN is fast for bytes without a sign: this one stands for 0
+        whole = rounded.view(torch.uint8).add_(zero)
+        weight = self.weight, self.scale, self.zero, self.bias
+        out = 1.0, 0, self.dtype, *self.after
+        return torch.ops.onednn.qlinear_pointwise(whole, scale, zero, *weight, *out)
+
+
+def after(gelu: str | None) -> tuple:
+    """What a oneDNN kernel does with its products before it writes them."""
+    return ("none", [], "") if gelu is None else ("gelu", [], gelu)
+
+
+def pack(model: nn.Module, int8: bool) -> None:
+    """Put an `Int8Linear` or a `PackedLinear` in the place of every Linear."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
-            if not isinstance(layer, nn.Linear) or layer.weight.device.type != "cpu":
+            if not isinstance(layer, nn.Linear):
                 continue
-            if layer.weight.dtype not in (torch.float32, torch.bfloat16) or not ONE_DNN:
-                continue
-            activated = isinstance(parent, MLP) and name == "expand"
-            setattr(parent, name, PackedLinear(layer, parent.activation.approximate if activated else None))
-            if activated:
+            gelu = parent.activation.approximate if isinstance(parent, MLP) and name == "expand" else None
+            if int8:
+                read_by_attention = name in ("key_value", "query_key_value")
+                packed = Int8Linear(layer, gelu, ATTENTION if read_by_attention else torch.float32)
+            else:
+                packed = PackedLinear(layer, gelu)
+            setattr(parent, name, packed)
+            if gelu is not None:
                 parent.activation = nn.Identity()  # the kernel has done it
+    if int8:  # attention has no weights to round
+        for stage in (model.encoder, model.decoder):
+            stage.query.data = stage.query.to(ATTENTION)
 
 
 def attend(query, key, value, num_heads, kv_mask=None):
@@ -191,23 +236,6 @@ def attend(query, key, value, num_heads, kv_mask=None):
     else:
         read = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
     return read.transpose(1, 2).flatten(2)
-
-
-def quantize(model: nn.Module) -> None:
-    """Put 8-bit products in the place of every Linear; attention, which has no weights, becomes bf16."""
-    from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
-
-    engines, engine = torch.backends.quantized.supported_engines, torch.backends.quantized.engine
-    torch.backends.quantized.engine = "onednn" if "onednn" in engines else engine  # the faster one
-    try:
-        quantize_dynamic(model, {nn.Linear: per_channel_dynamic_qconfig}, inplace=True)
-    finally:
-        torch.backends.quantized.engine = engine
-    if torch.cpu._is_avx512_bf16_supported():
-        for layer in model.processor:
-            layer.attention_dtype = torch.bfloat16
-        for stage in (model.encoder, model.decoder):
-            stage.query.data = stage.query.bfloat16()
 
 
 def scaled_query(attention) -> nn.Linear:

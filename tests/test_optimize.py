@@ -1,11 +1,16 @@
 """The fast model is the readable one: the same function, the same errors, the same answers."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from tiny import tiny_hf_model
 
 from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
-from perceiver_edu.optimize import PackedLinear, optimize
+from perceiver_edu.optimize import STEPS, Int8Linear, PackedLinear, optimize
 
 POSITIONS = [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])]
 
@@ -74,8 +79,63 @@ def test_it_refuses_what_the_model_refuses(model):
         fast(torch.zeros(1, 30, dtype=torch.int64))
     with pytest.raises(InputError, match="mask must be bool"):
         fast(torch.zeros(1, 5, dtype=torch.int64), torch.ones(1, 5))
-    with pytest.raises(InputError, match="int8 runs on the CPU"):
-        optimize(model, int8=True, dtype=torch.bfloat16)
+
+
+@pytest.mark.parametrize("options", [{"dtype": torch.bfloat16}, {"compile": True}, {}], ids=str)
+def test_int8_starts_from_float32_alone(model, options):
+    model = model if not options else from_huggingface(tiny_hf_model(dtype=torch.float32))
+    assert model.mlm_head.bias.dtype == (torch.float32 if options else torch.float64)
+    with pytest.raises(InputError, match="int8 runs on the CPU, from float32 weights, not compiled"):
+        optimize(model, int8=True, **options)
+
+
+@pytest.mark.parametrize("gelu", [None, "none", "tanh"])
+@pytest.mark.parametrize("shape", [(7, 37), (2, 5, 37), (1, 1, 37)], ids=str)
+def test_int8_is_what_its_formula_says(shape, gelu):
+    torch.manual_seed(0)
+    linear, x = torch.nn.Linear(37, 53), 3 * torch.randn(shape) + 1
+    linear.weight.data[4] = 0  # a row without any scale
+    s_x = float(x.abs().max()) / STEPS
+    weight = linear.weight.double()
+    s_w = (weight.abs().amax(1, keepdim=True) / 127).clamp(min=1e-12)
+    whole = ((x.double() / s_x).round()) * s_x
+    expected = whole @ (s_w * (weight / s_w).round()).T + linear.bias
+    if gelu is not None:
+        expected = torch.nn.functional.gelu(expected, approximate=gelu)
+    with torch.no_grad():
+        got = Int8Linear(linear, gelu)(x)
+        exact = linear(x) if gelu is None else torch.nn.functional.gelu(linear(x), approximate=gelu)
+    assert got.shape == expected.shape and got.dtype == torch.float32
+    assert (got - expected).abs().max() < 1e-4 * expected.abs().max()
+    assert 1e-4 < (got - exact).abs().max() / exact.abs().max() < 0.05, "it is rounded, but not much"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="ONEDNN_MAX_CPU_ISA is for x86")
+def test_int8_does_not_overflow_on_older_processors():
+    """oneDNN then adds two products in 16 bits; the largest weights and inputs are the worst case."""
+    program = (
+        "import torch, perceiver_edu.optimize as o\n"
+        "o.STEPS = 63  # as without VNNI\n"
+        "linear, x = torch.nn.Linear(128, 64), torch.randn(32, 128).sign()\n"
+        "linear.weight.data.sign_()\n"
+        "print(float((o.Int8Linear(linear)(x) - linear(x)).abs().max() / linear(x).abs().max()))"
+    )
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 0.01
+
+
+def test_int8_in_every_stage(batch):
+    model = from_huggingface(tiny_hf_model(dtype=torch.float32))
+    fast = optimize(model, int8=True)
+    assert sum(isinstance(module, Int8Linear) for module in fast.modules()) == 8 + 3 * 4
+    assert not any(isinstance(module, torch.nn.Linear) for module in fast.modules())
+    for positions in POSITIONS:
+        with torch.no_grad():
+            expected = model(*batch, positions)
+        assert 0 < (fast(*batch, positions) - expected).abs().max() < 0.1 * expected.abs().max()
 
 
 def test_the_embedded_model_fills_alike():
@@ -87,7 +147,6 @@ def test_the_embedded_model_fills_alike():
         assert [f.probability for f in after] == pytest.approx([f.probability for f in before], rel=1e-3)
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("options", "allowed"), [({"dtype": torch.bfloat16}, 0.02), ({"int8": True}, 0.1)])
 def test_less_precision_keeps_the_answer(options, allowed):
     """`allowed`: the largest error, as a share of the largest logit. The best byte stays the same here."""
