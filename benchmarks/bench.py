@@ -55,7 +55,7 @@ def jobs() -> dict[str, Job]:
     """What there is to do in inference, by name."""
     crop, one = CARD * 40, range(52, 61)
     return {
-        "embedded": Job("embedded", "fill one hole, embedded weights", [CARD], one),
+        "embedded": Job("embedded", "fill one hole, embedded weights", [CARD], one, rounds=50),
         "one": Job("random", "fill one hole, 62 ids, full size", [CARD], one),
         "sentences": Job(
             "random",
@@ -63,6 +63,7 @@ def jobs() -> dict[str, Job]:
             mixed_sentences(64),
             range(8, 16),
             batch_size=8,
+            rounds=1,
         ),
         "batch": Job("random", "8 × 2048 ids, all 2048 outputs, full size", [crop] * 8, None, True),
         "large batch": Job("random", "64 × 2048 ids, all outputs, full size", [crop] * 64, None, True),
@@ -227,7 +228,7 @@ def main(arguments=None):
     )
     parser.add_argument("--job", action="append", choices=LONG, help="only this; may be repeated")
     parser.add_argument("--full", action="store_true", help="all jobs, with all contenders")
-    parser.add_argument("--rounds", type=int, help="turns of each contender (default 7; of the sentences 1)")
+    parser.add_argument("--rounds", type=int, help="turns of each contender (default: the job's own)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", action="append", choices=["fp32", "bf16", "int8"])
     options = parser.parse_args(arguments)
@@ -245,7 +246,7 @@ def main(arguments=None):
         print(f"\n{job.title}", flush=True)
         model = load_pretrained(job.weights, device=device)
         runners = contenders(job, model, precisions, device, options.full or on_gpu)
-        rounds = options.rounds or (7 if on_gpu or name != "sentences" else 1)
+        rounds = options.rounds or (max(7, job.rounds) if on_gpu else job.rounds)
         record(race(job.title, runners, rounds, device), where, device)
     if "training step" in chosen:
         size = 16 if on_gpu else 1

@@ -3,7 +3,8 @@
 python benchmarks/bounds.py     writes benchmarks/results/bounds-cpu-DATE.json
 
 One hole in a sentence of 62 ids, as in bench.py. Time is a kernel's own, without what it calls; the profiler
-itself makes small kernels look longer. `products` are all matrix products, with the rate at which they ran.
+itself makes small kernels look longer. `products` are all matrix products, with the rate at which they ran;
+`alone_gflops` is the rate of the processor's commonest product, by the same kernel, in a loop of its own.
 """
 
 import json
@@ -16,6 +17,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from perceiver_edu import ByteTokenizer, load_pretrained
 from perceiver_edu.instruments import stage_costs, total
+from perceiver_edu.instruments.machine import measure
 from perceiver_edu.optimize import optimize
 
 PRODUCTS = ("linear", "mm", "scaled_dot_product")
@@ -29,6 +31,9 @@ def bound(model, options: dict, runs: int) -> dict:
     fast = optimize(model, **options)
     for _ in range(3):
         fast(ids, mask, asked)
+    layer, latents = fast.processor[0].output, torch.randn(1, *model.encoder.latents.shape)
+    latents = latents.to(options.get("dtype", torch.float32))
+    alone = measure(lambda: layer(latents), "cpu", repeats=50, of=min)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         start = time.perf_counter()
         for _ in range(runs):
@@ -44,6 +49,7 @@ def bound(model, options: dict, runs: int) -> dict:
         "share": sum(kernels.values()) / wall,
         "products_ms": 1e3 * products,
         "products_gflops": flops / products / 1e9,
+        "alone_gflops": 2 * latents.numel() * latents.shape[-1] / alone / 1e9,
         "largest_ms": {name: 1e3 * seconds for name, seconds in largest},
     }
 
@@ -61,7 +67,8 @@ def main():
             rows.append(row)
             print(
                 f"{weights} {precision}: wall {row['wall_ms']:.1f} ms, kernels {row['share']:.0%} of it, "
-                f"products {row['products_ms']:.1f} ms at {row['products_gflops']:.0f} GFLOP/s"
+                f"products {row['products_ms']:.1f} ms at {row['products_gflops']:.0f} GFLOP/s, "
+                f"one alone {row['alone_gflops']:.0f}"
             )
             for name, milliseconds in row["largest_ms"].items():
                 print(f"    {milliseconds:8.2f} ms  {name}")

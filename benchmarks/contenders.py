@@ -25,6 +25,7 @@ class Job(NamedTuple):
     asked: range | None  # the output positions that are wanted; None = all
     padded: bool = False  # whether the texts fill the model's whole length
     batch_size: int = 64  # texts at a time
+    rounds: int = 7  # turns of each contender
 
 
 class Contender(NamedTuple):

@@ -71,7 +71,8 @@ class Report:
             if kind == "say":
                 body.append(f"<p>{_inline(content)}</p>")
             elif kind == "pre":
-                body.append(f"<pre>{html.escape(visible(content, keep=chr(10)))}</pre>")
+                text = html.escape(visible(content, keep="\n"))
+                body.append(f'<pre style="font-family:monospace">{text}</pre>')
             else:
                 rows = [[_inline(cell) for cell in row] for row in content]
                 lines = ["".join(f'<th style="text-align:left">{cell}</th>' for cell in rows[0])]

@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 PARTS = ["embedding", "encoder", "processor", "decoder", "mlm_head", "queries"]
 ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 DECODER_MAP = "decoder.cross_attend.attention.attention_map"
+WORKING = """view => { const shown = getComputedStyle(view.querySelector('.perceiver-view'), '::before');
+    return shown.content.includes('working') && shown.visibility === 'visible'; }"""
 UNUSUAL = ("", "<script>alert(1)</script>", "😀é中", "مرحبا بالعالم", "$x$ and $y$", "a" * 3000)
 
 
@@ -130,6 +132,11 @@ def test_10_playground(lab_page, model, looks):
         view.wait_for(second=name)
         assert view.problem.startswith(problem) and bool(view.problem) == bool(problem)
     is_the_librarys()
+    view.control("second").locator("input").fill("random")
+    view.control("second").locator("input").press("Enter")
+    lab.page.wait_for_function(WORKING, arg=view.root.element_handle())  # seconds, so it says so
+    view.wait_for(second="random")
+    lab.page.wait_for_function(f"view => !({WORKING})(view)", arg=view.root.element_handle())
     view.press("Enter", nothing)
     view.press("End", k)
 

@@ -46,6 +46,7 @@ LOOK = """<style>
     animation: perceiver-busy 0s .5s forwards}
 @keyframes perceiver-busy {to {visibility: visible}}
 .perceiver-view .widget-html-content {min-width: 0}
+.perceiver-view .perceiver-picture {overflow-x: auto}
 .perceiver-view img {max-width: 100%; height: auto; border-radius: 4px; display: block}
 .perceiver-view .perceiver-words {overflow-x: auto; line-height: 1.5; overflow-wrap: break-word}
 .perceiver-view td, .perceiver-view th {padding: 0 1em 0 0; unicode-bidi: plaintext; white-space: pre-wrap}
@@ -98,7 +99,7 @@ class Experiment(ipywidgets.VBox):
         try:
             with torch.no_grad(), plt.rc_context(STYLE):
                 self.result = self._compute(**self.state)
-                self.figure.clear()
+                self.figure = Figure(figsize=self.figure.get_size_inches(), dpi=DPI)
                 self.alt = self._draw(self.figure, self.result)
                 png = BytesIO()
                 self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
@@ -139,7 +140,9 @@ class Experiment(ipywidgets.VBox):
             source = b64encode(self._png).decode()
             alt = html.escape(self.alt)
             parts.append(
-                f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="{alt}">'
+                '<div class="perceiver-picture">'  # in a narrow window it scrolls before its letters get tiny
+                f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="{alt}" '
+                f'style="min-width: {2 * width // 3}px"></div>'
                 f'<div class="perceiver-words" aria-live="polite">{self._words}</div>'
             )
         return "".join(parts) + "</div>"

@@ -91,22 +91,31 @@ class Shuffled(NamedTuple):
 
 
 @torch.no_grad()
-def read_shuffled(models: dict, images, labels, digit: int, moved: int, together: bool) -> Shuffled:
-    """Exchange `moved` of the inputs in a fixed random order; `together`: their positions go with them."""
+def shuffled_guesses(models: dict, images, moved: int, together: bool) -> tuple[torch.Tensor, dict]:
+    """-> the order (M,) in which the inputs then stand, and each model's guesses (B,)."""
     M = images[0].numel()
     chosen = torch.randperm(M, generator=torch.Generator().manual_seed(2))[:moved]
     order = torch.arange(M)
     order[chosen] = chosen.roll(1)
-    right, guesses = {}, {}
+    guesses = {}
     for name, model in models.items():
         inputs = model.inputs(images)  # (B, M, 1 + P): the pixel's value, then its position
         pixels, places = inputs[:, order, :1], inputs[:, order, 1:] if together else inputs[..., 1:]
         latents = model.processor(model.encoder(torch.cat([pixels, places], dim=-1)))
-        scores = model.head(model.decoder(model.queries(inputs), latents))
-        right[name] = float((scores.argmax(-1) == labels).float().mean())
-        guesses[name] = int(scores[digit].argmax())
+        guesses[name] = model.head(model.decoder(model.queries(inputs), latents)).argmax(-1)
+    return order, guesses
+
+
+def read_shuffled(models: dict, images, labels, digit: int, moved: int, together: bool) -> Shuffled:
+    """Exchange `moved` of the inputs in a fixed random order; `together`: their positions go with them."""
+    return shuffled(*shuffled_guesses(models, images, moved, together), images, labels, digit)
+
+
+def shuffled(order, guesses: dict, images, labels, digit: int) -> Shuffled:
+    right = {name: float((guessed == labels).float().mean()) for name, guessed in guesses.items()}
     image = images[digit].flatten()[order].view(images.shape[2:])
-    return Shuffled(image, right, guesses, int(labels[digit]))
+    shown = {name: int(guessed[digit]) for name, guessed in guesses.items()}
+    return Shuffled(image, right, shown, int(labels[digit]))
 
 
 def draw_shuffled(figure, seen: Shuffled) -> str:
@@ -143,8 +152,12 @@ def shuffle_pixels(models: dict, images, labels) -> Experiment:
         ),
     }
 
-    def compute(**state):
-        return read_shuffled(models, images, labels, **state)
+    @lru_cache
+    def guesses(moved, together):
+        return shuffled_guesses(models, images, moved, together)
+
+    def compute(digit, moved, together):
+        return shuffled(*guesses(moved, together), images, labels, digit)
 
     return Experiment("shuffle-pixels", controls, compute, draw_shuffled, tell_shuffled, size=(7, 2.8))
 

@@ -4,7 +4,10 @@ import contextlib
 import io
 import re
 from functools import lru_cache
+from io import BytesIO
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,10 +25,11 @@ from perceiver_edu import (
     save_pretrained,
 )
 from perceiver_edu.course import widgets
-from perceiver_edu.course.widgets import base
+from perceiver_edu.course.widgets import base, playground
 from perceiver_edu.course.widgets.exploring import Change, Runs, explore
 from perceiver_edu.course.widgets.export import Export, code, save
 from perceiver_edu.course.widgets.playground import SIZE, draw, tell
+from perceiver_edu.instruments.plots.style import STYLE
 
 TEXT, HOLE = "She opened the door and went into the house.", (28, 33)
 PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
@@ -365,3 +369,16 @@ def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
         line - 0.5,
         line + 0.5,
     }
+
+
+def test_the_stages_that_are_pasted_are_those_that_are_drawn():
+    lab = playground(load_pretrained("embedded"))
+    for change in ({}, {"latent": 20}, {"k": 5}, {"zeroed": (6, 9)}, {"k": 8, "zeroed": (0, 0)}):
+        lab.state = change
+        with plt.rc_context(STYLE):
+            figure = Figure(figsize=SIZE, dpi=base.DPI)
+            draw(figure, lab.result)
+            png = BytesIO()
+            figure.savefig(png, format="png")
+        shown, drawn = (plt.imread(BytesIO(data)) for data in (lab._png, png.getvalue()))
+        assert np.array_equal(shown, drawn), change
