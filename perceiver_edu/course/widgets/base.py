@@ -51,6 +51,7 @@ LOOK = """<style>
 .perceiver-view .perceiver-words {overflow-x: auto; line-height: 1.5; overflow-wrap: break-word}
 .perceiver-view td, .perceiver-view th {padding: 0 1em 0 0; unicode-bidi: plaintext; white-space: pre-wrap}
 .perceiver-view p {margin: .4em 0; unicode-bidi: plaintext}
+.perceiver-view .perceiver-headline {font-weight: bold}
 .perceiver-view p[role=alert] {border-left: 4px solid #D55E00; padding-left: .7em}
 </style>"""
 
@@ -63,11 +64,21 @@ class Experiment(ipywidgets.VBox):
         controls: by the argument of `compute` that they set.
         compute, draw, tell: see the head of this file.
         size: of the picture, in inches.
+        headline: result -> str, the answer in one line, between controls and picture.
     """
 
-    def __init__(self, name: str, controls: dict, compute: Callable, draw: Callable, tell: Callable, size):
+    def __init__(
+        self,
+        name: str,
+        controls: dict,
+        compute: Callable,
+        draw: Callable,
+        tell: Callable,
+        size,
+        headline=None,
+    ):
         self.name, self.controls = name, controls
-        self._compute, self._draw, self._tell = compute, draw, tell
+        self._compute, self._draw, self._tell, self._headline = compute, draw, tell, headline
         self.figure = Figure(figsize=size, dpi=DPI)
         self._pending = None  # the drawing that waits for the end of a burst
         self._png, self.alt, self.result, self.problem = b"", "", None, ""
@@ -139,6 +150,8 @@ class Experiment(ipywidgets.VBox):
         elif self._png:
             source = b64encode(self._png).decode()
             alt = html.escape(self.alt)
+            if self._headline:
+                parts.append(f'<p class="perceiver-headline">{html.escape(self._headline(self.result))}</p>')
             parts.append(
                 '<div class="perceiver-picture">'  # in a narrow window it scrolls before its letters get tiny
                 f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="{alt}" '

@@ -19,7 +19,7 @@ LOOK = """<style>
 def text_cells(model, text_box, place_slider) -> ipywidgets.Box:
     """Cells for the ids of the text that stands in `text_box`, tied to a slider over their places."""
     cells = ipywidgets.ToggleButtons(
-        description="frame a byte by a click", tooltip="As the slider `byte` does."
+        description="frame a byte by a click, or with the slider `byte`", tooltip="As the slider `byte` does."
     )
     cells.style.button_width = "1.6em"
     cells.add_class("perceiver-cells").add_class("perceiver-control-place")

@@ -9,7 +9,15 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from perceiver_edu.course.widgets.base import Experiment, line_box
-from perceiver_edu.course.widgets.exploring import CHANGED, HALF, NAMED, SECOND, UNTRAINED, Explored
+from perceiver_edu.course.widgets.exploring import (
+    CHANGED,
+    HALF,
+    NAMED,
+    SECOND,
+    UNTOUCHED,
+    UNTRAINED,
+    Explored,
+)
 from perceiver_edu.course.widgets.playground import SIZE, draw
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import STYLE
@@ -58,12 +66,12 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
 def code(found: Explored) -> str:
     """A script that runs by itself and makes the numbers again, by the library's calls, and the figure.
 
-    Its `found` is name of the run -> fillings, {part: mean length of a row}, the encoder's map; `reads` and
-    `readers` are the row and the column of that map that the playground shows.
+    Its `found` is name of the run -> a `Look`; `reads` and `readers` are the row and the column of the
+    encoder's map that the playground shows, `query` the row of the decoder's where the framed byte is hidden.
     """
     change, names, looks = (
         found.change,
-        "fill_mask, instruments, load_pretrained",
+        "ByteTokenizer, fill_mask, instruments, load_pretrained",
         ['found = {"untouched": look(model)}'],
     )
     if CHANGED in found.runs:
@@ -82,7 +90,7 @@ def code(found: Explored) -> str:
         )
     elif SECOND in found.runs:
         if found.beside == UNTRAINED:
-            names = "PerceiverIOForMaskedLM, " + names
+            names = names.replace("fill_mask", "PerceiverIOForMaskedLM, fill_mask")
             looks.append("torch.manual_seed(0)\nsecond = PerceiverIOForMaskedLM(model.config).eval()")
         elif found.beside == NAMED:
             looks.append(f"second = load_pretrained({found.second.strip()!r})")
@@ -90,11 +98,19 @@ def code(found: Explored) -> str:
     state = {"text": found.text, "hole": found.hole, "latent": found.latent, "head": found.head}
     state |= {"place": found.place, **change._asdict(), "beside": found.beside, "second": found.second}
     calls = "\n".join(looks)
+    row, asks = found.place - found.runs[UNTOUCHED].first, ""
+    if found.runs[UNTOUCHED].query(found.place) is not None:
+        asks = f"""
+query = found["untouched"].asked[{row}]  # (N,): what the query of byte {found.place} reads
+print(f"its query reads latent {{int(query.argmax())}} most: {{query.max():.1%}}")"""
     return f'''"""Made by the playground of perceiver_edu. It prints the numbers, and saves the figure."""
 
 from contextlib import ExitStack
+from math import log
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 
 from perceiver_edu import {names}
 from perceiver_edu.course.widgets.exploring import Runs, explore
@@ -104,29 +120,41 @@ model = load_pretrained({found.weights!r})
 text, hole = {found.text!r}, {found.hole}
 parts = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
 encoder_map = "encoder.cross_attend.attention.attention_map"
+decoder_map = "decoder.cross_attend.attention.attention_map"
+hidden = torch.tensor(ByteTokenizer().encode(text[slice(*hole)], add_special_tokens=False))  # (L,)
+
+
+class Look(NamedTuple):
+    fillings: list
+    lengths: dict  # part -> mean length of the rows of what it puts out
+    bits: float  # for each hidden byte
+    weights: torch.Tensor  # (heads, N, M), the encoder's map
+    asked: torch.Tensor  # (L, N): what the query of each hidden byte reads, mean of the decoder's heads
 
 
 @torch.no_grad()
 def look(model, *changes):
-    """One run -> the fillings, the mean length of the rows of what each part puts out, the encoder's map."""
+    """One run of the model, with these changes."""
     with ExitStack() as stack:
         for change in changes:
             stack.enter_context(change)
-        seen = stack.enter_context(instruments.record(model, [*parts, encoder_map]))
+        seen = stack.enter_context(instruments.record(model, [*parts, encoder_map, decoder_map]))
         [fillings] = fill_mask(model, text, hole)
     lengths = {{part: float(seen[part][-1].norm(dim=-1).mean()) for part in parts}}
-    return fillings, lengths, seen[encoder_map][0][0]  # the map: (heads, N, M)
+    bits = float(F.cross_entropy(seen["mlm_head"][-1][0], hidden)) / log(2)
+    return Look(fillings, lengths, bits, seen[encoder_map][0][0], seen[decoder_map][0][0].mean(0))
 
 
 {calls}
-for name, (fillings, lengths, _) in found.items():
-    print(name, *[f"{{f.text!r}} {{f.probability:.3g}}" for f in fillings], sep="\\n    ")
-    print("   ", ", ".join(f"{{part}} {{length:.3f}}" for part, length in lengths.items()))
+for name, run in found.items():
+    print(name, *[f"{{f.text!r}} {{f.probability:.3g}}" for f in run.fillings], sep="\\n    ")
+    print(f"    {{run.bits:.2f}} bits per hidden byte")
+    print("   ", ", ".join(f"{{part}} {{length:.3f}}" for part, length in run.lengths.items()))
 
-weights = found["untouched"][2]
+weights = found["untouched"].weights
 reads = weights[{found.head}, {found.latent}]  # (M,): what latent {found.latent} reads with head {found.head}
 readers = weights[{found.head}, :, {found.place}]  # (N,): who reads byte {found.place} with this head
-print("most read: byte", int(reads.argmax()), "- read most by: latent", int(readers.argmax()))
+print("most read: byte", int(reads.argmax()), "- read most by: latent", int(readers.argmax())){asks}
 
 state = {state!r}
 print(save(explore(Runs(model, {found.weights!r}), **state), ".", "png"))
@@ -164,7 +192,8 @@ class Export(ipywidgets.VBox):
 
     def _show(self, change=None) -> None:
         shown = self.lab.problem or code(self.lab.result)
-        style = "overflow-x:auto;line-height:1.4;max-height:28em;color:inherit;background:none"
+        style = "border:1px solid #8888;padding:.5em;white-space:pre;overflow:auto;line-height:1.4;"
+        style += "max-height:28em;color:inherit;background:none"
         self.code.value = (
             f'<pre tabindex="0" aria-label="the code" style="{style}">{html.escape(shown)}</pre>'
         )

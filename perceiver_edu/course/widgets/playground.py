@@ -2,6 +2,7 @@
 
 from functools import lru_cache, partial
 from itertools import chain, zip_longest
+from math import log2
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -86,9 +87,9 @@ def draw(figure, found: Explored, stages=stages) -> str:
     top = float(column.max())
     title = f"bars: how much each latent reads the framed byte with head {found.head} (at most {top:.1%})"
     if query is not None:
-        readers.stairs(query.numpy(), [n - 0.5 for n in range(len(query) + 1)], color=OUTPUT, lw=1.5)
-        title += f"\nline: how much its query reads each latent, mean of heads (at most {query.max():.1%})"
-        top = max(top, float(query.max()))
+        scaled = query * column.max() / query.max()
+        readers.stairs(scaled.numpy(), [n - 0.5 for n in range(len(query) + 1)], color=OUTPUT, lw=1.5)
+        title += f"\nline: how much its query reads each latent, on its own scale (at most {query.max():.1%})"
     readers.set_title(title, fontsize=9.5, loc="left")
     readers.set(xlabel="latent", xlim=(-0.5, len(column) - 0.5), ylim=(0, top * 1.05))
     readers.yaxis.set_visible(False)  # an axis with numbers takes as long to draw as all else here
@@ -102,7 +103,10 @@ def draw(figure, found: Explored, stages=stages) -> str:
         bits.text(0, height, f"{name} ", va="center", ha="right", fontsize=10)
         bits.text(price, height, f" {price:.2f}", va="center", fontsize=9)
     bits.set_title("bits per hidden byte", fontsize=10)
-    bits.set(ylim=(2.6, -0.6), xlim=(0, max(prices) * 1.25))
+    guessing = log2(shown.shapes["logits"][-1])  # all ids alike
+    bits.plot([guessing, guessing], [-0.5, 2.5], color=INK, lw=1, ls=":")
+    bits.text(guessing, 2.55, f"guessing {guessing:.2f}", ha="center", va="top", fontsize=8)
+    bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*prices, guessing)))
     bits.set_axis_off()
 
     lengths = ", ".join(f"{name.strip()} {length:.3g}" for name, length in shown.lengths.items())
@@ -113,6 +117,13 @@ def draw(figure, found: Explored, stages=stages) -> str:
         f"text as latent {found.latent} reads it with head {found.head}: byte {int(row.argmax())} most, "
         f"{float(row.max()):.0%}. Byte {found.place} is read most by latent {int(column.argmax())}, "
         f"{float(column.max()):.0%}.{asked} Bits per hidden byte: {costs}."
+    )
+
+
+def headline(found: Explored) -> str:
+    best = {name: repr(run.fillings[0].text) if run.fillings else "none" for name, run in found.runs.items()}
+    return "; ".join(
+        f"{name}: {best[name]}, {run.bits:.2f} bits per hidden byte" for name, run in found.runs.items()
     )
 
 
@@ -189,6 +200,14 @@ def playground(
         "beside": choice("second weights", SECONDS, NOTHING, "What to run beside it."),
         "second": line_box("their name", "", "embedded, random, a folder, or a hub id; then Enter."),
     }  # fmt: skip
+    place = controls["place"]
+
+    def follow(change):  # a hole that moves takes the frame along
+        if change.new[0] != change.old[0]:
+            before = controls["text"].value[: change.new[0]].encode(errors="replace")
+            place.value = min(1 + len(before), place.max)
+
+    controls["hole"].observe(follow, "value")
     controls["second"].continuous_update = False  # no half-typed name is looked for
     for name, value in state.items():
         controls[name].value = value
@@ -200,6 +219,7 @@ def playground(
         partial(draw, stages=paste_stages),
         tell,
         size=SIZE,
+        headline=headline,
     )
     lab.children = (lab.children[0], cells, lab.children[1])
     return lab

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import re
 from functools import lru_cache
 from io import BytesIO
@@ -218,14 +219,20 @@ def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny
     found = explore(runs(), **STATE | state)
     made = run_the_code(found, tmp_path, monkeypatch)
     assert list(made["found"]) == list(found.runs)
-    for run, (fillings, lengths, weights) in zip(found.runs.values(), made["found"].values(), strict=True):
-        same(fillings, run.fillings)
+    for run, look in zip(found.runs.values(), made["found"].values(), strict=True):
+        same(look.fillings, run.fillings)
         names = ("inputs", "latents", "latents ", "queries", "outputs", "logits")
-        assert list(lengths.values()) == pytest.approx([run.lengths[name] for name in names], rel=1e-4)
-        torch.testing.assert_close(weights, run.weights, rtol=1e-3, atol=1e-6)
+        assert list(look.lengths.values()) == pytest.approx([run.lengths[name] for name in names], rel=1e-4)
+        assert look.bits == pytest.approx(run.bits, rel=1e-4)
+        torch.testing.assert_close(look.weights, run.weights, rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(look.asked, run.asked, rtol=1e-3, atol=1e-6)
     whole = found.runs["untouched"].weights
     torch.testing.assert_close(made["reads"], whole[found.head, found.latent], rtol=1e-3, atol=1e-6)
     torch.testing.assert_close(made["readers"], whole[found.head, :, found.place], rtol=1e-3, atol=1e-6)
+    query = found.runs["untouched"].query(found.place)
+    assert ("query" in made) == (query is not None)
+    if query is not None:
+        torch.testing.assert_close(made["query"], query, rtol=1e-3, atol=1e-6)
     assert [path.name for path in tmp_path.iterdir()] == ["playground.png"]
 
 
@@ -351,6 +358,7 @@ def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, la
         assert f"{name.strip()} {length:.3g}" in alt
     assert f"{layers} × self-attend" in drawn
     beside = [text.get_text().strip() for text in figure.axes[3].texts]
+    assert beside.pop() == f"guessing {math.log2(262):.2f}"
     assert beside == [word for name, run in found.runs.items() for word in (name, f"{run.bits:.2f}")]
 
 
