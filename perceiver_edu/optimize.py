@@ -148,8 +148,8 @@ class FastSelfAttend(nn.Module):
 class PackedLinear(nn.Module):
     """A Linear on a CPU, with the GELU that may follow it: one oneDNN kernel, which reads reordered weights.
 
-    For float32 torch calls MKL, which uses half of what a CPU can do where Intel has not made it (measured:
-    benchmarks/). oneDNN asks the CPU what it can do, and needs no second pass for the GELU.
+    For float32 torch calls MKL, which is slower where Intel has not made the processor (on an AMD EPYC 190
+    GFLOP/s against 222: benchmarks/results/bounds-…). oneDNN needs no second pass for the GELU, either.
     """
 
     def __init__(self, linear: nn.Linear, gelu: str | None = None):
