@@ -192,8 +192,9 @@ class Export(ipywidgets.VBox):
 
     def _show(self, change=None) -> None:
         shown = self.lab.problem or code(self.lab.result)
-        style = "border:1px solid #8888;padding:.5em;white-space:pre;overflow:auto;line-height:1.4;"
-        style += "max-height:28em;color:inherit;background:none"
+        style = "border:1px solid #8888;padding:.5em;white-space:pre-wrap;word-break:normal;"
+        style += "overflow-wrap:anywhere;box-sizing:border-box;"
+        style += "overflow:auto;line-height:1.4;max-height:28em;color:inherit;background:none"
         self.code.value = (
             f'<pre tabindex="0" aria-label="the code" style="{style}">{html.escape(shown)}</pre>'
         )

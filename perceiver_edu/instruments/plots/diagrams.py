@@ -46,14 +46,17 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
 
 
 def stage_graph(
-    ax: Axes, shapes: dict[str, tuple], depth: int, notes: dict[str, str] | None = None, size: float = 9
-) -> None:
+    ax: Axes, shapes: dict[str, tuple], depth: int, symbols: bool = True, size: float = 9
+) -> dict[str, dict]:
     """The five stages and the arrays between them.
 
     shapes: name of the array ("ids" and those of `ARRAYS`) -> its shape; depth: how many layers the processor
-    runs; notes: a line for an array in the place of its symbols; size: of the letters, in points.
+    runs; symbols: whether the shapes are named, as (B, M, C); size: of the letters, in points.
+
+    Without symbols there is room for a third line under each array. -> array -> arguments for `ax.text` that
+    put its label where it is.
     """
-    notes = notes or {}
+    places = {}
     largest = max(side for shape in shapes.values() for side in shape[1:])
 
     def array(name, x, y=0.0):
@@ -64,13 +67,14 @@ def stage_graph(
         colour = COLOURS.get(name, INPUT)
         ax.add_patch(Rectangle((x - width / 2, y - height / 2), width, height, fc=colour, ec=INK, lw=0.8))
         lines = [name.strip(), f"({SYMBOLS[name]})", " × ".join(map(str, shape))]
-        if notes:  # in the place of the symbols: a line takes a millisecond to draw
-            lines[1:] = [lines[2], notes.get(name, "")]
-        label = "\n".join(lines)
-        if name == "queries" and notes:  # beside it: below there is no room for one more line
-            ax.text(x + width / 2 + 0.15, y, label, ha="left", va="center", fontsize=size)
+        if not symbols:
+            lines = [lines[0], lines[2], ""]
+        if name == "queries" and not symbols:  # beside it: below there is no room for one more line
+            place = dict(x=x + width / 2 + 0.15, y=y, ha="left", va="center", fontsize=size)
         else:
-            ax.text(x, y - height / 2 - 0.12, label, ha="center", va="top", fontsize=size)
+            place = dict(x=x, y=y - height / 2 - 0.12, ha="center", va="top", fontsize=size)
+        ax.text(s="\n".join(lines), **place)
+        places[name] = place
 
     def stage(name, note, x, y=0.0):
         ax.add_patch(
@@ -103,6 +107,7 @@ def stage_graph(
     ax.set_xlim(-0.9, 5 * step + 0.9)
     ax.set_ylim(-1.9, 2.5)
     ax.set_axis_off()
+    return places
 
 
 def _arrow(ax: Axes, x0: float, x1: float, y0: float = 0.0, y1: float = 0.0) -> None:

@@ -351,7 +351,7 @@ def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, la
     found = explore(runs(), **STATE | state)
     figure = Figure(figsize=SIZE)
     alt = draw(figure, found)
-    drawn = "\n".join(text.get_text() for text in figure.axes[0].texts)
+    drawn = "\n".join(text.get_text() for text in (*figure.axes[0].texts, *figure.texts))
     run = list(found.runs.values())[-1]
     for name, length in run.lengths.items():
         assert " × ".join(map(str, run.shapes[name])) in drawn and f"length {length:.3g}" in drawn
