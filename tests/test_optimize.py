@@ -98,7 +98,7 @@ def test_int8_is_what_its_formula_says(shape, gelu):
     s_x = float(x.abs().max()) / STEPS
     weight = linear.weight.double()
     s_w = (weight.abs().amax(1, keepdim=True) / 127).clamp(min=1e-12)
-    whole = ((x.double() / s_x).round()) * s_x
+    whole = (x.double() / s_x).round() * s_x
     expected = whole @ (s_w * (weight / s_w).round()).T + linear.bias
     if gelu is not None:
         expected = torch.nn.functional.gelu(expected, approximate=gelu)

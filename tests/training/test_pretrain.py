@@ -244,7 +244,8 @@ recipe = Recipe(steps=100_000, batch_size=2, config=CONFIG)
 crops = load_crops(HELDOUT, 40, progress=False)
 random.seed(0)
 step = while_saving = 0
-while kills:  # this process has imported everything and computed nothing: its children start at once
+while kills > 0 or (not while_saving and kills > -50):  # a few kills may all miss the saving
+    # This process has imported everything and computed nothing: its children start at once.
     child = os.fork()
     if not child:
         pretrain(crops, folder, recipe, log_every=1, save_every=1, resume=True, progress=False)
@@ -278,8 +279,7 @@ def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     step, while_saving = map(int, done.stdout.split())
-    if kills >= 100:  # three may miss
-        assert while_saving >= kills / 4, "most of the time goes into saving, so most kills should hit it"
+    assert while_saving >= kills / 4, "most of the time goes into saving, so most kills should hit it"
     tally("processes killed while training or saving", kills)
     recipe = Recipe(steps=step + 1, batch_size=2, config=CONFIG)
     options = {"log_every": 1, "save_every": 1000, "progress": False}

@@ -102,6 +102,11 @@ class Runs:
         return run_once(self.model, text, hole, change)
 
 
+def first_hidden(text: str, hole: tuple[int, int]) -> int:
+    """Which of the ids that the model reads is the hole's first. Raises: InputError as the tokenizer."""
+    return len(ByteTokenizer().encode(text[: hole[0]])) - 1  # [CLS] stands before it, [SEP] does not
+
+
 @torch.no_grad()
 def run_once(model, text: str, hole: tuple[int, int], change: Change | None = None) -> Run:
     """One run with the characters hole[0] to hole[1] - 1 hidden. Raises: InputError as `fill_mask`."""
@@ -128,7 +133,7 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
         fillings,
         seen[ENCODER_MAP][0][0].float().cpu(),
         seen[DECODER_MAP][0][0].float().cpu().mean(0),
-        len(encode(text[: hole[0]])) - 1,  # [CLS] stands before it, [SEP] does not
+        first_hidden(text, hole),
     )
 
 

@@ -1,5 +1,6 @@
 """Notebook 10: one text through the whole model, and at hand all that the other notebooks had one by one."""
 
+from contextlib import suppress
 from functools import lru_cache, partial
 from itertools import chain, zip_longest
 from math import log2
@@ -24,8 +25,10 @@ from perceiver_edu.course.widgets.exploring import (
     Runs,
     described,
     explore,
+    first_hidden,
 )
 from perceiver_edu.course.widgets.hole import HOLE, TEXT, hole_controls
+from perceiver_edu.errors import InputError
 from perceiver_edu.filling import fill_in, hole_length
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
 from perceiver_edu.instruments.plots.diagrams import stage_graph
@@ -213,8 +216,8 @@ def playground(
 
     def follow(change):  # a hole that moves takes the frame along
         if change.new[0] != change.old[0]:
-            before = controls["text"].value[: change.new[0]].encode(errors="replace")
-            place.value = min(1 + len(before), place.max)
+            with suppress(InputError):  # the experiment says what is wrong with this text
+                place.value = min(first_hidden(controls["text"].value, change.new), place.max)
 
     controls["hole"].observe(follow, "value")
     controls["second"].continuous_update = False  # no half-typed name is looked for

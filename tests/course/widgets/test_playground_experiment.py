@@ -1,6 +1,7 @@
 """The playground shows what the library says, and the code that it exports makes the same numbers again."""
 
 import contextlib
+import html
 import io
 import math
 import re
@@ -390,3 +391,16 @@ def test_the_stages_that_are_pasted_are_those_that_are_drawn():
             figure.savefig(png, format="png")
         shown, drawn = (plt.imread(BytesIO(data)) for data in (lab._png, png.getvalue()))
         assert np.array_equal(shown, drawn), change
+
+
+@pytest.mark.parametrize("text, start, place", [(TEXT, 9, 10), ("é[MASK] was here.", 8, 5)])
+def test_the_frame_goes_with_the_hole_and_the_answer_stands_above_the_picture(text, start, place):
+    lab = playground(load_pretrained("embedded"))
+    lab.state = {"text": text}
+    lab.state = {"hole": (start, start + 2)}
+    assert lab.result.place == place == lab.result.runs["untouched"].first
+    run = lab.result.runs["untouched"]
+    line = html.escape(f"untouched: {run.fillings[0].text!r}, {run.bits:.2f} bits per hidden byte")
+    assert line in lab.view.value.partition("<img")[0]
+    lab.state = {"place": 2, "hole": (start, start + 1)}
+    assert lab.result.place == 2, "only a hole that begins elsewhere takes the frame along"
