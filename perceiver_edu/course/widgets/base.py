@@ -30,8 +30,8 @@ from io import BytesIO
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
-from matplotlib.figure import Figure
 
+from perceiver_edu.course.widgets.redrawn import RedrawnFigure
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import STYLE
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -79,7 +79,7 @@ class Experiment(ipywidgets.VBox):
     ):
         self.name, self.controls = name, controls
         self._compute, self._draw, self._tell, self._headline = compute, draw, tell, headline
-        self.figure = Figure(figsize=size, dpi=DPI)
+        self.figure = RedrawnFigure(figsize=size, dpi=DPI)
         self._pending = None  # the drawing that waits for the end of a burst
         self._png, self.alt, self.result, self.problem = b"", "", None, ""
         self.draws, self.seconds = 0, 0.0  # how often it was drawn, and how long the last time took
@@ -110,8 +110,9 @@ class Experiment(ipywidgets.VBox):
         try:
             with torch.no_grad(), plt.rc_context(STYLE):
                 self.result = self._compute(**self.state)
-                self.figure = Figure(figsize=self.figure.get_size_inches(), dpi=DPI)
+                self.figure.begin()
                 self.alt = self._draw(self.figure, self.result)
+                self.figure.end()
                 png = BytesIO()
                 self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
             self._png, self._words = png.getvalue(), self._tell(self.result).parts_as_html()

@@ -45,9 +45,15 @@ def likeness(bands: int, highest: int, row: int, column: int) -> Likeness:
 
 
 def draw_likeness(figure, seen: Likeness) -> str:
-    ax = figure.subplots()
-    image = ax.imshow(seen.cosines.numpy(), cmap="cividis", vmin=-1, vmax=1, interpolation="nearest")
-    figure.colorbar(image, ax=ax, label="cosine with the framed pixel")
+    ax, scale = figure.subplots(ncols=2, width_ratios=(15, 1))
+    figure.subplots_adjust(0.02, 0.04, 0.82, 0.92, wspace=0.08)
+    shades = {"cmap": "cividis", "vmin": -1, "vmax": 1, "interpolation": "nearest"}
+    ax.imshow(seen.cosines.numpy(), **shades)
+    all_shades = torch.linspace(1, -1, 200)[:, None].numpy()
+    scale.imshow(all_shades, extent=(0, 1, -1, 1), aspect="auto", **shades)
+    scale.set(xticks=[], yticks=[-1, -0.5, 0, 0.5, 1], ylabel="cosine with the framed pixel")
+    scale.yaxis.tick_right()
+    scale.yaxis.set_label_position("right")
     row, column = seen.chosen
     frame = {"fill": False, "ec": CHOSEN, "lw": 2.5, "clip_on": False}
     ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **frame))

@@ -58,6 +58,11 @@ def test_every_control_has_a_label_and_a_tooltip_and_the_picture_an_alt_text(nam
     assert experiment.alt and 'alt="' in experiment.view.value
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_figure_that_is_drawn_again_is_that_of_a_new_one(name, drawn_as_new):
+    assert drawn_as_new(MAKERS[name]())
+
+
 @pytest.mark.parametrize(
     "name", ["mask-a-span", "pick-a-head", "stop-and-ablate", "query-lab", "plant-a-bug"]
 )

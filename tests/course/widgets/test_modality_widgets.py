@@ -72,11 +72,17 @@ def test_pixels_that_move_alone_are_other_images(seen):
     assert found.truth == int(labels[0])
 
 
-def test_a_dropped_sense_is_not_read():
+@pytest.fixture
+def sensed():
     torch.manual_seed(0)
     models = {"one": classifier(both_senses()), "two": classifier(both_senses())}
     x, labels = {"image": torch.rand(4, 1, 8, 8), "sound": torch.randn(4, 96)}, torch.arange(4)
-    experiment = widgets.drop_a_sense(models, x, labels, {"image": 64, "sound": 3})
+    return models, x, labels, {"image": 64, "sound": 3}
+
+
+def test_a_dropped_sense_is_not_read(sensed):
+    models, x, *_ = sensed
+    experiment = widgets.drop_a_sense(*sensed)
     for senses, there in (
         ("image", ["image"]),
         ("sound", ["sound"]),
@@ -96,3 +102,9 @@ def test_controls_have_labels_and_pictures_have_alt_texts(seen):
     for experiment in (widgets.fourier_bands(), widgets.shuffle_pixels(*seen)):
         assert experiment.alt and experiment.problem == ""
         assert all(control.description and control.tooltip for control in experiment.controls.values())
+
+
+def test_figures_that_are_drawn_again_are_those_of_new_ones(seen, sensed, drawn_as_new):
+    assert drawn_as_new(widgets.fourier_bands())
+    assert drawn_as_new(widgets.shuffle_pixels(*seen))
+    assert drawn_as_new(widgets.drop_a_sense(*sensed))

@@ -87,6 +87,10 @@ def test_every_control_has_a_label_and_a_tooltip_and_the_picture_an_alt_text():
         assert control.description and control.tooltip
 
 
+def test_a_figure_that_is_drawn_again_is_that_of_a_new_one(drawn_as_new):
+    assert drawn_as_new(widgets.playground(load_pretrained("embedded")), fixed=("second",))
+
+
 @pytest.mark.parametrize(
     "change, blocks",
     [

@@ -98,3 +98,8 @@ def test_only_sizes_and_seeds_that_all_methods_have_can_be_chosen():
     scores = SCORES | {"probe": SCORES["probe"] | {400: [0.8] * 5}, "TF-IDF": {80: [0.5] * 5, 20: [0.5] * 4}}
     controls = widgets.frozen_or_thawed(scores, 0.5).controls
     assert list(controls["labels"].options) == [20, 80] and controls["seeds"].max == 3
+
+
+def test_figures_that_are_drawn_again_are_those_of_new_ones(recorded, drawn_as_new):
+    assert drawn_as_new(widgets.browse_run(recorded, GUESSERS))
+    assert drawn_as_new(widgets.frozen_or_thawed(SCORES, 0.5))

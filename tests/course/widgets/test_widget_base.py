@@ -86,13 +86,35 @@ def test_while_it_works_it_says_so(experiment, number):
     assert seen == [True] and "perceiver-busy" not in experiment.view._dom_classes
 
 
-def test_nothing_piles_up(experiment):
+def test_axes_are_kept_and_nothing_piles_up(experiment):
     view, children, size = experiment.view, experiment.children, len(experiment.view.value)
-    for number in (1, 2, 0, 5, 6, 7, 8, 9) * 3:
+    [axes] = experiment.figure.axes
+    for number in (1, 2, 0, 5, 3, 6, 7, 8, 9) * 3:
         experiment.state = {"number": number}
     assert experiment.view is view and experiment.children == children
     assert len(experiment.view.value) < 1.5 * size
-    assert len(experiment.figure.axes) == 1
+    assert experiment.figure.axes == [axes] and len(axes.lines) == 1
+
+
+def test_axes_that_a_drawing_does_not_ask_for_are_gone_also_after_one_that_failed():
+    def draw(figure, number):
+        above = figure.subplots(2)[0] if number % 2 else figure.add_axes((0, 0, 1, 1))
+        above.plot([0, 1])
+        if number == 3:
+            raise ValueError("half drawn")
+        figure.text(0, 0, str(number))
+        return "a line"
+
+    controls = {"number": slider("number", 1, 0, 9, "an odd one has two axes")}
+    experiment = Experiment("axes", controls, lambda number: number, draw, lambda _: Report(""), size=(3, 2))
+    for number, axes in ((1, 2), (2, 1), (3, None), (4, 1), (5, 2), (3, None), (7, 2)):
+        experiment.state = {"number": number}
+        if axes:
+            assert experiment.problem == "" and len(experiment.figure.axes) == axes
+            assert all(len(ax.lines) <= 1 for ax in experiment.figure.axes)
+            assert [text.get_text() for text in experiment.figure.texts] == [str(number)]
+        else:
+            assert "half drawn" in experiment.problem
 
 
 def test_what_is_typed_is_escaped_everywhere(experiment):
