@@ -246,7 +246,7 @@ def main(arguments=None):
         print(f"\n{job.title}", flush=True)
         model = load_pretrained(job.weights, device=device)
         runners = contenders(job, model, precisions, device, options.full or on_gpu)
-        rounds = options.rounds or (max(7, job.rounds) if on_gpu else job.rounds)
+        rounds = options.rounds or (max(15, job.rounds) if on_gpu else job.rounds)
         record(race(job.title, runners, rounds, device), where, device)
     if "training step" in chosen:
         size = 16 if on_gpu else 1

@@ -83,8 +83,8 @@ def main():
                 f"products {row['products_ms']:.1f} ms at {row['products_gflops']:.0f} GFLOP/s, "
                 f"one alone {row['alone_gflops']:.0f}: no less than {row['floor_ms']:.1f} ms"
             )
-            for name, milliseconds in row["largest_ms"].items():
-                print(f"    {milliseconds:8.2f} ms  {name}")
+            for kernel, milliseconds in row["largest_ms"].items():
+                print(f"    {milliseconds:8.2f} ms  {kernel}")
     path = RESULTS / f"bounds-cpu-{where['date']}.json"
     path.write_text(json.dumps({"machine": where, "rows": rows}, indent=1) + "\n")
     print(f"written to {path}")

@@ -60,6 +60,7 @@ def contenders(
     batches = [rows[start : start + job.batch_size] for start in range(0, len(rows), job.batch_size)]
     many = len(batches) > 1
     compiled = everyone or job.weights == "embedded"
+    compile_ours = compiled and (device == "cuda" or not many)  # each length anew: minutes on a CPU
     full = [[fixed(batch, longest, device)] for batch in batches]
     batched = [[pad(batch, device)] for batch in batches]  # to the longest of the batch
     same = [[fixed(batch, max(map(len, rows)), device)] for batch in batches]  # to the longest of all
@@ -98,7 +99,7 @@ def contenders(
     if everyone or not many:
         yield ours("readable stages", "fp32", model, True)
     yield ours("optimize()", "fp32", optimize(model), True)
-    if compiled and not many:
+    if compile_ours:
         yield ours("optimize(compile)", "fp32", optimize(model, compile=True))
     if "bf16" in precisions:
         half = huggingface_twin(model).bfloat16()
@@ -108,7 +109,7 @@ def contenders(
         if compiled:
             yield theirs("HF compiled", "bf16", torch.compile(half, **faster), same)
         yield ours("optimize()", "bf16", optimize(model, dtype=torch.bfloat16), True)
-        if compiled and not many:
+        if compile_ours:
             fast = optimize(model, dtype=torch.bfloat16, compile=True)
             yield ours("optimize(compile)", "bf16", fast)
     if "int8" in precisions:

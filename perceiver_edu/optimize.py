@@ -82,9 +82,11 @@ class FastPerceiverIO(nn.Module):
         """As `PerceiverIOForMaskedLM.forward`: (B, M), (B, M) bool, (O,) or (B, O) -> logits (B, O, V)."""
         self.check(input_ids, mask, positions)
         if mask is not None:
-            longest = int(mask.any(0).nonzero().max()) + 1 if mask.any() else 1
+            places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+            last, real = torch.stack([(mask * places).max(), mask.sum()]).tolist()  # a GPU waits here, once
+            longest = max(1, last)
             input_ids, mask = input_ids[:, :longest], mask[:, :longest]
-            mask = None if mask.all() else mask
+            mask = None if real == mask.numel() else mask
         return self.run(input_ids, mask, positions)
 
     def run(self, input_ids, mask, positions):
