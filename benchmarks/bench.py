@@ -6,16 +6,19 @@ python benchmarks/bench.py --job embedded  one of them
 
 The contenders of a job take turns, batch by batch and round after round, so that a busy moment hits all of
 them. What counts is the ratio to the best peer of the same precision. Results go to benchmarks/results/, a
-file a device and day, with a picture beside it. On a GPU all jobs run there, without ONNX Runtime.
+file a device and day, with a picture beside it. On a GPU all jobs run there, without ONNX Runtime. Where the
+package is not installed, put PYTHONPATH=. before the command.
 """
 
 import argparse
+import gc
 import json
 import platform
 import statistics
 import subprocess
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -48,6 +51,7 @@ class Row(NamedTuple):
     fastest: float  # as if all batches had taken as long as the fastest one of all rounds
     slowest: float
     error: float  # largest difference from Hugging Face eager fp32, as a share of the largest number there
+    flops_per_second: float | None  # where a formula knows the FLOPs
     peak_bytes: int | None  # beyond the weights, of one run; None where it cannot be followed
 
 
@@ -89,15 +93,18 @@ def race(title: str, runners: Iterable[Contender], rounds: int, device: str) -> 
         try:
             with memory:
                 runner.parts[0]()  # also compiles
-        except Exception as error:  # one that does not run here is reported, and the others go on
-            print(f"    {runner.name}: does not run here: {type(error).__name__}: {str(error)[:100]}")
+            if device == "cuda":  # CUDA graphs: compiled in the first call, recorded in the second
+                for part in runner.parts * 3:
+                    part()
+        except Exception:  # one that does not run here is reported, and the others go on
+            print(f"    {runner.name} {runner.precision} does not run here:\n{traceback.format_exc()}")
             continue
         ready.append(runner)
         print(
             f"    {runner.name} {runner.precision}: ready after {time.perf_counter() - start:.0f} s",
             flush=True,
         )
-        if device == "cuda":
+        if device == "cuda" and runner.followed:
             before = torch.cuda.memory_allocated()
             torch.cuda.reset_peak_memory_stats()
             runner.parts[-1]()
@@ -109,8 +116,11 @@ def race(title: str, runners: Iterable[Contender], rounds: int, device: str) -> 
     for round_ in range(rounds):
         for number in range(len(ready[0].parts)):
             for runner in ready:
+                if device == "cuda":
+                    runner.parts[number]()  # its weights are in the cache, as in use
+                else:
+                    time.sleep(PAUSE)
                 synchronize(device)
-                time.sleep(PAUSE)
                 start = time.perf_counter()
                 output = runner.parts[number]()
                 synchronize(device)
@@ -125,8 +135,17 @@ def race(title: str, runners: Iterable[Contender], rounds: int, device: str) -> 
         seconds = sum(statistics.median(part) for part in parts)
         error = (runner.answer(outputs[runner.key]) - reference).abs().max() / reference.abs().max()
         about = (title, runner.name, runner.ours, runner.precision)
-        rows.append(Row(*about, seconds, min(every), max(every), float(error), peaks.get(runner.key)))
+        rate = runner.flops / seconds if runner.flops else None
+        rows.append(Row(*about, seconds, min(every), max(every), float(error), rate, peaks.get(runner.key)))
     return rows
+
+
+def forget(device: str) -> None:
+    """Free the models of the job before, and what was compiled for it: its sizes are no hint for the next."""
+    gc.collect()
+    torch.compiler.reset()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 def start_up(rounds: int) -> list[Row]:
@@ -154,7 +173,18 @@ def start_up(rounds: int) -> list[Row]:
             subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, capture_output=True)
             times[name].append(time.perf_counter() - start)
     return [
-        Row("start-up", name, "perceiver_edu" in name, "", statistics.median(t), min(t), max(t), 0.0, None)
+        Row(
+            "start-up",
+            name,
+            "perceiver_edu" in name,
+            "",
+            statistics.median(t),
+            min(t),
+            max(t),
+            0.0,
+            None,
+            None,
+        )
         for name, t in times.items()
     ]
 
@@ -183,18 +213,18 @@ def table(rows: list[Row]) -> str:
     for job in dict.fromkeys(row.job for row in rows):
         lines += [
             f"\n**{job}**\n",
-            "| | precision | ms (fastest to slowest) | × best peer | × HF eager | error | MB |",
+            "| | precision | ms (fastest to slowest) | × best peer | × HF eager | error | GFLOP/s | MB |",
         ]
-        lines.append("|---|---|---|---|---|---|---|")
+        lines.append("|---|---|---|---|---|---|---|---|")
         for row, best, eager in ratios([row for row in rows if row.job == job]):
             name = f"**{row.contender}**" if row.ours else row.contender
             spread = f"{row.seconds * 1e3:.3g} ({row.fastest * 1e3:.3g} to {row.slowest * 1e3:.3g})"
             times = [f"{ratio:.2f}" if ratio else "" for ratio in (best if row.ours else None, eager)]
             error = f"{row.error:.0e}" if row.precision else ""
+            rate = f"{row.flops_per_second / 1e9:.0f}" if row.flops_per_second else ""
             memory = f"{row.peak_bytes / 1e6:.0f}" if row.peak_bytes else ""
-            lines.append(
-                f"| {name} | {row.precision} | {spread} | {' | '.join(times)} | {error} | {memory} |"
-            )
+            cells = (name, row.precision, spread, *times, error, rate, memory)
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -233,6 +263,10 @@ def main(arguments=None):
     parser.add_argument("--precision", action="append", choices=["fp32", "bf16", "int8"])
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
+    torch._dynamo.config.fail_on_recompile_limit_hit = (
+        True  # else it goes on eagerly, under the name "compiled"
+    )
+    torch._dynamo.config.recompile_limit = 32
     device, on_gpu = options.device, options.device == "cuda"
     chosen = options.job or (LONG if options.full else SHORT)
     where = machine(device)
@@ -243,12 +277,14 @@ def main(arguments=None):
     for name, job in jobs().items():
         if name not in chosen or (name == "large batch" and not on_gpu and not options.job):
             continue
+        forget(device)
         print(f"\n{job.title}", flush=True)
         model = load_pretrained(job.weights, device=device)
         runners = contenders(job, model, precisions, device, options.full or on_gpu)
         rounds = options.rounds or (max(15, job.rounds) if on_gpu else job.rounds)
         record(race(job.title, runners, rounds, device), where, device)
     if "training step" in chosen:
+        forget(device)
         size = 16 if on_gpu else 1
         title = f"training step, {size} × 2048 ids, 307 of them hidden, full size"
         print(f"\n{title}", flush=True)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM
-from perceiver_edu.instruments import huggingface_twin
+from perceiver_edu.instruments import huggingface_twin, stage_costs, total
 from perceiver_edu.optimize import optimize
 from perceiver_edu.training.features import by_length, pad
 
@@ -36,6 +36,7 @@ class Contender(NamedTuple):
     precision: str  # "fp32", "bf16" or "int8"
     parts: list[Callable[[], torch.Tensor]]  # each -> logits of the asked positions (batch, O, V)
     followed: bool = False  # whether its memory can be followed tensor by tensor
+    flops: int | None = None  # of all parts together, where a formula knows them
     order: list[int] | None = None  # the texts' numbers, as the parts answer them; None = 0, 1, 2, …
 
     @property
@@ -84,23 +85,28 @@ def contenders(
             yield theirs("HF eager, one by one", precision, hf_model, singly, followed)
 
     def ours(name, precision, fast, followed=False):
-        parts = [partial(fast, ids, mask, positions) for _, ids, mask in sorted_batches]
+        parts = [
+            partial(fast, ids, None if mask.all() else mask, positions) for _, ids, mask in sorted_batches
+        ]
         order = [number for numbers, _, _ in sorted_batches for number in numbers]
-        return Contender(name, True, precision, parts, followed, order)
+        asked = model.config.max_position_embeddings if positions is None else len(positions)
+        costs = [stage_costs(model.config, ids.shape[1], asked, len(ids)) for _, ids, _ in sorted_batches]
+        return Contender(name, True, precision, parts, followed, sum(total(c).flops for c in costs), order)
 
     twin = huggingface_twin(model)
-    yield theirs("HF eager, padded", "fp32", twin, full, True)
-    if everyone or not many:
-        yield from eager("fp32", twin)
-    if compiled:
-        yield theirs("HF compiled", "fp32", torch.compile(twin, **faster), same)
-    if device == "cpu":
-        yield Contender("HF in ONNX Runtime", False, "fp32", onnx(twin, same, asked))
-    if everyone or not many:
-        yield ours("readable stages", "fp32", model, True)
-    yield ours("optimize()", "fp32", optimize(model), True)
-    if compile_ours:
-        yield ours("optimize(compile)", "fp32", optimize(model, compile=True))
+    yield theirs("HF eager, padded", "fp32", twin, full, True)  # always: all others are compared with it
+    if "fp32" in precisions:
+        if everyone or not many:
+            yield from eager("fp32", twin)
+        if compiled:
+            yield theirs("HF compiled", "fp32", torch.compile(twin, **faster), same)
+        if device == "cpu":
+            yield Contender("HF in ONNX Runtime", False, "fp32", onnx(twin, same, asked))
+        if everyone or not many:
+            yield ours("readable stages", "fp32", model, True)
+        yield ours("optimize()", "fp32", optimize(model), True)
+        if compile_ours:
+            yield ours("optimize(compile)", "fp32", optimize(model, compile=True))
     if "bf16" in precisions:
         half = huggingface_twin(model).bfloat16()
         if job.padded:
