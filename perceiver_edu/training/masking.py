@@ -124,9 +124,8 @@ def hide(ids, units, fraction=0.15, generator=None, always_mask=False):
     chosen = (before | (straddles & take_edge)) & (units > 0)
 
     how = draw_per_unit() * (0.8 if always_mask else 1.0)
-    random_bytes = torch.randint_like(
-        ids, ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE, generator=generator
-    )
+    all_bytes = ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE
+    random_bytes = torch.randint(*all_bytes, ids.shape, generator=generator, device=ids.device)
     inputs = ids.masked_fill(chosen & (how < 0.8), ByteTokenizer.MASK)
     inputs = torch.where(chosen & (how >= 0.9), random_bytes, inputs)
     labels = ids.masked_fill(~chosen, IGNORE)
