@@ -181,7 +181,7 @@ class Reading:
     def __str__(self) -> str:
         return (
             f"a latent reads with an entropy of {self.bits:.2f} bits on average (all {2**self.uniform:.0f} "
-            f"bytes alike would be {self.uniform:.2f}); {self.narrow:.0%} of the rows are below half of that"
+            f"bytes alike would be {self.uniform:.2f}); {self.narrow:.1%} of the rows are below half of that"
         )
 
 
