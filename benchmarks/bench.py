@@ -51,8 +51,8 @@ class Row(NamedTuple):
     fastest: float  # as if all batches had taken as long as the fastest one of all rounds
     slowest: float
     error: float  # largest difference from Hugging Face eager fp32, as a share of the largest number there
-    flops_per_second: float | None  # where a formula knows the FLOPs
-    peak_bytes: int | None  # beyond the weights, of one run; None where it cannot be followed
+    flops_per_second: float | None = None  # where a formula knows the FLOPs
+    peak_bytes: int | None = None  # beyond the weights, of one run; None where it cannot be followed
 
 
 def jobs() -> dict[str, Job]:
@@ -173,18 +173,7 @@ def start_up(rounds: int) -> list[Row]:
             subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, capture_output=True)
             times[name].append(time.perf_counter() - start)
     return [
-        Row(
-            "start-up",
-            name,
-            "perceiver_edu" in name,
-            "",
-            statistics.median(t),
-            min(t),
-            max(t),
-            0.0,
-            None,
-            None,
-        )
+        Row("start-up", name, "perceiver_edu" in name, "", statistics.median(t), min(t), max(t), 0.0)
         for name, t in times.items()
     ]
 
@@ -263,10 +252,8 @@ def main(arguments=None):
     parser.add_argument("--precision", action="append", choices=["fp32", "bf16", "int8"])
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
-    torch._dynamo.config.fail_on_recompile_limit_hit = (
-        True  # else it goes on eagerly, under the name "compiled"
-    )
     torch._dynamo.config.recompile_limit = 32
+    torch._dynamo.config.fail_on_recompile_limit_hit = True  # beyond it, "compiled" would mean eager
     device, on_gpu = options.device, options.device == "cuda"
     chosen = options.job or (LONG if options.full else SHORT)
     where = machine(device)

@@ -14,11 +14,10 @@ import warnings
 
 import torch
 from bench import RESULTS, jobs, machine
-from contenders import Job
+from contenders import Job, flops_of
 from torch.profiler import ProfilerActivity, profile
 
 from perceiver_edu import ByteTokenizer, load_pretrained
-from perceiver_edu.instruments import stage_costs, total
 from perceiver_edu.instruments.machine import measure
 from perceiver_edu.optimize import optimize
 from perceiver_edu.training.features import by_length
@@ -50,8 +49,7 @@ def bound(model, options: dict, job: Job, runs: int) -> dict:
         wall = (time.perf_counter() - start) / runs
     kernels = {e.key: e.self_cpu_time_total / 1e6 / runs for e in profiler.key_averages()}
     products = sum(seconds for name, seconds in kernels.items() if any(part in name for part in PRODUCTS))
-    sizes = [dict(M=ids.shape[1], O=len(asked), B=len(ids)) for ids, _ in batches]
-    flops = sum(total(stage_costs(model.config, **size)).flops for size in sizes)
+    flops = flops_of(model.config, [ids for ids, _ in batches], len(asked))
     rate = 2 * latents.numel() * latents.shape[-1] / alone
     largest = sorted(kernels.items(), key=lambda item: -item[1])[:8]
     return {

@@ -69,6 +69,8 @@ def contenders(
     sorted_batches = list(by_length(rows, job.batch_size, device))
     positions = None if job.asked is None else torch.tensor(job.asked, device=device)
     asked = slice(None) if positions is None else positions
+    O = longest if positions is None else len(positions)
+    flops = flops_of(model.config, [ids for _, ids, _ in sorted_batches], O)
     faster = {"mode": "reduce-overhead"} if device == "cuda" else {}
 
     def theirs(name, precision, hf_model, parts, followed=False):
@@ -89,9 +91,7 @@ def contenders(
             partial(fast, ids, None if mask.all() else mask, positions) for _, ids, mask in sorted_batches
         ]
         order = [number for numbers, _, _ in sorted_batches for number in numbers]
-        asked = model.config.max_position_embeddings if positions is None else len(positions)
-        costs = [stage_costs(model.config, ids.shape[1], asked, len(ids)) for _, ids, _ in sorted_batches]
-        return Contender(name, True, precision, parts, followed, sum(total(c).flops for c in costs), order)
+        return Contender(name, True, precision, parts, followed, flops, order)
 
     twin = huggingface_twin(model)
     yield theirs("HF eager, padded", "fp32", twin, full, True)  # always: all others are compared with it
@@ -127,6 +127,11 @@ def contenders(
         yield from eager("int8", small, followed=False)
         yield Contender("HF in ONNX Runtime", False, "int8", onnx(twin, same, asked, int8=True))
         yield ours("optimize()", "int8", optimize(model, int8=True))
+
+
+def flops_of(config, batches: list[torch.Tensor], O: int) -> int:
+    """By the formula: for batches of ids (B, M), with O outputs for each row."""
+    return sum(total(stage_costs(config, M=ids.shape[1], O=O, B=len(ids))).flops for ids in batches)
 
 
 def fixed(rows, length: int, device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -83,7 +83,8 @@ class FastPerceiverIO(nn.Module):
         self.check(input_ids, mask, positions)
         if mask is not None:
             places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
-            last, real = torch.stack([(mask * places).max(), mask.sum()]).tolist()  # a GPU waits here, once
+            last = (mask.any(0) * places).max()
+            last, real = torch.stack([last, mask.sum()]).tolist()  # a GPU waits here, once
             longest = max(1, last)
             input_ids, mask = input_ids[:, :longest], mask[:, :longest]
             mask = None if real == mask.numel() else mask
@@ -118,9 +119,7 @@ class FastCrossAttend(nn.Module):
     def forward(self, x_kv, kv_mask=None, rows=None):
         """x_kv (B, K, kv_dim), kv_mask (B, K) bool, rows (O,) or (B, O) that ask -> (B, O, q_dim)."""
         query = self.query if rows is None else self.query[rows]
-        query = query.expand(
-            len(x_kv), -1, -1
-        ).contiguous()  # (B, O, qk_channels); cuDNN takes no stride of 0
+        query = query.expand(len(x_kv), -1, -1).contiguous()  # (B, O, qk_channels), without a stride of 0
         key, value = self.key_value(self.kv_norm(x_kv)).split(self.widths, dim=-1)
         x = self.output(attend(query, key, value, self.num_heads, kv_mask).to(x_kv.dtype))
         if self.residual is not None:

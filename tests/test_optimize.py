@@ -59,6 +59,7 @@ def test_padding_costs_nothing_and_changes_nothing(model, batch, monkeypatch):
         torch.testing.assert_close(fast(ids, holes), model(ids, holes), rtol=0, atol=1e-8)
     nothing = torch.zeros_like(mask)
     assert fast(ids, nothing).isfinite().all()
+    torch.testing.assert_close(fast(ids, nothing), fast(ids[:, :1]), rtol=0, atol=1e-8)  # one id is read
 
 
 def test_the_original_stays_as_it_was(model, batch):

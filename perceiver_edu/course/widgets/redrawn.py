@@ -9,9 +9,9 @@ class RedrawnFigure(Figure):
     """Between `begin` and `end`, `subplots` and `add_axes` give the axes of the last drawing, emptied.
 
     Axes keep their ticks, labels and spines; lines, bars, images and words on them are new. The picture is
-    that of a new `Figure`, to the pixel, and sooner there. The function that draws
-    need not know; two things it must leave alone: `figure.colorbar`, which takes its room anew each time,
-    and settings of an axis, such as its ticks, that it makes for some results and not for others.
+    that of a new `Figure`, to the pixel, and sooner there. The function that draws need not know; two things
+    it must leave alone: `figure.colorbar`, which takes its room anew each time, and settings of an axis, such
+    as its ticks, that it makes for some results and not for others.
     """
 
     def __init__(self, *args, **kwargs):

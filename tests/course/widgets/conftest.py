@@ -39,7 +39,8 @@ def drawn_as_new():
         while drawings:
             for name in chance.sample(moved, k=chance.randint(1, 2)):
                 experiment.controls[name].value = anything(experiment.controls[name], chance)
-            if experiment.problem:
+            assert "stopped the experiment" not in experiment.problem
+            if experiment.problem:  # a state that is refused
                 continue
             new, png = Figure(figsize=experiment.figure.get_size_inches(), dpi=DPI), BytesIO()
             with torch.no_grad(), plt.rc_context(STYLE):
