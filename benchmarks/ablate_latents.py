@@ -3,7 +3,7 @@
 python benchmarks/ablate_latents.py        about ten minutes on one CPU core
 
 Everything but N is as in the notebook: text, steps, batches, random-byte masks, locality-aligned start. Each
-N is trained from three seeds. Results go to benchmarks/results/ablate_latents.json, which the notebook shows.
+N is trained from three seeds. Results go to perceiver_edu/data/ablate_latents.json, which the notebook shows.
 """
 
 import json
@@ -13,10 +13,10 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import torch
 
+from perceiver_edu.data import ABLATION
 from perceiver_edu.instruments.costs import stage_costs, total
 from perceiver_edu.training.baselines import Baselines, count_holes
 from perceiver_edu.training.batches import spread
@@ -26,7 +26,6 @@ from perceiver_edu.training.masking import IGNORE, mask_bytes
 from perceiver_edu.training.pretrain import held_out_bits, pretrain
 from perceiver_edu.training.recipe import Recipe, sized
 
-RESULT = Path(__file__).parent / "results" / "ablate_latents.json"
 NUM_LATENTS = (2, 4, 8, 12, 24, 48)
 SEEDS = (0, 1, 2)
 M = 48  # bytes a crop, [CLS] and [SEP] included
@@ -76,8 +75,7 @@ def main():
         "baselines": baselines(crops, held_out.long()),  # bits per hidden byte
         "rows": rows,
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    ABLATION.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def baselines(crops, held_out) -> dict[str, float]:

@@ -31,13 +31,13 @@ from contenders import Contender, Job, contenders, training_contenders
 from plot import draw
 
 from perceiver_edu import load_pretrained
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.instruments.machine import machine_peaks, processor_name, synchronize
 from perceiver_edu.instruments.memory import LiveBytes
 
 RESULTS = Path(__file__).parent / "results"
 PAUSE = 0.05  # seconds; threads of the one before may still spin, ONNX Runtime's do
 CARD = "This is an incomplete sentence where some words are missing."  # 62 ids with [CLS] and [SEP]
-SENTENCES = Path(__file__).parents[1] / "tests" / "data" / "heldout.jsonl"
 
 
 class Row(NamedTuple):
@@ -76,7 +76,7 @@ def jobs() -> dict[str, Job]:
 
 def mixed_sentences(number: int) -> list[str]:
     """Sentences of the held-out text, 20 to 250 bytes long."""
-    text = " ".join(json.loads(line)["text"] for line in SENTENCES.read_text("utf-8").splitlines())
+    text = " ".join(json.loads(line)["text"] for line in HELD_OUT.read_text("utf-8").splitlines())
     found = [
         s.strip() + "." for s in text.replace("\n", " ").split(".") if 20 <= len(s.strip().encode()) <= 250
     ]
@@ -160,7 +160,7 @@ def start_up(rounds: int) -> list[Row]:
         "fill_mask(load_pretrained(), 'It was a very l[MASK]ng time ago.')",
         "transformers: to the first answer": "import torch\n"
         "from transformers import PerceiverForMaskedLM, PerceiverTokenizer\n"
-        "from perceiver_edu.pretrained import EMBEDDED\n"
+        "from perceiver_edu.weights.pretrained import EMBEDDED\n"
         "t = PerceiverTokenizer(model_max_length=256)\n"
         "m = PerceiverForMaskedLM.from_pretrained(EMBEDDED, dtype=torch.float32).eval()\n"
         "e = t('It was a very l[MASK]ng time ago.', padding='max_length', return_tensors='pt')\n"

@@ -18,8 +18,8 @@ from contenders import Job, flops_of
 from torch.profiler import ProfilerActivity, profile
 
 from perceiver_edu import ByteTokenizer, load_pretrained
+from perceiver_edu.fast import optimize
 from perceiver_edu.instruments.machine import measure
-from perceiver_edu.optimize import optimize
 from perceiver_edu.training.features import by_length
 
 PRODUCTS = ("linear", "mm", "scaled_dot_product")

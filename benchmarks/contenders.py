@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM
+from perceiver_edu.fast import optimize
 from perceiver_edu.instruments import huggingface_twin, stage_costs, total
-from perceiver_edu.optimize import optimize
 from perceiver_edu.training.features import by_length, pad
 
 

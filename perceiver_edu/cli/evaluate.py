@@ -39,6 +39,7 @@ def evaluate(
       perceiver-edu evaluate runs/first/model --data valid.jsonl.xz --crops 2000
       perceiver-edu evaluate --no-cloze --json
     """
+    from perceiver_edu.data import HELD_OUT
     from perceiver_edu.training.batches import spread
     from perceiver_edu.training.cloze import evaluate_cloze
     from perceiver_edu.training.corpus import load_crops
@@ -47,11 +48,9 @@ def evaluate(
 
     if crops is not None and crops < 1:
         raise InputError(f"--crops must be at least 1, got {crops}")
-    if not data and not shared.HELD_OUT.exists():
-        raise InputError("the installed package holds no text to evaluate on: name some by --data FILE")
     model, name = shared.load(weights, device)
     length = model.config.max_position_embeddings
-    rows = load_crops(data or shared.HELD_OUT, length, progress=False)
+    rows = load_crops(data or HELD_OUT, length, progress=False)
     result = evaluate_model(model, spread(rows, crops or len(rows)), seed, progress=not as_json)
     reading = reading_entropy(model, rows)
     sentences = evaluate_cloze(model) if cloze else None

@@ -84,11 +84,11 @@ def finetune(
       perceiver-edu finetune glue -o runs/glue -w deepmind/language-perceiver \\
           --learning-rate 2e-5
     """
-    from perceiver_edu.pretrained import weights_name
     from perceiver_edu.training.glue import GLUE, PAPER_AVERAGE, finetune_glue
     from perceiver_edu.training.labelled import ENDINGS
     from perceiver_edu.training.plan import Plan
     from perceiver_edu.training.seeds import finetune_seeds
+    from perceiver_edu.weights.pretrained import weights_name
 
     if seeds < 1:
         raise InputError(f"--seeds must be at least 1, got {seeds}")

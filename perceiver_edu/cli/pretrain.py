@@ -89,12 +89,13 @@ def pretrain(
       perceiver-edu pretrain letters/ -o runs/letters --weights embedded
       perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
     """
-    from perceiver_edu.pretrained import load_pretrained, read_config
     from perceiver_edu.training.batches import STREAMS
     from perceiver_edu.training.pretrain import pretrain_files
     from perceiver_edu.training.recipe import Recipe, choose, sized
     from perceiver_edu.training.run_folder import checkpoints
-    from perceiver_edu.weight_files import read_json
+    from perceiver_edu.weights.files import read_json
+    from perceiver_edu.weights.huggingface import read_config
+    from perceiver_edu.weights.pretrained import load_pretrained
 
     if bool(data) == bool(recipe):
         raise InputError(f"what to train on? Give files or folders of text, or --recipe {', '.join(STREAMS)}")

@@ -3,15 +3,12 @@
 import os
 import re
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.terminal import visible
-
-HELD_OUT = Path(__file__).parents[2] / "tests" / "data" / "heldout.jsonl"  # not in an installed package
 
 WEIGHTS_HELP = (
     'Whose weights: "embedded" (in this package), "random" (full size), a folder, or a hub id such as '
@@ -24,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 def load(weights: str | None, device: str):
     """The model that the user asked for, and the name of its weights."""
-    from perceiver_edu.pretrained import WEIGHTS_VARIABLE, load_pretrained
+    from perceiver_edu.weights.pretrained import WEIGHTS_VARIABLE, load_pretrained
 
     name = weights or os.environ.get(WEIGHTS_VARIABLE) or "embedded"
     return load_pretrained(name, device=device), name

@@ -26,8 +26,8 @@ def weights(
       perceiver-edu weights deepmind/language-perceiver
       perceiver-edu weights runs/first/model --json
     """
-    from perceiver_edu.pretrained import find_folder, weights_name
-    from perceiver_edu.weight_files import provenance
+    from perceiver_edu.weights.files import provenance
+    from perceiver_edu.weights.pretrained import find_folder, weights_name
 
     name = weights_name(name)
     if name == "random":

@@ -1,7 +1,7 @@
 """What a learner touches: the code of a stage, exercises and their checks, stage swap, progress."""
 
 from perceiver_edu.course.checks import check
-from perceiver_edu.course.fast import full_or_fast
+from perceiver_edu.course.fast_mode import full_or_fast
 from perceiver_edu.course.progress import course_overview
 from perceiver_edu.course.source import show_source
 from perceiver_edu.course.swap import swap_stage

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.hub import REAL, answers
-from perceiver_edu.hub import download as fetch
+from perceiver_edu.weights.hub import REAL, answers
+from perceiver_edu.weights.hub import download as fetch
 
 MEGABYTES = 805
 

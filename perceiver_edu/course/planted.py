@@ -4,8 +4,8 @@ import torch
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.pretrained import from_huggingface
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.weights.pretrained import from_huggingface
 
 # No two sizes are equal unless they must be, so that an axis in the wrong place is an error or a difference.
 TINY = dict(

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from perceiver_edu.course.report import DONE, WAITING, Report
-from perceiver_edu.weight_files import to_json, write_whole
+from perceiver_edu.weights.files import to_json, write_whole
 
 PROGRESS_VARIABLE = "PERCEIVER_EDU_PROGRESS"
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"  # in a checkout; an installed package has none

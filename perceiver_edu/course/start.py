@@ -6,7 +6,7 @@ from pathlib import Path
 from perceiver_edu.course.lab import open_lab
 from perceiver_edu.course.progress import NOTEBOOKS, next_notebook, read_notebooks, read_progress
 from perceiver_edu.errors import InputError
-from perceiver_edu.weight_files import to_json, write_whole
+from perceiver_edu.weights.files import to_json, write_whole
 
 AGAIN = "from perceiver_edu.course import course_overview\n\ncourse_overview()"
 

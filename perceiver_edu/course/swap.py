@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.guard import bind
 from perceiver_edu.course.report import CHANGED, SAME, Report
-from perceiver_edu.course.stand_in import where
+from perceiver_edu.course.swap_huggingface import ADAPTERS, HFAttention, HFCrossAttend, Replacement
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import fill_in, find_holes, hole_length
 from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference, ledger
 from perceiver_edu.instruments.tracing import record
+from perceiver_edu.stages import STAGES
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.utf8_search import best_byte_strings
+from perceiver_edu.weights.huggingface import huggingface_name
+from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
 TEXT, HIDDEN = "She opened the door and went into the house.", " into"
 LONGER = " And so on, byte by byte."  # a second, longer text pads the first: a stage that reads padding shows
@@ -83,14 +88,14 @@ def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -
         )
     if not callable(replacement):
         raise InputError(f"a replacement is a function or an nn.Module, got {type(replacement).__name__}")
-    path, kind = where(model, stage, ours)
+    path, kind = find_place(model, stage, ours)
     holes = find_holes(text, spans)
-    before, filled_before = observe(model, text, holes, ours)
+    before, filled_before = run_filled(model, text, holes, ours)
     parent, _, name = path.rpartition(".")
     parent, replaced = model.get_submodule(parent), model.get_submodule(path)
     parent._modules[name] = kind(stage, replacement, replaced)
     try:
-        after, filled_after = observe(model, text, holes, ours)
+        after, filled_after = run_filled(model, text, holes, ours)
         rows = [difference(boundary, after[boundary], before[boundary]) for boundary in BOUNDARIES]
         hidden = fill_in(text, holes, ["_" * hole_length(text[start:stop]) for start, stop in holes])
         yield Swap(stage, rows, hidden, filled_before, filled_after)
@@ -98,8 +103,27 @@ def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -
         parent._modules[name] = replaced
 
 
+def find_place(model, stage, ours: bool):
+    """A stage's name -> its path in this model, and how to call a replacement there."""
+    if not isinstance(stage, str):
+        raise InputError(f"a stage is named by a str, one of {', '.join(STAGES)}; got {type(stage).__name__}")
+    if ours:
+        path, kind = stage, Replacement
+    elif stage in STAGES:
+        path, kind = STAGES[stage].huggingface, ADAPTERS[stage]
+    else:
+        path = huggingface_name(stage)
+        kind = HFAttention if stage.endswith(".attention") else HFCrossAttend
+    known = dict(model.named_modules())
+    inside = ours or stage in STAGES or stage.endswith((".attention", ".cross_attend"))
+    inside = inside or stage.rpartition(".")[0] == "processor.self_attends"
+    if path not in known or not path or not inside:
+        raise InputError(f"there is no stage {stage!r}; there is {', '.join(STAGES)}")
+    return path, kind
+
+
 @torch.no_grad()
-def observe(model, text: str, holes, ours: bool) -> tuple[dict[str, torch.Tensor], str]:
+def run_filled(model, text: str, holes, ours: bool) -> tuple[dict[str, torch.Tensor], str]:
     """One run over the text with its holes, padded -> the tensor at each boundary, and the text filled."""
     tokenizer = ByteTokenizer()
     masked = fill_in(text, holes, ["[MASK]" * hole_length(text[start:stop]) for start, stop in holes])
@@ -129,3 +153,33 @@ def observe(model, text: str, holes, ours: bool) -> tuple[dict[str, torch.Tensor
         scores = scores.log_softmax(-1)[:, tokenizer.BYTE_OFFSET :].nan_to_num(-1e9)  # (bytes, 256)
         fillings.append(best_byte_strings(scores.numpy(), 1)[0][0].decode())
     return tensors, fill_in(text, sorted(holes), fillings)
+
+
+# What a check does with an answer that is right
+
+
+def pretrained():
+    """The weights that the notebooks use, loaded once."""
+    return _load(weights_name())
+
+
+@lru_cache(maxsize=1)
+def _load(name):
+    return load_pretrained(name)
+
+
+def call(function, arguments: dict):
+    """The learner's function with these arguments, by name or by position; what it raises passes through."""
+    return bind(function, arguments)()
+
+
+def into_model(stage: str, replacement, report: Report) -> bool:
+    """Swap the stage in the pretrained model and show what it does there -> is the model unchanged?"""
+    model = pretrained()
+    with swap_stage(model, stage, replacement) as swap:
+        pass
+    report.say(f"In the whole model ({weights_name()} weights), your code in the place of `{stage}`:")
+    swap.describe(report)
+    if not swap.ok:
+        report.say("One sentence is no proof: a wrong stage may fill a hole alike. The ledger decides.")
+    return swap.ok

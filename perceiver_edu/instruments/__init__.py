@@ -1,6 +1,5 @@
 """What looks inside a model: tracing, parity, plots."""
 
-from perceiver_edu.golden import golden_check
 from perceiver_edu.instruments.costs import Cost, count_multiply_adds, stage_costs, total
 from perceiver_edu.instruments.interventions import (
     ablate_heads,
@@ -55,6 +54,7 @@ from perceiver_edu.instruments.plots import (
 from perceiver_edu.instruments.recorded import read_run, recorded_runs
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.instruments.training_costs import training_cost
+from perceiver_edu.weights.golden import golden_check
 
 __all__ = [
     "Cost",

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.config import DECODER_QK_CHANNELS, PerceiverIOConfig
+from perceiver_edu.instruments.tracing import record
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.stages import STAGES
 
 
 class Cost(NamedTuple):
@@ -107,5 +109,18 @@ def count_multiply_adds(config: PerceiverIOConfig, M: int, O: int) -> dict[str, 
         model(ids, positions=positions)
     whole = type(model).__name__
     counted = {name: sum(flops.values()) // 2 for name, flops in counter.get_flop_counts().items()}
-    stages = ("encoder", "processor", "decoder", "mlm_head")
-    return {stage: counted.get(f"{whole}.{stage}", 0) for stage in stages} | {"all": counted[whole]}
+    multiply = [*STAGES][1:]  # an embedding does not
+    return {stage: counted.get(f"{whole}.{stage}", 0) for stage in multiply} | {"all": counted[whole]}
+
+
+@torch.no_grad()
+def count_attention_multiply_adds(attention, M: int, config) -> int:
+    """What torch counts in one attention that reads M inputs: FLOPs / 2."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    x_q, x_kv = torch.zeros(1, config.num_latents, config.d_latents), torch.zeros(1, M, config.d_model)
+    device, dtype = attention.query.weight.device, attention.query.weight.dtype
+    counter = FlopCounterMode(display=False)
+    with record(attention, "attention_map"), counter:  # recorded: the products are explicit, and counted
+        attention(x_q.to(device, dtype), x_kv.to(device, dtype))
+    return counter.get_total_flops() // 2

@@ -9,15 +9,11 @@ import torch
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.pretrained import huggingface_name, save_pretrained
+from perceiver_edu.stages import STAGES
+from perceiver_edu.weights.huggingface import huggingface_name
+from perceiver_edu.weights.pretrained import save_pretrained
 
-BOUNDARIES = {  # what leaves each stage: (our module, Hugging Face's)
-    "inputs": ("embedding", "perceiver.input_preprocessor"),
-    "encoded": ("encoder", "perceiver.encoder.cross_attention"),
-    "processed": ("processor", "perceiver.encoder"),
-    "outputs": ("decoder", "perceiver.decoder.decoding_cross_attention"),
-    "logits": ("mlm_head", "embedding_decoder"),
-}
+BOUNDARIES = {s.boundary: (s.name, s.huggingface) for s in STAGES.values()}  # our module, Hugging Face's
 
 # Largest difference allowed, as a share of the largest number in the tensor (or of 1, where that is larger).
 # Two correct programs add the same numbers in another order; this is the rounding that makes.

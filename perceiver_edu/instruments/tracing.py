@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.stages import STAGES
 
 ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 DECODER_MAP = "decoder.cross_attend.attention.attention_map"
-STAGES = ("embedding", "encoder", "processor", "decoder", "mlm_head")
 
 
 @contextmanager

@@ -11,9 +11,9 @@ import torch
 from perceiver_edu.errors import InputError
 from perceiver_edu.modalities.architectures import ARCHITECTURES
 from perceiver_edu.modalities.model import PerceiverIO
-from perceiver_edu.pretrained import RENAMES as INNER_RENAMES
-from perceiver_edu.pretrained import build, find_folder, read_tensors, usable_device
-from perceiver_edu.weight_files import read_json
+from perceiver_edu.weights.files import read_json
+from perceiver_edu.weights.pretrained import RENAMES as INNER_RENAMES
+from perceiver_edu.weights.pretrained import build, find_folder, read_tensors, usable_device
 
 RENAMES = [  # ours -> Hugging Face's
     ("inputs.features.conv", "perceiver.input_preprocessor.CONV"),  # which one, `renames_for` says

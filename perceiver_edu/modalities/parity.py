@@ -2,14 +2,16 @@
 
 import torch
 
+from perceiver_edu.instruments import parity
 from perceiver_edu.instruments.parity import Row, difference
 from perceiver_edu.instruments.tracing import record
 
-BOUNDARIES = {  # what leaves each stage: (our module, Hugging Face's)
-    "inputs": ("inputs", "perceiver.input_preprocessor"),
-    "encoded": ("encoder", "perceiver.encoder.cross_attention"),
-    "processed": ("processor", "perceiver.encoder"),
-    "outputs": ("decoder", "perceiver.decoder.decoder.decoding_cross_attention"),
+# As for text, but for the names of two modules: an adapter in the place of the embedding, and Hugging Face's
+# decoder inside another.
+BOUNDARIES = {
+    boundary: (ours.replace("embedding", "inputs"), theirs.replace(".decoder.", ".decoder.decoder."))
+    for boundary, (ours, theirs) in parity.BOUNDARIES.items()
+    if boundary != "logits"
 }
 
 

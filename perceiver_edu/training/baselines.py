@@ -12,12 +12,12 @@ how often each byte stood in a hole:
 Two masked words side by side are one hole, so a distance is to the nearest byte that the model can see too.
 """
 
-from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
+from perceiver_edu.data import BASELINES
 from perceiver_edu.errors import InputError
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.masking import IGNORE, mask_words
@@ -25,7 +25,6 @@ from perceiver_edu.training.masking import IGNORE, mask_words
 V = ByteTokenizer.VOCAB_SIZE
 FAR = 24  # bytes; a distance beyond counts as this one
 SHAPES = {"unigram": (1,), "left": (V, FAR + 1), "right": (V, FAR + 1), "geometry": (FAR + 1, FAR + 1)}
-COUNTS = Path(__file__).parents[1] / "checkpoints" / "baselines.npz"
 
 
 def contexts(inputs, labels):
@@ -76,7 +75,7 @@ def save_counts(counts, path, at_least=2):
     np.savez_compressed(path, **sparse)
 
 
-def load_counts(path=COUNTS):
+def load_counts(path=BASELINES):
     """Reads what `save_counts` wrote. Raises: InputError for a file that is missing or something else."""
     try:
         with np.load(path) as sparse:

@@ -17,15 +17,9 @@ from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.decoder import Decoder, OutputQueries
 from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.pretrained import (
-    CLASSIFIER_RENAMES,
-    build,
-    huggingface_name,
-    read_config,
-    read_tensors,
-    write_folder,
-)
-from perceiver_edu.weight_files import read_json
+from perceiver_edu.weights.files import read_json
+from perceiver_edu.weights.huggingface import CLASSIFIER_RENAMES, huggingface_name, read_config
+from perceiver_edu.weights.pretrained import build, read_tensors, write_folder
 
 ARCHITECTURE = "PerceiverForSequenceClassification"
 PROBLEM_TYPES = {  # our kind of task -> Hugging Face's `problem_type`

@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from perceiver_edu.data import CLOZE
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import fill_mask
-
-CLOZE = Path(__file__).with_name("cloze.json")
 
 
 @dataclass

@@ -19,7 +19,6 @@ import torch
 from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.pretrained import load_pretrained
 from perceiver_edu.training.batches import shuffled
 from perceiver_edu.training.classify import new_classifier, save_classifier, task_losses
 from perceiver_edu.training.features import pad
@@ -31,7 +30,8 @@ from perceiver_edu.training.recipe import seed_of
 from perceiver_edu.training.run_folder import checkpoints, claim, keep, log, open_run
 from perceiver_edu.training.scores import deciding_score
 from perceiver_edu.training.tasks import Encoded, tasks_of
-from perceiver_edu.weight_files import read_json, to_json, write_whole
+from perceiver_edu.weights.files import read_json, to_json, write_whole
+from perceiver_edu.weights.pretrained import load_pretrained
 
 
 def finetune(

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.hub import is_offline, out_of_reach
 from perceiver_edu.training.labelled import Column, Labelled, from_dataset
 from perceiver_edu.training.plan import Plan
 from perceiver_edu.training.seeds import finetune_seeds, spread_of
+from perceiver_edu.weights.hub import is_offline, out_of_reach
 
 REPOSITORY = "nyu-mll/glue"  # on the hub
 PAPER_AVERAGE = 81.8  # the model card of deepmind/language-perceiver, from the paper's Table 3

@@ -16,7 +16,6 @@ from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.pretrained import save_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
 from perceiver_edu.training.corpus import load_crops
@@ -31,6 +30,7 @@ from perceiver_edu.training.run_folder import (
     save_checkpoint,
     write_samples,
 )
+from perceiver_edu.weights.pretrained import save_pretrained
 
 PRECISIONS = ("auto", "fp32", "bf16")
 

@@ -9,10 +9,10 @@ import torch
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.pretrained import load_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.initialization import locality_aligned_start
 from perceiver_edu.training.masking import mask_bytes, mask_mixture, mask_words
+from perceiver_edu.weights.pretrained import load_pretrained
 
 SIZES = {  # what is not named here is as in `deepmind/language-perceiver`
     "tiny": dict(

@@ -21,9 +21,9 @@ import torch
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import fill_mask
-from perceiver_edu.pretrained import load_folder, save_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.weight_files import read_json, to_json, write_whole
+from perceiver_edu.weights.files import read_json, to_json, write_whole
+from perceiver_edu.weights.pretrained import load_folder, save_pretrained
 
 RECORDS = ("log.csv", "samples.txt")
 UNFINISHED = ".unfinished"

@@ -8,7 +8,7 @@ import numpy as np
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.classify import Task
-from perceiver_edu.weight_files import write_whole
+from perceiver_edu.weights.files import write_whole
 
 SCORES = {  # kind of task -> its scores, the first of which decides; all: larger is better
     "single": ("accuracy", "f1", "matthews"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.finetune import finetune
 from perceiver_edu.training.plan import Plan
-from perceiver_edu.weight_files import to_json, write_whole
+from perceiver_edu.weights.files import to_json, write_whole
 
 
 def finetune_seeds(data, folder, plan: Plan, seeds: list[int], **options) -> dict:

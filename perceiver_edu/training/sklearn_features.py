@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from perceiver_edu.pretrained import load_pretrained
 from perceiver_edu.training.features import extract_features
+from perceiver_edu.weights.pretrained import load_pretrained
 
 
 class PerceiverFeatures(TransformerMixin, BaseEstimator):

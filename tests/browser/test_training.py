@@ -6,13 +6,13 @@ import statistics
 import pytest
 
 from perceiver_edu import load_pretrained
-from perceiver_edu.cli.shared import HELD_OUT
 from perceiver_edu.course.exercises.finetuning.honest import honest_variant
 from perceiver_edu.course.widgets.thawing import LIMITS
-from perceiver_edu.pretrained import EMBEDDED
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.training.batches import spread
 from perceiver_edu.training.corpus import load_crops
 from perceiver_edu.training.evaluate import evaluate
+from perceiver_edu.weights.pretrained import EMBEDDED
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 

@@ -15,7 +15,7 @@ from perceiver_edu.instruments import (
     record,
 )
 from perceiver_edu.instruments.parity import BOUNDARIES
-from perceiver_edu.pretrained import EMBEDDED
+from perceiver_edu.weights.pretrained import EMBEDDED
 
 CONFIGS = {
     "plain": {},

@@ -14,7 +14,8 @@ from perceiver_edu.instruments.costs import Cost
 from perceiver_edu.instruments.machine import Peaks, floor_seconds, machine_peaks, measure
 from perceiver_edu.instruments.memory import LiveBytes
 from perceiver_edu.instruments.profiling import profile_stages, trace
-from perceiver_edu.instruments.tracing import STAGES, stage_hooks
+from perceiver_edu.instruments.tracing import stage_hooks
+from perceiver_edu.stages import STAGES
 
 
 def hooks(model):

@@ -9,7 +9,7 @@ import torch
 from perceiver_edu import ByteTokenizer
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.baselines import (
-    COUNTS,
+    BASELINES,
     FAR,
     SHAPES,
     Baselines,
@@ -149,7 +149,7 @@ def test_files_of_something_else_are_refused(tmp_path):
     file = tmp_path / "counts.npz"
     with pytest.raises(InputError, match=r"counts\.npz: not a file of baseline counts"):
         load_counts(file)
-    for content in (b"", b"garbage", COUNTS.read_bytes()[:5000]):
+    for content in (b"", b"garbage", BASELINES.read_bytes()[:5000]):
         file.write_bytes(content)
         with pytest.raises(InputError, match="not a file of baseline counts"):
             load_counts(file)
@@ -159,7 +159,7 @@ def test_files_of_something_else_are_refused(tmp_path):
 
 
 def test_the_counts_in_the_package_are_small():
-    assert COUNTS.stat().st_size < 200_000
+    assert BASELINES.stat().st_size < 200_000
     assert load_counts()["unigram"].sum() > 2_000_000  # bytes
 
 

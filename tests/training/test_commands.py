@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_pretrain import CONFIG, HELDOUT, rows
+from test_pretrain import CONFIG, rows
 
 from perceiver_edu import InputError, PerceiverIOForMaskedLM, cli, load_pretrained, save_pretrained
-from perceiver_edu.pretrained import load_folder
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.training.recipe import Recipe, new_model, sized
-from perceiver_edu.weight_files import to_json
+from perceiver_edu.weights.files import to_json
+from perceiver_edu.weights.pretrained import load_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,8 +67,8 @@ def test_help(run, command):
 
 def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
     output = tmp_path / "run"
-    train = ["pretrain", HELDOUT, "-o", output, "--size", "tiny", "--batch-size", 2]
-    code, out, err = run(*train, "--steps", 3, "--held-out", HELDOUT)
+    train = ["pretrain", HELD_OUT, "-o", output, "--size", "tiny", "--batch-size", 2]
+    code, out, err = run(*train, "--steps", 3, "--held-out", HELD_OUT)
     assert (code, out) == (0, f"the model is in {output / 'model'}\n"), err
     assert "bits/byte" in err and "kB/s" in err
     assert [row["step"] for row in rows(output)] == ["0", "3"]
@@ -97,7 +98,7 @@ def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_
     }
     arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
     code, _, err = run(
-        *("pretrain", HELDOUT, "-o", tmp_path / "run", "--config", tmp_path / "config.json", *arguments),
+        *("pretrain", HELD_OUT, "-o", tmp_path / "run", "--config", tmp_path / "config.json", *arguments),
         *("--micro-batch-size", 2, "--precision", "bf16", "--cache", tmp_path / "cache"),
         *("--save-every", 1, "--evaluate-every", 1),
     )
@@ -113,7 +114,7 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
     (tmp_path / "config.json").write_bytes(to_json({"model_type": "perceiver"} | CONFIG.to_dict()))
     first = (
         "pretrain",
-        HELDOUT,
+        HELD_OUT,
         "-o",
         tmp_path / "first",
         "--config",
@@ -121,10 +122,10 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         "--steps",
         9,
     )
-    assert run(*first, "--batch-size", 8, "--warmup", 1, "--held-out", HELDOUT)[0] == 0
+    assert run(*first, "--batch-size", 8, "--warmup", 1, "--held-out", HELD_OUT)[0] == 0
     weights = tmp_path / "first" / "model"
-    further = ("pretrain", HELDOUT, "-o", tmp_path / "second", "--weights", weights, "--steps", 1)
-    code, _, err = run(*further, "--batch-size", 8, "--held-out", HELDOUT)
+    further = ("pretrain", HELD_OUT, "-o", tmp_path / "second", "--weights", weights, "--steps", 1)
+    code, _, err = run(*further, "--batch-size", 8, "--held-out", HELD_OUT)
     assert code == 0, err
     ended, begins = rows(tmp_path / "first")[-1], rows(tmp_path / "second")[0]
     assert begins["step"] == "0" and begins["held_out_bits"] == ended["held_out_bits"]
@@ -138,28 +139,28 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
     ("arguments", "message"),
     [
         ([], "what to train on? Give files or folders of text, or --recipe c4-wikipedia"),
-        ([HELDOUT, "--recipe", "c4-wikipedia"], "what to train on?"),
+        ([HELD_OUT, "--recipe", "c4-wikipedia"], "what to train on?"),
         (["--recipe", "bookcorpus"], "no recipe 'bookcorpus'; there is c4-wikipedia"),
         (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["{tmp}/empty.txt"], "no text in"),
         (["{tmp}/garbled.jsonl"], "line 1: not JSON"),
-        ([HELDOUT, "--held-out", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
-        ([HELDOUT, "--held-out", "{tmp}/short.txt"], "the held-out text is too short"),
-        ([HELDOUT, "--size", "huge"], "no size 'huge'; there is tiny, small, full"),
-        ([HELDOUT, "--config", "{tmp}/garbled.jsonl"], "garbled.jsonl"),
-        ([HELDOUT, "--config", "nowhere.json"], "nowhere.json"),
-        ([HELDOUT, "--size", "tiny", "--config", "nowhere.json"], "give one of them"),
-        ([HELDOUT, "--size", "tiny", "--weights", "embedded"], "give one of them"),
-        ([HELDOUT, "--weights", "{tmp}/nowhere"], "nowhere"),
-        ([HELDOUT, "--masks", "letters"], "no masks 'letters'"),
-        ([HELDOUT, "--start", "cold"], "no start 'cold'"),
-        ([HELDOUT, "--precision", "fp8"], "no precision 'fp8'"),
-        ([HELDOUT, "--learning-rate", "0"], "learning_rate must be more than 0, got 0.0"),
-        ([HELDOUT, "--batch-size", "0"], "batch_size must be at least 1, got 0"),
-        ([HELDOUT, "--micro-batch-size", "5"], "batch_size 64 must divide by"),
-        ([HELDOUT, "--steps", "-1"], "steps must be at least 1, got -1"),
-        ([HELDOUT, "--save-every", "0"], "must be at least 1 step"),
-        ([HELDOUT, "-o", "{tmp}/empty.txt/run"], "cannot write to"),
+        ([HELD_OUT, "--held-out", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        ([HELD_OUT, "--held-out", "{tmp}/short.txt"], "the held-out text is too short"),
+        ([HELD_OUT, "--size", "huge"], "no size 'huge'; there is tiny, small, full"),
+        ([HELD_OUT, "--config", "{tmp}/garbled.jsonl"], "garbled.jsonl"),
+        ([HELD_OUT, "--config", "nowhere.json"], "nowhere.json"),
+        ([HELD_OUT, "--size", "tiny", "--config", "nowhere.json"], "give one of them"),
+        ([HELD_OUT, "--size", "tiny", "--weights", "embedded"], "give one of them"),
+        ([HELD_OUT, "--weights", "{tmp}/nowhere"], "nowhere"),
+        ([HELD_OUT, "--masks", "letters"], "no masks 'letters'"),
+        ([HELD_OUT, "--start", "cold"], "no start 'cold'"),
+        ([HELD_OUT, "--precision", "fp8"], "no precision 'fp8'"),
+        ([HELD_OUT, "--learning-rate", "0"], "learning_rate must be more than 0, got 0.0"),
+        ([HELD_OUT, "--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        ([HELD_OUT, "--micro-batch-size", "5"], "batch_size 64 must divide by"),
+        ([HELD_OUT, "--steps", "-1"], "steps must be at least 1, got -1"),
+        ([HELD_OUT, "--save-every", "0"], "must be at least 1 step"),
+        ([HELD_OUT, "-o", "{tmp}/empty.txt/run"], "cannot write to"),
     ],
 )
 def test_what_the_user_did_wrong_is_one_line_before_the_training(
@@ -186,7 +187,7 @@ def test_pretrain_needs_none_of_what_a_bare_machine_may_lack(tmp_path):
     )
     arguments = [
         "pretrain",
-        HELDOUT,
+        HELD_OUT,
         "-o",
         tmp_path / "run",
         "--size",
@@ -203,7 +204,7 @@ def test_pretrain_needs_none_of_what_a_bare_machine_may_lack(tmp_path):
 
 def test_without_accelerate_pretrain_says_what_to_install(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
-    code, out, err = run("pretrain", HELDOUT, "-o", tmp_path / "run", "--size", "tiny")
+    code, out, err = run("pretrain", HELD_OUT, "-o", tmp_path / "run", "--size", "tiny")
     assert code == 2 and out == ""
     assert err.splitlines()[-1].endswith("training needs accelerate: pip install 'perceiver-edu[train]'")
 
@@ -212,7 +213,7 @@ def test_without_accelerate_pretrain_says_what_to_install(run, tmp_path, monkeyp
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     command = [
         "pretrain",
-        HELDOUT,
+        HELD_OUT,
         "-o",
         tmp_path,
         "--size",
@@ -292,10 +293,3 @@ def test_evaluate_json_is_one_object(run, weights, tmp_path):
 )
 def test_evaluate_user_errors(run, weights, arguments, message):
     assert_one_line(*run("evaluate", *(a.replace("{weights}", str(weights)) for a in arguments)), message)
-
-
-def test_an_installed_package_needs_data_to_evaluate_on(run, weights, monkeypatch):
-    monkeypatch.setattr(cli.shared, "HELD_OUT", Path("/no/such/file"))
-    assert_one_line(
-        *run("evaluate", weights), "the installed package holds no text to evaluate on: name some by --data"
-    )

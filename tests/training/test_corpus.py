@@ -7,7 +7,6 @@ import math
 import os
 import sys
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perceiver_edu import ByteTokenizer
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.corpus import (
     RECIPE,
@@ -29,7 +29,6 @@ from perceiver_edu.training.corpus import (
 )
 
 PAD, CLS, SEP, OFFSET = ByteTokenizer.PAD, ByteTokenizer.CLS, ByteTokenizer.SEP, ByteTokenizer.BYTE_OFFSET
-HELDOUT = Path(__file__).parents[1] / "data" / "heldout.jsonl"
 TEXTS = ["One line.\nAnother.", "Zażółć gęślą jaźń 🚀", "", "[MASK] typed by hand"]
 
 
@@ -126,9 +125,9 @@ def test_missing_files_and_empty_folders_are_named(tmp_path):
 
 
 def test_the_heldout_text_is_100_kb_with_source_and_licence():
-    rows = [json.loads(line) for line in HELDOUT.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in HELD_OUT.read_text(encoding="utf-8").splitlines()]
     assert {row["licence"] for row in rows} == {"public domain"} and all(row["source"] for row in rows)
-    assert 95_000 < sum(len(text.encode()) for text in read_documents(HELDOUT)) < 105_000
+    assert 95_000 < sum(len(text.encode()) for text in read_documents(HELD_OUT)) < 105_000
 
 
 # ---------------------------------------------------------------- the recipe
@@ -226,7 +225,7 @@ def test_crops_of_an_example():
 
 
 def test_joining_documents_saves_padding():
-    texts = list(read_documents(HELDOUT))
+    texts = list(read_documents(HELD_OUT))
     alone, joined = (torch.stack(list(pack(texts, 2048, n))) for n in (1, 10))
     assert packing_efficiency(alone) < 0.85
     assert packing_efficiency(joined) > 0.93
@@ -239,18 +238,18 @@ def test_a_crop_needs_room():
 
 
 def test_load_crops_is_pack_and_the_cache_changes_nothing(tmp_path):
-    expected = torch.stack(list(pack(read_documents(HELDOUT), 100)))
-    assert (load_crops(HELDOUT, 100, progress=False) == expected).all()
+    expected = torch.stack(list(pack(read_documents(HELD_OUT), 100)))
+    assert (load_crops(HELD_OUT, 100, progress=False) == expected).all()
     for _ in range(2):
-        assert (load_crops(HELDOUT, 100, cache=tmp_path / "new", progress=False) == expected).all()
+        assert (load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False) == expected).all()
     [stored] = (tmp_path / "new").iterdir()
     np.save(stored, expected.numpy()[:3])
-    cached = load_crops(HELDOUT, 100, cache=tmp_path / "new", progress=False)
+    cached = load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False)
     assert len(cached) == 3, "read from the cache"
     cached[:] = 0
     assert (np.load(stored) == expected.numpy()[:3]).all(), "the trainer cannot spoil it"
     for other in (dict(length=101), dict(length=100, documents_per_pack=2)):
-        assert len(load_crops(HELDOUT, cache=tmp_path / "new", progress=False, **other)) > 3
+        assert len(load_crops(HELD_OUT, cache=tmp_path / "new", progress=False, **other)) > 3
 
 
 def test_a_changed_file_is_read_again(tmp_path):

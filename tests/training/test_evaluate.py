@@ -1,13 +1,13 @@
 """Evaluation: right numbers for guessers whose score is known, the baselines, the control, the cloze."""
 
 from dataclasses import astuple
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.baselines import Baselines, count_holes
 from perceiver_edu.training.corpus import crop_pack, load_crops
@@ -15,18 +15,17 @@ from perceiver_edu.training.evaluate import SHUFFLED, evaluate, reading_entropy,
 from perceiver_edu.training.masking import IGNORE, is_white_space, mask_words, word_units
 from perceiver_edu.training.recipe import sized
 
-HELDOUT = Path(__file__).parents[1] / "data" / "heldout.jsonl"
 MASK, OFFSET, V = ByteTokenizer.MASK, ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE
 
 
 @pytest.fixture(scope="module")
 def crops():
-    return load_crops(HELDOUT, 256, progress=False)
+    return load_crops(HELD_OUT, 256, progress=False)
 
 
 @pytest.fixture(scope="module")
 def baselines():
-    return Baselines(count_holes(load_crops(HELDOUT, 256, progress=False)))
+    return Baselines(count_holes(load_crops(HELD_OUT, 256, progress=False)))
 
 
 class Knows(nn.Module):

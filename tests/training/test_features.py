@@ -6,9 +6,9 @@ import torch
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM
 from perceiver_edu.errors import InputError
-from perceiver_edu.pretrained import save_pretrained
 from perceiver_edu.training import features as module
 from perceiver_edu.training.features import extract_features, features_to_arrow
+from perceiver_edu.weights.pretrained import save_pretrained
 
 SIZES = dict(
     max_position_embeddings=300,

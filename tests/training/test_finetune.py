@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM, cli
 from perceiver_edu.errors import InputError
-from perceiver_edu.pretrained import save_pretrained
 from perceiver_edu.training import finetune as trainer
 from perceiver_edu.training.classify import Task, load_classifier
 from perceiver_edu.training.finetune import finetune
@@ -24,6 +23,7 @@ from perceiver_edu.training.labelled import Column, read_labelled
 from perceiver_edu.training.plan import Plan
 from perceiver_edu.training.seeds import finetune_seeds
 from perceiver_edu.training.tasks import Encoded, split_off, tasks_of
+from perceiver_edu.weights.pretrained import save_pretrained
 
 CONFIG = PerceiverIOConfig(
     max_position_embeddings=40,

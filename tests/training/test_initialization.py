@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_pretrain import HELDOUT, hide_bytes, start_accelerator
+from test_pretrain import hide_bytes, start_accelerator
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.instruments import record
 from perceiver_edu.training.corpus import load_crops
 from perceiver_edu.training.initialization import sinusoids
@@ -48,7 +49,7 @@ def config(request):
 
 @pytest.fixture(scope="module")
 def ids(config):
-    return load_crops(HELDOUT, config.max_position_embeddings, progress=False)[:8].long()
+    return load_crops(HELD_OUT, config.max_position_embeddings, progress=False)[:8].long()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_sinusoids_know_distances():
 
 @pytest.mark.slow
 def test_the_aligned_start_passes_the_unigram_entropy_where_the_usual_one_waits(tmp_path):
-    crops = load_crops(HELDOUT, 48, progress=False)
+    crops = load_crops(HELD_OUT, 48, progress=False)
     train, unseen = crops[torch.arange(len(crops)) % 8 != 0], crops[::8]
     shares = torch.bincount(train[train >= ByteTokenizer.BYTE_OFFSET].long()).double() / (train >= 6).sum()
     unigram = -torch.xlogy(shares, shares).sum() / math.log(2)  # bits: 4.41

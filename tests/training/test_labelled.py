@@ -8,11 +8,11 @@ from test_finetune import CONFIG, rows, write_csv, write_json
 
 from perceiver_edu import PerceiverIOForMaskedLM, cli
 from perceiver_edu.errors import InputError
-from perceiver_edu.pretrained import save_pretrained
 from perceiver_edu.training import glue
 from perceiver_edu.training.glue import GLUE, load_split, load_task
 from perceiver_edu.training.labelled import LONGEST_LINE, Column, read_labelled
 from perceiver_edu.training.tasks import encode_labels, split_off, tasks_of
+from perceiver_edu.weights.pretrained import save_pretrained
 
 TOPIC = [Column("topic")]
 

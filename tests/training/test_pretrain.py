@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, cli
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError
-from perceiver_edu.pretrained import load_folder
 from perceiver_edu.training import pretrain as trainer
 from perceiver_edu.training.batches import (
     Stream,
@@ -39,8 +39,8 @@ from perceiver_edu.training.pretrain import (
 )
 from perceiver_edu.training.recipe import SIZES, Recipe, learning_rate, new_model, sized
 from perceiver_edu.training.run_folder import checkpoints, claim, step_of
+from perceiver_edu.weights.pretrained import load_folder
 
-HELDOUT = Path(__file__).parents[1] / "data" / "heldout.jsonl"
 CONFIG = PerceiverIOConfig(
     max_position_embeddings=40,
     d_model=8,
@@ -68,7 +68,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def crops():
-    return spread(load_crops(HELDOUT, 40, progress=False), 50)
+    return spread(load_crops(HELD_OUT, 40, progress=False), 50)
 
 
 def rows(folder, without=("bytes_per_second",)):
@@ -234,14 +234,14 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from safetensors.torch import load_file
-from perceiver_edu.pretrained import load_folder
+from perceiver_edu.weights.pretrained import load_folder
 from perceiver_edu.training.run_folder import checkpoints, step_of
-from test_pretrain import HELDOUT, CONFIG, Recipe, load_crops, pretrain
+from test_pretrain import CONFIG, HELD_OUT, Recipe, load_crops, pretrain
 import accelerate, perceiver_edu.training.pretrain
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 recipe = Recipe(steps=100_000, batch_size=2, config=CONFIG)
-crops = load_crops(HELDOUT, 40, progress=False)
+crops = load_crops(HELD_OUT, 40, progress=False)
 random.seed(0)
 step = while_saving = 0
 while kills > 0 or (not while_saving and kills > -50):  # a few kills may all miss the saving
@@ -283,7 +283,7 @@ def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_pat
     tally("processes killed while training or saving", kills)
     recipe = Recipe(steps=step + 1, batch_size=2, config=CONFIG)
     options = {"log_every": 1, "save_every": 1000, "progress": False}
-    crops = load_crops(HELDOUT, 40, progress=False)
+    crops = load_crops(HELD_OUT, 40, progress=False)
     pretrain(crops, tmp_path / "run", recipe, resume=True, **options)
     assert [row["step"] for row in rows(tmp_path / "run")] == [str(n) for n in range(1, step + 2)]
 
@@ -318,7 +318,7 @@ accelerator.end_training()
 def gradients(accelerator, micro_batch_size=None, size=None):
     """Of one batch, in float64 -> {parameter: gradient}, tally (3,) of all processes together."""
     model = accelerator.prepare(new_model(STEADY).double())
-    crops = load_crops(HELDOUT, 40, progress=False)
+    crops = load_crops(HELD_OUT, 40, progress=False)
     inputs, labels = hide_bytes(STEADY, crops[rows_of_step(STEADY, len(crops), 0)].long(), 0)
     tally = accelerator.reduce(backward(accelerator, model, inputs, labels, size, micro_batch_size), "sum")
     model = accelerator.unwrap_model(model)
@@ -335,7 +335,7 @@ def assert_same_gradients(one, other):
 def test_the_gradient_is_that_of_the_mean_over_all_hidden_bytes():
     found, tally = gradients(start_accelerator("fp32"))
     model = new_model(STEADY).double()
-    crops = load_crops(HELDOUT, 40, progress=False)
+    crops = load_crops(HELD_OUT, 40, progress=False)
     inputs, labels = hide_bytes(STEADY, crops[rows_of_step(STEADY, len(crops), 0)].long(), 0)
     logits = model(inputs, inputs != ByteTokenizer.PAD)  # every position is decoded, and few are asked for
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
@@ -391,7 +391,7 @@ def in_one_process(*arguments):
     assert done.value.code == 0
 
 
-COMMAND = ["pretrain", HELDOUT, "--size", "tiny", "--batch-size", 4, "--warmup", 2, "--save-every", 2]
+COMMAND = ["pretrain", HELD_OUT, "--size", "tiny", "--batch-size", 4, "--warmup", 2, "--save-every", 2]
 
 
 @pytest.mark.slow
@@ -432,7 +432,7 @@ def text_to_share(kind):
     """Crops, or a stream of documents."""
     if kind == "stream":
         return Stream("lines", lines, chunk_steps=3)
-    return spread(load_crops(HELDOUT, 40, progress=False), 50)
+    return spread(load_crops(HELD_OUT, 40, progress=False), 50)
 
 
 def train_and_note(kind, folder, steps):
@@ -740,16 +740,16 @@ def test_a_folder_that_cannot_be_written(crops, tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(InputError, match="cannot write to"):
-            pretrain_files(HELDOUT, folder, RECIPE, progress=False)
+            pretrain_files(HELD_OUT, folder, RECIPE, progress=False)
 
 
 def test_a_folder_in_use_is_refused_before_the_text_is_read(tmp_path, monkeypatch):
-    pretrain_files(HELDOUT, tmp_path, replace(RECIPE, steps=1), **OFTEN)
+    pretrain_files(HELD_OUT, tmp_path, replace(RECIPE, steps=1), **OFTEN)
     monkeypatch.setattr(trainer, "load_crops", lambda *_, **__: pytest.fail("the text was read first"))
     with pytest.raises(InputError, match="already holds a run"):
-        pretrain_files(HELDOUT, tmp_path, RECIPE)
+        pretrain_files(HELD_OUT, tmp_path, RECIPE)
     with pytest.raises(InputError, match="batch_size was 4, now 5"):
-        pretrain_files(HELDOUT, tmp_path, replace(RECIPE, batch_size=5), resume=True)
+        pretrain_files(HELD_OUT, tmp_path, replace(RECIPE, batch_size=5), resume=True)
 
 
 def test_a_run_that_diverges_stops_before_it_saves_anything(crops, tmp_path, monkeypatch):

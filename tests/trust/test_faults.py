@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,9 +15,9 @@ from tiny import tiny_hf_model
 
 from perceiver_edu import InputError, from_huggingface, load_pretrained, save_pretrained
 from perceiver_edu.course.progress import mark_done, read_progress
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.training.run_folder import checkpoints
 
-HELDOUT = Path(__file__).parents[1] / "data" / "heldout.jsonl"
 TINY = """{"model_type": "perceiver", "max_position_embeddings": 40, "d_model": 16, "num_latents": 4,
 "d_latents": 16, "num_self_attends_per_block": 1, "num_self_attention_heads": 2,
 "num_cross_attention_heads": 2, "qk_channels": 8, "v_channels": 16}"""
@@ -80,7 +79,7 @@ def assert_one_line(done, message):
 def test_training_on_a_full_disk_keeps_what_was_saved(kilobytes, disk, tmp_path, tally):
     config, run = tmp_path / "config.json", disk(kilobytes) / "run"
     config.write_text(TINY)
-    training = ["pretrain", HELDOUT, "-o", run, "--config", config, "--batch-size", 2, "--save-every", 1]
+    training = ["pretrain", HELD_OUT, "-o", run, "--config", config, "--batch-size", 2, "--save-every", 1]
     assert_one_line(command(*training, "--steps", 3000), "No space left on device")
     for checkpoint in checkpoints(run):
         load_pretrained(checkpoint)
@@ -135,7 +134,7 @@ def test_full_and_read_only_places_for_results(disk, tmp_path, monkeypatch, tall
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(locked / "deep" / "progress.json"))
     assert "Read-only file system" in mark_done("00.shapes")
     assert_one_line(
-        command("pretrain", HELDOUT, "-o", locked / "run", "--size", "tiny"), "Read-only file system"
+        command("pretrain", HELD_OUT, "-o", locked / "run", "--size", "tiny"), "Read-only file system"
     )
     with pytest.raises(InputError, match="Read-only file system"):
         save_pretrained(load_pretrained(), locked / "weights")
@@ -154,7 +153,7 @@ def test_no_home_and_nowhere_to_write():
 def test_a_clock_that_jumps_does_not_change_which_checkpoint_is_the_newest(tmp_path):
     config, run = tmp_path / "config.json", tmp_path / "run"
     config.write_text(TINY)
-    training = ["pretrain", HELDOUT, "-o", run, "--config", config, "--batch-size", 2, "--save-every", 2]
+    training = ["pretrain", HELD_OUT, "-o", run, "--config", config, "--batch-size", 2, "--save-every", 2]
     assert command(*training, "--steps", 2).returncode == 0
     past = time.time() - 10**8
     for path in [run, *run.rglob("*")]:
@@ -185,7 +184,7 @@ def test_ctrl_c_anywhere_leaves_one_line(times, tmp_path, tally):
         ["fill", "The c[MASK]t sat."],
         ["parity"],
         ["evaluate"],
-        ["pretrain", HELDOUT, "-o", tmp_path / "run", "--size", "tiny", "--resume"],
+        ["pretrain", HELD_OUT, "-o", tmp_path / "run", "--size", "tiny", "--resume"],
     ]
     for number in range(times):
         process = subprocess.Popen(

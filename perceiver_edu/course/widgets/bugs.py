@@ -8,15 +8,15 @@ import torch
 
 from perceiver_edu.course.planted import MUTATIONS
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.swap import observe
+from perceiver_edu.course.swap import run_filled
 from perceiver_edu.course.widgets.base import Experiment, choice, readable, text_box
 from perceiver_edu.filling import MASK_TOKEN, find_holes
 from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference
 from perceiver_edu.instruments.plots.parity import differences_by_stage
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.stages import STAGES
 
 NONE = "none"
-STAGES = ("embedding", "encoder", "processor", "decoder", "mlm_head")
 BUGS = {name: plant for name, plant in MUTATIONS.items() if name != "one block instead of two"}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -51,8 +51,8 @@ def reference(model, twin, text: str, dtype: str) -> Reference:
     if model.mlm_head.bias.dtype != DTYPES[dtype]:
         model, twin = (deepcopy(m).to(DTYPES[dtype]) for m in (model, twin))
     text, note = readable(model, text)
-    theirs, _ = observe(twin, text, holes_of(text), ours=False)
-    ours, before = observe(model, text, holes_of(text), ours=True)
+    theirs, _ = run_filled(twin, text, holes_of(text), ours=False)
+    ours, before = run_filled(model, text, holes_of(text), ours=True)
     return Reference(model, theirs, ledger_rows(ours, theirs), before, note)
 
 
@@ -83,7 +83,7 @@ def break_it(reference_of, untrained, text: str, stage: str, bug: str, dtype: st
     if bug != NONE:
         BUGS[bug](broken)
     text, _ = readable(broken, text)
-    ours, after = observe(broken, text, holes_of(text), ours=True)
+    ours, after = run_filled(broken, text, holes_of(text), ours=True)
     what = " and ".join([f"untrained {stage}"] * (stage != NONE) + [bug] * (bug != NONE)) or "nothing wrong"
     return Broken(what, known.right, ledger_rows(ours, known.theirs), known.before, after, known.note)
 

@@ -7,8 +7,8 @@ from perceiver_edu.config import DECODER_QK_CHANNELS, PerceiverIOConfig
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, stops
 from perceiver_edu.instruments.costs import Cost, stage_costs, total
-from perceiver_edu.instruments.plots.costs import STAGE_STYLE
 from perceiver_edu.instruments.plots.style import INK
+from perceiver_edu.stages import STAGES
 
 SIZES = [2**power for power in range(4, 17)]
 
@@ -54,8 +54,8 @@ def draw(figure, priced: Price) -> str:
     costs = [cost for cost in priced.costs if cost.flops]
     whole = total(priced.costs).flops
     for row, cost in enumerate(costs):
-        colour, hatch = STAGE_STYLE[cost.stage]
-        ax.barh(row, cost.flops / 1e9, color=colour, hatch=hatch, ec=INK, lw=0.8)
+        stage = STAGES[cost.stage]
+        ax.barh(row, cost.flops / 1e9, color=stage.colour, hatch=stage.hatch, ec=INK, lw=0.8)
         ax.text(cost.flops / 1e9, row, f" {cost.flops / 1e9:,.3g}  ({cost.flops / whole:.0%})", va="center")
     ax.set_yticks(range(len(costs)), [cost.stage for cost in costs])
     ax.invert_yaxis()

@@ -14,10 +14,10 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
 from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth
-from perceiver_edu.instruments.plots.diagrams import ARRAYS
+from perceiver_edu.instruments.plots.diagrams import PARTS
 from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP, record
-from perceiver_edu.pretrained import load_pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.weights.pretrained import load_pretrained
 
 UNTOUCHED, CHANGED, SECOND = "untouched", "changed", "second weights"
 NOTHING, HALF, UNTRAINED, NAMED = "nothing", "half its layers", "untrained", "named weights"
@@ -36,7 +36,7 @@ class Run(NamedTuple):
     """What one run of a model makes of a text with a hole."""
 
     ids: torch.Tensor  # (M,) with [MASK] in the hole
-    arrays: dict[str, torch.Tensor]  # each of `ARRAYS`
+    arrays: dict[str, torch.Tensor]  # what leaves each of `PARTS`
     lengths: dict[str, float]  # of each of them: the mean Euclidean length of its rows
     bits: float  # for each hidden byte
     fillings: list[Filling]
@@ -47,18 +47,18 @@ class Run(NamedTuple):
     @property
     def shapes(self) -> dict[str, tuple]:
         """Of "ids" and each of the arrays."""
-        return {"ids": (1, len(self.ids))} | {name: tuple(array.shape) for name, array in self.arrays.items()}
+        return {"ids": (1, len(self.ids))} | {part: tuple(array.shape) for part, array in self.arrays.items()}
 
     def query(self, place: int) -> torch.Tensor | None:
         """(N,) what the query at this place reads; None where no byte is hidden: none is asked for."""
         row = place - self.first
         return self.asked[row] if 0 <= row < len(self.asked) else None
 
-    def difference(self, other: "Run", name: str) -> float | None:
+    def difference(self, other: "Run", part: str) -> float | None:
         """How far an array is from that of another run, as a share of that one; None: the shapes differ."""
-        if self.shapes[name] != other.shapes[name]:
+        if self.shapes[part] != other.shapes[part]:
             return None
-        return float((self.arrays[name] - other.arrays[name]).norm() / other.arrays[name].norm())
+        return float((self.arrays[part] - other.arrays[part]).norm() / other.arrays[part].norm())
 
 
 class Explored(NamedTuple):
@@ -118,17 +118,17 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
             stack.enter_context(ablate_heads(model, change.layer, range(*change.silenced)))
         if change and change.k < depth(model):
             stack.enter_context(stop_after(model, change.k))
-        seen = stack.enter_context(record(model, [*ARRAYS.values(), ENCODER_MAP, DECODER_MAP]))
+        seen = stack.enter_context(record(model, [*PARTS, ENCODER_MAP, DECODER_MAP]))
         [fillings] = fill_mask(model, text, hole)
     hidden = text[slice(*hole)]
     ids = encode(fill_in(text, [hole], [MASK_TOKEN * hole_length(hidden)]))
-    arrays = {name: seen[part][-1].float().cpu() for name, part in ARRAYS.items()}
-    scores = arrays["logits"][0].log_softmax(-1)  # (O, V)
+    arrays = {part: seen[part][-1].float().cpu() for part in PARTS}
+    scores = arrays["mlm_head"][0].log_softmax(-1)  # (O, V)
     right = scores[range(len(scores)), encode(hidden, add_special_tokens=False)]  # (O,)
     return Run(
         torch.tensor(ids),
         arrays,
-        {name: float(array.norm(dim=-1).mean()) for name, array in arrays.items()},
+        {part: float(array.norm(dim=-1).mean()) for part, array in arrays.items()},
         float(-right.mean() / log(2)),
         fillings,
         seen[ENCODER_MAP][0][0].float().cpu(),

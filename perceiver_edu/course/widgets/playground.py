@@ -31,13 +31,15 @@ from perceiver_edu.course.widgets.hole import HOLE, TEXT, hole_controls
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import fill_in, hole_length
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
-from perceiver_edu.instruments.plots.diagrams import stage_graph
+from perceiver_edu.instruments.plots.diagrams import PARTS, stage_graph
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
-from perceiver_edu.pretrained import weights_name
+from perceiver_edu.stages import STAGES
+from perceiver_edu.weights.pretrained import weights_name
 
 SIZE = (10, 6)  # inches
 TOP = 5
 LINE, LINES = 64, 4  # signs in a line of the picture, and lines
+ARRAYS = {part: STAGES[part].array if part in STAGES else part for part in PARTS}
 SECONDS = [NOTHING, HALF, UNTRAINED, NAMED]
 INTERVAL = "From, up to but not including. Equal: none."
 
@@ -74,9 +76,9 @@ def draw(figure, found: Explored, stages=stages) -> str:
     whole, drawn = found.runs[UNTOUCHED], CHANGED if CHANGED in found.runs else UNTOUCHED
     shown, query = found.runs[drawn], whole.query(found.place)
     row, column = whole.weights[found.head, found.latent], whole.weights[found.head, :, found.place]
-    for name, place in stages(figure, shown.shapes, found.change.k).items():
-        if name in shown.lengths:
-            figure.text(s=f"length {shown.lengths[name]:.3g}", **place)
+    for part, place in stages(figure, shown.shapes, found.change.k).items():
+        if part in shown.lengths:
+            figure.text(s=f"length {shown.lengths[part]:.3g}", **place)
     figure.text(0.02, 0.965, f"{drawn}: shapes, and the mean length of a row", fontsize=10)
 
     line, sign = divmod(found.place, LINE)
@@ -115,13 +117,13 @@ def draw(figure, found: Explored, stages=stages) -> str:
         bits.text(0, height, f"{name} ", va="center", ha="right", fontsize=10)
         bits.text(price, height, f" {price:.2f}", va="center", fontsize=9)
     bits.set_title("bits per hidden byte", fontsize=10)
-    guessing = log2(shown.shapes["logits"][-1])  # all ids alike
+    guessing = log2(shown.shapes["mlm_head"][-1])  # all ids alike
     bits.plot([guessing, guessing], [-0.5, 2.5], color=INK, lw=1, ls=":")
     bits.text(guessing, 2.55, f"guessing {guessing:.2f}", ha="center", va="top", fontsize=8)
     bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*prices, guessing)))
     bits.set_axis_off()
 
-    lengths = ", ".join(f"{name.strip()} {length:.3g}" for name, length in shown.lengths.items())
+    lengths = ", ".join(f"{ARRAYS[part]} {length:.3g}" for part, length in shown.lengths.items())
     costs = ", ".join(f"{name} {run.bits:.2f}" for name, run in found.runs.items())
     asked = "" if query is None else f" Its query reads latent {int(query.argmax())} most, {query.max():.0%}."
     return (
@@ -139,10 +141,10 @@ def headline(found: Explored) -> str:
     )
 
 
-def compared(run: Run, whole: Run, name: str) -> tuple[str, str]:
+def compared(run: Run, whole: Run, part: str) -> tuple[str, str]:
     """The length of an array's rows, and how far it is from the untouched one."""
-    difference = run.difference(whole, name)
-    return f"{run.lengths[name]:.3f}", "other shape" if difference is None else f"{difference:.1%}"
+    difference = run.difference(whole, part)
+    return f"{run.lengths[part]:.3f}", "other shape" if difference is None else f"{difference:.1%}"
 
 
 def tell(found: Explored) -> Report:
@@ -162,12 +164,12 @@ def tell(found: Explored) -> Report:
     others = {name: run for name, run in found.runs.items() if name != UNTOUCHED}
     rows = [
         (
-            name.strip() + {"latents": ", encoder", "latents ": ", processor"}.get(name, ""),
-            " × ".join(map(str, whole.shapes[name])),
-            f"{whole.lengths[name]:.3f}",
-            *chain.from_iterable(compared(run, whole, name) for run in others.values()),
+            f"latents, {part}" if ARRAYS[part] == "latents" else ARRAYS[part],
+            " × ".join(map(str, whole.shapes[part])),
+            f"{whole.lengths[part]:.3f}",
+            *chain.from_iterable(compared(run, whole, part) for run in others.values()),
         )
-        for name in whole.lengths
+        for part in whole.lengths
     ]
     header = ("array", "shape", f"{UNTOUCHED}: length")
     header += tuple(f"{name}: {what}" for name in others for what in ("length", "difference"))

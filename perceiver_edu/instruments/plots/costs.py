@@ -2,16 +2,14 @@
 
 from matplotlib.axes import Axes
 
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+from perceiver_edu.instruments.plots.style import INK, OUTPUT
+from perceiver_edu.stages import STAGES
 
-STAGE_STYLE = {  # part of the model: (colour, hatch)
-    "embedding": (INPUT, ""),
-    "encoder": (INPUT, "//"),
-    "processor": (LATENT, ""),
-    "queries": (OUTPUT, ""),
-    "decoder": (OUTPUT, "//"),
-    "mlm_head": (STAGE, ""),
-}
+
+def line_of(stage: str) -> dict:
+    """How `ax.plot` draws a stage's line."""
+    s = STAGES[stage]
+    return dict(marker=s.marker, color=s.colour, ls=s.line, mec=INK, mew=0.4, lw=2)
 
 
 def parameter_shares(ax: Axes, models: dict[str, dict[str, int]]) -> dict[str, dict[str, float]]:
@@ -24,7 +22,7 @@ def parameter_shares(ax: Axes, models: dict[str, dict[str, int]]) -> dict[str, d
         total, left = sum(parts.values()), 0.0
         shares[name] = {part: number / total for part, number in parts.items()}
         for part, share in shares[name].items():
-            colour, hatch = STAGE_STYLE[part]
+            colour, hatch = (OUTPUT, "") if part == "queries" else (STAGES[part].colour, STAGES[part].hatch)
             label = part if row == 0 else None
             ax.barh(
                 row, share, left=left, color=colour, hatch=hatch, ec=INK, lw=0.6, label=label, height=0.55
@@ -45,12 +43,8 @@ def parameter_shares(ax: Axes, models: dict[str, dict[str, int]]) -> dict[str, d
 
 def cost_by_length(ax: Axes, lengths: list[int], costs: dict[str, list[float]], ylabel: str) -> None:
     """A line for each stage over the length of the text in bytes, both axes logarithmic."""
-    marks = {"encoder": ("s", INPUT, "--"), "processor": ("o", LATENT, "-"), "decoder": ("D", OUTPUT, ":")}
     for stage, values in costs.items():
-        mark, colour, style = marks[stage]
-        ax.plot(
-            lengths, values, marker=mark, color=colour, ls=style, mec=INK, mew=0.4, lw=2, ms=6, label=stage
-        )
+        ax.plot(lengths, values, **line_of(stage), ms=6, label=stage)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xticks(lengths, [f"{length:,}" for length in lengths])

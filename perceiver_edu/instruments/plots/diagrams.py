@@ -6,19 +6,11 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
 from perceiver_edu.instruments.tracing import record
+from perceiver_edu.stages import STAGES
 from perceiver_edu.tokenizer import ByteTokenizer
 
-ARRAYS = {  # each array of the figure, and the part of the model that puts it out
-    "inputs": "embedding",
-    "latents": "encoder",
-    "latents ": "processor",
-    "outputs": "decoder",
-    "logits": "mlm_head",
-    "queries": "queries",
-}
-SYMBOLS = {"ids": "B, M", "inputs": "B, M, C", "latents": "B, N, D", "latents ": "B, N, D"}
-SYMBOLS |= {"outputs": "B, O, E", "logits": "B, O, V", "queries": "1, O, E"}
-COLOURS = {"latents": LATENT, "latents ": LATENT, "outputs": OUTPUT, "logits": OUTPUT, "queries": OUTPUT}
+PARTS = [*STAGES, "queries"]  # the modules of the model whose output is an array of the figure
+COLOURS = {"latents": LATENT, "outputs": OUTPUT, "logits": OUTPUT, "queries": OUTPUT}
 
 
 @torch.no_grad()
@@ -28,12 +20,12 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
     An array is a rectangle, as high as it has rows and as wide as it has channels, on a scale of square
     roots.
 
-    ids (1, M) int64, positions (O,) int64 or None -> {name of the array: its shape}, in the order of the
-    figure.
+    ids (1, M) int64, positions (O,) int64 or None -> {"ids" or the part of the model: the shape of the array
+    that leaves it}, in the order of the figure.
     """
-    with record(model, ARRAYS.values()) as seen:
+    with record(model, PARTS) as seen:
         model(ids, positions=positions)
-    shapes = {name: tuple(seen[part][-1].shape) for name, part in ARRAYS.items()}
+    shapes = {part: tuple(seen[part][-1].shape) for part in PARTS}
     shapes = {"ids": tuple(ids.shape)} | shapes
     stage_graph(ax, shapes, len(model.processor.self_attends) * model.processor.num_blocks)
 
@@ -50,31 +42,32 @@ def stage_graph(
 ) -> dict[str, dict]:
     """The five stages and the arrays between them.
 
-    shapes: name of the array ("ids" and those of `ARRAYS`) -> its shape; depth: how many layers the processor
-    runs; symbols: whether the shapes are named, as (B, M, C); size: of the letters, in points.
+    shapes: "ids" or a part of the model, one of `PARTS` -> the shape of the array that leaves it; depth: how
+    many layers the processor runs; symbols: whether the shapes are named, as (B, M, C); size: of the letters,
+    in points.
 
-    Without symbols there is room for a third line under each array. -> array -> arguments for `ax.text` that
-    put its label where it is.
+    Without symbols there is room for a third line under each array. -> part -> arguments for `ax.text` that
+    put the label of its array where it is.
     """
     places = {}
     largest = max(side for shape in shapes.values() for side in shape[1:])
 
-    def array(name, x, y=0.0):
-        shape = shapes[name]
+    def array(part, name, symbol, x, y=0.0):
+        shape = shapes[part]
         channels = shape[2] if len(shape) == 3 else 1
         height = max(0.12, 2.3 * (shape[1] / largest) ** 0.5)
         width = max(0.10, 0.95 * (channels / largest) ** 0.5)
         colour = COLOURS.get(name, INPUT)
         ax.add_patch(Rectangle((x - width / 2, y - height / 2), width, height, fc=colour, ec=INK, lw=0.8))
-        lines = [name.strip(), f"({SYMBOLS[name]})", " × ".join(map(str, shape))]
+        lines = [name, f"({symbol})", " × ".join(map(str, shape))]
         if not symbols:
             lines = [lines[0], lines[2], ""]
-        if name == "queries" and not symbols:  # beside it: below there is no room for one more line
+        if part == "queries" and not symbols:  # beside it: below there is no room for one more line
             place = dict(x=x + width / 2 + 0.15, y=y, ha="left", va="center", fontsize=size)
         else:
             place = dict(x=x, y=y - height / 2 - 0.12, ha="center", va="top", fontsize=size)
         ax.text(s="\n".join(lines), **place)
-        places[name] = place
+        places[part] = place
 
     def stage(name, note, x, y=0.0):
         ax.add_patch(
@@ -85,24 +78,15 @@ def stage_graph(
         ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size - 0.5, weight="bold")
         ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=size - 1.5)
 
-    stages = [
-        ("embedding", "byte + place"),
-        ("encoder", "cross-attend"),
-        ("processor", f"{depth} × self-attend"),
-        ("decoder", "cross-attend"),
-        ("mlm_head", "compare, tied"),
-    ]
-    names = ["ids", "inputs", "latents", "latents ", "outputs", "logits"]
     step = 2.45
-    for number, name in enumerate(names):
-        array(name, number * step)
-        if number:
-            title, note = stages[number - 1]
-            middle = (number - 0.5) * step
-            stage(title, note, middle)
-            _arrow(ax, middle - step / 2 + 0.52, middle - 0.56)
-            _arrow(ax, middle + 0.56, middle + step / 2 - 0.52)
-    array("queries", 3.5 * step, y=1.95)
+    array("ids", "ids", "B, M", 0)
+    for number, s in enumerate(STAGES.values(), 1):
+        array(s.name, s.array, s.shape, number * step)
+        middle = (number - 0.5) * step
+        stage(s.name, f"{depth} × {s.operation}" if s.name == "processor" else s.operation, middle)
+        _arrow(ax, middle - step / 2 + 0.52, middle - 0.56)
+        _arrow(ax, middle + 0.56, middle + step / 2 - 0.52)
+    array("queries", "queries", "1, O, E", 3.5 * step, y=1.95)
     _arrow(ax, 3.5 * step, 3.5 * step, y0=0.78, y1=0.36)
     ax.set_xlim(-0.9, 5 * step + 0.9)
     ax.set_ylim(-1.9, 2.5)

@@ -3,14 +3,10 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from perceiver_edu.instruments.plots.costs import line_of
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
 
-LINES = {  # stage: marker, colour, line
-    "encoder": ("s", INPUT, "--"),
-    "processor": ("o", LATENT, "-"),
-    "decoder": ("D", OUTPUT, ":"),
-    "mlm_head": ("^", "#CC79A7", "-."),
-}
+CURVES = ((INPUT, "--"), (LATENT, "-"), (OUTPUT, ":"))
 SERIES = ((INPUT, ""), (LATENT, "//"), (OUTPUT, ".."))
 
 
@@ -18,8 +14,7 @@ def cost_against(axes, sweeps: dict[str, tuple[list[int], dict[str, list[float]]
     """A panel for each size that is changed: {"M": (values, {stage: GFLOPs}), …}; both axes logarithmic."""
     for ax, (name, (values, costs)) in zip(axes, sweeps.items(), strict=True):
         for stage, numbers in costs.items():
-            mark, colour, style = LINES[stage]
-            ax.plot(values, numbers, marker=mark, color=colour, ls=style, mec=INK, mew=0.4, lw=2, label=stage)
+            ax.plot(values, numbers, **line_of(stage), label=stage)
         ax.set_xscale("log", base=2)
         ax.set_yscale("log")
         ax.set_xticks(values[::2], [f"{value:,}" for value in values[::2]])
@@ -31,7 +26,7 @@ def cost_against(axes, sweeps: dict[str, tuple[list[int], dict[str, list[float]]
 
 def two_costs(ax: Axes, lengths, curves: dict[str, list[float]], crossing: float) -> None:
     """GFLOPs of several models against the length of the text, and the length at which two are equal."""
-    for (name, numbers), (_, colour, style) in zip(curves.items(), LINES.values(), strict=False):
+    for (name, numbers), (colour, style) in zip(curves.items(), CURVES, strict=False):
         ax.plot(lengths, numbers, color=colour, ls=style, lw=2.4, label=name)
     ax.axvline(crossing, color=INK, lw=1, ls=":")
     label = f" equal at {crossing:,.0f} bytes"
@@ -58,9 +53,8 @@ def roofline(ax: Axes, peaks, points: dict[str, dict[str, tuple[float, float]]])
     ax.text(ridge * 1.06, roof[0] / 1e9, f"ridge: {ridge:.1f} FLOPs a byte", fontsize=9, va="bottom")
     for row, (batch, stages) in enumerate(points.items()):
         for stage, (intensity, rate) in stages.items():
-            mark, colour, _ = LINES[stage]
-            label = stage if row == 0 else None
-            ax.plot(intensity, rate / 1e9, mark, color=colour, mec=INK, ms=6 + 3 * row, ls="", label=label)
+            look = line_of(stage) | dict(ls="", mew=1, ms=6 + 3 * row)
+            ax.plot(intensity, rate / 1e9, **look, label=stage if row == 0 else None)
             if stage != "encoder":  # it has nearly the processor's place
                 ax.annotate(batch, (intensity, rate / 1e9), (8, -10), textcoords="offset points", fontsize=8)
     ax.set(xscale="log", yscale="log", xlabel="FLOPs for each byte moved", ylabel="GFLOP/s")

@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.stages import STAGES
 
-# Okabe and Ito's palette, made for all kinds of colour vision.
-INPUT, LATENT, OUTPUT, STAGE, INK = "#56B4E9", "#E69F00", "#009E73", "#F2F2F2", "#222222"
+INPUT, LATENT, OUTPUT = (STAGES[name].colour for name in ("encoder", "processor", "decoder"))
+STAGE, INK = "#F2F2F2", "#222222"
 
 STYLE = {
     "figure.facecolor": "white",

@@ -32,6 +32,7 @@ from perceiver_edu.course.widgets.exploring import Change, Runs, explore
 from perceiver_edu.course.widgets.export import Export, code, save
 from perceiver_edu.course.widgets.playground import SIZE, draw, tell
 from perceiver_edu.instruments.plots.style import STYLE
+from perceiver_edu.stages import STAGES
 
 TEXT, HOLE = "She opened the door and went into the house.", (28, 33)
 PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
@@ -128,10 +129,9 @@ def test_a_changed_run_is_what_the_interventions_do(change, blocks):
     assert torch.equal(run.ids, ids[0])
     nats = torch.nn.functional.cross_entropy(logits, right)
     assert run.bits == pytest.approx(float(nats / torch.log(torch.tensor(2.0))), rel=1e-3)
-    names = ("inputs", "latents", "latents ", "queries", "outputs", "logits")
-    for name, part in zip(names, PARTS, strict=True):
-        assert run.lengths[name] == pytest.approx(float(seen[part][0].norm(dim=-1).mean()), rel=1e-4)
-        assert run.shapes[name] == tuple(seen[part][0].shape)
+    for part in PARTS:
+        assert run.lengths[part] == pytest.approx(float(seen[part][0].norm(dim=-1).mean()), rel=1e-4)
+        assert run.shapes[part] == tuple(seen[part][0].shape)
 
 
 def test_the_map_is_that_of_the_text_with_its_hole():
@@ -163,9 +163,9 @@ def test_the_query_of_a_hidden_byte_reads_what_the_decoder_says():
 @pytest.mark.parametrize(
     "state, name, same",
     [
-        ({"zeroed": (6, 9)}, "changed", ["inputs", "queries"]),
-        ({"layer": 7, "silenced": (0, 8)}, "changed", ["inputs", "latents", "queries"]),
-        ({"k": 3}, "changed", ["inputs", "latents", "queries"]),
+        ({"zeroed": (6, 9)}, "changed", ["embedding", "queries"]),
+        ({"layer": 7, "silenced": (0, 8)}, "changed", ["embedding", "encoder", "queries"]),
+        ({"k": 3}, "changed", ["embedding", "encoder", "queries"]),
         ({"beside": "untrained"}, "second weights", []),
     ],
 )
@@ -181,7 +181,7 @@ def test_the_difference_says_where_a_change_begins(state, name, same):
 def test_arrays_of_other_shapes_are_not_compared(tiny):
     found = explore(runs(), **STATE | {"beside": "named weights", "second": str(tiny)})
     whole, second = found.runs["untouched"], found.runs["second weights"]
-    assert second.difference(whole, "inputs") is None and second.difference(whole, "logits") > 0
+    assert second.difference(whole, "embedding") is None and second.difference(whole, "mlm_head") > 0
     assert "other shape" in repr(tell(found))
 
 
@@ -198,7 +198,7 @@ def test_the_second_weights_are_run_whole(tiny, tiny_model):
     assert half is runs().run(TEXT, HOLE, Change(4))
     other = explore(runs(), **asked | {"beside": "named weights", "second": f" {tiny} "})
     same(other.runs["second weights"].fillings, fill_mask(tiny_model, TEXT, HOLE)[0])
-    assert other.runs["second weights"].shapes["latents"] == (1, 5, 24)
+    assert other.runs["second weights"].shapes["encoder"] == (1, 5, 24)
     untrained = explore(runs(), **asked | {"beside": "untrained"}).runs["second weights"]
     assert untrained.bits == pytest.approx(8.03, abs=0.2) != half.bits
 
@@ -226,8 +226,7 @@ def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny
     assert list(made["found"]) == list(found.runs)
     for run, look in zip(found.runs.values(), made["found"].values(), strict=True):
         same(look.fillings, run.fillings)
-        names = ("inputs", "latents", "latents ", "queries", "outputs", "logits")
-        assert list(look.lengths.values()) == pytest.approx([run.lengths[name] for name in names], rel=1e-4)
+        assert look.lengths == pytest.approx(run.lengths, rel=1e-4)
         assert look.bits == pytest.approx(run.bits, rel=1e-4)
         torch.testing.assert_close(look.weights, run.weights, rtol=1e-3, atol=1e-6)
         torch.testing.assert_close(look.asked, run.asked, rtol=1e-3, atol=1e-6)
@@ -358,9 +357,9 @@ def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, la
     alt = draw(figure, found)
     drawn = "\n".join(text.get_text() for text in (*figure.axes[0].texts, *figure.texts))
     run = list(found.runs.values())[-1]
-    for name, length in run.lengths.items():
-        assert " × ".join(map(str, run.shapes[name])) in drawn and f"length {length:.3g}" in drawn
-        assert f"{name.strip()} {length:.3g}" in alt
+    for part, length in run.lengths.items():
+        assert " × ".join(map(str, run.shapes[part])) in drawn and f"length {length:.3g}" in drawn
+        assert f"{STAGES[part].array if part in STAGES else part} {length:.3g}" in alt
     assert f"{layers} × self-attend" in drawn
     beside = [text.get_text().strip() for text in figure.axes[3].texts]
     assert beside.pop() == f"guessing {math.log2(262):.2f}"

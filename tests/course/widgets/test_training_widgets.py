@@ -8,7 +8,7 @@ import pytest
 from perceiver_edu import InputError, instruments
 from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import thawing
-from perceiver_edu.pretrained import EMBEDDED
+from perceiver_edu.weights.pretrained import EMBEDDED
 
 GUESSERS = {"unigram": 4.43, "hole geometry": 3.5}
 

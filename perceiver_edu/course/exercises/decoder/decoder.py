@@ -5,7 +5,7 @@ import torch
 from perceiver_edu.attention import CrossAttend
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.exercises.decoder.tied_head import redrawn
-from perceiver_edu.course.plug import call, into_model, pretrained
+from perceiver_edu.course.swap import call, into_model, pretrained
 
 LAYERS = ("q_norm", "kv_norm", "attention", "mlp_norm", "mlp")
 SIZES = {"B": 2, "O": 3, "N": 5, "E": 8, "D": 7, "qk_channels": 12, "v_channels": 10}

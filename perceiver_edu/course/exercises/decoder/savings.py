@@ -2,7 +2,7 @@
 
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import run
-from perceiver_edu.course.plug import pretrained
+from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds
 
 

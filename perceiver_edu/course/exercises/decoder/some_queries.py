@@ -3,7 +3,7 @@
 import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.plug import call, pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.tokenizer import ByteTokenizer
 

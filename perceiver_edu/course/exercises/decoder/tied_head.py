@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.plug import call, into_model, pretrained
+from perceiver_edu.course.swap import call, into_model, pretrained
 from perceiver_edu.embedding import Embedding
 
 

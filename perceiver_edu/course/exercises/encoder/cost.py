@@ -2,7 +2,8 @@
 
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import run
-from perceiver_edu.course.plug import counted_multiply_adds, pretrained
+from perceiver_edu.course.swap import pretrained
+from perceiver_edu.instruments.costs import count_attention_multiply_adds
 
 
 def cost_cases():
@@ -44,7 +45,7 @@ def cost_in_model(function, report):
         sizes = dict(M=M, N=c.num_latents, C=c.d_model, D=c.d_latents, qk_channels=c.encoder_qk)
         sizes |= dict(v_channels=c.encoder_v, num_heads=c.num_cross_attention_heads)
         yours = run(function, sizes, quiet=True).value
-        counted = counted_multiply_adds(pretrained().encoder.cross_attend.attention, M, c)
+        counted = count_attention_multiply_adds(pretrained().encoder.cross_attend.attention, M, c)
         total = sum(yours.values())
         ok = ok and total == counted
         rows.append((f"M = {M}", f"{counted:,}", f"{total:,}"))

@@ -9,7 +9,7 @@ from perceiver_edu.course.exercises.encoder.cross_attention_mistakes import (
     ATTENTION_MISTAKES,
     attention_variant,
 )
-from perceiver_edu.course.plug import call, into_model, pretrained
+from perceiver_edu.course.swap import call, into_model, pretrained
 
 SIZES = {"B": 2, "heads": 3, "Q": 5, "K": 7, "q_dim": 10, "kv_dim": 11, "qk_channels": 12, "v_channels": 18}
 LAYERS = ("query", "key", "value", "output")

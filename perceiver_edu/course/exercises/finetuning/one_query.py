@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.plug import call, pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import Task, new_classifier
 

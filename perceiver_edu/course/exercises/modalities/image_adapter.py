@@ -3,7 +3,7 @@
 import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.plug import call
+from perceiver_edu.course.swap import call
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.encoder import Encoder
 from perceiver_edu.modalities import ClassHead, LearnedQueries, PerceiverIO

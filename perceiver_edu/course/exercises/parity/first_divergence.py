@@ -4,8 +4,8 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import Misfit
-from perceiver_edu.course.plug import call, pretrained
 from perceiver_edu.course.report import shown
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.parity import BOUNDARIES, difference, ledger
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.plug import call, pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 
 MASK, PAD, IGNORE = ByteTokenizer.MASK, ByteTokenizer.PAD, -100

@@ -9,6 +9,7 @@ from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import Misfit, run
 from perceiver_edu.course.planted import planted_bug, tiny_batch
 from perceiver_edu.instruments.parity import compare_stages
+from perceiver_edu.stages import STAGES
 
 KINDS = ("places", "mask", "heads", "residual", "norm", "activation", "bias")
 FOUND = "found"
@@ -28,8 +29,6 @@ WHY = {
     "bug 5": "one LayerNorm of layer 2 has eps 1e-12: `mlp_norm` differs though what it reads agrees. In "
     "float32 this hides below rounding",
 }
-STAGES = {"embedding": "inputs", "encoder": "encoded", "processor": "processed", "decoder": "outputs"}
-STAGES |= {"mlm_head": "logits", "head": "logits"}
 
 
 def boundary(name) -> str:
@@ -41,7 +40,8 @@ def boundary(name) -> str:
     layer = re.match(r"processor\.self_attends\.(\d+)", name)
     if layer:
         return f"processed by layer {int(layer[1]) + 1}"
-    return STAGES.get(name.split(".")[0], name)
+    stage = {"head": "mlm_head"}.get(name, name).split(".")[0]
+    return STAGES[stage].boundary if stage in STAGES else name
 
 
 @lru_cache

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.plug import call
+from perceiver_edu.course.swap import call
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.training.initialization import sinusoids
 from perceiver_edu.training.recipe import sized

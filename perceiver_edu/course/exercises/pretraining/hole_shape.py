@@ -6,7 +6,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.passages import PASSAGES
-from perceiver_edu.course.plug import call, pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import FAR, Baselines, V, load_counts
 from perceiver_edu.training.evaluate import decode_holes

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.passages import PASSAGES
-from perceiver_edu.course.plug import call, pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.masking import IGNORE, hole_positions, mask_words
 

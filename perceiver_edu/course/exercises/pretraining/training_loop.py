@@ -9,7 +9,7 @@ from torch import nn
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.passages import PASSAGES
-from perceiver_edu.course.plug import call
+from perceiver_edu.course.swap import call
 from perceiver_edu.training.corpus import crop_pack
 from perceiver_edu.training.masking import hole_positions, mask_bytes
 from perceiver_edu.training.pretrain import loss_of as summed_loss

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import run
-from perceiver_edu.course.plug import pretrained
+from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments import count_multiply_adds
 
 # ---------------------------------------------------------------- what the processor has and does

@@ -4,7 +4,7 @@ import torch
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.exercise import Exercise, Mistake, same
-from perceiver_edu.course.plug import call, pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments import depth, stop_after
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer

@@ -6,7 +6,7 @@ from torch import nn
 
 from perceiver_edu.attention import SelfAttend
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.plug import call, into_model, pretrained
+from perceiver_edu.course.swap import call, into_model, pretrained
 
 SIZES = {"B": 2, "heads": 3, "N": 5, "dim": 14, "qk_channels": 12, "v_channels": 18, "hidden": 28}
 WHERE = {  # the learner's name of a layer: where it is in the library's

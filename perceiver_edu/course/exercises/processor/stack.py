@@ -8,8 +8,8 @@ import torch
 from perceiver_edu.attention import SelfAttend
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import Misfit, run
-from perceiver_edu.course.plug import call, into_model, pretrained
 from perceiver_edu.course.report import shown
+from perceiver_edu.course.swap import call, into_model, pretrained
 from perceiver_edu.processor import Processor
 
 SIZES = dict(dim=6, qk_channels=4, v_channels=10, num_heads=2)

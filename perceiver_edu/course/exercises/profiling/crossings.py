@@ -5,7 +5,7 @@ import math
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import run
-from perceiver_edu.course.plug import pretrained
+from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments.costs import stage_costs
 
 SMALL = PerceiverIOConfig(

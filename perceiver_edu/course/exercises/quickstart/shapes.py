@@ -4,7 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import run
-from perceiver_edu.course.plug import pretrained
+from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments.parity import BOUNDARIES
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer

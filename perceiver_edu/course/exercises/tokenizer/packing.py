@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from perceiver_edu.course.exercise import Exercise, Mistake
-from perceiver_edu.course.plug import call
+from perceiver_edu.course.swap import call
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.corpus import crop_pack, in_groups, packing_efficiency
 

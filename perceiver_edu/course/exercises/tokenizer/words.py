@@ -5,8 +5,8 @@ from torch.nn.functional import cross_entropy
 
 from perceiver_edu.course.exercise import Exercise, Mistake
 from perceiver_edu.course.guard import Misfit
-from perceiver_edu.course.plug import call, pretrained
 from perceiver_edu.course.report import shown
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.masking import IGNORE, word_units
 

@@ -1,23 +1,19 @@
-"""Weights in and out. The only file that knows Hugging Face's parameter names.
+"""Weights in and out.
 
 No tensor is reshaped or transposed on the way: loading is a list of renames and a strict `load_state_dict`.
 """
 
 import os
 import re
-import textwrap
-from dataclasses import fields
 from pathlib import Path
 
 import torch
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
-from perceiver_edu.golden import golden_check
-from perceiver_edu.hub import REAL, download
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.terminal import watched
-from perceiver_edu.weight_files import (
+from perceiver_edu.weights.files import (
     read_bin,
     read_json,
     read_safetensors,
@@ -25,46 +21,15 @@ from perceiver_edu.weight_files import (
     to_json,
     write_whole,
 )
+from perceiver_edu.weights.golden import golden_check
+from perceiver_edu.weights.hub import REAL, download
+from perceiver_edu.weights.huggingface import RENAMES, huggingface_name, read_config
 
-EMBEDDED = Path(__file__).parent / "checkpoints" / "embedded"
+EMBEDDED = Path(__file__).parent / "embedded"
 WEIGHTS_VARIABLE = "PERCEIVER_EDU_WEIGHTS"
 RANDOM_SEED = 0
 MOST_BLOCKS = 1000  # repeats of the stack with the same weights: no file limits them
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-
-RENAMES = [  # our words (the paper's) -> Hugging Face's; the longer names come first
-    ("embedding.byte_embedding", "perceiver.input_preprocessor.embeddings"),
-    ("embedding.position_embedding", "perceiver.input_preprocessor.position_embeddings"),
-    ("encoder.latents", "perceiver.embeddings.latents"),
-    ("encoder.cross_attend", "perceiver.encoder.cross_attention"),
-    ("processor.self_attends", "perceiver.encoder.self_attends"),
-    ("queries.positions", "perceiver.decoder.output_position_encodings.position_embeddings"),
-    ("decoder.cross_attend", "perceiver.decoder.decoding_cross_attention"),
-    ("mlm_head.bias", "embedding_decoder.bias"),
-    # inside a cross_attend or self_attend
-    (".attention.output", ".attention.output.dense"),
-    (".attention.query", ".attention.self.query"),
-    (".attention.key", ".attention.self.key"),
-    (".attention.value", ".attention.self.value"),
-    (".q_norm", ".attention.self.layernorm1"),
-    (".kv_norm", ".attention.self.layernorm2"),
-    (".mlp_norm", ".layernorm"),
-    (".mlp.expand", ".mlp.dense1"),
-    (".mlp.contract", ".mlp.dense2"),
-]
-CLASSIFIER_RENAMES = [  # what `transformers.PerceiverForSequenceClassification` calls otherwise
-    ("queries.positions", "perceiver.decoder.decoder.output_position_encodings.position_embeddings"),
-    ("decoder.cross_attend", "perceiver.decoder.decoder.decoding_cross_attention"),
-    ("heads.0", "perceiver.decoder.decoder.final_layer"),
-    *RENAMES,
-]
-
-
-def huggingface_name(name: str, renames=RENAMES) -> str:
-    """Our parameter name -> the name in `transformers.PerceiverForMaskedLM`."""
-    for ours, theirs in renames:
-        name = re.sub(re.escape(ours) + r"(?=\.|$)", theirs, name, count=1)
-    return name
 
 
 def weights_name(name_or_path: str | os.PathLike | None = None) -> str:
@@ -216,23 +181,6 @@ def read_tensors(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:
     else:
         raise InputError(f"{folder} holds neither model.safetensors nor pytorch_model.bin")
     return tensors, source
-
-
-def read_config(values: dict, source, architecture="PerceiverForMaskedLM") -> PerceiverIOConfig:
-    """Hugging Face's configuration -> ours. A field that is not given has Hugging Face's default."""
-    if values.get("model_type") != "perceiver":
-        named = textwrap.shorten(repr(values.get("model_type")), 100)
-        raise InputError(f"{source}: model_type is {named}, not 'perceiver'")
-    architectures = values.get("architectures") or ["PerceiverForMaskedLM"]
-    if not isinstance(architectures, list) or architecture not in architectures:
-        named = textwrap.shorten(str(architectures), 100)
-        raise InputError(f"{source}: architectures is {named}, not {architecture}")
-    ours = {"qk_channels": None, "v_channels": None}
-    ours |= {f.name: values[f.name] for f in fields(PerceiverIOConfig) if f.name in values}
-    try:
-        return PerceiverIOConfig(**ours)
-    except InputError as error:
-        raise InputError(f"{source}: {textwrap.shorten(str(error), 300)}") from None
 
 
 def build(

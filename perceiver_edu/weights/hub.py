@@ -7,7 +7,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.weight_files import shard_names
+from perceiver_edu.weights.files import shard_names
 
 REAL = "deepmind/language-perceiver"
 FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")  # the first that is there

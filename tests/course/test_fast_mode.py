@@ -3,7 +3,7 @@
 import pytest
 
 from perceiver_edu.course import full_or_fast
-from perceiver_edu.course.fast import FAST_VARIABLE, announce
+from perceiver_edu.course.fast_mode import FAST_VARIABLE, announce
 
 
 @pytest.fixture(autouse=True)

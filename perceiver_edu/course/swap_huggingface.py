@@ -1,15 +1,12 @@
-"""What stands in the place of a stage: a replacement, called as our stage is, in our model or in another."""
+"""How a replacement of one of our stages is called inside `transformers.PerceiverForMaskedLM`."""
 
 import torch
 from torch import nn
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.pretrained import huggingface_name
-
-STAGES = ("embedding", "encoder", "processor", "decoder", "mlm_head")
 
 
-class Stage(nn.Module):
+class Replacement(nn.Module):
     """Stands in the place of a stage. What the replacement does not have, the stage it replaced gives."""
 
     def __init__(self, stage, replacement, replaced):
@@ -45,18 +42,18 @@ def bool_mask(additive):
     return additive[:, 0, 0] if additive.dtype == torch.bool else additive[:, 0, 0] == 0
 
 
-class HFEmbedding(Stage):
+class HFEmbedding(Replacement):
     def forward(self, inputs, *args, **kwargs):
         embedded = self.compute(inputs)
         return embedded, None, embedded
 
 
-class HFEncoder(Stage):
+class HFEncoder(Replacement):
     def forward(self, hidden_states, attention_mask=None, inputs=None, inputs_mask=None, *args, **kwargs):
         return (self.compute(inputs, bool_mask(inputs_mask)),)
 
 
-class HFProcessor(Stage):
+class HFProcessor(Replacement):
     """Sits at Hugging Face's `encoder`, which is cross-attention and processor in one."""
 
     def __init__(self, stage, replacement, replaced):
@@ -73,17 +70,17 @@ class HFProcessor(Stage):
         return (latents,)
 
 
-class HFDecoder(Stage):
+class HFDecoder(Replacement):
     def forward(self, hidden_states, attention_mask=None, inputs=None, *args, **kwargs):
         return (self.compute(hidden_states, inputs),)
 
 
-class HFHead(Stage):
+class HFHead(Replacement):
     def forward(self, hidden_states, embedding_layer):
         return self.compute(hidden_states, embedding_layer.weight)
 
 
-class HFCrossAttend(Stage):
+class HFCrossAttend(Replacement):
     """A whole cross_attend or self_attend, norms and residuals with it."""
 
     def forward(self, hidden_states, attention_mask=None, inputs=None, inputs_mask=None, *args, **kwargs):
@@ -92,7 +89,7 @@ class HFCrossAttend(Stage):
         return (self.compute(hidden_states, inputs, bool_mask(inputs_mask)),)
 
 
-class HFAttention(Stage):
+class HFAttention(Replacement):
     """Ours begins after the norms and ends before the residual; Hugging Face's holds both."""
 
     def forward(self, hidden_states, attention_mask=None, inputs=None, inputs_mask=None, *args, **kwargs):
@@ -103,29 +100,10 @@ class HFAttention(Stage):
         return (result + hidden_states if replaced.use_query_residual else result,)
 
 
-HUGGING_FACE = {  # our stage: (Hugging Face's module, how to call a replacement there)
-    "embedding": ("perceiver.input_preprocessor", HFEmbedding),
-    "encoder": ("perceiver.encoder.cross_attention", HFEncoder),
-    "processor": ("perceiver.encoder", HFProcessor),
-    "decoder": ("perceiver.decoder.decoding_cross_attention", HFDecoder),
-    "mlm_head": ("embedding_decoder", HFHead),
+ADAPTERS = {
+    "embedding": HFEmbedding,
+    "encoder": HFEncoder,
+    "processor": HFProcessor,
+    "decoder": HFDecoder,
+    "mlm_head": HFHead,
 }
-
-
-def where(model, stage, ours: bool):
-    """A stage's name -> its path in this model, and how to call a replacement there."""
-    if not isinstance(stage, str):
-        raise InputError(f"a stage is named by a str, one of {', '.join(STAGES)}; got {type(stage).__name__}")
-    if ours:
-        path, kind = stage, Stage
-    elif stage in HUGGING_FACE:
-        path, kind = HUGGING_FACE[stage]
-    else:
-        path = huggingface_name(stage)
-        kind = HFAttention if stage.endswith(".attention") else HFCrossAttend
-    known = dict(model.named_modules())
-    inside = ours or stage in STAGES or stage.endswith((".attention", ".cross_attend"))
-    inside = inside or stage.rpartition(".")[0] == "processor.self_attends"
-    if path not in known or not path or not inside:
-        raise InputError(f"there is no stage {stage!r}; there is {', '.join(STAGES)}")
-    return path, kind

@@ -10,7 +10,7 @@ import torch
 from tiny import tiny_hf_model
 
 from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
-from perceiver_edu.optimize import STEPS, Int8Linear, PackedLinear, optimize
+from perceiver_edu.fast import STEPS, Int8Linear, PackedLinear, optimize
 
 POSITIONS = [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])]
 
@@ -115,7 +115,7 @@ def test_int8_is_what_its_formula_says(shape, gelu):
 def test_int8_does_not_overflow_on_older_processors():
     """oneDNN then adds two products in 16 bits; the largest weights and inputs are the worst case."""
     program = (
-        "import torch, perceiver_edu.optimize as o\n"
+        "import torch, perceiver_edu.fast as o\n"
         "o.STEPS = 63  # as without VNNI\n"
         "linear, x = torch.nn.Linear(128, 64), torch.randn(32, 128).sign()\n"
         "linear.weight.data.sign_()\n"

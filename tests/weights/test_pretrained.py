@@ -13,7 +13,7 @@ from perceiver_edu import (
     load_pretrained,
     save_pretrained,
 )
-from perceiver_edu.pretrained import huggingface_name
+from perceiver_edu.weights.huggingface import huggingface_name
 
 CONFIGS = [
     {},

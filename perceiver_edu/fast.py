@@ -211,7 +211,10 @@ def pack(model: nn.Module, int8: bool) -> None:
                 read_by_attention = name in ("key_value", "query_key_value")
                 packed = Int8Linear(layer, gelu, ATTENTION if read_by_attention else torch.float32)
             else:
-                packed = PackedLinear(layer, gelu)
+                try:
+                    packed = PackedLinear(layer, gelu)
+                except RuntimeError:  # bf16, and a processor that has no instructions for it
+                    continue
             setattr(parent, name, packed)
             if gelu is not None:
                 parent.activation = nn.Identity()  # the kernel has done it

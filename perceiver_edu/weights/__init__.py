@@ -1,0 +1,1 @@
+"""Weights in and out: files and folders, the hub, Hugging Face's names, published values, our checkpoint."""
