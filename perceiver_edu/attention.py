@@ -12,8 +12,9 @@ class MultiHeadAttention(nn.Module):
 
         Attention(q, kv) = softmax(QKᵀ / √d) V,   Q = W_q q,  K = W_k kv,  V = W_v kv,   per head
 
-    The map softmax(QKᵀ/√d) passes through `self.attention_map`, an identity: hook it to see the map (see
-    `perceiver_edu.instruments.record`). While nobody looks, torch's fused kernel computes the same output.
+    Torch's fused kernel computes this without ever holding the map softmax(QKᵀ/√d). With `fused = False` the
+    map is computed step by step and passes through `self.attention_map`, an identity, where a hook sees it:
+    `perceiver_edu.instruments.record` does both.
     """
 
     def __init__(self, q_dim, kv_dim, qk_channels, v_channels, output_dim, num_heads, dropout=0.0):
@@ -24,6 +25,7 @@ class MultiHeadAttention(nn.Module):
         self.key = nn.Linear(kv_dim, qk_channels)
         self.value = nn.Linear(kv_dim, v_channels)
         self.output = nn.Linear(v_channels, output_dim)
+        self.fused = True
         self.attention_map = nn.Identity()
 
     def forward(self, x_q, x_kv, kv_mask=None):
@@ -37,14 +39,14 @@ class MultiHeadAttention(nn.Module):
             bias = bias[:, None, None, :]  # (B, 1, 1, K), added to the scores of every head and query
         dropout = self.dropout if self.training else 0.0
 
-        if self.attention_map._forward_hooks:
+        if self.fused:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
+        else:
             scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (B, heads, Q, K)
             if bias is not None:
                 scores = scores + bias
             weights = self.attention_map(scores.softmax(dim=-1))  # (B, heads, Q, K); each row sums to 1
             mixed = F.dropout(weights, dropout) @ v  # (B, heads, Q, v/heads)
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
         return self.output(mixed.transpose(1, 2).flatten(2))  # (B, Q, v) -> (B, Q, output_dim)
 
     def split_heads(self, x):

@@ -1,6 +1,7 @@
 """The sizes of one model. Field names are Hugging Face's; the paper's symbol stands beside each."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
 
 from perceiver_edu.errors import InputError
 
@@ -91,24 +92,21 @@ class PerceiverIOConfig:
                     "a self-attend adds its values to the latents (unset, v_channels follows qk_channels)"
                 )
 
-    # What an unset width means, as in Hugging Face's class.
-
     @property
     def encoder_qk(self) -> int:
-        widths = {"q": self.d_latents, "kv": self.d_model}
-        return self.qk_channels or widths[self.cross_attention_shape_for_attention]
+        return attention_widths(self, self.d_model).encoder_qk
 
     @property
     def encoder_v(self) -> int:
-        return self.v_channels or self.encoder_qk
+        return attention_widths(self, self.d_model).encoder_v
 
     @property
     def processor_qk(self) -> int:
-        return self.qk_channels or self.d_latents
+        return attention_widths(self, self.d_model).processor_qk
 
     @property
     def processor_v(self) -> int:
-        return self.v_channels or self.processor_qk
+        return attention_widths(self, self.d_model).processor_v
 
     @property
     def gelu(self) -> str:
@@ -117,3 +115,25 @@ class PerceiverIOConfig:
 
     def to_dict(self) -> dict:
         return asdict(self)
+
+
+class Widths(NamedTuple):
+    """Channels of queries and keys, and of values, all heads together."""
+
+    encoder_qk: int
+    encoder_v: int
+    processor_qk: int
+    processor_v: int
+
+
+def attention_widths(config, d_inputs: int) -> Widths:
+    """The widths that a config asks for; what an unset one means is Hugging Face's choice.
+
+    config: a `PerceiverIOConfig` or a `transformers.PerceiverConfig`; d_inputs: C.
+    """
+    of_keys = config.cross_attention_shape_for_attention == "kv"
+    encoder_qk = config.qk_channels or (d_inputs if of_keys else config.d_latents)
+    processor_qk = config.qk_channels or config.d_latents
+    return Widths(
+        encoder_qk, config.v_channels or encoder_qk, processor_qk, config.v_channels or processor_qk
+    )

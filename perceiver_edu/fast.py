@@ -16,7 +16,7 @@ from torch import nn
 
 from perceiver_edu.attention import MLP
 from perceiver_edu.errors import InputError
-from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.model import PerceiverIOForMaskedLM, check_inputs
 
 ONE_DNN = torch.backends.mkldnn.is_available()
 STEPS = 127 if torch.cpu._is_vnni_supported() else 63  # int8's largest input; sums overflow without VNNI
@@ -64,7 +64,6 @@ class FastPerceiverIO(nn.Module):
     def __init__(self, model: PerceiverIOForMaskedLM):
         super().__init__()
         self.config = model.config
-        self.check = model._check
         self.byte_embedding = copied(model.embedding.byte_embedding.weight)  # (V, C)
         self.position_embedding = copied(model.embedding.position_embedding.weight)  # (M, C)
         self.encoder = FastCrossAttend(model.encoder.cross_attend, model.encoder.latents)
@@ -80,7 +79,7 @@ class FastPerceiverIO(nn.Module):
     @torch.no_grad()
     def forward(self, input_ids, mask=None, positions=None):
         """As `PerceiverIOForMaskedLM.forward`: (B, M), (B, M) bool, (O,) or (B, O) -> logits (B, O, V)."""
-        self.check(input_ids, mask, positions)
+        check_inputs(self.config, input_ids, mask, positions)
         if mask is not None:
             places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
             last = (mask.any(0) * places).max()

@@ -3,7 +3,13 @@
 import torch
 from torch import nn
 
-from perceiver_edu.config import DECODER_HEADS, DECODER_QK_CHANNELS, PerceiverIOConfig
+from perceiver_edu.config import (
+    DECODER_HEADS,
+    DECODER_QK_CHANNELS,
+    GELU_FORMS,
+    PerceiverIOConfig,
+    attention_widths,
+)
 from perceiver_edu.decoder import Decoder, OutputQueries
 from perceiver_edu.embedding import Embedding
 from perceiver_edu.encoder import Encoder
@@ -18,40 +24,19 @@ class PerceiverIOForMaskedLM(nn.Module):
     def __init__(self, config: PerceiverIOConfig):
         super().__init__()
         self.config = c = config
-        shared = {"gelu": c.gelu, "dropout": c.attention_probs_dropout_prob}
         self.embedding = Embedding(c.vocab_size, c.max_position_embeddings, c.d_model)
-        self.encoder = Encoder(
-            c.num_latents,
-            c.d_latents,
-            c.d_model,
-            qk_channels=c.encoder_qk,
-            v_channels=c.encoder_v,
-            num_heads=c.num_cross_attention_heads,
-            widening_factor=c.cross_attention_widening_factor,
-            query_residual=c.use_query_residual,
-            **shared,
-        )
-        self.processor = Processor(
-            c.num_self_attends_per_block,
-            c.d_latents,
-            c.num_blocks,
-            qk_channels=c.processor_qk,
-            v_channels=c.processor_v,
-            num_heads=c.num_self_attention_heads,
-            widening_factor=c.self_attention_widening_factor,
-            **shared,
-        )
-        self.queries = OutputQueries(c.max_position_embeddings, c.d_model)
-        self.decoder = Decoder(
-            c.d_model,
-            c.d_latents,
+        self.encoder, self.processor, decoder = build_stages(
+            c,
+            d_inputs=c.d_model,
+            d_queries=c.d_model,
             qk_channels=DECODER_QK_CHANNELS,
             v_channels=c.d_model,
             num_heads=DECODER_HEADS,
-            **shared,
         )
+        self.queries = OutputQueries(c.max_position_embeddings, c.d_model)
+        self.decoder = decoder
         self.mlm_head = MLMHead(c.vocab_size)
-        self.apply(self._initialize)
+        initialize(self, c.initializer_range)
 
     def forward(self, input_ids, mask=None, positions=None):
         """Ids -> scores for each byte.
@@ -66,7 +51,7 @@ class PerceiverIOForMaskedLM(nn.Module):
 
         Raises: InputError for ids, mask or positions of a wrong shape, type or range.
         """
-        self._check(input_ids, mask, positions)
+        check_inputs(self.config, input_ids, mask, positions)
         inputs = self.embedding(input_ids)  # (B, M, C)
         latents = self.encoder(inputs, mask)  # (B, N, D)
         latents = self.processor(latents)  # (B, N, D)
@@ -77,42 +62,96 @@ class PerceiverIOForMaskedLM(nn.Module):
     def device(self) -> torch.device:
         return self.mlm_head.bias.device
 
-    def _initialize(self, module):
-        """Fresh weights as Hugging Face draws them: N(0, initializer_range), biases 0, norms 1."""
-        std = self.config.initializer_range
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=std)
-            nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=std)
-        elif isinstance(module, Encoder):
-            nn.init.normal_(module.latents, std=std)
-        elif isinstance(module, OutputQueries):
-            nn.init.normal_(module.positions, std=std)
 
-    def _check(self, input_ids, mask, positions):
-        """Shapes and types only: looking at values would make a GPU wait."""
-        if input_ids.dim() != 2 or input_ids.dtype not in (torch.int64, torch.int32):
-            raise InputError(
-                "input_ids must be int64 of shape (B, M), "
-                f"got {input_ids.dtype} of shape {tuple(input_ids.shape)}"
-            )
-        longest = self.config.max_position_embeddings
-        if input_ids.shape[1] > longest:
-            raise InputError(
-                f"input_ids has {input_ids.shape[1]} positions, this model reads at most {longest}"
-            )
-        if mask is not None and (mask.dtype != torch.bool or mask.shape != input_ids.shape):
-            raise InputError(
-                f"mask must be bool of the shape of input_ids {tuple(input_ids.shape)}, True = a real id; "
-                f"got {mask.dtype} of shape {tuple(mask.shape)}"
-            )
-        if positions is not None and (
-            positions.dtype != torch.int64
-            or positions.dim() not in (1, 2)
-            or (positions.dim() == 2 and len(positions) != len(input_ids))
-        ):
-            raise InputError(
-                f"positions must be int64 of shape (O,) or (B = {len(input_ids)}, O), "
-                f"got {positions.dtype} of shape {tuple(positions.shape)}"
-            )
+def build_stages(config, d_inputs: int, d_queries: int, **decoder) -> tuple[Encoder, Processor, Decoder]:
+    """The three stages of every Perceiver IO, in the sizes of `config`: for text, classifiers and modalities.
+
+    Args:
+        config: a `PerceiverIOConfig`, or a `transformers.PerceiverConfig`, whose fields have the same names.
+        d_inputs, d_queries: C and E, the channels of the inputs and of the output queries.
+        decoder: what the config leaves open, as the decoder's `CrossAttend` takes it: qk_channels, v_channels
+            and num_heads, and query_residual where it is True.
+
+    Raises: InputError for a GELU that is not known, or heads that do not divide their channels.
+    """
+    if config.hidden_act not in GELU_FORMS:
+        raise InputError(f"hidden_act {config.hidden_act!r} is not supported; known: {', '.join(GELU_FORMS)}")
+    shared = {"gelu": GELU_FORMS[config.hidden_act], "dropout": config.attention_probs_dropout_prob}
+    widths = attention_widths(config, d_inputs)
+    used = [(widths.encoder_qk, widths.encoder_v, config.num_cross_attention_heads)]
+    if config.num_self_attends_per_block:
+        used.append((widths.processor_qk, widths.processor_v, config.num_self_attention_heads))
+    for qk, v, heads in used:
+        if qk % heads or v % heads:
+            raise InputError(f"{heads} heads do not divide {qk} or {v} channels")
+    encoder = Encoder(
+        config.num_latents,
+        config.d_latents,
+        d_inputs,
+        qk_channels=widths.encoder_qk,
+        v_channels=widths.encoder_v,
+        num_heads=config.num_cross_attention_heads,
+        widening_factor=config.cross_attention_widening_factor,
+        query_residual=config.use_query_residual,
+        **shared,
+    )
+    processor = Processor(
+        config.num_self_attends_per_block,
+        config.d_latents,
+        config.num_blocks,
+        qk_channels=widths.processor_qk,
+        v_channels=widths.processor_v,
+        num_heads=config.num_self_attention_heads,
+        widening_factor=config.self_attention_widening_factor,
+        **shared,
+    )
+    return encoder, processor, Decoder(d_queries, config.d_latents, **decoder, **shared)
+
+
+def initialize(model: nn.Module, std: float) -> None:
+    """Fresh weights as Hugging Face's classes draw them: weights, latents and learned queries from N(0, std),
+    biases 0. Norms start at 1, as torch makes them.
+    """
+
+    def fresh(module):
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.Embedding):
+            nn.init.normal_(module.weight, std=std)
+            if getattr(module, "bias", None) is not None:
+                nn.init.zeros_(module.bias)
+        for name in ("latents", "positions"):  # of the encoder; of queries, and of an adapter's inputs
+            if isinstance(getattr(module, name, None), nn.Parameter):
+                nn.init.normal_(getattr(module, name), std=std)
+        if isinstance(module, nn.ParameterDict):  # what pads and masks modalities
+            for parameter in module.values():
+                nn.init.normal_(parameter, std=std)
+
+    model.apply(fresh)
+
+
+def check_inputs(config: PerceiverIOConfig, input_ids, mask, positions) -> None:
+    """Shapes and types only, because looking at values would make a GPU wait.
+
+    Raises: InputError for what `PerceiverIOForMaskedLM.forward` does not take.
+    """
+    if input_ids.dim() != 2 or input_ids.dtype not in (torch.int64, torch.int32):
+        raise InputError(
+            "input_ids must be int64 of shape (B, M), "
+            f"got {input_ids.dtype} of shape {tuple(input_ids.shape)}"
+        )
+    longest = config.max_position_embeddings
+    if input_ids.shape[1] > longest:
+        raise InputError(f"input_ids has {input_ids.shape[1]} positions, this model reads at most {longest}")
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != input_ids.shape):
+        raise InputError(
+            f"mask must be bool of the shape of input_ids {tuple(input_ids.shape)}, True = a real id; "
+            f"got {mask.dtype} of shape {tuple(mask.shape)}"
+        )
+    if positions is not None and (
+        positions.dtype != torch.int64
+        or positions.dim() not in (1, 2)
+        or (positions.dim() == 2 and len(positions) != len(input_ids))
+    ):
+        raise InputError(
+            f"positions must be int64 of shape (O,) or (B = {len(input_ids)}, O), "
+            f"got {positions.dtype} of shape {tuple(positions.shape)}"
+        )

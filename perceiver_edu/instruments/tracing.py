@@ -49,9 +49,16 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
         return hook
 
     handles = [modules[name].register_forward_hook(keep(name)) for name in names]
+    parents = {name.rpartition(".")[0] for name in names if name.rpartition(".")[2] == "attention_map"}
+    attentions = [modules[parent] for parent in parents]
+    were_fused = [attention.fused for attention in attentions]
     try:
+        for attention in attentions:
+            attention.fused = False
         yield seen
     finally:
+        for attention, fused in zip(attentions, were_fused, strict=True):
+            attention.fused = fused
         for handle in handles:
             handle.remove()
 

@@ -3,10 +3,6 @@
 `config` is a `transformers.PerceiverConfig`. Sizes that are numbers here stand in Hugging Face's code, too.
 """
 
-from perceiver_edu.config import GELU_FORMS
-from perceiver_edu.decoder import Decoder
-from perceiver_edu.encoder import Encoder
-from perceiver_edu.errors import InputError
 from perceiver_edu.modalities.adapters import (
     AudioPatches,
     Conv1x1,
@@ -21,14 +17,14 @@ from perceiver_edu.modalities.model import PerceiverIO
 from perceiver_edu.modalities.multimodal import MultimodalInputs
 from perceiver_edu.modalities.positions import FourierPositions, LearnedPositions, ProjectedPositions
 from perceiver_edu.modalities.queries import GridQueries, InputQueries, LearnedQueries, MultimodalQueries
-from perceiver_edu.processor import Processor
+from perceiver_edu.model import build_stages, initialize
 
 
 def image_classifier(config, inputs):
     """One learned query asks for the class; here, unlike in text, the query is added to what it read."""
     queries = LearnedQueries(1, config.d_latents)
-    middle = stages(config, inputs, queries.num_channels, queries, query_residual=True)
-    return PerceiverIO(inputs, *middle, ClassHead(config.d_latents, config.num_labels))
+    head = ClassHead(config.d_latents, config.num_labels)
+    return assemble(config, inputs, queries.num_channels, queries, head, query_residual=True)
 
 
 def learned(config):
@@ -52,7 +48,7 @@ def optical_flow(config):
     features = Patches((2, 1, 1), 27, 64, squeeze=True)  # both frames' values of a pixel: 54 -> 64
     inputs = WithPositions(features, FourierPositions(64, config.train_size))
     head = DenseHead(inputs.num_channels, 2, scale=100.0, grid=tuple(config.train_size))
-    return PerceiverIO(inputs, *stages(config, inputs, inputs.num_channels, InputQueries()), head)
+    return assemble(config, inputs, inputs.num_channels, InputQueries(), head)
 
 
 def multimodal(config):
@@ -83,7 +79,7 @@ def multimodal(config):
         "label": ClassHead(shared, config.num_labels),
     }
     head = MultimodalHead(queries.num_channels, shared, heads)
-    return PerceiverIO(inputs, *stages(config, inputs, queries.num_channels, queries), head)
+    return assemble(config, inputs, queries.num_channels, queries, head)
 
 
 ARCHITECTURES = {
@@ -95,52 +91,19 @@ ARCHITECTURES = {
 }
 
 
-def stages(config, inputs, d_queries, queries, query_residual=False):
-    """Encoder, processor, queries, decoder of Hugging Face's sizes: the classes that text goes through."""
-    if config.hidden_act not in GELU_FORMS:
-        raise InputError(f"hidden_act {config.hidden_act!r} is not supported; known: {', '.join(GELU_FORMS)}")
-    d_inputs, d_latents = inputs.num_channels, config.d_latents
-    shared = {"gelu": GELU_FORMS[config.hidden_act], "dropout": config.attention_probs_dropout_prob}
-    of_keys = config.cross_attention_shape_for_attention == "kv"  # whose width an unset qk_channels takes
-    encoder_qk = config.qk_channels or (d_inputs if of_keys else d_latents)
-    processor_qk = config.qk_channels or d_latents
-    decoder_qk = d_latents if of_keys else d_queries
-    for width, heads in (
-        (encoder_qk, config.num_cross_attention_heads),
-        (processor_qk, config.num_self_attention_heads),
-    ):
-        if width % heads or (config.v_channels or width) % heads:
-            raise InputError(f"{heads} heads do not divide {width} or {config.v_channels or width} channels")
-    return (
-        Encoder(
-            config.num_latents,
-            d_latents,
-            d_inputs,
-            qk_channels=encoder_qk,
-            v_channels=config.v_channels or encoder_qk,
-            num_heads=config.num_cross_attention_heads,
-            widening_factor=config.cross_attention_widening_factor,
-            query_residual=config.use_query_residual,
-            **shared,
-        ),
-        Processor(
-            config.num_self_attends_per_block,
-            d_latents,
-            config.num_blocks,
-            qk_channels=processor_qk,
-            v_channels=config.v_channels or processor_qk,
-            num_heads=config.num_self_attention_heads,
-            widening_factor=config.self_attention_widening_factor,
-            **shared,
-        ),
-        queries,
-        Decoder(
-            d_queries,
-            d_latents,
-            query_residual=query_residual,
-            qk_channels=decoder_qk,
-            v_channels=decoder_qk,
-            num_heads=1,
-            **shared,
-        ),
+def assemble(config, inputs, d_queries, queries, head, query_residual=False) -> PerceiverIO:
+    """The three stages in Hugging Face's sizes, between this adapter, these queries and this head."""
+    of_keys = config.cross_attention_shape_for_attention == "kv"  # whose width the decoder's attention takes
+    width = config.d_latents if of_keys else d_queries
+    encoder, processor, decoder = build_stages(
+        config,
+        inputs.num_channels,
+        d_queries,
+        qk_channels=width,
+        v_channels=width,
+        num_heads=1,
+        query_residual=query_residual,
     )
+    model = PerceiverIO(inputs, encoder, processor, queries, decoder, head)
+    initialize(model, config.initializer_range)
+    return model

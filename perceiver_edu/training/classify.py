@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from perceiver_edu.config import PerceiverIOConfig
-from perceiver_edu.decoder import Decoder, OutputQueries
+from perceiver_edu.decoder import OutputQueries
+from perceiver_edu.embedding import Embedding
 from perceiver_edu.errors import InputError
-from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.model import build_stages, initialize
 from perceiver_edu.weights.files import read_json
 from perceiver_edu.weights.huggingface import CLASSIFIER_RENAMES, huggingface_name, read_config
 from perceiver_edu.weights.pretrained import build, read_tensors, write_folder
@@ -54,21 +55,20 @@ class PerceiverIOForClassification(nn.Module):
     def __init__(self, config: PerceiverIOConfig, tasks: list[Task]):
         super().__init__()
         self.config, self.tasks, D = config, list(tasks), config.d_latents
-        trunk = PerceiverIOForMaskedLM(config)
-        self.embedding, self.encoder, self.processor = trunk.embedding, trunk.encoder, trunk.processor
-        self.queries = OutputQueries(len(self.tasks), D)  # one for each task
-        self.decoder = Decoder(
-            D,
-            D,
-            query_residual=True,  # as Hugging Face's class has it
+        self.embedding = Embedding(config.vocab_size, config.max_position_embeddings, config.d_model)
+        self.encoder, self.processor, decoder = build_stages(
+            config,
+            d_inputs=config.d_model,
+            d_queries=D,
             qk_channels=D,
             v_channels=D,
             num_heads=1,
-            gelu=config.gelu,
-            dropout=config.attention_probs_dropout_prob,
+            query_residual=True,  # as Hugging Face's class has it
         )
+        self.queries = OutputQueries(len(self.tasks), D)  # one for each task
+        self.decoder = decoder
         self.heads = nn.ModuleList(nn.Linear(D, len(task.labels)) for task in self.tasks)
-        self.apply(trunk._initialize)
+        initialize(self, config.initializer_range)
         self.frozen = False
 
     def forward(self, input_ids, mask=None):

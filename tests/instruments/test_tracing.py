@@ -3,6 +3,7 @@ from tiny import tiny_hf_model
 
 from perceiver_edu import InputError, from_huggingface
 from perceiver_edu.instruments import record
+from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP
 
 
 def test_what_was_recorded_is_what_the_stage_put_out(model, batch):
@@ -21,9 +22,20 @@ def test_a_shared_layer_is_recorded_once_per_block(batch):
 
 
 def test_nothing_is_left_behind_after_an_error(model, batch):
-    with pytest.raises(RuntimeError, match="planted"), record(model, ["encoder"]):
+    with pytest.raises(RuntimeError, match="planted"), record(model, ["encoder", ENCODER_MAP]):
         raise RuntimeError("planted")
     assert not any(module._forward_hooks for module in model.modules())
+    assert model.encoder.cross_attend.attention.fused
+
+
+def test_attention_is_unfused_only_while_its_map_is_recorded(model, batch):
+    encoder, decoder = model.encoder.cross_attend.attention, model.decoder.cross_attend.attention
+    with record(model, ENCODER_MAP) as outer:
+        with record(model, [ENCODER_MAP, DECODER_MAP]):
+            assert not encoder.fused and not decoder.fused
+        assert not encoder.fused and decoder.fused
+        model(*batch)
+    assert encoder.fused and len(outer[ENCODER_MAP]) == 1
 
 
 def test_an_unknown_name_is_refused_with_the_nearest(model):

@@ -9,6 +9,7 @@ import torch
 from perceiver_edu import InputError
 from perceiver_edu.instruments import ledger
 from perceiver_edu.modalities import from_huggingface, load_pretrained
+from perceiver_edu.modalities.architectures import ARCHITECTURES
 from perceiver_edu.modalities.parity import compare_with_huggingface
 
 TINY = dict(
@@ -85,6 +86,23 @@ def test_every_stage_agrees_with_hugging_face(name, widths):
     rows = compare_with_huggingface(from_huggingface(hf_model), hf_model, inputs(), **more)
     for row in rows:
         assert row.max_abs < 1e-10 * max(1.0, row.scale), ledger(rows)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fresh_weights_are_drawn_as_hugging_face_draws_them(name):
+    sizes = TINY | dict(num_latents=64, d_latents=96, v_channels=96, initializer_range=0.03) | CASES[name][0]
+    hf_model = hf_twin(name, redraw=False, **sizes)
+    torch.manual_seed(1)
+    fresh = ARCHITECTURES[name](hf_model.config)
+    expected = dict(from_huggingface(hf_model).named_parameters())
+    parameters = {key: tensor.detach().double() for key, tensor in fresh.named_parameters()}
+    for key, got in parameters.items():
+        wanted = expected[key].detach().double()
+        if wanted.std(correction=0) == 0:  # a bias, or a norm
+            assert got.unique().equal(wanted.unique()), key
+        elif got.numel() > 500:
+            assert float(got.std()) == pytest.approx(float(wanted.std()), rel=0.2), key
+    assert float(parameters["encoder.latents"].std()) == pytest.approx(0.03, rel=0.1)
 
 
 def transposed_grid(model):
