@@ -11,7 +11,7 @@ class OutputQueries(nn.Module):
 
     def __init__(self, num_positions, d_queries):
         super().__init__()
-        self.positions = nn.Parameter(torch.randn(num_positions, d_queries))
+        self.positions = nn.Parameter(0.02 * torch.randn(num_positions, d_queries))
 
     def forward(self, positions=None):
         """positions (O,) or (B, O) int64, None = all of them -> queries (1, O, E) or (B, O, E)."""

@@ -11,7 +11,7 @@ class Encoder(nn.Module):
 
     def __init__(self, num_latents, d_latents, d_inputs, **cross_attend):
         super().__init__()
-        self.latents = nn.Parameter(torch.randn(num_latents, d_latents))
+        self.latents = nn.Parameter(0.02 * torch.randn(num_latents, d_latents))
         self.cross_attend = CrossAttend(d_latents, d_inputs, **cross_attend)
 
     def forward(self, inputs, mask=None):

@@ -8,6 +8,7 @@ the input is computed once, projections that read the same array are one matrix 
 lie in the order that oneDNN's kernels read. The switches trade precision, or the time to compile.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import torch
@@ -53,7 +54,7 @@ def optimize(
     if int8 or (on_cpu and ONE_DNN and not compile and fast.bias.dtype in (torch.float32, torch.bfloat16)):
         pack(fast, int8)
     if compile:
-        fast.run = torch.compile(fast.run, mode=None if on_cpu else "reduce-overhead")
+        fast.compiled = torch.compile(fast.run, mode=None if on_cpu else "reduce-overhead")
     return fast
 
 
@@ -64,6 +65,7 @@ class FastPerceiverIO(nn.Module):
     def __init__(self, model: PerceiverIOForMaskedLM):
         super().__init__()
         self.config = model.config
+        self.compiled: Callable | None = None  # `run`, by torch.compile
         self.byte_embedding = copied(model.embedding.byte_embedding.weight)  # (V, C)
         self.position_embedding = copied(model.embedding.position_embedding.weight)  # (M, C)
         self.encoder = FastCrossAttend(model.encoder.cross_attend, model.encoder.latents)
@@ -87,7 +89,7 @@ class FastPerceiverIO(nn.Module):
             longest = max(1, last)
             input_ids, mask = input_ids[:, :longest], mask[:, :longest]
             mask = None if real == mask.numel() else mask
-        return self.run(input_ids, mask, positions)
+        return (self.compiled or self.run)(input_ids, mask, positions)
 
     def run(self, input_ids, mask, positions):
         positions_read = self.position_embedding[: input_ids.shape[1]]  # (M, C)
@@ -199,7 +201,7 @@ def after(gelu: str | None) -> tuple:
     return ("none", [], "") if gelu is None else ("gelu", [], gelu)
 
 
-def pack(model: nn.Module, int8: bool) -> None:
+def pack(model: "FastPerceiverIO", int8: bool) -> None:
     """Put an `Int8Linear` or a `PackedLinear` in the place of every Linear."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
@@ -208,7 +210,7 @@ def pack(model: nn.Module, int8: bool) -> None:
             gelu = parent.activation.approximate if isinstance(parent, MLP) and name == "expand" else None
             if int8:
                 read_by_attention = name in ("key_value", "query_key_value")
-                packed = Int8Linear(layer, gelu, ATTENTION if read_by_attention else torch.float32)
+                packed: nn.Module = Int8Linear(layer, gelu, ATTENTION if read_by_attention else torch.float32)
             else:
                 try:
                     packed = PackedLinear(layer, gelu)
@@ -219,7 +221,7 @@ def pack(model: nn.Module, int8: bool) -> None:
                 parent.activation = nn.Identity()  # the kernel has done it
     if int8:  # attention has no weights to round
         for stage in (model.encoder, model.decoder):
-            stage.query.data = stage.query.to(ATTENTION)
+            stage.query.data = stage.query.data.to(ATTENTION)
 
 
 def attend(query, key, value, num_heads, kv_mask=None):

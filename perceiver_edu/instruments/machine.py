@@ -42,16 +42,16 @@ class Clock:
 
     def __init__(self, device):
         self.kind = torch.device(device).type
-        self.marks = {}
+        self.marks: dict[tuple[str, bool], list] = {}
 
     def mark(self, name: str, begin: bool):
         if self.kind == "cuda":
-            now = torch.cuda.Event(enable_timing=True)
-            now.record()
+            event = torch.cuda.Event(enable_timing=True)
+            event.record()
+            self.marks.setdefault((name, begin), []).append(event)
         else:
             synchronize(self.kind)
-            now = time.perf_counter()
-        self.marks.setdefault((name, begin), []).append(now)
+            self.marks.setdefault((name, begin), []).append(time.perf_counter())
 
     def seconds(self, of=statistics.median) -> dict[str, float]:
         """By name, the median of all its times."""

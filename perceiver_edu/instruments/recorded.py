@@ -66,8 +66,12 @@ def read_run(folder) -> Run:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                names = ("bits", "held_out_bits", "learning_rate")
-                for name, known in zip(names, run, strict=False):
+                columns = {
+                    "bits": run.training,
+                    "held_out_bits": run.held_out,
+                    "learning_rate": run.learning_rate,
+                }
+                for name, known in columns.items():
                     if row[name] != "":
                         known[int(row["step"])] = float(row[name])
         path = Path(folder) / "samples.txt"

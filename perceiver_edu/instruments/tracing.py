@@ -39,7 +39,7 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
             close = get_close_matches(name, modules, n=3) or [key for key, _ in model.named_children()]
             raise InputError(f"{type(model).__name__} has no module {name!r}; there is {', '.join(close)}")
 
-    seen = {name: [] for name in names}
+    seen: dict[str, list[torch.Tensor]] = {name: [] for name in names}
 
     def keep(name):
         def hook(module, args, output):

@@ -75,13 +75,15 @@ def fetch(repo_id: str, filename: str, revision: str | None, offline: bool) -> P
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    for pause in (*PAUSES, None):
+    pauses = [*PAUSES]
+    while True:
         try:
             return Path(hf_hub_download(repo_id, filename, revision=revision, local_files_only=offline))
         except HfHubHTTPError as error:
             status = error.response.status_code if error.response is not None else 0
-            if status < 500 or pause is None:
+            if status < 500 or not pauses:
                 raise
+            pause = pauses.pop(0)
             print(f"the hub answers {status}; once more in {pause} s", file=sys.stderr)
             time.sleep(pause)
 

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from dataclasses import fields
+from typing import Any
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
@@ -51,7 +52,7 @@ def read_config(values: dict, source, architecture="PerceiverForMaskedLM") -> Pe
     if not isinstance(architectures, list) or architecture not in architectures:
         named = textwrap.shorten(str(architectures), 100)
         raise InputError(f"{source}: architectures is {named}, not {architecture}")
-    ours = {"qk_channels": None, "v_channels": None}
+    ours: dict[str, Any] = {"qk_channels": None, "v_channels": None}
     ours |= {f.name: values[f.name] for f in fields(PerceiverIOConfig) if f.name in values}
     try:
         return PerceiverIOConfig(**ours)

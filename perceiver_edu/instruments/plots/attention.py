@@ -51,7 +51,8 @@ def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int =
         aspect="auto",
     )
     # A monospace sign is 0.602 times as wide as its size, and rounded to whole pixels: so are the cells.
-    figure = ax.figure
+    figure = ax.get_figure(root=True)
+    assert figure is not None
     pixels = ax.get_position().width * figure.get_size_inches()[0] * figure.dpi
     cell = int(pixels // width)
     size = 72 / figure.dpi * cell / 0.602

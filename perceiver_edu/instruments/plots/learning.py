@@ -52,13 +52,13 @@ def who_reads_where(axes, maps: dict[str, torch.Tensor]) -> None:
 
 def bits_by_latents(ax: Axes, rows: list[dict], baselines: dict[str, float]) -> dict[int, float]:
     """Held-out bits against N, a dot for each seed: rows with `num_latents` and `bits` -> {N: mean bits}."""
-    found = {}
+    found: dict[int, list[float]] = {}
     for row in rows:
         found.setdefault(row["num_latents"], []).append(row["bits"])
     means = {num: sum(bits) / len(bits) for num, bits in found.items()}
     for num, bits in found.items():
         ax.plot([num] * len(bits), bits, "o", color=LATENT, mec=INK, mew=0.6, ms=6)
-    ax.plot(means.keys(), means.values(), color=LATENT, lw=1.5, zorder=0)
+    ax.plot(list(means), list(means.values()), color=LATENT, lw=1.5, zorder=0)
     dashed(ax, baselines)
     ax.set_xscale("log", base=2)
     ax.set_xticks(list(found), [str(num) for num in found])

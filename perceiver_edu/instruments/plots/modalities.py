@@ -83,8 +83,13 @@ def flow_wheel(ax: Axes, size: int = 101) -> None:
     colours = flow_colours(flow, 1.0)
     colours[flow.norm(dim=-1) > 1] = 1.0
     ax.imshow(colours.numpy(), extent=(-1, 1, 1, -1))
-    for x, y, word in ((1.08, 0, "right"), (-1.08, 0, "left"), (0, -1.12, "up"), (0, 1.12, "down")):
-        side = {1.08: "left", -1.08: "right"}.get(x, "center")
-        ax.text(x, y, word, ha=side, va="center", fontsize=9)
+    for right, down, word in (
+        (1.08, 0.0, "right"),
+        (-1.08, 0.0, "left"),
+        (0.0, -1.12, "up"),
+        (0.0, 1.12, "down"),
+    ):
+        side = {1.08: "left", -1.08: "right"}.get(right, "center")
+        ax.text(right, down, word, ha=side, va="center", fontsize=9)
     ax.set_xlim(-1.7, 1.7)
     ax.set_axis_off()

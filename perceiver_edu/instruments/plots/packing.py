@@ -32,8 +32,8 @@ def packing_strip(ax: Axes, strips: dict[str, Sequence[torch.Tensor]]) -> dict[s
         between = (crops == ByteTokenizer.SEP) & (torch.arange(length) != last[:, None])
         begins = between.clone()
         begins[torch.tensor([0, *map(len, packs)]).cumsum(0)[:-1], 0] = True  # a pack begins with a document
-        colours = 2 + (begins.flatten().cumsum(0) - 1) % 2
-        image[row, : crops.numel()] = colours.masked_fill(padding.flatten(), 1)
+        shade = 2 + (begins.flatten().cumsum(0) - 1) % 2  # documents take turns
+        image[row, : crops.numel()] = shade.masked_fill(padding.flatten(), 1)
         ax.vlines([n * length for n in range(len(crops) + 1)], row - 0.4, row + 0.4, color=INK, lw=0.6)
         shares[label] = padding.double().mean().item()
         note = f" {len(crops)} crops, {shares[label]:.0%} padding"

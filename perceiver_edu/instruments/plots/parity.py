@@ -1,6 +1,7 @@
 """Where two models differ, by how much, and which fixture sees it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -9,7 +10,7 @@ from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, ST
 
 BUG = "#D55E00"
 GREY = "#999999"
-ARROW = dict(arrowstyle="-|>", mutation_scale=11, color=INK, lw=1)
+ARROW: dict[str, Any] = dict(arrowstyle="-|>", mutation_scale=11, color=INK, lw=1)
 STYLES = {  # what a curve shows -> colour, line, marker
     "right": ((INPUT, "-", "o"), (OUTPUT, "-", "s"), (LATENT, "-", "D")),
     "wrong": ((BUG, "-", "^"), (INK, ":", "v")),

@@ -42,7 +42,7 @@ def similarity_by_distance(
     ax.set(xlabel="distance of two places (bytes, logarithmic)", ylabel="mean cosine")
     ax.set_xscale("symlog", linthresh=1)
     ticks = [distance for distance in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if distance < farthest]
-    ax.set_xticks(ticks, ticks)
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
     ax.legend(frameon=False)
     return curves

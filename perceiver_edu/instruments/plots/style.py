@@ -4,6 +4,7 @@ text for those who cannot see it."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from perceiver_edu.stages import STAGES
 INPUT, LATENT, OUTPUT = (STAGES[name].colour for name in ("encoder", "processor", "decoder"))
 STAGE, INK = "#F2F2F2", "#222222"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
