@@ -13,6 +13,7 @@ class Stage(NamedTuple):
     boundary: str  # that array in a comparison of two models, where the two arrays of latents need two names
     huggingface: str  # the module of `transformers.PerceiverForMaskedLM` that this array leaves
     notebook: str  # where the learner builds it
+    section: str  # of the paper
     colour: str  # of the stage in charts: Okabe and Ito's palette, made for all kinds of colour vision
     hatch: str  # of its bar
     marker: str  # on its line
@@ -30,6 +31,7 @@ STAGES = {
             boundary="inputs",
             huggingface="perceiver.input_preprocessor",
             notebook="02_encoder",
+            section="3.1",
             colour="#56B4E9",
             hatch="",
             marker="v",
@@ -43,6 +45,7 @@ STAGES = {
             boundary="encoded",
             huggingface="perceiver.encoder.cross_attention",
             notebook="02_encoder",
+            section="3.1",
             colour="#56B4E9",
             hatch="//",
             marker="s",
@@ -56,6 +59,7 @@ STAGES = {
             boundary="processed",
             huggingface="perceiver.encoder",
             notebook="03_processor",
+            section="3.1",
             colour="#E69F00",
             hatch="",
             marker="o",
@@ -69,6 +73,7 @@ STAGES = {
             boundary="outputs",
             huggingface="perceiver.decoder.decoding_cross_attention",
             notebook="04_decoder",
+            section="3.2",
             colour="#009E73",
             hatch="//",
             marker="D",
@@ -82,6 +87,7 @@ STAGES = {
             boundary="logits",
             huggingface="embedding_decoder",
             notebook="04_decoder",
+            section="4.1",
             colour="#CC79A7",
             hatch="",
             marker="^",

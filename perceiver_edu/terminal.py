@@ -99,24 +99,16 @@ def print_provenance(name, origin):
     console.print(table)
 
 
-def print_course(notebooks, done, following):
-    """The notebooks of the course as a table, and how to go on.
-
-    Args:
-        notebooks: as `read_notebooks` gives them.
-        done: the exercises that are done, by id.
-        following: the file of the next notebook, or None where all is done.
-    """
+def print_course(overview):
+    """An `Overview` of the course as a table, and how to go on."""
     console = new_console()
     table = new_table(console, "notebook", "#minutes", "#done", "exercises")
-    for notebook in notebooks:
-        own = notebook["exercises"]
-        marks = "  ".join(f"{'●' if i in done else '○'} {i.partition('.')[2]}" for i in own)
-        count = f"{sum(i in done for i in own)} of {len(own)}" if own else ""
-        table.add_row(visible(notebook["title"]), str(notebook["minutes"] or ""), count, visible(marks))
+    for notebook in overview.notebooks:
+        marks = "  ".join(f"{'●' if d else '○'} {i.partition('.')[2]}" for i, d in notebook.exercises.items())
+        table.add_row(visible(notebook.title), str(notebook.minutes or ""), notebook.count, visible(marks))
     console.print(table)
-    if following:
-        console.print(f"next: {visible(following.stem)}; to open it: perceiver-edu course --open")
+    if overview.next:
+        console.print(f"next: {visible(overview.next.file.stem)}; to open it: perceiver-edu course --open")
     else:
         console.print("every exercise is done")
 

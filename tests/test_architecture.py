@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 import perceiver_edu
+from perceiver_edu.stages import STAGES
 
 PACKAGE = Path(perceiver_edu.__file__).parent
+ROOT = Path(__file__).parents[1]
 
 FLOORS = [  # from the bottom up; a name stands for the module, or for all modules of the folder
     ["errors", "config", "stages", "data", "tokenizer", "terminal"],
     ["attention"],
-    ["embedding", "encoder", "processor", "decoder", "mlm_head"],
+    [*STAGES],
     ["model"],
     ["weights", "filling", "utf8_search", "fast"],
     ["instruments"],
@@ -20,7 +22,6 @@ FLOORS = [  # from the bottom up; a name stands for the module, or for all modul
     ["course"],
     ["cli"],
 ]
-STAGES = FLOORS[2]
 
 
 def name_of(path: Path) -> str:
@@ -68,4 +69,15 @@ def test_imports_run_one_way(module):
 
 def test_stages_never_import_each_other():
     for stage in STAGES:
-        assert not imported(stage) & set(STAGES)
+        assert not imported(stage) & STAGES.keys()
+
+
+@pytest.mark.parametrize("number, stage", enumerate(STAGES.values(), 1))
+def test_the_readme_says_of_a_stage_what_the_table_says(number, stage):
+    name, notebook = stage.name, stage.notebook
+    assert (PACKAGE / f"{name}.py").is_file() and (ROOT / "notebooks" / f"{notebook}.ipynb").is_file()
+    row = (
+        f"| {number} {name} | → {stage.array} ({stage.shape}) | [{notebook[:2]}](notebooks/{notebook}.ipynb) "
+    )
+    row += f"| [`{name}.py`](perceiver_edu/{name}.py) | `{stage.huggingface}` | § {stage.section} |"
+    assert row in (ROOT / "README.md").read_text("utf-8")

@@ -350,7 +350,7 @@ def test_parity_user_errors(run):
 @pytest.fixture
 def notebooks(tmp_path, monkeypatch):
     """A course of two notebooks, of which the first is done."""
-    from perceiver_edu.course import progress
+    from perceiver_edu.course import overview, progress
 
     def cell(text, **metadata):
         return {"cell_type": "markdown", "metadata": metadata, "source": [text]}
@@ -361,7 +361,7 @@ def notebooks(tmp_path, monkeypatch):
         cells = [cell(f"# {name[:2]} · Title\n\n**Time** {minutes} minutes")]
         cells += [cell("", exercise={"id": i, "role": "stub"}) for i in exercises]
         (folder / f"{name}.ipynb").write_text(json.dumps({"cells": cells}))
-    monkeypatch.setattr(progress, "NOTEBOOKS", folder)
+    monkeypatch.setattr(overview, "NOTEBOOKS", folder)
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "progress.json"))
     progress.mark_done("00.a")
     progress.mark_done("01.c")
@@ -431,9 +431,9 @@ def test_course_with_a_damaged_progress_file(run, notebooks, tmp_path):
 
 
 def test_course_in_an_installed_package_says_what_to_do(run, notebooks, opened, monkeypatch):
-    from perceiver_edu.course import progress
+    from perceiver_edu.course import overview
 
-    monkeypatch.setattr(progress, "NOTEBOOKS", notebooks / "nowhere")
+    monkeypatch.setattr(overview, "NOTEBOOKS", notebooks / "nowhere")
     for arguments in ([], ["--open"], ["--json"]):
         assert_one_line(
             *run("course", *arguments), "Get the whole repository, and in its folder run: make lab"

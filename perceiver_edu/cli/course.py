@@ -25,34 +25,34 @@ def course(
       perceiver-edu course --open
       perceiver-edu course --json
     """
-    from perceiver_edu.course import progress
     from perceiver_edu.course.lab import lab_command, open_lab
+    from perceiver_edu.course.overview import NOTEBOOKS, read_overview
+    from perceiver_edu.course.progress import progress_file
     from perceiver_edu.terminal import print_course
 
-    notebooks = progress.read_notebooks(progress.NOTEBOOKS)
-    if not notebooks:
+    overview = read_overview()
+    if not overview.notebooks:
         raise InputError(
-            f"there are no notebooks in {progress.NOTEBOOKS}: an installed package does not bring them. "
+            f"there are no notebooks in {NOTEBOOKS}: an installed package does not bring them. "
             "Get the whole repository, and in its folder run: make lab"
         )
-    done, problem = progress.read_progress()
-    following = progress.next_notebook(progress.NOTEBOOKS)
+    following = overview.next and overview.next.file
     if as_json:
         print_json(
             next=following and str(following),
             open=following and lab_command(following),
-            progress_file=None if problem else str(progress.progress_file()),
-            problem=problem or None,
+            progress_file=None if overview.problem else str(progress_file()),
+            problem=overview.problem or None,
             notebooks=[
-                notebook
-                | {"file": str(notebook["file"])}
-                | {"exercises": [{"id": i, "done": done.get(i)} for i in notebook["exercises"]]}
-                for notebook in notebooks
+                notebook._asdict()
+                | {"file": str(notebook.file)}
+                | {"exercises": [{"id": i, "done": day} for i, day in notebook.exercises.items()]}
+                for notebook in overview.notebooks
             ],
         )
     else:
-        print_course(notebooks, done, following)
-        if problem:
-            print(problem, file=sys.stderr)
+        print_course(overview)
+        if overview.problem:
+            print(overview.problem, file=sys.stderr)
     if open_it:
-        open_lab(following or notebooks[-1]["file"])
+        open_lab(following or overview.notebooks[-1].file)

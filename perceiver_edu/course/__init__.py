@@ -2,7 +2,7 @@
 
 from perceiver_edu.course.checks import check
 from perceiver_edu.course.fast_mode import full_or_fast
-from perceiver_edu.course.progress import course_overview
+from perceiver_edu.course.overview import course_overview
 from perceiver_edu.course.source import show_source
 from perceiver_edu.course.swap import swap_stage
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from perceiver_edu.course.progress import NOTEBOOKS
+from perceiver_edu.course.overview import NOTEBOOKS
 from perceiver_edu.errors import InputError
 
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from perceiver_edu.course.lab import open_lab
-from perceiver_edu.course.progress import NOTEBOOKS, next_notebook, read_notebooks, read_progress
+from perceiver_edu.course.overview import NOTEBOOKS, Overview, read_overview
 from perceiver_edu.errors import InputError
 from perceiver_edu.weights.files import to_json, write_whole
 
@@ -19,12 +19,13 @@ def start_page(folder: Path = NOTEBOOKS) -> Path:
 
     Raises: InputError where there are no notebooks, or the page cannot be written.
     """
-    notebooks = read_notebooks(folder)
-    if not notebooks:
+    overview = read_overview(folder)
+    if not overview.notebooks:
         raise InputError(f"there are no notebooks in {folder}: get the whole repository")
     page = folder.parent / "start.ipynb"
+    text = as_markdown(overview, folder.name)
     cells = [
-        {"cell_type": "markdown", "id": "start", "metadata": {}, "source": overview(notebooks, folder)},
+        {"cell_type": "markdown", "id": "start", "metadata": {}, "source": text},
         {"cell_type": "code", "id": "again", "metadata": {}, "source": AGAIN, "outputs": []},
     ]
     cells[1]["execution_count"] = None
@@ -37,33 +38,26 @@ def start_page(folder: Path = NOTEBOOKS) -> Path:
     return page
 
 
-def overview(notebooks: list[dict], folder: Path) -> str:
-    """The page as Markdown: a row for each notebook, and one link to go on."""
-    done, problem = read_progress()
-    following = next_notebook(folder)
-    ids = [exercise for notebook in notebooks for exercise in notebook["exercises"]]
-    solved = sum(exercise in done for exercise in ids)
+def as_markdown(overview: Overview, folder: str) -> str:
+    """The page: a row for each notebook, with links into `folder`, and one link to go on."""
     lines = ["# Perceiver IO, to the last tensor", "", WHAT, ""]
-    if following:
-        title = next(n["title"] for n in notebooks if n["file"] == following)
-        verb = "Go on with" if done else "Begin with"
-        lines.append(f"## {verb} [{title}]({folder.name}/{following.name})")
+    if overview.next:
+        verb = "Go on with" if overview.solved else "Begin with"
+        lines.append(f"## {verb} [{overview.next.title}]({folder}/{overview.next.file.name})")
     else:
         lines.append("## Every exercise is done.")
-    lines += ["", f"{solved} of {len(ids)} exercises are solved. Click a notebook to open it.", HOW, ""]
-    lines += ["| notebook | time | exercises |", "|:--|--:|:--|"]
-    for notebook in notebooks:
-        own = notebook["exercises"]
-        minutes = f"{notebook['minutes']} min" if notebook["minutes"] else ""
-        dots = "".join("●" if exercise in done else "○" for exercise in own)
-        count = f"{sum(exercise in done for exercise in own)} of {len(own)} {dots}" if own else ""
-        lines.append(
-            f"| [{notebook['title']}]({folder.name}/{notebook['file'].name}) | {minutes} | {count} |"
-        )
+    lines += [
+        "",
+        f"{overview.solved} of {overview.exercises} exercises are solved. Click a notebook to open it.",
+    ]
+    lines += [HOW, "", "| notebook | time | exercises |", "|:--|--:|:--|"]
+    for notebook in overview.notebooks:
+        link = f"[{notebook.title}]({folder}/{notebook.file.name})"
+        lines.append(f"| {link} | {notebook.time} | {notebook.count} {notebook.dots} |")
     legend = (
         "● solved, ○ open. `make lab` writes this page afresh. The cell below shows the same at any time: "
     )
-    lines += ["", problem or legend + "press Shift+Enter in it."]
+    lines += ["", overview.problem or legend + "press Shift+Enter in it."]
     return "\n".join(lines)
 
 

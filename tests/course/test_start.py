@@ -10,7 +10,8 @@ import pytest
 
 from perceiver_edu import InputError
 from perceiver_edu.course import lab, progress
-from perceiver_edu.course.start import start_page
+from perceiver_edu.course.overview import read_overview
+from perceiver_edu.course.start import as_markdown, start_page
 
 
 @pytest.fixture
@@ -75,10 +76,8 @@ def test_lab_opens_it_in_the_folder_of_the_repository(folder):
 
 
 def test_the_page_of_this_course_names_every_notebook():
-    from perceiver_edu.course.start import overview
-
-    notebooks = progress.read_notebooks()
-    text = overview(notebooks, progress.NOTEBOOKS)
-    assert len(notebooks) >= 6
-    assert all(f"(notebooks/{notebook['file'].name})" in text for notebook in notebooks)
+    overview = read_overview()
+    text = as_markdown(overview, "notebooks")
+    assert len(overview.notebooks) >= 6
+    assert all(f"(notebooks/{notebook.file.name})" in text for notebook in overview.notebooks)
     assert json.dumps(text)

@@ -1,0 +1,109 @@
+"""The way through the course: its notebooks, which exercises are done, and where to go on.
+
+`read_overview` finds it out once. The start page (`start.py`), `course_overview()` in a notebook and
+`perceiver-edu course` show it.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from perceiver_edu.course.progress import progress_file, read_progress
+from perceiver_edu.course.report import DONE, WAITING, Report
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"  # in a checkout; an installed package has none
+
+
+class Notebook(NamedTuple):
+    """One notebook of the course."""
+
+    file: Path
+    title: str
+    minutes: int | None
+    exercises: dict[str, str | None]  # id: the day it was done, None where it is not
+
+    @property
+    def time(self) -> str:
+        return f"{self.minutes} min" if self.minutes else ""
+
+    @property
+    def solved(self) -> int:
+        return sum(day is not None for day in self.exercises.values())
+
+    @property
+    def count(self) -> str:
+        """ "1 of 2", or "" where there is no exercise."""
+        return f"{self.solved} of {len(self.exercises)}" if self.exercises else ""
+
+    @property
+    def dots(self) -> str:
+        return "".join("●" if day else "○" for day in self.exercises.values())
+
+
+class Overview(NamedTuple):
+    """All notebooks in order, and a sentence where the progress file cannot be read, or ""."""
+
+    notebooks: list[Notebook]
+    problem: str
+
+    @property
+    def solved(self) -> int:
+        return sum(notebook.solved for notebook in self.notebooks)
+
+    @property
+    def exercises(self) -> int:
+        return sum(len(notebook.exercises) for notebook in self.notebooks)
+
+    @property
+    def next(self) -> Notebook | None:
+        """The first notebook with an exercise that is not done; None where there is none."""
+        return next((n for n in self.notebooks if n.solved < len(n.exercises)), None)
+
+
+def read_overview(folder: Path | None = None) -> Overview:
+    """The notebooks of a folder (None: of this checkout), from their cells, beside the learner's progress."""
+    done, problem = read_progress()
+    found = []
+    for path in sorted((folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb")):
+        try:
+            cells = json.loads(path.read_text("utf-8"))["cells"]
+            text = "".join(cells[0]["source"])
+            tags = [cell.get("metadata", {}).get("exercise", {}) for cell in cells]
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+            continue  # a notebook that cannot be read is no reason to show none
+        title = re.search(r"^# (.+)", text)
+        minutes = re.search(r"\*\*Time\*\* (\d+) min", text)
+        ids = [tag["id"] for tag in tags if tag.get("role") == "stub"]
+        found.append(
+            Notebook(
+                path,
+                title[1] if title else path.stem,
+                int(minutes[1]) if minutes else None,
+                {exercise: done.get(exercise) for exercise in ids},
+            )
+        )
+    return Overview(found, problem)
+
+
+def course_overview(folder: Path | None = None) -> Report:
+    """The notebooks with their minutes and the exercises done, and where to go on."""
+    overview = read_overview(folder)
+    report = Report(f"{overview.solved} of {overview.exercises} exercises", WAITING)
+    if not overview.notebooks:
+        return report.say("There are no notebooks here: an installed package does not bring them.")
+    report.verdict = DONE if overview.next is None else WAITING
+    rows = [
+        (
+            n.title,
+            f"{n.minutes} min" if n.minutes else "",
+            f"{n.solved} of {len(n.exercises)} {n.dots}".strip(),
+        )
+        for n in overview.notebooks
+    ]
+    report.table(("notebook", "time", "exercises done"), rows)
+    if overview.next:
+        report.say(f"Next: `notebooks/{overview.next.file.name}`")
+    if overview.problem:
+        return report.say(overview.problem)
+    return report.say(f"Noted in `{progress_file()}`, on this machine only. Delete the file to start again.")
