@@ -8,16 +8,17 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 VENV := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help lab test test-slow notebooks bench bench-full format clean
+.PHONY: help lab test test-slow notebooks new-exercise bench bench-full format clean
 
 help:
 	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
-	@echo "make test       lint, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
+	@echo "make test       lint, types, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
 	@echo "make test-slow  full size, packaging, browser, network; skips say why"
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, ≤ 10 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
 	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03, 07 and 08, with every assertion"
+	@echo "make new-exercise ID=02.my_exercise   lay out a new exercise; CONTRIBUTING.md says what to fill in"
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make clean      remove .venv and everything built"
 	@echo
@@ -33,6 +34,7 @@ test: WORKERS := -n auto --maxprocesses 8 --dist worksteal
 test: $(READY)
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy
 	$(VENV) -m pytest $(WORKERS) -m "not slow and not network and not browser" $(PYTEST_ARGS)
 	PERCEIVER_EDU_FAST=1 $(VENV) -m pytest $(WORKERS) --nbmake notebooks/
 
@@ -41,6 +43,9 @@ test-slow: $(READY)
 
 notebooks: $(READY)
 	$(VENV) tests/notebooks/outputs.py --write
+
+new-exercise: $(READY)
+	$(VENV) tests/notebooks/new_exercise.py $(ID)
 
 bench bench-full: $(READY)
 	$(VENV) -m pip install --disable-pip-version-check -q -c constraints.txt -r benchmarks/requirements.txt
@@ -51,7 +56,7 @@ format: $(READY)
 	$(VENV) -m ruff format .
 
 clean:
-	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp is written last, so a failed or interrupted set-up is taken up again by the next command.

@@ -72,7 +72,7 @@ def test_stages_never_import_each_other():
         assert not imported(stage) & STAGES.keys()
 
 
-@pytest.mark.parametrize("number, stage", enumerate(STAGES.values(), 1))
+@pytest.mark.parametrize("number, stage", list(enumerate(STAGES.values(), 1)))
 def test_the_readme_says_of_a_stage_what_the_table_says(number, stage):
     name, notebook = stage.name, stage.notebook
     assert (PACKAGE / f"{name}.py").is_file() and (ROOT / "notebooks" / f"{notebook}.ipynb").is_file()

@@ -118,6 +118,11 @@ def test_ci_runs_what_the_makefile_offers():
         assert f"\n{goal}: $(READY)\n" in MAKEFILE
 
 
+def test_pre_commit_runs_the_pinned_ruff():
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["rev"] == f"v{PINNED['ruff']}"
+
+
 def test_the_version_stands_in_one_place():
     version = perceiver_edu.__version__
     assert PYPROJECT["tool"]["hatch"]["version"] == {"path": "perceiver_edu/__init__.py"}
