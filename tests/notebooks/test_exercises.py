@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import patches
 import pytest
 from nbclient import NotebookClient
 from outputs import NOTEBOOKS
@@ -35,13 +36,9 @@ def solution(cells: dict) -> str:
     return block
 
 
-def answers(exercise_id: str) -> list[tuple[str, list[str], str]]:
-    """(kind, words that the report must hold, source) of each block in answers/."""
-    text = (ANSWERS / f"{exercise_id.replace('.', '_')}.py").read_text("utf-8")
-    blocks = re.findall(
-        r"^# %% (\w+)(?:: (.*?))? \| [^\n]*\n(.*?)(?=^# %%|\Z)", text, re.DOTALL | re.MULTILINE
-    )
-    return [(kind, words.split(" & ") if words else [], source) for kind, words, source in blocks]
+def answers(exercise_id: str, cells: dict) -> list[patches.Answer]:
+    """The answers in answers/, of which most are written as changes to the notebook's solution."""
+    return patches.read(ANSWERS / f"{exercise_id.replace('.', '_')}.diff", solution(cells))
 
 
 class Learner:
@@ -90,8 +87,8 @@ def test_solutions_pass_and_mistakes_are_named(path, tmp_path, monkeypatch, tall
         learner.run(setup.source)
         for exercise_id, cells in exercise_cells(path).items():
             rerun = cells["stub"].source.splitlines()[-1]
-            tries = [("solved", [], solution(cells)), *answers(exercise_id)]
-            for kind, words, source in tries:
+            tries = [patches.Answer("solved", [], "", solution(cells)), *answers(exercise_id, cells)]
+            for kind, words, title, source in tries:
                 report = " ".join(learner.run(f"{source}\n\n{rerun}").split())
                 named = [says for says in known[exercise_id] if " ".join(says.split()) in report]
                 good = {
@@ -103,7 +100,7 @@ def test_solutions_pass_and_mistakes_are_named(path, tmp_path, monkeypatch, tall
                 if good:
                     counts[kind] += 1
                 else:
-                    wrong.append(f"{exercise_id}, {kind} {words}:\n{source}\n{report}\n")
+                    wrong.append(f"{exercise_id}, {kind} {words}, {title}:\n{source}\n{report}\n")
     tally("exercises solved by the notebook's own text", counts["solved"])
     tally("mistakes named", counts["mistake"])
     tally("right answers in unusual style that pass", counts["correct"])
@@ -115,6 +112,7 @@ def test_solutions_pass_and_mistakes_are_named(path, tmp_path, monkeypatch, tall
 
 @pytest.mark.parametrize("exercise_id", all_exercises())
 def test_there_are_answers_of_every_kind(exercise_id):
-    kinds = [kind for kind, _, _ in answers(exercise_id)]
+    [path] = [path for path in NOTEBOOKS if path.stem[:2] == exercise_id[:2]]
+    kinds = [answer.kind for answer in answers(exercise_id, exercise_cells(path)[exercise_id])]
     assert {"correct", "mistake", "unknown"} == set(kinds)
     assert kinds.count("mistake") >= len(all_exercises()[exercise_id].mistakes) * 0.75
