@@ -1,10 +1,12 @@
 """The check as a teacher: whatever a learner hands in, a report comes back that says what to do next."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from perceiver_edu.course import check
+from perceiver_edu.course import check, exercises
 from perceiver_edu.course.comparison import named_shape, same
 from perceiver_edu.course.exercises import all_exercises, find
 from perceiver_edu.course.exercises.n02_encoder.cross_attention import SIZES
@@ -12,6 +14,7 @@ from perceiver_edu.course.progress import read_progress
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report
 
 EXERCISES = all_exercises()
+FOLDER = Path(exercises.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +23,12 @@ def no_side_effects(tmp_path, monkeypatch):
 
 
 # ---------------------------------------------------------------- the exercises themselves
+
+
+def test_a_module_in_a_numbered_folder_is_an_exercise():
+    modules = [path for path in FOLDER.glob("n??_*/*.py") if path.stem != "__init__"]
+    assert {f"{path.parent.name[1:3]}.{path.stem}" for path in modules} == set(EXERCISES)
+    assert all(exercise.id == id for id, exercise in EXERCISES.items())
 
 
 @pytest.mark.parametrize("id", EXERCISES)

@@ -1,4 +1,8 @@
-"""The exercises. A module in a numbered folder is one: `n02_encoder/cost.py` holds 02.cost."""
+"""The exercises. A module in a numbered folder is one: `n02_encoder/cost.py` holds 02.cost.
+
+A new exercise is a module with an `EXERCISE = Exercise(…)`, its four cells in the notebook (task, stub,
+hints, solution), and examples of what learners hand in, under tests/notebooks/answers.
+"""
 
 from dataclasses import replace
 from difflib import get_close_matches

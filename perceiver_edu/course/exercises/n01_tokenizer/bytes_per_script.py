@@ -1,7 +1,7 @@
 """Exercise 01.bytes_per_script: how many bytes a text takes, by its script."""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.costs import beside
+from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.guard import run
 from perceiver_edu.tokenizer import ByteTokenizer
 

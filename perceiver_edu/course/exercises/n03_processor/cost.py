@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.costs import beside
+from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.guard import run
 from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments import count_multiply_adds

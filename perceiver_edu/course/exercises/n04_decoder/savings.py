@@ -1,7 +1,7 @@
 """Exercise 04.savings: which share of the decoder, and of the whole model, the asked positions save."""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.costs import beside
+from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.guard import run
 from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds

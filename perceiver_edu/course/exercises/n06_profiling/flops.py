@@ -2,7 +2,7 @@
 
 from perceiver_edu.config import DECODER_QK_CHANNELS
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.costs import beside
+from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.guard import run
 from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds

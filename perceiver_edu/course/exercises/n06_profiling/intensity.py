@@ -1,7 +1,7 @@
 """Exercise 06.intensity: is it the arithmetic or the memory that one waits for?"""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.costs import each_six_digits
+from perceiver_edu.course.exercises.predictions import each_six_digits
 
 MEMORY, ARITHMETIC = "memory", "arithmetic"
 

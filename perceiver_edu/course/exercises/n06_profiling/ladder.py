@@ -2,7 +2,7 @@
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.costs import SMALL, beside
+from perceiver_edu.course.exercises.predictions import SMALL, beside
 from perceiver_edu.course.guard import run
 from perceiver_edu.instruments.costs import count_multiply_adds, stage_costs, total
 

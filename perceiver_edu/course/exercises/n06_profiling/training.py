@@ -1,7 +1,7 @@
 """Exercise 06.training: what a training run takes, before it is started."""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.costs import each_six_digits
+from perceiver_edu.course.exercises.predictions import each_six_digits
 
 
 def training_cases():

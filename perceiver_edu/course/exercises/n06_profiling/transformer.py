@@ -4,7 +4,7 @@ import math
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.costs import SMALL, price, six_digits
+from perceiver_edu.course.exercises.predictions import SMALL, price, six_digits
 from perceiver_edu.course.guard import run
 from perceiver_edu.course.swap import pretrained
 

@@ -1,4 +1,4 @@
-"""What the exercises about costs share: a small model, its price, and formulas beside counted numbers."""
+"""What exercises that predict numbers share: a small model, its costs, and a table of results."""
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.instruments.costs import stage_costs
@@ -20,10 +20,11 @@ def six_digits(result, arguments=None):
 
 
 def each_six_digits(result, arguments):
+    """The same for each number in a dict."""
     return {key: six_digits(n) for key, n in result.items()} if isinstance(result, dict) else result
 
 
 def beside(report, header, rows) -> bool:
-    """A table of rows (what, real, yours) -> are all of yours right?"""
+    """Show rows (what, real, yours) as a table -> are all predictions right?"""
     report.table(header, [tuple(f"{n:,}" if isinstance(n, int | float) else n for n in row) for row in rows])
     return all(real == yours for *_, real, yours in rows)
