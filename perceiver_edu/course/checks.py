@@ -3,9 +3,10 @@
 from itertools import combinations
 
 from perceiver_edu.course import progress
-from perceiver_edu.course.exercise import Exercise, Property, readable, same, side_by_side
+from perceiver_edu.course.comparison import readable, same
+from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
-from perceiver_edu.course.guard import Misfit, Outcome, as_function, explain, run
+from perceiver_edu.course.guard import Misfit, Outcome, explain_error, run
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report, shown
 from perceiver_edu.errors import InputError
 
@@ -35,21 +36,18 @@ def check(exercise_id: str, learner) -> Report:
 
 
 def judge(exercise: Exercise, learner, report: Report) -> Report:
-    function = as_function(learner, exercise)
+    function = exercise.accept(learner, exercise)
     cases = exercise.cases()
     expected, got, problem = {}, {}, None
     for number, (label, arguments) in enumerate(cases.items()):
-        wanted = exercise.reference(**arguments)
-        outcome = run(function, arguments, quiet=number > 0, gradients=exercise.gradients)
+        wanted = exercise.expected(arguments)
+        outcome = run(function, arguments, quiet=number > 0)
         if outcome.not_done:
             return report.say("Nothing below waits for it: until then the library's own code stands in.")
         expected[label] = wanted
         if outcome.value is not None or not outcome.problem:
             try:
-                value = outcome.value
-                if exercise.observe is not None:
-                    value = exercise.observe(value, arguments)
-                got[label] = readable(value, wanted)
+                got[label] = readable(exercise.view(outcome.value, arguments), wanted)
             except Misfit as misfit:
                 outcome = Outcome(problem=str(misfit))
         if outcome.problem and problem is None:
@@ -70,25 +68,19 @@ def judge(exercise: Exercise, learner, report: Report) -> Report:
 
     properties = list(look_at(exercise, function, cases, list(got)))
     if properties:
-        rows = [(p.says, "✓ yes" if p.ok else "✗ no", p.got) for p in properties]
+        rows = [(says, "✓ yes" if fine else "✗ no", seen) for says, fine, seen in properties]
         report.table(("what a right answer does", "yours", "seen"), rows)
-    missing = [p.says for p in properties if not p.ok]
+    missing = "; ".join(says for says, fine, _ in properties if not fine)
     if missing and not problem and not wrong:
-        report.say(
-            f"The numbers are right, but not everything that a right answer does: {'; '.join(missing)}."
-        )
+        report.say(f"The numbers are right, but not everything that a right answer does: {missing}.")
     ok = not problem and not wrong and not missing
     floats = {key: value for key, value in got.items() if getattr(value, "is_floating_point", bool)()}
     if ok and any(value.dtype != expected[key].dtype for key, value in floats.items()):
         report.say("Your result is float32 though the inputs are float64: somewhere a tensor is made "
                    "without `dtype=`. The numbers are right.")  # fmt: skip
 
-    fits = (
-        got
-        and not problem
-        and all(getattr(got[k], "shape", 0) == getattr(expected[k], "shape", 0) for k in got)
-    )
-    if exercise.in_model is not None and fits:
+    shapes = [[getattr(results[label], "shape", 0) for label in got] for results in (got, expected)]
+    if exercise.in_model is not None and got and not problem and shapes[0] == shapes[1]:
         ok = put_into_model(exercise, function, report) and ok
     report.verdict = DONE if ok else NOT_YET
     if ok:
@@ -100,8 +92,7 @@ def judge(exercise: Exercise, learner, report: Report) -> Report:
 
 def say_problem(report: Report, label: str, outcome: Outcome, several: bool):
     case = f"In the case “{label}”, " if several else ""
-    text = case + outcome.problem if case else outcome.problem[0].upper() + outcome.problem[1:]
-    report.say(text)
+    report.say(case + outcome.problem if case else outcome.problem[0].upper() + outcome.problem[1:])
     if outcome.code:
         report.pre(outcome.code)
 
@@ -120,21 +111,19 @@ def say_difference(report: Report, exercise: Exercise, label: str, cases, expect
     if shapes[0] != shapes[1] and sorted(shapes[0]) == sorted(shapes[1]):
         report.say("The axes of your result stand in another order than expected.")
     where = ", ".join(filter(None, [f"“{label}”" if len(cases) > 1 else "", exercise.compared]))
-    report.table((where, "expected", "got"), side_by_side(exercise, expected[label], got[label], sizes))
+    report.table((where, "expected", "got"), exercise.rows(expected[label], got[label], sizes))
 
 
 def diagnose(exercise: Exercise, cases, expected, got) -> str:
     """The sentence of the known mistake, or of the pair of them, that gives exactly the learner's results."""
-    known = [mistake for mistake in exercise.mistakes.values()]
+    known = exercise.known_mistakes
     pairs = [pair for pair in combinations(known, 2) if not pair[0].switches.keys() & pair[1].switches.keys()]
     for chosen in [(mistake,) for mistake in known] + pairs:
         switches = {key: value for mistake in chosen for key, value in mistake.switches.items()}
         differs = False
         for label, result in got.items():
             try:
-                value = exercise.variant(**cases[label], **switches)
-                if exercise.observe is not None:
-                    value = exercise.observe(value, cases[label])
+                value = exercise.mistaken(cases[label], switches)
             except Exception:  # some mistakes do not go together
                 break
             if not same(result, value):
@@ -147,22 +136,21 @@ def diagnose(exercise: Exercise, cases, expected, got) -> str:
 
 
 def look_at(exercise: Exercise, function, cases, labels):
-    """The exercise's properties, seen on the learner's function: on the hardest case that gave a result."""
+    """The exercise's properties, on the last case with a result -> (says, holds, what was seen)."""
     if exercise.properties is None or not labels:
         return
 
     def call(**arguments):
-        outcome = run(function, arguments, quiet=True, gradients=exercise.gradients)
+        outcome = run(function, arguments, quiet=True)
         if outcome.problem or outcome.not_done:
             raise Misfit(outcome.problem)
         return outcome.value
 
     for says, test in exercise.properties(cases[labels[-1]]):
         try:
-            ok, seen = test(call)
-            yield Property(says, ok, seen)
+            yield says, *test(call)
         except Exception as error:  # the learner's code failed there, or its result cannot be looked at
-            yield Property(says, False, f"could not be seen: {str(error)[:160]}")
+            yield says, False, f"could not be seen: {str(error)[:160]}"
 
 
 def put_into_model(exercise: Exercise, function, report: Report) -> bool:
@@ -172,9 +160,8 @@ def put_into_model(exercise: Exercise, function, report: Report) -> bool:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        outcome = (
-            Outcome(problem=str(error)) if isinstance(error, Misfit | InputError) else explain(error, {})
-        )
+        in_words = isinstance(error, Misfit | InputError)
+        outcome = Outcome(problem=str(error)) if in_words else explain_error(error, {})
         report.say(f"In the whole model, {outcome.problem}")
         if outcome.code:
             report.pre(outcome.code)

@@ -30,17 +30,17 @@ class Misfit(Exception):
     """What the learner handed in cannot be called as the exercise says; the message explains."""
 
 
-def run(function, arguments: dict[str, Any], quiet: bool = False, gradients: bool = False) -> Outcome:
+def run(function, arguments: dict[str, Any], quiet: bool = False) -> Outcome:
     """Call `function` with copies of the arguments -> its outcome. Nothing is raised but Ctrl-C.
 
     Arguments go by name where the function has all the names, and by position otherwise. What the function
-    prints is shown unless `quiet`. `gradients`: autograd is on.
+    prints is shown unless `quiet`. Autograd is off.
     """
     given = deepcopy(arguments)
     try:
         call = bind(function, given)
         with (
-            torch.set_grad_enabled(gradients),
+            torch.no_grad(),
             contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext(),
         ):
             value = call()
@@ -49,7 +49,7 @@ def run(function, arguments: dict[str, Any], quiet: bool = False, gradients: boo
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return explain(error, arguments)
+        return explain_error(error, arguments)
     changed = [name for name in given if not unchanged(given[name], arguments[name])]
     if changed:
         names = " and ".join(f"`{name}`" for name in changed)
@@ -78,7 +78,7 @@ def bind(function, given: dict[str, Any]):
     )
 
 
-def explain(error: BaseException, arguments: dict[str, Any]) -> Outcome:
+def explain_error(error: BaseException, arguments: dict[str, Any]) -> Outcome:
     """An exception in the learner's code -> what it means, and the line of their code."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if is_learners(frame.filename)]
@@ -127,110 +127,19 @@ def unchanged(now, before) -> bool:
 
 
 def as_function(learner, exercise):
-    """What the learner handed in -> a function of the exercise's arguments.
-
-    A function stays as it is. An `nn.Module` is built anew for each case, in its sizes, with its weights.
-
-    Raises: Misfit, in words, for anything else.
-    """
+    """What the learner handed in, where a function is asked for. Raises: Misfit for anything else."""
     if isinstance(learner, torch.Tensor | str | int | float | dict | list | tuple) or learner is None:
         raise Misfit(
             f"the check takes your function itself, and got {shown(learner)}. "
             f"Write `check({exercise.id!r}, {exercise.name})`: the name alone, without parentheses after it."
         )
-    is_class = inspect.isclass(learner)
-    module = learner if is_class else type(learner)
-    if exercise.builds and (is_class or issubclass(module, nn.Module)):
-        if is_class and issubclass(module, nn.Module):
-            return learner
-        what = "a class that is not an nn.Module" if is_class else "an object that is built already"
+    if isinstance(learner, nn.Module) or (inspect.isclass(learner) and issubclass(learner, nn.Module)):
+        raise Misfit("this exercise asks for a function, and got an nn.Module. Write it as in the stub.")
+    if inspect.isclass(learner):
         raise Misfit(
-            f"the check takes the class itself, `class {exercise.name}(nn.Module)`, and got {what}. "
-            f"Write `check({exercise.id!r}, {exercise.name})`."
-        )
-    if issubclass(module, nn.Module):
-        if exercise.module is None:
-            raise Misfit("this exercise asks for a function, and got an nn.Module. Write it as in the stub.")
-        if not is_class and len(inspect.signature(learner.forward).parameters) == len(exercise.arguments):
-            return learner.forward  # a module without weights of its own, called like the function
-        return module_as_function(module, exercise)
-    if is_class:
-        raise Misfit(
-            f"`{module.__name__}` is a class, but not an nn.Module. Hand in a function, or write "
-            f"`class {module.__name__}(nn.Module)`."
+            f"`{learner.__name__}` is a class, but not an nn.Module. Hand in a function, or write "
+            f"`class {learner.__name__}(nn.Module)`."
         )
     if not callable(learner):
         raise Misfit(f"the check takes a function or an nn.Module, and got {shown(learner)}.")
     return learner
-
-
-def module_as_function(module: type[nn.Module], exercise):
-    """A class of modules -> a function of the exercise's arguments."""
-
-    layers = {}  # found where all sizes differ, and kept: in a real model two layers may look alike
-
-    def call(**arguments):
-        sizes, weights, inputs = exercise.module(**arguments)
-        built = bind_module(module, sizes)()
-        layers.update(put_weights(built, weights, layers))
-        return bind(built.eval().forward, inputs)()
-
-    names = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in exercise.arguments]
-    call.__signature__ = inspect.Signature(names)
-    return call
-
-
-def bind_module(module, sizes):
-    try:
-        return bind(module, sizes)
-    except Misfit:
-        names = ", ".join(sizes)
-        raise Misfit(
-            f"the check builds your module in several sizes, as `{module.__name__}({names})`. "
-            f"Yours takes {inspect.signature(module)}: give `__init__` these arguments."
-        ) from None
-
-
-@torch.no_grad()
-def put_weights(module: nn.Module, weights: dict[str, torch.Tensor], known: dict[str, str]) -> dict[str, str]:
-    """The reference's weights into the learner's layers: by name, or else by shape where only one fits.
-
-    -> {their layer: the reference's}; `known` is what an earlier call found.
-
-    Raises: Misfit, with both lists side by side.
-    """
-    own = dict(module.named_parameters())
-    shapes, fits = layer_shapes(own), layer_shapes(weights)
-    chosen = {}  # layer of theirs -> layer of the reference
-    for layer, shape in shapes.items():
-        if fits.get(known.get(layer)) == shape:
-            chosen[layer] = known[layer]
-            continue
-        same_name = [layer] if fits.get(layer) == shape else []
-        same_shape = [name for name in fits if fits[name] == shape]
-        for name in same_name or same_shape[: len(same_shape) == 1]:
-            chosen[layer] = name
-    if len(shapes) != len(fits) or len(set(chosen.values())) != len(fits):
-
-        def listed(tensors):
-            return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items()) or "none"
-
-        raise Misfit(
-            "the weights do not fit into your module. Make the layers of the stub, with the same names. "
-            f"Expected: {listed(weights)}. Got: {listed(own)}."
-        )
-    reference = next(iter(weights.values()))
-    module.to(device=reference.device, dtype=reference.dtype)
-    for name, parameter in module.named_parameters():
-        layer, _, part = name.rpartition(".")
-        parameter.copy_(weights[f"{chosen[layer]}.{part}"])
-    return chosen
-
-
-def layer_shapes(parameters) -> dict[str, dict[str, torch.Size]]:
-    """{"query": {"weight": (12, 10), "bias": (12,)}, …}"""
-    layers = {}
-    for name, tensor in parameters.items():
-        layer, _, part = name.rpartition(".")
-        layers.setdefault(layer, {})[part] = tensor.shape
-    return layers

@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from perceiver_edu import load_pretrained
-from perceiver_edu.course.exercises.finetuning.honest import honest_variant
+from perceiver_edu.course.exercises.n08_finetuning.honest import honest_variant
 from perceiver_edu.course.widgets.thawing import LIMITS
 from perceiver_edu.data import HELD_OUT
 from perceiver_edu.training.batches import spread

@@ -1,17 +1,20 @@
 """The check as a teacher: whatever a learner hands in, a report comes back that says what to do next."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from perceiver_edu.course import check
-from perceiver_edu.course.exercise import named_shape, same, side_by_side
+from perceiver_edu.course import check, exercises
+from perceiver_edu.course.comparison import named_shape, same
 from perceiver_edu.course.exercises import all_exercises, find
-from perceiver_edu.course.exercises.encoder.cross_attention import SIZES
+from perceiver_edu.course.exercises.n02_encoder.cross_attention import SIZES
 from perceiver_edu.course.progress import read_progress
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report
 
 EXERCISES = all_exercises()
+FOLDER = Path(exercises.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -22,41 +25,37 @@ def no_side_effects(tmp_path, monkeypatch):
 # ---------------------------------------------------------------- the exercises themselves
 
 
+def test_a_module_in_a_numbered_folder_is_an_exercise():
+    modules = [path for path in FOLDER.glob("n??_*/*.py") if path.stem != "__init__"]
+    assert {f"{path.parent.name[1:3]}.{path.stem}" for path in modules} == set(EXERCISES)
+    assert all(exercise.id == id for id, exercise in EXERCISES.items())
+
+
 @pytest.mark.parametrize("id", EXERCISES)
 def test_the_variant_without_a_mistake_is_the_reference(id):
     exercise = EXERCISES[id]
     for arguments in exercise.cases().values():
-        value = exercise.variant(**arguments)
-        if exercise.observe:
-            value = exercise.observe(value, arguments)
-        assert same(value, exercise.reference(**arguments))
+        assert same(exercise.mistaken(arguments, {}), exercise.expected(arguments))
 
 
 @pytest.mark.parametrize("id", EXERCISES)
 def test_every_mistake_is_wrong_in_a_way_of_its_own(id):
     """Else the check would let it pass, or call it by another's name."""
-    exercise = EXERCISES[id]
-
-    def results(switches):
-        found = []
-        for arguments in exercise.cases().values():
-            value = exercise.variant(**arguments, **switches)
-            found.append(exercise.observe(value, arguments) if exercise.observe else value)
-        return found
-
-    seen = {"the right answer": [exercise.reference(**a) for a in exercise.cases().values()]}
-    for name, mistake in exercise.mistakes.items():
-        own = results(mistake.switches)
-        twins = [other for other, results_ in seen.items() if all(map(same, own, results_))]
-        assert not twins, f"{name} gives what {twins[0]} gives"
-        seen[name] = own
+    exercise, cases = EXERCISES[id], EXERCISES[id].cases().values()
+    seen = {"the right answer": [exercise.expected(arguments) for arguments in cases]}
+    for mistake in exercise.known_mistakes:
+        own = [exercise.mistaken(arguments, mistake.switches) for arguments in cases]
+        twins = [other for other, results in seen.items() if all(map(same, own, results))]
+        assert not twins, f"{mistake.switches} gives what {twins[0]} gives"
+        seen[str(mistake.switches)] = own
 
 
 @pytest.mark.parametrize("id", EXERCISES)
 def test_an_exercise_says_what_it_is(id):
     exercise = find(id)
-    assert exercise.title and exercise.paper and 1 <= exercise.difficulty <= 3 and exercise.minutes > 0
-    assert all(mistake.says.endswith((".", "?")) for mistake in exercise.mistakes.values())
+    assert exercise.title and exercise.paper and exercise.minutes > 0
+    assert exercise.difficulty in ("easy", "medium", "hard")
+    assert all(mistake.says.endswith((".", "?")) for mistake in exercise.known_mistakes)
 
 
 def test_the_sizes_of_cross_attention_are_all_different():
@@ -326,7 +325,7 @@ def test_what_the_learner_prints_is_seen_once(capsys):
 
 def test_a_full_disk_does_not_make_a_right_answer_wrong(monkeypatch, tmp_path):
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path))
-    report = check("02.cost", EXERCISES["02.cost"].reference)
+    report = check("02.cost", EXERCISES["02.cost"].variant)
     assert report.ok and "progress cannot be" in repr(report)
 
 
@@ -354,9 +353,9 @@ def test_of_ids_the_first_difference_is_shown_with_its_row():
     arguments = {"documents": ["ab", "cd"], "length": 6}  # two crops
     right = exercise.reference(**arguments)
     wrong = torch.cat([right, right[-1:]])  # a crop too many: only the shape tells
-    assert [row[0] for row in side_by_side(exercise, right, wrong, {})] == ["shape"]
+    assert [row[0] for row in exercise.rows(right, wrong, {})] == ["shape"]
     wrong[1, 2], wrong[0, 3] = 200, 7  # the second is the larger difference; the first is shown
-    (_, place, row) = side_by_side(exercise, right, wrong, {})
+    (_, place, row) = exercise.rows(right, wrong, {})
     assert place == ("first difference: crop 0, column 3", str(right[0, 3].item()), "7")
     assert row[0] == "crop 0" and row[1].startswith("[CLS]ab") and row[1] != row[2]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perceiver_edu import InputError
-from perceiver_edu.course.exercises.parity.planted_bugs import ANSWERS
+from perceiver_edu.course.exercises.n05_parity.planted_bugs import ANSWERS
 from perceiver_edu.course.planted import MUTATIONS, PLANTED, TINY, planted_bug, tiny_batch, tiny_pair
 from perceiver_edu.instruments import compare_parts, compare_stages
 

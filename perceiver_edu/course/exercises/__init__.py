@@ -1,29 +1,27 @@
-"""The exercises, one folder for each notebook."""
+"""The exercises. A module in a numbered folder is one: `n02_encoder/cost.py` holds 02.cost.
 
+A new exercise is a module with an `EXERCISE = Exercise(…)`, its four cells in the notebook (task, stub,
+hints, solution), and examples of what learners hand in, under tests/notebooks/answers.
+"""
+
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
+from pkgutil import walk_packages
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.errors import InputError
 
-MODULES = {
-    "00": "quickstart",
-    "01": "tokenizer",
-    "02": "encoder",
-    "03": "processor",
-    "04": "decoder",
-    "05": "parity",
-    "06": "profiling",
-    "07": "pretraining",
-    "08": "finetuning",
-    "09": "modalities",
-}
-
 
 def all_exercises() -> dict[str, Exercise]:
-    """Every exercise by its id, in the order of the course."""
-    modules = [import_module(f"{__name__}.{name}") for name in MODULES.values()]
-    return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
+    """Every exercise by its id, in the order of the notebooks."""
+    found = {}
+    for module in walk_packages(__path__, f"{__name__}."):
+        folder, _, name = module.name.removeprefix(f"{__name__}.").partition(".")
+        if name:
+            exercise_id = f"{folder[1:3]}.{name}"
+            found[exercise_id] = replace(import_module(module.name).EXERCISE, id=exercise_id)
+    return found
 
 
 def find(exercise_id) -> Exercise:

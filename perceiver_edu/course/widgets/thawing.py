@@ -3,7 +3,7 @@
 import statistics
 from typing import NamedTuple
 
-from perceiver_edu.course.exercises.finetuning.honest import honest_variant
+from perceiver_edu.course.exercises.n08_finetuning.honest import honest_variant
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops
 from perceiver_edu.errors import InputError

@@ -1,0 +1,66 @@
+"""Exercise 01.decode: byte ids to text."""
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.tokenizer import ByteTokenizer
+
+OFFSET = ByteTokenizer.BYTE_OFFSET
+
+
+def decode_cases():
+    encode = ByteTokenizer().encode
+    return {
+        "ASCII": {"ids": encode("one byte", False), "skip_special_tokens": True},
+        "letters of two bytes": {"ids": encode("naïve café", False), "skip_special_tokens": True},
+        "special ids, skipped": {"ids": encode("a[MASK]c 🎉[PAD]"), "skip_special_tokens": True},
+        "special ids, shown": {"ids": encode("a[MASK]c 猫[PAD]"), "skip_special_tokens": False},
+        "half a character at the end": {"ids": encode("cat 猫", False)[:-1], "skip_special_tokens": False},
+    }
+
+
+def decode_variant(
+    ids, skip_special_tokens, how="together", offset=OFFSET, specials="asked", errors="replace"
+):
+    names = ByteTokenizer.SPECIAL_TOKENS
+    skip = {"asked": skip_special_tokens, "always": True, "never": False, "ends": False}[specials]
+    ids = ids[1:-1] if specials == "ends" else ids
+    parts = [
+        (names[i].encode() if not skip else b"") if i < OFFSET else bytes([(i - offset) % 256]) for i in ids
+    ]
+    if how == "together":
+        return b"".join(parts).decode(errors=errors)
+    if how == "latin":
+        return b"".join(parts).decode("latin-1")
+    return "".join(part.decode(errors=errors) for part in parts)
+
+
+EXERCISE = Exercise(
+    title="ids to text",
+    minutes=5,
+    difficulty="medium",
+    paper="section 4.1",
+    name="decode",
+    cases=decode_cases,
+    reference=ByteTokenizer().decode,
+    variant=decode_variant,
+    mistakes={
+        "how": {
+            "latin": "Each byte became a character of its own: `chr` is right for ASCII only. Collect the "
+            "bytes, and decode them together.",
+            "alone": "Each byte is decoded alone, so a letter of several bytes is never whole. Collect the "
+            "bytes, and decode them together.",
+        },
+        "offset": {0: "The 6 was not taken off: byte = id - 6."},
+        "errors": {
+            "ignore": "Half a character vanishes. A reader should see that something is there: "
+            'errors="replace".',
+            "backslashreplace": "Half a character shows as an escape. The library writes U+FFFD: "
+            'errors="replace".',
+        },
+        "specials": {
+            "always": "Special ids are skipped even where they should be shown.",
+            "never": "Special ids are shown even where they should be skipped.",
+            "ends": "The first and the last id are cut off, whatever they are. Special ids can stand "
+            "anywhere, and may be missing: look at each id.",
+        },
+    },
+)

@@ -1,0 +1,176 @@
+"""Exercise 01.mask_words: whole words hidden, each with its leading space."""
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.report import shown
+from perceiver_edu.course.swap import call, pretrained
+from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.masking import IGNORE, word_units
+
+PAD, MASK, CLS, SEP = ByteTokenizer.PAD, ByteTokenizer.MASK, ByteTokenizer.CLS, ByteTokenizer.SEP
+OFFSET = ByteTokenizer.BYTE_OFFSET
+
+
+def words_cases():
+    def ids(text, padding=0):
+        return torch.tensor(ByteTokenizer().encode(text) + [PAD] * padding)
+
+    return {
+        "one word": {"ids": ids("one two three"), "chosen": {1: "mask"}},
+        "the first word and the last": {"ids": ids("So it is, naïve one."), "chosen": {0: "mask", 4: "mask"}},
+        "one masked, one kept": {"ids": ids("to be or not to be"), "chosen": {2: "mask", 4: "keep"}},
+        "two spaces, a new line, padding": {
+            "ids": ids("He  left.\nShe did not. Why?", 3),
+            "chosen": {1: "keep", 2: "mask", 4: "mask"},
+        },
+    }
+
+
+SIGNS = {PAD: "□", MASK: "▒", CLS: "⟨", SEP: "⟩", IGNORE: "∅", OFFSET + 32: "␣", OFFSET + 10: "⏎"}
+
+
+def signs(ids: torch.Tensor) -> str:
+    """Ids, or labels, as a line to look at: ▒ for [MASK], ∅ for a label of -100."""
+
+    def sign(i):
+        return SIGNS.get(i) or (chr(i - OFFSET) if "!" <= chr(max(0, i - OFFSET)) <= "~" else f"<{i}>")
+
+    return "".join(map(sign, ids.tolist()))
+
+
+def as_signs(result, arguments=None) -> dict[str, str] | None:
+    """(inputs, labels) -> both as lines. Raises: Misfit where they are not two rows of numbers."""
+    if result is None:
+        return None
+    if isinstance(result, dict) and set(result) == {"inputs", "labels"}:
+        result = (result["inputs"], result["labels"])
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise Misfit(f"expected two tensors, `return inputs, labels`; got {shown(result)}.")
+    lines = {}
+    for name, row in zip(("inputs", "labels"), result, strict=True):
+        row = torch.as_tensor(row) if isinstance(row, list | tuple) else row
+        if not isinstance(row, torch.Tensor) or row.ndim != 1 or row.is_floating_point():
+            raise Misfit(f"expected {name} to be ids, a tensor (M,) of whole numbers; got {shown(row)}.")
+        lines[name] = signs(row)
+    return lines
+
+
+def library_words(ids, chosen):
+    """The library's words, numbered from 0; those in `chosen` are hidden, or kept and still asked for."""
+    units = word_units(ids[None])[0] - 1  # (M,), -1 where there is no word
+    asked = torch.isin(units, torch.tensor(list(chosen)))
+    hidden = torch.isin(units, torch.tensor([word for word, how in chosen.items() if how == "mask"]))
+    return ids.masked_fill(hidden, MASK), ids.masked_fill(~asked, IGNORE)
+
+
+def words_variant(ids, chosen, space="leading", first=0, labels="chosen", keep="asked", put=MASK, swap=False):
+    """Whole-word masking, with a switch for each mistake that many make; untouched, it is right."""
+    units = word_units(ids[None])[0]
+    byte = ids - OFFSET
+    white = (byte == 32) | ((byte >= 9) & (byte <= 13))
+    if space in ("none", "trailing", "all", "blank only"):
+        letters = (ids >= OFFSET) & (byte != 32 if space == "blank only" else ~white)
+        starts = letters & ~letters.roll(1)
+        number = starts.cumsum(0)
+        units = number * letters
+        if space == "trailing":
+            units = torch.where(white & letters.roll(1), units.roll(1), units)
+        elif space == "all":
+            units = torch.where(white, (number + 1).clamp(max=number.max()), units)
+        elif space == "blank only":
+            units = torch.where((byte == 32) & letters.roll(-1), units.roll(-1), units)
+    elif space == "each blank":
+        units = ((byte == 32).cumsum(0) + 1) * (ids >= OFFSET)
+    elif space == "special ids":
+        leading = white & (~white).roll(-1)
+        word = leading | ~white
+        before = word.roll(1)
+        before[0] = False
+        units = (word & (leading | ~before)).cumsum(0) * word
+    units = units - 1 + first * (units > 0)
+    masked = [word for word, how in chosen.items() if how == "mask" or keep == "masked"]
+    asked = masked if keep == "forgotten" else list(chosen)
+    hidden = torch.isin(units, torch.tensor(masked))
+    inputs = ids.masked_fill(hidden, put)
+    not_asked = ~torch.isin(units, torch.tensor(asked))
+    targets = {
+        "chosen": ids.masked_fill(not_asked, IGNORE),
+        "everywhere": ids.clone(),
+        "zero": ids.masked_fill(not_asked, PAD),
+        "rest": ids.masked_fill(~not_asked, IGNORE),
+        "mask": inputs.masked_fill(not_asked, IGNORE),
+        "not padding": ids.masked_fill(ids == PAD, IGNORE),
+    }[labels]
+    return (targets, inputs) if swap else (inputs, targets)
+
+
+@torch.no_grad()
+def words_in_model(function, report):
+    """The loss that the learner's inputs and labels give in the pretrained model."""
+    model, text = pretrained(), "She opened the door and went into the house, and he was there."
+    ids = torch.tensor(ByteTokenizer().encode(text))
+    arguments = {"ids": ids, "chosen": {2: "mask", 5: "mask", 8: "keep", 10: "mask"}}
+    rows, losses = [], []
+    both = {"the library": library_words(**arguments), "your function": call(function, arguments)}
+    for who, made in both.items():
+        inputs, labels = (torch.as_tensor(row, device=model.device) for row in made)
+        logits = model(inputs[None])[0, : len(ids)]
+        bits = cross_entropy(logits, labels) / torch.log(torch.tensor(2.0))
+        losses.append(float(bits))
+        rows.append((who, int((labels != IGNORE).sum()), f"{float(bits):.3f}"))
+    report.say(f"What the labels are for: the loss of the whole model on “{text}”, over the bytes asked for.")
+    report.table(("inputs and labels from", "bytes asked for", "bits per byte"), rows)
+    return abs(losses[0] - losses[1]) < 1e-4
+
+
+EXERCISE = Exercise(
+    title="hide whole words",
+    minutes=10,
+    difficulty="medium",
+    paper="section 4.1",
+    name="mask_words",
+    cases=words_cases,
+    reference=library_words,
+    variant=words_variant,
+    mistakes={
+        "space": {
+            "none": "The space before the word is still visible. It belongs to the word, and is hidden with "
+            "it.",
+            "trailing": "You hid the space after the word. It is the one before that belongs to it.",
+            "all": "All white space before the word is hidden. Only the one byte next to the word belongs "
+            "to it.",
+            "blank only": "Only the blank ends a word. A new line and a tab do too.",
+            "each blank": "You cut at each single blank. Two blanks in a row then make an empty word, and a "
+            "new line none.",
+            "special ids": "[CLS], [SEP] or [PAD] belong to a word of yours. They belong to none, and end "
+            "one.",
+        },
+        "first": {1: "You hid the word before the chosen one: the first word is 0, and [CLS] is no word."},
+        "labels": {
+            "everywhere": "There is a label for every byte. Only the chosen words are asked for; the others "
+            "get -100.",
+            "not padding": "There is a label for every byte but padding. Only chosen words are asked for: "
+            "-100 elsewhere.",
+            "zero": "Where nothing is asked, the label is 0. That asks for [PAD]: cross_entropy skips -100 "
+            "only.",
+            "rest": "The labels are inverted: everything is asked for but the chosen words.",
+            "mask": "The labels are taken from what was masked already: they ask for [MASK]. Take them from "
+            "`ids`.",
+        },
+        "keep": {
+            "forgotten": "A word that is kept has no label. It is asked for too, or else the model learns "
+            "to trust every byte it sees.",
+            "masked": 'A word that is chosen to "keep" was masked. It stays as it is.',
+        },
+        "put": {
+            PAD: "The words became [PAD], 0. [MASK] is 3: the model must see that something is there.",
+            IGNORE: "-100 stands in the inputs. It is for labels; the inputs get [MASK], 3.",
+        },
+        "swap": {True: "Inputs and labels have changed places."},
+    },
+    view=as_signs,
+    in_model=words_in_model,
+)

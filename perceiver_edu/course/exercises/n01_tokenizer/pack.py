@@ -1,0 +1,179 @@
+"""Exercise 01.pack: ten documents, joined and cut into crops."""
+
+import inspect
+from functools import partial
+from itertools import groupby
+
+import torch
+from torch import nn
+
+from perceiver_edu.course.comparison import side_by_side
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.swap import call
+from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.corpus import crop_pack, in_groups, packing_efficiency
+
+PAD, CLS, SEP, OFFSET = (getattr(ByteTokenizer, name) for name in ("PAD", "CLS", "SEP", "BYTE_OFFSET"))
+
+
+def pack_cases():
+    ten = ["It was late.", "Oh!", "The cafés had closed, all but one.", "So?", "He sat there.", "naïve"]
+    ten += ["And then the door opened, and nobody came in.", "x = 1", "猫", "The end."]
+    return {
+        "one short document": {"documents": ["It was late."], "length": 19},
+        "one document, several crops": {"documents": [ten[6]], "length": 17},
+        "ten documents": {"documents": ten, "length": 23},
+    }
+
+
+def pack_variant(documents, length, unit="bytes", between="[SEP]", cut="joined", end="text", offset=OFFSET):
+    """Documents to crops, with a switch for each mistake that many make; untouched, it is right."""
+    bodies = [[n + offset for n in (t.encode() if unit == "bytes" else map(ord, t))] for t in documents]
+    room, step = length - 2, length if cut == "steps of length" else length - 2
+    if cut in ("each", "truncated"):
+        groups = [body[:room] if cut == "truncated" else body for body in bodies]
+    else:
+        sign = {"nothing": [], "space": [38], "newline": [16], "[PAD]": [PAD]}.get(between, [SEP])
+        joined = [i for body in bodies for i in (*sign, *body)][len(sign) :]
+        groups = [[*joined, SEP] if between == "after each" else joined]
+    if cut == "wrapped first":
+        groups, room, step = [[i for body in bodies for i in (CLS, *body, SEP)]], length, length
+    elif cut == "bare":
+        room = step = length
+    crops = []
+    for group in groups:
+        for start in range(0, len(group), step):
+            body = group[start : start + room]
+            padding = [PAD] * (room - len(body))
+            if cut == "dropped" and padding:
+                continue
+            if cut in ("wrapped first", "bare"):
+                crops.append(body + padding)
+            elif end == "text":
+                crops.append([CLS, *body, SEP, *padding])
+            elif end == "last column":
+                crops.append([CLS, *body, *padding, SEP])
+            else:  # no [SEP] where there is padding
+                crops.append([CLS, *body, *([*padding, PAD] if padding else [SEP])])
+    return torch.tensor(crops, dtype=torch.int64).reshape(-1, length)
+
+
+def text_of(crops) -> list[bytes]:
+    """The documents that stand in the crops: bytes, cut where a [SEP] does not end a crop."""
+    ids = []
+    for row in crops.tolist():
+        real = [i for i in row if i != PAD]
+        ids += real[1:-1]
+    parts = [[]]
+    for i in ids:
+        parts.append([]) if i == SEP else parts[-1].append(i)
+    return [bytes(i - OFFSET for i in part if OFFSET <= i < ByteTokenizer.VOCAB_SIZE) for part in parts]
+
+
+def read_aloud(row) -> str:
+    """A crop's ids as a line to read: "[CLS]So␣it␣is.[SEP][PAD] × 3"."""
+    text = ""
+    for known, ids in groupby(row.tolist(), lambda i: 0 <= i < ByteTokenizer.VOCAB_SIZE and i != PAD):
+        ids = list(ids)
+        if known:
+            text += ByteTokenizer().decode(ids).replace(" ", "␣").replace("\n", "⏎")
+        else:
+            text += f"[PAD] × {len(ids)}" if set(ids) == {PAD} else "".join(f"<{i}>" for i in ids)
+    return text
+
+
+def pack_properties(arguments):
+    documents, length = arguments["documents"], arguments["length"]
+
+    def all_bytes(call):
+        seen, wanted = b"".join(text_of(call(**arguments))), "".join(documents).encode()
+        return seen == wanted, f"{len(seen)} of {len(wanted)} bytes" + (", in order" * (seen == wanted))
+
+    def width(call):
+        seen = tuple(call(**arguments).shape)
+        return seen[1:] == (length,), f"shape {seen}, length {length}"
+
+    def ends(call):
+        crops = call(**arguments)
+        good = [row[0] == CLS and [i for i in row if i != PAD][-1] == SEP for row in crops.tolist()]
+        return all(good), f"{sum(good)} of {len(good)} crops"
+
+    def padding(call):
+        padded = (call(**arguments) == PAD).any(1).tolist()
+        return not any(padded[:-1]), f"{sum(padded)} of {len(padded)} crops are padded"
+
+    yield "every crop has `length` ids", width
+    yield "every byte of every document comes once, in order", all_bytes
+    yield "every crop begins with [CLS] and ends with [SEP], before any padding", ends
+    yield "only the last crop is padded", padding
+
+
+def help_pages() -> list[str]:
+    """What `help` shows of each class in torch.nn: a corpus that everyone has who has torch."""
+    pages = (inspect.getdoc(page) for _, page in sorted(vars(nn).items()) if inspect.isclass(page))
+    return list(dict.fromkeys(filter(None, pages)))
+
+
+def pack_in_practice(function, report):
+    """Real documents, ten at a time, into crops of 2048: the library's and the learner's."""
+    pages = help_pages()
+    groups = [{"documents": group, "length": 2048} for group in in_groups(pages, 10)]
+    crops = {
+        "the library": torch.cat([crop_pack(**group) for group in groups]),
+        "your function": torch.cat([call(function, group) for group in groups]),
+    }
+    rows = [(who, len(made), f"{1 - packing_efficiency(made):.1%}") for who, made in crops.items()]
+    report.table((f"{len(pages)} help pages of torch.nn", "crops of 2048 ids", "not text"), rows)
+    return torch.equal(*(made.long() for made in crops.values()))
+
+
+EXERCISE = Exercise(
+    title="ten documents to crops",
+    minutes=10,
+    difficulty="medium",
+    paper="section 4.1",
+    name="pack",
+    cases=pack_cases,
+    reference=lambda documents, length: crop_pack(documents, length).long(),
+    variant=pack_variant,
+    mistakes={
+        "cut": {
+            "each": "Each document is cut on its own, and padded on its own. Join them first, then cut.",
+            "truncated": "Each document is cut off where its crop is full, and the rest is lost. Go on in "
+            "the next crop.",
+            "dropped": "The last crop is dropped because it is not full. Its bytes are lost: pad it instead.",
+            "steps of length": "You cut in steps of `length`, but a crop has room for length - 2 ids: two "
+            "are lost at each cut.",
+            "wrapped first": "[CLS] and [SEP] are put around each document before cutting, so a crop may "
+            "begin without [CLS]. Put them around each crop.",
+            "bare": "The crops have no [CLS] and [SEP] of their own: only length - 2 ids of text go into "
+            "each.",
+        },
+        "between": {
+            "nothing": "Nothing stands between two documents: the end of one runs into the next. Put [SEP] "
+            "there.",
+            "newline": "A newline stands between two documents. A document can hold one itself; [SEP] it "
+            "cannot hold.",
+            "space": "A space stands between two documents. A document can hold one itself; [SEP] it cannot "
+            "hold.",
+            "after each": "A separator follows the last document too, beside the crop's own [SEP]. Put it "
+            "between two.",
+            "[PAD]": "[PAD] stands between two documents. It is masked out, so nobody would read it: use "
+            "[SEP].",
+        },
+        "end": {
+            "last column": "In the padded crop [SEP] stands in the last column. It ends the text: padding "
+            "comes after it.",
+            "missing": "The padded crop has no [SEP] at the end of its text.",
+        },
+        "unit": {
+            "characters": "You took the characters' code points, `ord`. Take the UTF-8 bytes, "
+            "`text.encode()`.",
+        },
+        "offset": {0: "The bytes lack their offset: id = byte + 6."},
+    },
+    properties=pack_properties,
+    sizes=lambda **arguments: {"num_crops": len(crop_pack(**arguments)), "length": arguments["length"]},
+    rows=partial(side_by_side, axes=("crop", "column"), read=read_aloud),
+    in_model=pack_in_practice,
+)

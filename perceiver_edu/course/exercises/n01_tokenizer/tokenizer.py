@@ -1,0 +1,108 @@
+"""Exercise 01.tokenizer: text to byte ids."""
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.report import shown
+from perceiver_edu.course.swap import call, pretrained
+from perceiver_edu.tokenizer import ByteTokenizer
+
+CLS, SEP, OFFSET = ByteTokenizer.CLS, ByteTokenizer.SEP, ByteTokenizer.BYTE_OFFSET
+
+
+def encode_cases():
+    return {
+        "ASCII, bare": {"text": "one byte", "add_special_tokens": False},
+        "ASCII, with [CLS] and [SEP]": {"text": "Perceiver", "add_special_tokens": True},
+        "letters of two bytes": {"text": "naïve café", "add_special_tokens": True},
+        "Chinese and an emoji": {"text": "猫 🎉!", "add_special_tokens": False},
+    }
+
+
+def as_line(ids, arguments) -> str | None:
+    """Ids as a line of numbers, which a report can show side by side. Raises: Misfit for anything else."""
+    if ids is None:
+        return None
+    if isinstance(ids, torch.Tensor) and ids.ndim == 1:
+        ids = ids.tolist()
+    try:
+        if isinstance(ids, str | dict):
+            raise TypeError
+        return " ".join(str(int(i)) for i in ids)
+    except (TypeError, ValueError):
+        raise Misfit(f"expected a list of ids, which are numbers; got {shown(ids)}.") from None
+
+
+def encode_variant(text, add_special_tokens, unit="bytes", offset=OFFSET, ends=(CLS, SEP), when="asked"):
+    numbers = {
+        "bytes": text.encode(),
+        "characters": map(ord, text),
+        "utf-16": text.encode("utf-16-le"),
+        "ascii": text.encode("ascii", "ignore"),
+        "questions": text.encode("ascii", "replace"),
+    }[unit]
+    ids = [number + offset for number in numbers]
+    wanted = {"asked": add_special_tokens, "never": False, "always": True}[when]
+    return [ends[0], *ids, ends[1]] if wanted else ids
+
+
+def encode_in_model(function, report):
+    """The learner's ids, read by the pretrained model: are the scores the same?"""
+    text, hidden = "The old café was empty, and she went into the house.", " into"
+    model, tokenizer = pretrained(), ByteTokenizer()
+    start = 1 + len(text[: text.index(hidden)].encode())
+    hole = slice(start, start + len(hidden))
+    yours = call(function, {"text": text, "add_special_tokens": True})
+    fillings, scores = [], []
+    for ids in (tokenizer.encode(text), [int(i) for i in yours]):
+        ids = torch.tensor([ids], device=model.device)
+        ids[0, hole] = tokenizer.MASK
+        with torch.no_grad():
+            scores.append(model(ids)[0, hole])
+        fillings.append(tokenizer.decode(scores[-1].argmax(-1)))
+    report.say(f"Read by the whole model, with `{hidden}` hidden:")
+    report.table(
+        ("ids from", "filled byte by byte"),
+        [("the library", repr(fillings[0])), ("your function", repr(fillings[1]))],
+    )
+    return torch.equal(*scores)
+
+
+EXERCISE = Exercise(
+    title="text to ids",
+    minutes=6,
+    difficulty="easy",
+    paper="section 4.1",
+    name="encode",
+    cases=encode_cases,
+    reference=ByteTokenizer().encode,
+    variant=encode_variant,
+    mistakes={
+        "offset": {
+            0: "The bytes are there, but 0 to 5 belong to the special ids: add 6 to every byte.",
+            5: "There are six special ids, 0 to 5. The first byte id is 6.",
+            7: "There are six special ids, 0 to 5. Add 6, not 7.",
+        },
+        "unit": {
+            "characters": "You took the characters' code points, `ord`. Take the UTF-8 bytes, "
+            "`text.encode()`: a code point can be above 255.",
+            "utf-16": "These are the bytes of UTF-16. Take UTF-8.",
+            "ascii": "What is not ASCII is dropped. Encode as UTF-8: it has everything.",
+            "questions": "What is not ASCII became a question mark. Encode as UTF-8: it has everything.",
+        },
+        "when": {
+            "never": "[CLS] and [SEP] are missing where they are asked for.",
+            "always": "[CLS] and [SEP] come also where they are not asked for.",
+        },
+        "ends": {
+            (SEP, CLS): "[SEP] and [CLS] have changed places.",
+            (ByteTokenizer.BOS, ByteTokenizer.EOS): "The text is wrapped in [BOS] and [EOS]. This model "
+            "uses [CLS] and [SEP], 4 and 5.",
+            (CLS + OFFSET, SEP + OFFSET): "6 was added to [CLS] and [SEP] too. They are ids already, 4 and "
+            "5.",
+        },
+    },
+    view=as_line,
+    in_model=encode_in_model,
+)

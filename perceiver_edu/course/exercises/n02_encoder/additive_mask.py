@@ -1,0 +1,111 @@
+"""Exercise 02.additive_mask: a bool mask as numbers that are added to the scores."""
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit
+
+
+def mask_cases():
+    lengths = torch.tensor([[5], [2], [4]])
+    mask = torch.arange(6) < lengths  # (B, K) = (3, 6)
+    hole = mask.clone()
+    hole[0, 2] = False  # not every mask is padding at the end
+    return {
+        "float32": {"mask": mask, "dtype": torch.float32},
+        "padding at the end": {"mask": mask, "dtype": torch.float64},
+        "a hole in the middle": {"mask": hole, "dtype": torch.float64},
+        "float16, which ends at -65,504": {"mask": mask, "dtype": torch.float16},
+    }
+
+
+def attention_with(bias, arguments):
+    """What the bias does: softmax(scores + bias) for large scores, (B, heads, Q, K)."""
+    if not isinstance(bias, torch.Tensor):
+        return bias
+    B, K = arguments["mask"].shape
+    generator = torch.Generator().manual_seed(6)
+    scores = 100 * torch.randn(B, 4, 5, K, generator=generator, dtype=torch.float64)
+    if bias.dtype == torch.bool or not bias.is_floating_point():
+        raise Misfit(f"expected floating-point numbers, which can be added to scores; got {bias.dtype}.")
+    if bias.isnan().any():
+        raise Misfit(
+            "the bias holds NaN, which is what 0 · inf gives. A product of a bool mask with a number is "
+            "float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from zeros "
+            "of the right dtype, and fill in its own `torch.finfo(dtype).min`."
+        )
+    try:
+        total = scores + bias.double()
+    except RuntimeError:
+        total = None
+    if total is None or total.shape != scores.shape:
+        raise Misfit(
+            f"the bias must fit the scores (B, heads, Q, K) = {tuple(scores.shape)} when it is added. "
+            f"Expected shape ({B}, 1, 1, {K}), got {tuple(bias.shape)}."
+        )
+    return total.softmax(-1)
+
+
+def mask_variant(mask, dtype, wrong=""):
+    real, limits = mask[:, None, None, :], torch.finfo(dtype)
+    if wrong == "one":
+        return real.to(dtype)
+    low = {"zero": 0.0, "tiny": limits.tiny, "ten": -10.0, "hundred": -100.0, "positive": limits.max}
+    hidden = real if wrong == "inverted" else ~real
+    return torch.zeros(real.shape, dtype=dtype).masked_fill(hidden, low.get(wrong, limits.min))
+
+
+def mask_properties(arguments):
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+
+    def shape(call):
+        seen = tuple(call(**arguments).shape)
+        B, K = arguments["mask"].shape
+        return seen == (B, 1, 1, K), f"expected ({B}, 1, 1, {K}), got {seen}"
+
+    def dtype(call):
+        seen = call(**arguments).dtype
+        return seen == arguments["dtype"], f"expected {arguments['dtype']}, got {seen}"
+
+    def real(call):
+        largest = float(call(**arguments)[:, 0, 0][arguments["mask"]].abs().max())
+        return largest == 0, f"largest {largest:.3g}"
+
+    def finite(call):
+        weights = (torch.zeros(2, 1, 1, 3) + call(mask=mask, dtype=arguments["dtype"])).softmax(-1)
+        bad = int(weights.isnan().sum())
+        return bad == 0, "no NaN" if not bad else f"{bad} NaN: -inf minus -inf. Use torch.finfo(dtype).min"
+
+    yield "one bias for every head and query: shape (B, 1, 1, K)", shape
+    yield "the bias has the dtype that was asked for", dtype
+    yield "a real byte gets 0", real
+    yield "a text of padding alone gives no NaN after the softmax", finite
+
+
+EXERCISE = Exercise(
+    title="from a bool mask to a bias on the scores",
+    minutes=8,
+    difficulty="easy",
+    paper="appendix E",
+    name="additive_mask",
+    cases=mask_cases,
+    variant=mask_variant,
+    mistakes={
+        "wrong": {
+            "inverted": "The mask is inverted: the real bytes are pushed down. True means a real byte.",
+            "one": "This is the mask as numbers, 1 apart. That is not enough: padding must fall below any "
+            "score.",
+            "zero": "Padding gets 0, so it is read like text.",
+            "tiny": "Padding gets next to nothing, so it is read like text. `torch.finfo(dtype).tiny` is a "
+            "positive number next to 0; `.min` is the most negative one.",
+            "ten": "Padding gets -10. Scores can be larger than that.",
+            "hundred": "Padding gets -100. Scores can be larger than that.",
+            "positive": "Padding gets a large positive number: now all attention goes there. It must be "
+            "negative.",
+        },
+    },
+    properties=mask_properties,
+    view=attention_with,
+    compared="shares after the softmax",
+    sizes=lambda **_: {"B": 3, "heads": 4, "Q": 5, "K": 6},
+)

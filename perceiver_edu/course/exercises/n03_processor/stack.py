@@ -1,0 +1,175 @@
+"""Exercise 03.stack: the layers one after another, and the same layers again in each block."""
+
+import inspect
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from perceiver_edu.attention import SelfAttend
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.layers import numbers, redrawn
+from perceiver_edu.course.guard import Misfit, as_function, run
+from perceiver_edu.course.report import shown
+from perceiver_edu.course.swap import call, into_model, pretrained
+from perceiver_edu.processor import Processor
+
+SIZES = dict(dim=6, qk_channels=4, v_channels=10, num_heads=2)
+
+
+@dataclass
+class LayerMaker:
+    """Called without arguments: a new layer with weights of its own, the first, the second, …"""
+
+    made: int = field(default=0, compare=False)
+
+    def __call__(self):
+        self.made += 1
+        return redrawn(SelfAttend(**SIZES), numbers(self.made))
+
+
+def stack_cases():
+    return {
+        "three layers, one block": dict(num_layers=3, num_blocks=1, make_layer=LayerMaker()),
+        "three layers, two blocks": dict(num_layers=3, num_blocks=2, make_layer=LayerMaker()),
+        "two layers, four blocks": dict(num_layers=2, num_blocks=4, make_layer=LayerMaker()),
+    }
+
+
+def through(result, arguments):
+    """What the stack makes of some latents (3, 5, 6). Raises: Misfit where it cannot be called."""
+    if not callable(result):
+        raise Misfit(f"the check builds your stack and calls it with latents; it got {shown(result)}.")
+    latents = {"latents": numbers(0)(3, 5, SIZES["dim"])}
+    outcome = run(getattr(result, "forward", result), latents, quiet=True)
+    if outcome.not_done:
+        raise Misfit("your `forward` still raises NotImplementedError.")
+    if outcome.problem:
+        raise Misfit(f"{outcome.problem}\n{outcome.code}".strip())
+    return outcome.value
+
+
+@torch.no_grad()
+def library_stack(num_layers, num_blocks, make_layer):
+    """The library's own stack of these layers."""
+    make_layer = deepcopy(make_layer)
+    processor = Processor(0, SIZES["dim"], num_blocks)
+    processor.self_attends.extend(make_layer() for _ in range(num_layers))
+    return processor
+
+
+def stack_variant(
+    num_layers, num_blocks, make_layer, weights="shared", order="blocks", feed="chain", count="all"
+):
+    """A stack with a switch for each mistake that many make -> a function of the latents."""
+    make_layer = deepcopy(make_layer)
+    layers = [make_layer() for _ in range(num_layers)]
+    if weights == "one layer":
+        layers = [layers[0]] * num_layers
+    blocks = [layers] * num_blocks
+    if weights == "fresh":
+        blocks = [layers, *([make_layer() for _ in layers] for _ in range(num_blocks - 1))]
+    if count == "one block":
+        blocks = blocks[:1]
+    elif count == "one block more":
+        blocks = [*blocks, layers]
+    elif count == "one layer less":
+        blocks = [block[:-1] for block in blocks]
+    if order == "reversed":
+        blocks = [block[::-1] for block in blocks]
+    sequence = [layer for block in blocks for layer in block]
+    if order == "layers":
+        sequence = [layer for turn in zip(*blocks, strict=True) for layer in turn]
+
+    def forward(latents):
+        x = latents
+        for layer in sequence:
+            if feed == "chain":
+                x = layer(x)
+            elif feed == "last":
+                x = layer(latents)
+            else:
+                x = x + layer(x)
+        return x
+
+    return forward
+
+
+def class_or_function(learner, exercise):
+    """A class is asked for: what it builds is the result, and `through` runs it."""
+    is_class = inspect.isclass(learner)
+    if is_class and issubclass(learner, nn.Module):
+        return learner
+    if is_class or isinstance(learner, nn.Module):
+        what = "a class that is not an nn.Module" if is_class else "an object that is built already"
+        raise Misfit(
+            f"the check takes the class itself, `class {exercise.name}(nn.Module)`, and got {what}. "
+            f"Write `check({exercise.id!r}, {exercise.name})`."
+        )
+    return as_function(learner, exercise)
+
+
+def stack_properties(arguments):
+    def parameters(call):
+        expected = arguments["num_layers"] * sum(p.numel() for p in LayerMaker()().parameters())
+        built = call(**arguments)
+        got = sum(p.numel() for p in built.parameters()) if hasattr(built, "parameters") else 0
+        hint = ": a plain Python list hides layers, use nn.ModuleList" if got < expected else ""
+        hint = ": more layers than num_layers" if got > expected else hint
+        return got == expected, f"expected {expected:,}, got {got:,}{hint}"
+
+    yield "an optimiser finds the weights of num_layers layers: `.parameters()`", parameters
+
+
+def stack_in_model(function, report):
+    model = pretrained()
+    layers = list(model.processor.self_attends)
+    own = iter(layers)
+    arguments = dict(num_layers=len(layers), num_blocks=model.processor.num_blocks)
+    arguments["make_layer"] = lambda: next(own, None) or deepcopy(layers[0])
+    unchanged = into_model("processor", call(function, arguments), report)
+    if model.processor.num_blocks == 1:
+        report.say("This model has one block: of a mistake in the blocks it shows nothing. The cases do.")
+    return unchanged
+
+
+EXERCISE = Exercise(
+    title="the stack, and the stack again",
+    minutes=5,
+    difficulty="easy",
+    paper="section 3.1",
+    name="Stack",
+    cases=stack_cases,
+    reference=library_stack,
+    variant=stack_variant,
+    mistakes={
+        "count": {
+            "one block": "The stack is run once: num_blocks is not used.",
+            "one block more": "The stack is run once too often.",
+            "one layer less": "The last layer of the stack is not run.",
+        },
+        "weights": {
+            "fresh": "Each block has new layers. Blocks share their weights: make num_layers layers once, "
+            "and run the same ones again.",
+            "one layer": "All layers are one and the same: `[make_layer()] * num_layers` calls make_layer "
+            "once and repeats the result. Call it once for each layer.",
+        },
+        "order": {
+            "layers": "Each layer is repeated num_blocks times before the next comes. A block is the whole "
+            "stack: first layer to last, then again from the first.",
+            "reversed": "The layers run in reverse order.",
+        },
+        "feed": {
+            "last": "Every layer reads the latents from the beginning, so only the last one counts. Each "
+            "layer reads what the one before it has made.",
+            "sum": "The stack adds the latents to each layer's result. The layer has done that: both "
+            "residuals are inside it.",
+        },
+    },
+    properties=stack_properties,
+    view=through,
+    sizes=lambda num_layers, **_: {"B": 3, "N": 5, "dim": 6},
+    accept=class_or_function,
+    in_model=stack_in_model,
+)

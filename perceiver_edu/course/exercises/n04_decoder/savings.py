@@ -1,0 +1,121 @@
+"""Exercise 04.savings: which share of the decoder, and of the whole model, the asked positions save."""
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.guard import run
+from perceiver_edu.course.swap import pretrained
+from perceiver_edu.instruments.costs import count_multiply_adds
+
+
+def savings_cases():
+    return {
+        "small": dict(O=17, asked=3, N=5, E=8, D=7, qk_channels=6, v_channels=9, V=11, rest=20_000),
+        "the real model": dict(
+            O=2048, asked=9, N=256, E=768, D=1280, qk_channels=256, v_channels=768, V=262, rest=55_163_486_208
+        ),
+    }
+
+
+def exact(result, arguments):
+    """Shares to nine digits: the order in which a learner divides makes no difference."""
+    if not isinstance(result, dict):
+        return result
+    return {k: round(float(v), 9) if k in ("decoder", "model") else v for k, v in result.items()}
+
+
+def savings_variant(O, asked, N, E, D, qk_channels, v_channels, V, rest, cost="", share=""):
+    """Multiply-adds of decoder and head, and which share of them the asked queries save."""
+    width = qk_channels + v_channels
+    once = N * D * width
+    parts = {
+        "query": E * qk_channels,
+        "scores": N * qk_channels,
+        "mix": N * v_channels,
+        "output": v_channels * E,
+        "mlp": 2 * E * E,
+        "head": E * V,
+    }
+    missing = {"no map": ("scores", "mix"), "scores only": ("mix",), "no query": ("query",)}
+    missing |= {"no output": ("output",), "no mlp": ("mlp",), "no head": ("head",)}
+    each = sum(value for name, value in parts.items() if name not in missing.get(cost, ()))
+    if cost == "one mlp layer":
+        each -= E * E
+    if cost == "O × O":
+        each += (O - N) * width
+    if cost == "keys from queries":
+        once = N * E * width
+    if cost == "again for each":
+        once, each = 0, each + once
+    if cost == "flop":
+        once, each = 2 * once, 2 * each
+    total, saved = once + O * each, (O - asked) * each
+    if share == "proportional":
+        saved = total * (O - asked) / O
+    decoder, whole = saved / total, saved / (rest + total)
+    return {"once": once, "each": each} | {
+        "": {"decoder": decoder, "model": whole},
+        "proportional": {"decoder": decoder, "model": whole},
+        "decoder in proportion": {"decoder": (O - asked) / O, "model": whole},
+        "left": {"decoder": 1 - decoder, "model": 1 - whole},
+        "of the rest": {"decoder": decoder, "model": saved / rest},
+        "percent": {"decoder": 100 * decoder, "model": 100 * whole},
+    }[share]
+
+
+def savings_in_model(function, report):
+    """The learner's formula beside what torch counts, for the pretrained model's own sizes."""
+    c = pretrained().config
+    attention = pretrained().decoder.cross_attend.attention
+    M, O, asked = min(64, c.max_position_embeddings), c.max_position_embeddings, 9
+    counted = {queries: count_multiply_adds(c, M, queries) for queries in (O, asked)}
+    both = {queries: parts["decoder"] + parts["mlm_head"] for queries, parts in counted.items()}
+    sizes = dict(O=O, asked=asked, N=c.num_latents, E=c.d_model, D=c.d_latents)
+    sizes |= dict(qk_channels=attention.query.out_features, v_channels=attention.value.out_features)
+    sizes |= dict(V=c.vocab_size, rest=counted[O]["all"] - both[O])  # in the order of the stub
+    yours = run(function, sizes, quiet=True).value
+    rows = [(f"{q} queries", both[q], yours["once"] + q * yours["each"]) for q in both]
+    header = ("the whole model's decoder and head, multiply-adds", "counted by torch", "your formula")
+    equal = beside(report, header, rows)
+    share = 1 - counted[asked]["all"] / counted[O]["all"]
+    report.say(f"Of the whole model, torch counts {share:.1%} saved; your formula says {yours['model']:.1%}.")
+    return equal and abs(share - yours["model"]) < 1e-9
+
+
+EXERCISE = Exercise(
+    title="predict what the asked positions save",
+    minutes=10,
+    difficulty="hard",
+    paper="section 3.2, appendix E",
+    name="savings",
+    cases=savings_cases,
+    variant=savings_variant,
+    mistakes={
+        "cost": {
+            "flop": "These are FLOPs, twice as many: a multiply-add is counted once here, as in `rest`.",
+            "again for each": "Keys and values are counted for each query. All queries read the same ones: "
+            "they are made once.",
+            "keys from queries": "Keys and values are made from the latents, which are D wide; not E.",
+            "O × O": "The map is O × O: queries that read each other. A query reads the N latents.",
+            "no map": "The map is missing: each query is compared with N keys, and mixes N values.",
+            "scores only": "The map has two products: query with keys, and weights with values. The second "
+            "is missing.",
+            "no query": "The query layer is missing: E to qk_channels.",
+            "no output": "The output layer is missing: v_channels to E.",
+            "no mlp": "The MLP is missing: two layers, E to E each.",
+            "one mlp layer": "The MLP has two layers, E to E each. One is missing.",
+            "no head": "The head is missing: each output is compared with V embeddings.",
+        },
+        "share": {
+            "proportional": "The share is 1 - asked / O. But not all is saved in proportion: keys and "
+            "values are made even for a single query.",
+            "decoder in proportion": "The decoder's share is 1 - asked / O. But not all is saved in "
+            "proportion: keys and values are made even for a single query.",
+            "left": "These shares are what is left. Asked is what is saved.",
+            "of the rest": "The share of the model is taken of `rest` alone. The whole is `rest` plus "
+            "decoder and head.",
+            "percent": "These shares are in percent. Give fractions of 1.",
+        },
+    },
+    view=exact,
+    in_model=savings_in_model,
+)

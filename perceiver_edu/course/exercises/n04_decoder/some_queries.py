@@ -1,0 +1,131 @@
+"""Exercise 04.some_queries: decode only the asked positions."""
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.layers import distance, numbers, redrawn
+from perceiver_edu.course.swap import call, pretrained
+from perceiver_edu.decoder import Decoder
+from perceiver_edu.tokenizer import ByteTokenizer
+
+SIZES = {"B": 2, "O": 4, "P": 13, "E": 16, "N": 5, "D": 7}
+
+
+class Asked:
+    """A decoder that notes how many rows each call asked for, all texts together."""
+
+    def __init__(self, decoder):
+        self.decoder, self.rows = decoder, []
+
+    def __call__(self, queries, latents):
+        self.rows.append(queries.shape[-2] * len(latents))
+        return self.decoder(queries, latents)
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def query_cases():
+    s, draw = SIZES, numbers(4)
+    decoder = redrawn(Decoder(s["E"], s["D"], qk_channels=8, v_channels=8, num_heads=2), draw)
+    queries, latents = draw(s["P"], s["E"]), draw(s["B"], s["N"], s["D"])
+    given = {"queries": queries, "decoder": Asked(decoder), "latents": latents}
+    same, own = torch.tensor([7, 2, 11, 2]), torch.tensor([[7, 2, 11, 2], [1, 5, 3, 8]])
+    return {
+        "the same places in every text, (O,)": {"positions": same} | given,
+        "places of their own for each text, (B, O)": {"positions": own} | given,
+    }
+
+
+@torch.no_grad()
+def queries_variant(positions, queries, decoder, latents, wrong=""):
+    """positions (O,) or (B, O), queries (P, E), latents (B, N, D) -> outputs (B, O, E)."""
+    rows = decoder.decoder if isinstance(decoder, Asked) else decoder
+
+    def ask(places):  # (O,) or (B, O)
+        chosen = queries[places]
+        return rows(chosen if places.dim() == 2 else chosen[None], latents)
+
+    if wrong in ("channels", "all pairs"):
+        outputs = rows(queries[None], latents)  # (B, P, E)
+        return outputs[:, :, positions] if wrong == "channels" else outputs[:, positions]
+    if wrong == "mask":
+        return ask(torch.isin(torch.arange(len(queries)), positions).nonzero().squeeze(1))
+    places = {
+        "first": torch.arange(positions.shape[-1]),
+        "too far": positions + 1,
+        "too early": positions - 1,
+        "first text": positions.reshape(-1, positions.shape[-1])[0],
+        "flat": positions.flatten(),
+        "sorted": positions.sort(-1).values,
+    }
+    return ask(places.get(wrong, positions))
+
+
+def queries_properties(arguments):
+    def count(call):
+        arguments["decoder"].rows.clear()
+        call(**arguments)
+        seen, texts = sum(arguments["decoder"].rows), len(arguments["latents"])
+        asked = texts * arguments["positions"].shape[-1]
+        return seen <= asked, f"{seen} rows decoded in {texts} texts, {asked} asked for"
+
+    yield "only the asked queries go through the decoder", count
+
+
+def queries_in_model(function, report):
+    """Two texts, each with its own hole, decoded in the pretrained model by the learner's code."""
+    model, tokenizer = pretrained(), ByteTokenizer()
+    texts = ["She went[MASK][MASK][MASK] the house.", "It was one of[MASK][MASK][MASK] best."]
+    ids, mask = (tensor.to(model.device) for tensor in tokenizer.batch(texts))
+    asked = torch.stack([(row == tokenizer.MASK).nonzero().squeeze(1) for row in ids])  # (B, O)
+    with torch.no_grad():
+        latents = model.processor(model.encoder(model.embedding(ids), mask))
+        array = model.queries.positions.detach()
+        given = {"positions": asked, "queries": array, "decoder": model.decoder, "latents": latents}
+        yours = call(function, given)
+        everything = model.decoder(array[None], latents)
+        wanted = torch.stack([everything[text, places] for text, places in enumerate(asked)])
+        head, matrix = model.mlm_head, model.embedding.byte_embedding.weight
+        filled = [head(outputs, matrix).argmax(-1) for outputs in (wanted, yours)]
+    rows = [
+        (text, asked[i].tolist(), repr(tokenizer.decode(filled[0][i])), repr(tokenizer.decode(filled[1][i])))
+        for i, text in enumerate(texts)
+    ]
+    header = ("the whole model", "asked", f"all {len(array)} decoded, these picked", "yours")
+    report.table(header, rows)
+    difference = distance(yours, wanted)
+    report.say(f"Largest difference of an output: {difference:.1e}.")
+    return difference <= 1e-5 * max(1.0, float(wanted.abs().max()))
+
+
+EXERCISE = Exercise(
+    title="decode only what is asked",
+    minutes=6,
+    difficulty="easy",
+    paper="section 3.2",
+    name="decode_asked",
+    cases=query_cases,
+    variant=queries_variant,
+    mistakes={
+        "wrong": {
+            "first": "These are the first O queries, places 0, 1, 2, … The asked ones are in `positions`.",
+            "too far": "Each place is one too far. `positions` already count [CLS], which stands at 0.",
+            "too early": "Each place is one too early. `positions` count from 0, and [CLS] stands there: "
+            "take them as they are.",
+            "first text": "The first text's places are asked in every text. With (B, O) each text has its "
+            "own.",
+            "flat": "With (B, O), every text is asked for the places of all texts. Keep the two axes apart.",
+            "all pairs": "`outputs[:, positions]` picks, with (B, O), the places of every text in every "
+            "text. Choose the queries first, by `queries[positions]`; then nothing has to be picked.",
+            "channels": "The positions pick along the last axis. Those are channels; places are the axis "
+            "before.",
+            "sorted": "The places are sorted. The rows must come in the order in which they were asked.",
+            "mask": "A mask over the places forgets their order, and that one was asked twice. Use the "
+            "positions as an index.",
+        },
+    },
+    properties=queries_properties,
+    sizes=lambda **_: SIZES,
+    in_model=queries_in_model,
+)

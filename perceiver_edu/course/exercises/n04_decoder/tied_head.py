@@ -1,0 +1,77 @@
+"""Exercise 04.tied_head: from outputs to a score for each byte."""
+
+import torch
+import torch.nn.functional as F
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.layers import numbers, redrawn
+from perceiver_edu.course.swap import call, into_model, pretrained
+from perceiver_edu.embedding import Embedding
+
+
+def head_cases():
+    draw = numbers(3)
+    embedding = redrawn(Embedding(11, 6, 8), draw, scale=1.0)  # V, M, E
+    outputs, bias = draw(2, 3, 8), draw(11)  # (B, O, E), (V,)
+    arguments = {"outputs": outputs, "embedding": embedding, "bias": bias}
+    return {"a bias of 0": arguments | {"bias": torch.zeros_like(bias)}, "with a bias": arguments}
+
+
+@torch.no_grad()
+def head_variant(outputs, embedding, bias, wrong=""):
+    """outputs (B, O, E), embedding with byte_embedding (V, E), bias (V,) -> scores (B, O, V)."""
+    byte, position = embedding.byte_embedding.weight, embedding.position_embedding.weight
+    scores = outputs @ byte.T
+    if wrong == "positions":
+        return outputs @ position.T
+    if wrong == "no special ids":
+        return scores[..., 6:] + bias[6:]
+    if wrong == "cosine":
+        scores = F.normalize(outputs, dim=-1) @ F.normalize(byte, dim=-1).T
+    if wrong == "distance":
+        scores = -torch.cdist(outputs, byte)
+    if wrong == "scaled":
+        scores = scores / outputs.shape[-1] ** 0.5
+    total = scores if wrong == "no bias" else scores + bias
+    return {"softmax": total.softmax(-1), "log_softmax": total.log_softmax(-1)}.get(wrong, total)
+
+
+def head_in_model(function, report):
+    model = pretrained()
+
+    def replacement(outputs, byte_embeddings):
+        given = {"outputs": outputs, "embedding": model.embedding, "bias": model.mlm_head.bias}
+        return call(function, given)
+
+    return into_model("mlm_head", replacement, report)
+
+
+EXERCISE = Exercise(
+    title="from outputs to scores",
+    minutes=4,
+    difficulty="easy",
+    paper="section 4.1",
+    name="tied_head",
+    cases=head_cases,
+    variant=head_variant,
+    mistakes={
+        "wrong": {
+            "no bias": "The bias is missing: one number for each id, added at the end.",
+            "positions": "The outputs are compared with the position embedding. It says where; the bytes "
+            "are in `byte_embedding`.",
+            "no special ids": "Only the 256 bytes get a score. The head scores all V ids, the six special "
+            "ones too.",
+            "cosine": "This is the cosine: both vectors are brought to length 1. The head takes the plain "
+            "product, so that a long output means a sure one.",
+            "distance": "This is the distance to each byte's vector. The head takes the product.",
+            "scaled": "The scores are divided by √E. That belongs to attention; the head takes the plain "
+            "product.",
+            "softmax": "These are probabilities. The head gives scores; the softmax comes later, in the "
+            "loss or in `fill_mask`.",
+            "log_softmax": "These are log-probabilities. The head gives plain scores, which need not sum to "
+            "anything.",
+        },
+    },
+    sizes=lambda **_: {"B": 2, "O": 3, "E": 8, "V": 11, "M": 6, "V - 6": 5},
+    in_model=head_in_model,
+)

@@ -1,0 +1,179 @@
+"""Exercise 05.first_divergence: tensors by name, of two models -> the first name where they differ."""
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.report import shown
+from perceiver_edu.course.swap import call, pretrained
+from perceiver_edu.instruments.parity import BOUNDARIES, difference, ledger
+from perceiver_edu.instruments.tracing import record
+from perceiver_edu.tokenizer import ByteTokenizer
+
+NOTHING = "nothing diverges"
+SHAPES = {"inputs": (2, 9, 6), "encoded": (2, 4, 7), "processed": (2, 4, 7), "outputs": (2, 5, 6)}
+SHAPES |= {"logits": (2, 5, 11)}
+SCALES = {"inputs": 2.0, "encoded": 40.0, "processed": 900.0, "outputs": 3.0, "logits": 30.0}
+
+
+def pair(seed, scales=SCALES):
+    """Two models' tensors that agree up to rounding: 1e-6 of the scale, or of 1."""
+    generator = torch.Generator().manual_seed(seed)
+    theirs, ours = {}, {}
+    for name, shape in SHAPES.items():
+        tensor = torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1
+        tensor = tensor / tensor.abs().max()
+        noise = torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1
+        theirs[name] = scales[name] * tensor
+        ours[name] = theirs[name] + 1e-6 * max(1.0, scales[name]) * noise / noise.abs().max()
+    return ours, theirs
+
+
+def wrong(seed, sizes):
+    """The same, with differences of these sizes, as shares of the scale, of alternating sign."""
+    ours, theirs = pair(seed)
+    for name, size in sizes.items():
+        sign = (-1.0) ** torch.arange(theirs[name].numel()).reshape(theirs[name].shape)
+        ours[name] = theirs[name] + size * SCALES[name] * sign
+    return ours, theirs
+
+
+def divergence_cases():
+    one, theirs_one = pair(3)
+    for name, sign in {"outputs": -1, "logits": 1}.items():  # too small at first: no sign may hide it
+        one[name] = theirs_one[name].clone()
+        one[name][1, 2, 3] += sign * 6e-5 * SCALES[name]
+    nan, theirs_nan = pair(4)
+    nan["outputs"][0, 1, 2] = nan["logits"][0, 1] = torch.nan
+    thin, theirs_thin = wrong(5, {name: 1e-3 for name in SHAPES})
+    theirs_thin["inputs"] = theirs_thin["inputs"][:1].expand(2, -1, -1).clone()
+    thin["inputs"] = theirs_thin["inputs"][:1].clone()
+    agree = pair(1, SCALES | {"inputs": 0.02})
+    for tensors in agree:  # all below 0, and the largest of them close to it
+        tensors["processed"] = -tensors["processed"].abs()
+    cases = {
+        "rounding everywhere": agree,
+        "a bug in the processor": wrong(2, {"processed": 2e-4, "outputs": 0.02, "logits": 0.01}),
+        "one wrong number among many": (one, theirs_one),
+        "a number that is none (NaN)": (nan, theirs_nan),
+        "a shape that only broadcasts": (thin, theirs_thin),
+    }
+    return {k: {"ours": ours, "theirs": theirs, "tolerance": 1e-5} for k, (ours, theirs) in cases.items()}
+
+
+def divergence_variant(ours, theirs, tolerance, rule="largest", pick="first", nan="caught", shape="caught"):
+    found = {}
+    for name, reference in theirs.items():
+        if ours[name].shape != reference.shape and shape == "caught":
+            found[name] = float("inf")
+            continue
+        gap, size = ours[name] - reference, reference.abs()
+        seen, allowed = {
+            "largest": (gap.abs().max(), tolerance * size.max().clamp(min=1)),
+            "absolute": (gap.abs().max(), torch.tensor(tolerance)),
+            "no floor": (gap.abs().max(), tolerance * size.max()),
+            "each": ((gap.abs() / size).max(), torch.tensor(tolerance)),
+            "allclose": ((gap.abs() - tolerance * size).max(), torch.tensor(tolerance)),
+            "one side": (gap.max(), tolerance * size.max().clamp(min=1)),
+            "signed scale": (gap.abs().max(), tolerance * reference.max().clamp(min=1)),
+            "mean": (gap.abs().mean(), tolerance * size.max().clamp(min=1)),
+            "signed": (gap.sum().abs(), tolerance * size.max().clamp(min=1)),
+        }[rule]
+        if seen > allowed or (nan == "caught" and not seen <= allowed):
+            found[name] = float(seen)
+    names = list(found)
+    if pick == "agrees":
+        names = [name for name in theirs if name not in found]
+    if not names or pick == "never":
+        return None
+    return {
+        "first": names[0],
+        "last": names[-1],
+        "largest": max(names, key=lambda name: found.get(name, 0)),
+        "alphabet": min(names),
+        "agrees": names[0],
+        "before": list(theirs)[max(0, list(theirs).index(names[0]) - 1)],
+        "never": None,
+    }[pick]
+
+
+def one_name(result, arguments):
+    if isinstance(result, list | tuple | int):
+        raise Misfit(f"expected one name, a str, or None where nothing diverges; got {shown(result)}.")
+    return NOTHING if result is None else result
+
+
+def divergence_in_model(function, report):
+    """The pretrained model against itself with a residual in the decoder, by the learner's function."""
+    model, names = pretrained(), {boundary: ours for boundary, (ours, _) in BOUNDARIES.items()}
+    ids, mask = (tensor.to(model.device) for tensor in ByteTokenizer().batch(["She opened the door.", "So."]))
+
+    def tensors():
+        with torch.no_grad(), record(model, names.values()) as seen:
+            model(ids, mask)
+        return {boundary: seen[name][0] for boundary, name in names.items()}
+
+    healthy, part = tensors(), model.decoder.cross_attend
+    was, part.query_residual = part.query_residual, True
+    try:
+        broken = tensors()
+    finally:
+        part.query_residual = was
+    found = call(function, {"ours": broken, "theirs": healthy, "tolerance": 1e-5})
+    report.say("The whole model, with the query residual added in its decoder, against itself without it:")
+    report.pre(ledger([difference(name, broken[name], healthy[name]) for name in names]))
+    report.say(f"Your function says: `{found}`.")
+    return found == "outputs"
+
+
+EXERCISE = Exercise(
+    title="find the first tensor that differs",
+    minutes=5,
+    difficulty="easy",
+    paper="section 3",
+    name="first_divergence",
+    cases=divergence_cases,
+    variant=divergence_variant,
+    mistakes={
+        "pick": {
+            "never": "Your function returns None whatever it gets: is the `return` missing, or never "
+            "reached?",
+            "last": "This is the last one that differs. All after the first are wrong because their input "
+            "is.",
+            "largest": "This is the largest difference. A bug may grow, or shrink, on its way: the first "
+            "one counts.",
+            "alphabet": "The names are sorted by the alphabet. The dict is in the order of the data flow: "
+            "keep it.",
+            "agrees": "This is the first that agrees. The first that differs is asked.",
+            "before": "This is the last one before the divergence.",
+        },
+        "rule": {
+            "absolute": "The tolerance is taken as it is. Where the numbers are large, rounding is large "
+            "too: allow a share of the largest number in `theirs`.",
+            "no floor": "The tolerance is a share of the scale, also where that is tiny. Allow at least the "
+            "share of 1: `max(1.0, scale)`.",
+            "each": "Each number is compared with its own size. A number near 0 is what is left of large "
+            "ones, and has their rounding: compare with the largest number of the tensor.",
+            "allclose": "This is the rule of `torch.allclose`: it allows each number a share of itself. A "
+            "number near 0 is what is left of large ones, and has their rounding: allow a share of the "
+            "largest.",
+            "one side": "A number that is too small passes: take `abs` of the difference before its largest.",
+            "signed scale": "The scale is taken without `abs`: where the largest number is negative, too "
+            "little is allowed.",
+            "mean": "The differences are averaged. In a mean, one wrong number among many disappears: take "
+            "the largest.",
+            "signed": "The differences are added with their signs, so they cancel. Take `abs` first, then "
+            "the largest.",
+        },
+        "nan": {
+            "passes": "A NaN passes: `nan > limit` is False. Ask the other way round, `not difference <= "
+            "limit`.",
+        },
+        "shape": {
+            "passes": "Two different shapes pass, because one is stretched to the other when you subtract. "
+            "Compare the shapes first.",
+        },
+    },
+    view=one_name,
+    in_model=divergence_in_model,
+)

@@ -1,0 +1,59 @@
+"""Exercise 06.crossover: where the bytes cost as much as the depth."""
+
+import math
+
+from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.predictions import SMALL, price, six_digits
+
+
+def crossover_cases():
+    return {
+        "5 small layers": {"cost": price(SMALL)},
+        "the real model": {"cost": price(PerceiverIOConfig())},
+    }
+
+
+def crossover_variant(cost, grows=("encoder", "decoder", "mlm_head"), mean=False, whole=False, ends=None):
+    """Bytes, read and asked, whose price equals the processor's."""
+    one, two = cost(1000, 1000), cost(2000, 2000)
+    if mean:
+        per_byte = sum(two[stage] for stage in grows) / 2000
+    else:
+        per_byte = sum(two[stage] - one[stage] for stage in grows) / 1000
+    flat = sum(one.values()) - 1000 * per_byte if whole else one["processor"]
+    bytes_ = flat / per_byte
+    return {None: bytes_, "floor": float(int(bytes_)), "ceil": float(math.ceil(bytes_))}[ends]
+
+
+EXERCISE = Exercise(
+    title="where the bytes cost as much as the depth",
+    minutes=6,
+    difficulty="medium",
+    paper="section 3.1",
+    name="crossover",
+    cases=crossover_cases,
+    variant=crossover_variant,
+    mistakes={
+        "grows": {
+            ("encoder",): "Only the bytes that are read are counted. They are asked for too: decoder and "
+            "head grow with O.",
+            ("decoder", "mlm_head"): "Only the bytes that are asked are counted. They are read too: the "
+            "encoder grows with M.",
+            ("encoder", "decoder"): "The head is missing. It too has a price for each byte that is asked.",
+        },
+        "mean": {
+            True: "You divide the whole price by the number of bytes. A part of it is fixed, so that is no "
+            "price of one *further* byte: take the difference of two lengths.",
+        },
+        "whole": {
+            True: "You take all that is fixed: also what encoder and decoder cost for the latents alone. "
+            "Asked is the processor.",
+        },
+        "ends": {
+            "floor": "The number is right, but cut to whole bytes. Return it as it is.",
+            "ceil": "The number is right, but rounded up to whole bytes. Return it as it is.",
+        },
+    },
+    view=six_digits,
+)

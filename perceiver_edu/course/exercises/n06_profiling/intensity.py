@@ -1,0 +1,65 @@
+"""Exercise 06.intensity: is it the arithmetic or the memory that one waits for?"""
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.predictions import each_six_digits
+
+MEMORY, ARITHMETIC = "memory", "arithmetic"
+
+
+def intensity_cases():
+    machine = dict(peak_flops=100e9, peak_bytes=25e9)
+    return {
+        "one text, float32": dict(B=1, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=4) | machine,
+        "64 texts, float32": dict(B=64, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=4) | machine,
+        "8 texts, bfloat16": dict(B=8, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=2) | machine,
+    }
+
+
+def intensity_variant(
+    B, flops, weights, arrays, bytes_per_number, peak_flops, peak_bytes,
+    traffic="", both="max", side="", unit="",
+):  # fmt: skip
+    """FLOPs per byte, what it waits for, and the seconds that no program can be below."""
+    moved = {
+        "": weights + B * arrays,
+        "all again": B * (weights + arrays),
+        "weights only": weights,
+        "arrays only": B * arrays,
+    }[traffic]
+    moved *= 1 if unit == "numbers" else bytes_per_number
+    work = flops if unit == "one text" else B * flops
+    seconds = work / peak_flops, moved / peak_bytes
+    waits = MEMORY if seconds[1] > seconds[0] else ARITHMETIC
+    if side:
+        waits = ARITHMETIC if waits == MEMORY else MEMORY
+    combined = {"max": max, "min": min, "sum": sum}[both](seconds)
+    return {"intensity": work / moved, "waits_for": waits, "seconds": combined}
+
+
+EXERCISE = Exercise(
+    title="which side of the roofline",
+    minutes=6,
+    difficulty="medium",
+    paper="section 3.1",
+    name="roofline",
+    cases=intensity_cases,
+    variant=intensity_variant,
+    mistakes={
+        "traffic": {
+            "all again": "The weights are read once for each text. They are read once for the whole batch: "
+            "that is what a batch is for.",
+            "weights only": "Only the weights are moved. The arrays go in and out too, for each text.",
+            "arrays only": "Only the arrays are moved. The weights have to be read too, once.",
+        },
+        "unit": {
+            "numbers": "Numbers are counted as if each were one byte: `bytes_per_number` is missing.",
+            "one text": "`flops` are those of one text. There are B of them.",
+        },
+        "both": {
+            "sum": "You add the two times. Reading and computing go on side by side: the longer one counts.",
+            "min": "You take the shorter time. One has to wait for both: the longer one counts.",
+        },
+        "side": {"other": "The two words are exchanged: what takes *longer* is what one waits for."},
+    },
+    view=each_six_digits,
+)

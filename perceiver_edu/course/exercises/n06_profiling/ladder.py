@@ -1,0 +1,78 @@
+"""Exercise 06.ladder: what is left to compute after each step that leaves out what nobody asked for."""
+
+from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.predictions import SMALL, beside
+from perceiver_edu.course.guard import run
+from perceiver_edu.instruments.costs import count_multiply_adds, stage_costs, total
+
+
+def batch_price(config):
+    """-> cost(M, O, B): the FLOPs of B texts of M ids, with O queries each."""
+    return lambda M, O, B: total(stage_costs(config, M, O, B)).flops
+
+
+def ladder_cases():
+    few = dict(lengths=[12, 40, 9, 33, 21, 10], asked=4, longest=64, size=2, cost=batch_price(SMALL))
+    many = [62, 250, 31, 180, 90, 45, 120, 1800]
+    real = dict(lengths=many, asked=9, longest=2048, size=4, cost=batch_price(PerceiverIOConfig()))
+    return {"six short texts": few, "eight texts in the real model": real}
+
+
+def ladder_variant(lengths, asked, longest, size, cost, crop="", outputs="", groups=""):
+    """FLOPs -> {"padded": …, "cropped": …, "asked": …, "sorted": …}."""
+    B = len(lengths)
+    cut = {"": max(lengths), "mean": sum(lengths) / B, "shortest": min(lengths)}[crop]
+    out = {"all texts": asked * B, "cut": cut}.get(outputs, asked)
+    step = {"all": B, "one by one": 1}.get(groups, size)
+    ordered = lengths if groups == "unsorted" else sorted(lengths)
+    chunks = [ordered[i : i + step] for i in range(0, B, step)]
+    return {
+        "padded": cost(longest, longest, B),
+        "cropped": cost(cut, cut if outputs == "crop too" else longest, B),
+        "asked": cost(cut, out, B),
+        "sorted": sum(cost(max(chunk), asked, len(chunk)) for chunk in chunks),
+    }
+
+
+def ladder_in_model(function, report):
+    """The first three rungs as torch counts them."""
+    arguments = ladder_cases()["six short texts"]
+    yours = run(function, arguments, quiet=True).value
+    lengths, longest, asked, B = arguments["lengths"], arguments["longest"], arguments["asked"], 6
+    sizes = {"padded": (longest, longest), "cropped": (max(lengths), longest), "asked": (max(lengths), asked)}
+    counted = {rung: 2 * B * count_multiply_adds(SMALL, *size)["all"] for rung, size in sizes.items()}
+    rows = [(rung, counted[rung], yours[rung]) for rung in sizes]
+    return beside(report, ("six short texts, FLOPs", "counted by torch", "yours"), rows)
+
+
+EXERCISE = Exercise(
+    title="pay for nothing that was not asked",
+    minutes=8,
+    difficulty="medium",
+    paper="section 3.2",
+    name="rungs",
+    cases=ladder_cases,
+    variant=ladder_variant,
+    mistakes={
+        "crop": {
+            "mean": "The batch is cut to the *mean* length. Then the longer texts lose their ends: it can "
+            "be cut to the longest one only.",
+            "shortest": "The batch is cut to the shortest text. The others lose their ends.",
+        },
+        "outputs": {
+            "crop too": "With the cropped inputs you cropped the outputs too. `cropped` still decodes all "
+            "`longest` of them; leaving those out is the next step.",
+            "all texts": "`cost` takes the outputs of *each* text. You asked for those of all texts "
+            "together.",
+            "cut": "In `asked` as many outputs are decoded as ids are read. Asked are `asked`.",
+        },
+        "groups": {
+            "unsorted": "The groups are not sorted by length: one long text makes its neighbours long.",
+            "all": "`sorted` is still one batch, so all texts are as long as the longest. Cut it into "
+            "batches of `size`.",
+            "one by one": "You took the texts one by one. Asked are batches of `size`.",
+        },
+    },
+    in_model=ladder_in_model,
+)

@@ -1,0 +1,52 @@
+"""Exercise 06.training: what a training run takes, before it is started."""
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.predictions import each_six_digits
+
+
+def training_cases():
+    return {
+        "small": dict(parameters=8_358_150, forward=1.1e9, B=64, steps=3000, rate=5e10),
+        "the real model": dict(parameters=201_108_230, forward=1.21e11, B=512, steps=500_000, rate=4e14),
+    }
+
+
+def training_variant(parameters, forward, B, steps, rate, passes=3, copies=4, unit=4, time=3600, texts="B"):
+    """-> FLOPs of a step, bytes of weights and optimizer, hours of the run."""
+    step = passes * forward * (B if texts == "B" else 1)
+    return {
+        "step_flops": step,
+        "state_bytes": copies * unit * parameters,
+        "hours": steps * step / rate / time,
+    }
+
+
+EXERCISE = Exercise(
+    title="a training run, before it is started",
+    minutes=6,
+    difficulty="easy",
+    paper="appendix E",
+    name="training_run",
+    cases=training_cases,
+    variant=training_variant,
+    mistakes={
+        "passes": {
+            1: "This is the forward pass alone. The backward pass takes twice as much again.",
+            2: "This is the backward pass alone, or a backward pass as cheap as the forward. It takes twice "
+            "as much, so a step is three forward passes.",
+            4: "A step is counted as four forward passes. It is one forward and a backward of two.",
+        },
+        "texts": {"one": "`forward` is one text. A step reads B."},
+        "copies": {
+            1: "This is 4 times the parameters. Four *numbers* are kept for each: the weight, its gradient, "
+            "and AdamW's two means. And each of those takes four *bytes*.",
+            2: "Weights and gradients are here, AdamW's two means are missing.",
+            3: "AdamW keeps two means for each parameter, of the gradient and of its square.",
+        },
+        "time": {
+            60: "These are minutes. Asked are hours.",
+            1: "These are seconds. Asked are hours.",
+        },
+    },
+    view=each_six_digits,
+)

@@ -1,0 +1,72 @@
+"""Exercise 06.transformer: from which length on a Transformer costs more."""
+
+import math
+
+from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.predictions import SMALL, price, six_digits
+from perceiver_edu.course.guard import run
+from perceiver_edu.course.swap import pretrained
+
+
+def transformer_cases():
+    small = dict(cost=price(SMALL), D=24, L=5, V=262, qk=8, v=24)
+    real = dict(cost=price(PerceiverIOConfig()), D=1280, L=26, V=262, qk=256, v=1280)
+    return {"5 small layers": small, "the real model": real}
+
+
+def transformer_variant(cost, D, L, V, qk, v, map_="both", layers="all", asked="all", unit=2, head=True):
+    """The length at which a Transformer on the bytes costs as much: the larger root of a quadratic."""
+    pair = {"both": qk + v, "scores only": qk, "none": 0}[map_]
+    byte = D * (2 * qk + v) + v * D + (2 * D * D if layers == "all" else 0)
+    square, linear = unit * L * pair, unit * (L * byte + (D * V if head else 0))
+    one, two = (sum(cost(M, M if asked == "all" else 1).values()) for M in (1000, 2000))
+    slope = (two - one) / 1000
+    fixed = one - 1000 * slope
+    a, b = square, linear - slope
+    if not a:
+        return fixed / b
+    return (-b + math.sqrt(b * b + 4 * a * fixed)) / (2 * a)
+
+
+def transformer_in_model(function, report):
+    """Both costs at and around the learner's length, for the pretrained model's own sizes."""
+    c = pretrained().config
+    sizes = dict(D=c.d_latents, L=c.num_self_attends_per_block, V=c.vocab_size, qk=c.processor_qk)
+    given = {"cost": price(c)} | sizes | {"v": c.processor_v}
+    if not c.num_self_attends_per_block or c.num_blocks > 1 or c.self_attention_widening_factor > 1:
+        report.say("These weights have sizes that this formula does not speak of; it is not tried on them.")
+        return True
+    yours, right = map(six_digits, (run(function, given, quiet=True).value, transformer_variant(**given)))
+    report.table(("pretrained model", "bytes"), [("your length", f"{yours:,.1f}"), ("N", c.num_latents)])
+    return yours == right
+
+
+EXERCISE = Exercise(
+    title="from which length on a Transformer costs more",
+    minutes=8,
+    difficulty="hard",
+    paper="section 3.1",
+    name="equal_length",
+    cases=transformer_cases,
+    variant=transformer_variant,
+    mistakes={
+        "map_": {
+            "none": "The Transformer's map is missing: M × M in each layer.",
+            "scores only": "The Transformer's map takes part in two products, with the keys and with the "
+            "values. The second is missing.",
+        },
+        "layers": {"attention": "The Transformer's MLP is missing: D to D, twice, in each layer."},
+        "unit": {
+            1: "The Transformer is counted in multiply-adds, and `cost` in FLOPs. A multiply-add is two "
+            "FLOPs.",
+        },
+        "asked": {
+            "one": "Perceiver IO is asked for one byte, the Transformer for all M. Ask both for all: "
+            "`cost(M, M)`.",
+        },
+        "head": {False: "The Transformer's head is missing: D to V for each byte."},
+    },
+    view=six_digits,
+    in_model=transformer_in_model,
+)

@@ -1,0 +1,168 @@
+"""Exercise 07.loop: the training loop, with warm-up, cosine and clipping."""
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit, as_function
+from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.swap import call
+from perceiver_edu.training.corpus import crop_pack
+from perceiver_edu.training.masking import hole_positions, mask_bytes
+from perceiver_edu.training.pretrain import loss_of as summed_loss
+from perceiver_edu.training.recipe import Recipe, new_model, sized
+
+B, WIDTH = 6, 5  # rows of a batch; numbers in a row, the last of which is to be guessed
+
+
+def small_model():
+    """Two layers in float64, each time with the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        return nn.Sequential(nn.Linear(WIDTH - 1, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+
+
+def squared_error(model, batch):
+    """batch (B, WIDTH) -> ()."""
+    return (model(batch[:, :-1])[:, 0] - batch[:, -1]).square().mean()
+
+
+def loop_cases():
+    """batches (steps, B, WIDTH); the rest as the learner gets it."""
+    generator = torch.Generator().manual_seed(5)
+
+    def batches(steps):
+        made = torch.randn(steps, B, WIDTH, generator=generator, dtype=torch.float64)
+        made[..., -1] += 2 * made[..., 0]
+        made[::3] *= 3  # some gradients are large
+        return made
+
+    given = {"new_model": small_model, "loss_of": squared_error, "peak": 0.02}
+    return {
+        "three steps, without warm-up or clipping": given | dict(batches=batches(3), warmup=1, clip=1e9),
+        "nine steps, with warm-up": given | dict(batches=batches(9), warmup=4, clip=1e9),
+        "nine steps, with warm-up and clipping": given | dict(batches=batches(9), warmup=4, clip=0.8),
+    }
+
+
+def loop_variant(new_model, batches, loss_of, peak, warmup, clip, wrong=""):
+    """The loss of each step before its update, (steps,) float64; `wrong` is one of the mistakes."""
+    model, steps, losses = new_model(), len(batches), []
+    betas = (0.9, 0.999) if wrong == "betas" else (0.9, 0.98)
+    decay = 0.0 if wrong == "decay" else 0.01
+    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=betas, weight_decay=decay)
+    for step, batch in enumerate(batches):
+        warm, cosine = (step + (wrong != "from zero")) / warmup, (1 + math.cos(math.pi * step / steps)) / 2
+        rate = {"constant": 1.0, "no warm-up": cosine, "no cosine": min(1.0, warm)}.get(
+            wrong, min(warm, cosine)
+        )
+        rate = min(1.0, warm) * cosine if wrong == "product" else rate
+        if wrong != "late":
+            optimizer.param_groups[0]["lr"] = peak * rate
+        with torch.enable_grad():
+            loss = loss_of(model, batches[0] if wrong == "same batch" else batch)
+            loss.backward()
+        losses.append(loss.detach().double())
+        if wrong == "zero first":
+            optimizer.zero_grad(set_to_none=False)
+        if wrong == "each":
+            for parameter in model.parameters():
+                nn.utils.clip_grad_norm_(parameter, clip)
+        elif wrong == "value":
+            nn.utils.clip_grad_value_(model.parameters(), clip)
+        elif wrong != "no clip":
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        if wrong != "no step":
+            optimizer.step()
+        if wrong != "pile up":
+            optimizer.zero_grad()
+        if wrong == "late":
+            optimizer.param_groups[0]["lr"] = peak * rate
+    return torch.stack(losses)
+
+
+def losses(result, arguments=None):
+    """The learner's losses as one tensor (steps,) float64. Raises: Misfit for anything else."""
+    if isinstance(result, list | tuple) and result:
+        try:
+            numbers = [float(loss.detach() if isinstance(loss, torch.Tensor) else loss) for loss in result]
+            return torch.tensor(numbers, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError):
+            raise Misfit("expected a list of losses, one number for each step.") from None
+    return result
+
+
+def training_function(learner, exercise):
+    """The learner's code trains, so autograd is on while it runs."""
+    return torch.enable_grad()(as_function(learner, exercise))
+
+
+def loop_in_model(function, report):
+    """A small new Perceiver IO and real text: twelve steps by the learner's loop and by the library's."""
+    config = replace(sized("tiny"), max_position_embeddings=48, d_latents=64, num_self_attends_per_block=1)
+    crops = crop_pack(PASSAGES, 48).long()
+    recipe = Recipe(config=config)
+
+    def loss_of(model, ids):
+        generator = torch.Generator().manual_seed(int(ids.sum()))
+        inputs, labels = mask_bytes(ids, generator=generator)
+        positions, targets = hole_positions(labels)
+        return summed_loss(model, inputs, positions, targets) / (labels != -100).sum()
+
+    given = dict(
+        new_model=lambda: new_model(recipe), batches=torch.stack([crops[i::12][:4] for i in range(12)])
+    )
+    given |= dict(loss_of=loss_of, peak=6e-3, warmup=4, clip=1.0)
+    wanted = loop_variant(**given)
+    yours = losses(call(function, given))
+    rows = [
+        (name, *(f"{float(tensor[step]) / math.log(2):.3f}" for step in (0, 5, 11)))
+        for name, tensor in (("the library's loop", wanted), ("yours", yours))
+    ]
+    report.table(("a new Perceiver IO, bits per hidden byte", "step 1", "step 6", "step 12"), rows)
+    return len(yours) == len(wanted) and float((yours - wanted).abs().max()) < 1e-3
+
+
+EXERCISE = Exercise(
+    title="the training loop",
+    minutes=12,
+    difficulty="medium",
+    paper="section 4.1",
+    name="train",
+    cases=loop_cases,
+    variant=loop_variant,
+    mistakes={
+        "wrong": {
+            "pile up": "The gradients are never cleared: `backward` adds to what is there, so each step "
+            "follows the sum of all batches so far. Call `optimizer.zero_grad()` once a step.",
+            "zero first": "`zero_grad` stands between `backward` and `step`: the gradient is thrown away "
+            "before it is used.",
+            "no step": "The weights never change. Is `optimizer.step()` missing, or does the optimizer hold "
+            "the parameters of another model?",
+            "no clip": "The gradient is not clipped when it is used. `clip_grad_norm_` must stand between "
+            "`backward` and `step`.",
+            "each": "Each tensor is clipped by itself, which bends the gradient. The norm of all of them "
+            "together is meant.",
+            "value": "Single numbers are clipped (`clip_grad_value_`), which bends the gradient. Clip its "
+            "norm.",
+            "constant": "The learning rate is `peak` at every step: set `group['lr']` by the formula before "
+            "each step.",
+            "no warm-up": "The warm-up is missing.",
+            "no cosine": "After the warm-up the learning rate stays up. It must fall, by the cosine.",
+            "from zero": "The warm-up begins with step / warmup = 0, so the first step learns nothing. It "
+            "is (step + 1) / warmup.",
+            "product": "Warm-up and cosine are multiplied. The smaller of the two counts.",
+            "late": "The learning rate is set after the step, so each step uses that of the step before.",
+            "same batch": "Every step sees the first batch. It will be learned by heart.",
+            "betas": "The `betas` are torch's (0.9, 0.999). Here they are (0.9, 0.98).",
+            "decay": "The weight decay of 0.01 is missing.",
+        },
+    },
+    view=losses,
+    sizes=lambda batches, **_: {"steps": len(batches)},
+    accept=training_function,
+    in_model=loop_in_model,
+)

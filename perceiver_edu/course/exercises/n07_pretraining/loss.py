@@ -1,0 +1,136 @@
+"""Exercise 07.loss: the loss of a batch that comes in parts, with -100 where nothing is asked."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.swap import call, pretrained
+from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.masking import IGNORE, hole_positions, mask_words
+
+SIZES = {"B": 5, "O": 7, "V": 11}
+
+
+def loss_cases():
+    """logits (B, O, V), targets (B, O) with -100, size = rows of a part."""
+    generator = torch.Generator().manual_seed(3)
+    B, O, V = SIZES.values()
+    logits = 2 * torch.randn(B, O, V, generator=generator, dtype=torch.float64)
+    targets = torch.randint(1, V, (B, O), generator=generator)
+    some = targets.clone()
+    for row, asked in enumerate((2, 5, 1, 3, 6)):
+        some[row, asked:] = IGNORE
+    empty = some.clone()
+    empty[2:4] = IGNORE
+    return {
+        "one part, everything asked": dict(logits=logits, targets=targets, size=B),
+        "parts of two rows, with -100": dict(logits=logits, targets=some, size=2),
+        "a part in which nothing is asked": dict(logits=logits, targets=empty, size=2),
+    }
+
+
+def loss_variant(logits, targets, size, over="asked", ignore="-100", unit=1.0):
+    """The loss of each part, -> (parts,); their sum is the mean over all asked bytes of the batch."""
+    labels = targets if ignore == "-100" else targets.clamp(min=0)
+    nats = F.cross_entropy(logits.movedim(-1, 1), labels, reduction="none")  # (B, O), 0 where ignored
+    parts, asked = nats.split(size), (targets != IGNORE).split(size)
+    sums = torch.stack([part.sum() for part in parts])
+    number = torch.stack([part.sum() for part in asked])
+    return (
+        unit
+        * {
+            "asked": sums / number.sum(),
+            "part": sums / number,
+            "part, guarded": sums / number.clamp(min=1),
+            "parts": sums / number / len(parts),
+            "parts, guarded": sums / number.clamp(min=1) / len(parts),
+            "weighted": sums / number * number / number.sum(),
+            "all": sums / targets.numel(),
+            "rows": sums / len(targets),
+            "sum": sums,
+        }[over]
+    )
+
+
+def as_tensor(losses, arguments=None):
+    """A list of numbers or of tensors without axes, one for each part -> (parts,); all else as it is."""
+    if not isinstance(losses, list | tuple):
+        return losses
+    try:
+        return torch.tensor([float(loss) for loss in losses], dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise Misfit("expected one number for each part.") from None
+
+
+def loss_properties(arguments):
+    def whole(call):
+        together = float(as_tensor(call(**arguments | {"size": len(arguments["logits"])})).sum())
+        apart = float(as_tensor(call(**arguments)).sum())
+        return abs(together - apart) < 1e-9, f"{together:.4f} in one part, {apart:.4f} in several"
+
+    yield "the parts add up to the same, however the batch is cut", whole
+
+
+def loss_in_model(function, report):
+    """Six texts with holes of different lengths, in parts of two, in the pretrained model."""
+    model, tokenizer = pretrained(), ByteTokenizer()
+    texts = [passage[: 30 + 25 * i] for i, passage in enumerate(PASSAGES[:6])]
+    ids, mask = tokenizer.batch(texts)
+    inputs, labels = mask_words(ids, generator=torch.Generator().manual_seed(2), always_mask=True)
+    positions, targets = (t.to(model.device) for t in hole_positions(labels))
+    with torch.no_grad():
+        logits = model(inputs.to(model.device), mask.to(model.device), positions)
+    wanted = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    means = loss_variant(logits, targets, 2, over="parts").sum()
+    yours = as_tensor(call(function, {"logits": logits, "targets": targets, "size": 2})).sum()
+    rows = [
+        ("the whole batch at once", f"{float(wanted):.4f}"),
+        ("three parts, the mean of their means", f"{float(means):.4f}"),
+        ("three parts, yours", f"{float(yours):.4f}"),
+    ]
+    report.table(("the whole model, six texts of different length", "loss (nats)"), rows)
+    return abs(float(yours - wanted)) < 1e-4 * max(1.0, float(wanted))
+
+
+EXERCISE = Exercise(
+    title="the loss of a batch in parts",
+    minutes=6,
+    difficulty="medium",
+    paper="section 4.1",
+    name="part_losses",
+    cases=loss_cases,
+    variant=loss_variant,
+    mistakes={
+        "over": {
+            "part": "Each part is divided by its own number of asked bytes, so the sum grows with the "
+            "number of parts. Divide by the number in the whole batch.",
+            "part, guarded": "Each part is divided by its own number of asked bytes (an empty one by 1), so "
+            "the sum grows with the number of parts. Divide by the number in the whole batch.",
+            "parts": "This is the mean of the parts' means. A part with one asked byte then counts as much "
+            "as one with nine: divide each sum by the number of asked bytes in the whole batch.",
+            "parts, guarded": "This is the mean of the parts' means, and an empty part counts as 0 in it. "
+            "Divide each sum by the number of asked bytes in the whole batch.",
+            "weighted": "The mean of a part times its share of the bytes: right, until a part has none. Its "
+            "mean is 0 / 0, NaN, and one NaN spoils all weights. Take sums.",
+            "all": "The sum is divided by all B × O places, also those with -100. Only the others were "
+            "asked.",
+            "rows": "The sum is divided by the number of texts. The mean over the asked bytes is wanted.",
+            "sum": "These are sums. They must add up to a mean over all asked bytes.",
+        },
+        "ignore": {
+            "clamp": "-100 is taken for id 0, so those places are counted too. `cross_entropy` skips -100 "
+            "by itself: leave it in.",
+        },
+        "unit": {
+            1 / math.log(2): "This is in bits. `cross_entropy` gives nats, and nats are asked for here.",
+        },
+    },
+    properties=loss_properties,
+    view=as_tensor,
+    sizes=lambda **_: SIZES,
+    in_model=loss_in_model,
+)

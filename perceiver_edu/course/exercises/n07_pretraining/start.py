@@ -1,0 +1,149 @@
+"""Exercise 07.start: first weights with which every latent looks at a place of its own."""
+
+import math
+from dataclasses import replace
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.layers import distance, numbers
+from perceiver_edu.course.swap import call
+from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.training.initialization import sinusoids
+from perceiver_edu.training.recipe import sized
+
+SIZES = {"N": 5, "D": 13, "C": 8, "K": 10, "M": 40}
+
+
+def waves(channels, longest, dtype=torch.float64):
+    """-> wave: positions (P,) -> (P, channels), the sine waves that the input positions carry."""
+
+    def wave(positions):
+        positions = torch.as_tensor(positions, dtype=dtype)
+        return sinusoids(positions, channels, longest).to(dtype)
+
+    return wave
+
+
+def start_cases():
+    """latents (N, D), query (K, D) and key (K, C) as usual, small and random; wave; M; scale."""
+
+    def usual(N, M):
+        (D, C, K), draw = (SIZES[name] for name in "DCK"), numbers(N)
+        small = {"latents": draw(N, D) / 50, "query": draw(K, D) / 50, "key": draw(K, C) / 50}
+        return small | {"wave": waves(C, M), "M": M}
+
+    return {
+        "a latent for every place": usual(6, 6) | {"scale": 1.0},
+        "eight places for each latent": usual(SIZES["N"], SIZES["M"]) | {"scale": 1.5},
+    }
+
+
+def start_variant(
+    latents, query, key, wave, M, scale, centres="middle", scaled="both", rest="", picks="first"
+):
+    """-> {"latents" (N, D), "query" (K, D), "key" (K, C)}, with a switch for each mistake."""
+    N, C = len(latents), key.shape[1]
+    n = torch.arange(N, dtype=latents.dtype)
+    at = {
+        "middle": (n + 0.5) * M / N,
+        "left": n * M / N,
+        "ends": n * (M - 1) / max(1, N - 1),
+        "index": n,
+    }[centres]
+    new = {"latents": latents.clone(), "query": torch.zeros_like(query), "key": torch.zeros_like(key)}
+    if rest == "kept":
+        new |= {"query": query.clone(), "key": key.clone()}
+    if rest == "cleared":
+        new["latents"].zero_()
+    new["latents"][:, :C] = wave(at) + (latents[:, :C] if rest == "added" else 0)
+    i = torch.arange(C)
+    columns = i.flip(0) if picks == "reversed" else i
+    new["query"][i, i] = scale if scaled in ("both", "query") else 1.0
+    new["key"][i, columns] = scale if scaled in ("both", "key") else 1.0
+    return new
+
+
+def reading(new, wave, M):
+    """The attention map of such a start, without norms: (N, M)."""
+    keys = wave(torch.arange(M)) @ new["key"].T  # (M, K)
+    queries = new["latents"] @ new["query"].T  # (N, K)
+    return (queries @ keys.T / math.sqrt(keys.shape[1])).softmax(-1)
+
+
+def start_properties(arguments):
+    def peaks(call):
+        weights = reading(call(**arguments), arguments["wave"], arguments["M"])
+        N, M = weights.shape
+        centres = (torch.arange(N) + 0.5) * M / N
+        away = (weights.argmax(1) - centres).abs().max()
+        return bool(away <= 1), f"latent {N // 2} reads most at place {int(weights[N // 2].argmax())} of {M}"
+
+    yield "each latent reads most at its own place", peaks
+
+
+@torch.no_grad()
+def start_in_model(function, report):
+    """The encoder of a small new model: how widely its latents read, with three starts."""
+    config = replace(sized("tiny"), max_position_embeddings=48, d_latents=96, num_cross_attention_heads=1)
+    M, C = config.max_position_embeddings, config.d_model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        encoder = PerceiverIOForMaskedLM(config).encoder
+    attention = encoder.cross_attend.attention
+    wave = waves(C, M, torch.float32)
+    given = {"latents": encoder.latents.detach(), "query": attention.query.weight.detach()}
+    given |= {"key": attention.key.weight.detach(), "wave": wave, "M": M, "scale": 1.6}
+    maps = {
+        "the usual start": reading(given, wave, M),
+        "yours": reading(call(function, given), wave, M),
+        "the library's": reading(start_variant(**given), wave, M),
+    }
+    rows = []
+    for name, weights in maps.items():
+        bits = float(-torch.xlogy(weights, weights).sum(-1).mean()) / math.log(2)
+        rows.append((name, f"{bits:.2f}", f"{float(weights.max(-1).values.mean()):.0%}"))
+    uniform = f"all {M} bytes alike: {math.log2(M):.2f}"
+    report.table((f"a new model, N = {config.num_latents}", f"bits ({uniform})", "largest share"), rows)
+    return distance(maps["yours"], maps["the library's"]) < 1e-4
+
+
+EXERCISE = Exercise(
+    title="a start that escapes the plateau",
+    minutes=10,
+    difficulty="hard",
+    paper="section 3.2",
+    name="aligned_start",
+    cases=start_cases,
+    variant=start_variant,
+    mistakes={
+        "centres": {
+            "left": "The latents sit at the left edges of their stretches, n · M / N. The middle is half a "
+            "stretch further: (n + 0.5) · M / N.",
+            "ends": "The first latent sits at place 0 and the last at M - 1, so half of what they look at "
+            "lies outside the text. Divide the text into N stretches, and take their middles.",
+            "index": "Latent n sits at place n: all of them crowd at the beginning of the text. Spread them "
+            "over M.",
+        },
+        "scaled": {
+            "query": "Only W_q has the scale. Both have it.",
+            "key": "Only W_k has the scale. Both have it.",
+            "none": "The scale is missing in W_q and W_k. Without it the bump is wide, and the latents read "
+            "nearly alike.",
+        },
+        "rest": {
+            "kept": "The small random numbers of W_q and W_k are still there beside the picks. Set all else "
+            "to 0.",
+            "cleared": "The channels of the latents after the first C are set to 0. Leave them as they "
+            "were: they let the latents differ in what they keep.",
+            "added": "The waves are added to the latents' first C channels. Put them in their place.",
+        },
+        "picks": {
+            "reversed": "W_q and W_k pick the channels in different orders, so each channel meets another "
+            "one. The same row must pick the same channel in both.",
+        },
+    },
+    properties=start_properties,
+    sizes=lambda **_: SIZES,
+    in_model=start_in_model,
+)

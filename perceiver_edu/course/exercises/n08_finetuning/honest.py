@@ -1,0 +1,84 @@
+"""Exercise 08.honest: is one method better than another, or was it luck?"""
+
+import math
+import statistics
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.report import shown
+
+
+def honest_cases():
+    return {
+        "clearly better": dict(ours=[0.80, 0.84, 0.79, 0.85], baseline=[0.70, 0.75, 0.68, 0.74], limit=3.2),
+        "clearly worse": dict(ours=[0.61, 0.64, 0.60], baseline=[0.72, 0.74, 0.73], limit=4.3),
+        "one lucky seed": dict(ours=[0.70, 0.71, 0.90], baseline=[0.72, 0.70, 0.69], limit=4.3),
+        "twice its error": dict(ours=[0.75, 0.70, 0.78], baseline=[0.70, 0.69, 0.71], limit=4.3),
+        "small, but the same on every seed": dict(
+            ours=[0.52, 0.71, 0.90, 0.61, 0.80], baseline=[0.50, 0.70, 0.88, 0.60, 0.78], limit=2.8
+        ),
+    }
+
+
+def honest_variant(ours, baseline, limit, wrong=""):
+    """-> {"difference", "spread", "error", "decided"}."""
+    pairs = [a - b for a, b in zip(ours, baseline, strict=True)]
+    n, difference = len(pairs), statistics.fmean(pairs)
+    if wrong == "best":
+        difference = max(ours) - max(baseline)
+    if wrong == "sign":
+        difference = -difference
+    spread = statistics.pstdev(pairs) if wrong == "n" else statistics.stdev(pairs)
+    if wrong == "unpaired":
+        spread = math.sqrt(statistics.variance(ours) + statistics.variance(baseline))
+    if wrong == "variance":
+        spread = statistics.variance(pairs)
+    if wrong == "ours":
+        spread = statistics.stdev(ours)
+    error = {"over n": spread / n, "no root": spread}.get(wrong, spread / math.sqrt(n))
+    decided = abs(difference) > limit * error
+    if wrong == "no sign":
+        decided = difference > limit * error
+    if wrong == "no limit":
+        decided = abs(difference) > error
+    if wrong == "positive":
+        decided = difference > 0
+    return {"difference": difference, "spread": spread, "error": error, "decided": decided}
+
+
+def rounded(result, arguments):
+    """Nine digits: the order in which a learner adds makes no difference."""
+    if not isinstance(result, dict):
+        return result
+    try:
+        return {k: bool(v) if k == "decided" else round(float(v), 9) + 0.0 for k, v in result.items()}
+    except (TypeError, ValueError):
+        raise Misfit(f"expected numbers, and True or False for `decided`; got {shown(result)}") from None
+
+
+EXERCISE = Exercise(
+    title="better, or lucky?",
+    minutes=8,
+    difficulty="medium",
+    paper="section 4.1",
+    name="compare",
+    cases=honest_cases,
+    variant=honest_variant,
+    mistakes={
+        "wrong": {
+            "best": "`difference` compares the best seeds. The best of several is luck; compare means.",
+            "sign": "The difference has the wrong sign: ours minus baseline.",
+            "n": "The spread divides by n. A sample's standard deviation divides by n - 1.",
+            "variance": "This is the variance. The spread is its root.",
+            "unpaired": "The two spreads are added as if the seeds had nothing in common. Take the "
+            "difference seed by seed first; what a seed does to both falls out.",
+            "ours": "This is the spread of `ours` alone. The spread of the differences is asked.",
+            "over n": "The error of a mean is the spread / √n, not / n.",
+            "no root": "This is the spread of one seed. The mean of n seeds varies less: divide by √n.",
+            "no sign": "A baseline that is clearly better is decided too: compare |difference|.",
+            "no limit": "`limit` is not used: the difference must be more than `limit` errors.",
+            "positive": "Any difference above 0 is taken for a win. Is it larger than chance makes it?",
+        },
+    },
+    view=rounded,
+)

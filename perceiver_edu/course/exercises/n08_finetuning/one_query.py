@@ -1,0 +1,118 @@
+"""Exercise 08.one_query: read the latents by one query, and see when that is the mean."""
+
+import math
+
+import torch
+from torch import nn
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.layers import distance, numbers, redrawn
+from perceiver_edu.course.swap import call, pretrained
+from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.classify import Task, new_classifier
+
+SIZES = {"B": 2, "N": 5, "D": 7, "K": 6, "V": 4}
+
+
+def query_cases():
+    s, draw = SIZES, numbers(8)
+    key, value = (redrawn(nn.Linear(s["D"], s[width]), draw, scale=1.0) for width in "KV")
+    layers = {"key": key, "value": value}
+    latents, query = draw(s["B"], s["N"], s["D"]), draw(s["K"])
+    return {
+        "a query of zeros": {"latents": latents, "query": torch.zeros_like(query)} | layers,
+        "one text": {"latents": latents[:1], "query": query} | layers,
+        "two texts": {"latents": latents, "query": query} | layers,
+    }
+
+
+@torch.no_grad()
+def query_variant(latents, query, key, value, wrong=""):
+    """latents (B, N, D), query (K,), key D -> K, value D -> V: answer (B, V)."""
+    keys, values = key(latents), value(latents)  # (B, N, K), (B, N, V)
+    width = {"no scale": 1, "wrong scale": latents.shape[-1], "N scale": latents.shape[1]}.get(
+        wrong, len(query)
+    )
+    scores = keys @ query / math.sqrt(width)  # (B, N)
+    weights = scores.softmax(0 if wrong == "texts" else -1)
+    if wrong == "mean":
+        weights = torch.full_like(scores, 1 / scores.shape[1])
+    if wrong == "no softmax":
+        weights = scores
+    if wrong == "hardest":
+        weights = nn.functional.one_hot(scores.argmax(-1), scores.shape[1]).to(scores)
+    mixed = {"latents": latents, "keys": keys}.get(wrong, values)
+    return (weights[..., None] * mixed).sum(1)
+
+
+def query_properties(arguments):
+    @torch.no_grad()
+    def zeros(call):
+        got = call(**arguments | {"query": torch.zeros_like(arguments["query"])})
+        mean = arguments["value"](arguments["latents"]).mean(1)
+        return torch.allclose(got, mean), f"largest difference {distance(got, mean):.1e}"
+
+    @torch.no_grad()
+    def shuffled(call):
+        order = torch.tensor([3, 0, 4, 1, 2])
+        got = call(**arguments | {"latents": arguments["latents"][:, order]})
+        same = call(**arguments)
+        return torch.allclose(got, same), f"largest difference {distance(got, same):.1e}"
+
+    yield "a query of zeros gives the mean of the values", zeros
+    yield "the order of the latents makes no difference", shuffled
+
+
+@torch.no_grad()
+def query_in_model(function, report):
+    """A new classifier on the pretrained trunk, read out by the learner's function."""
+    model, tokenizer = pretrained(), ByteTokenizer()
+    classifier = new_classifier(model, [Task("answer", ("yes", "no"))], seed=8)
+    classifier.queries.positions.normal_(generator=torch.Generator(model.device).manual_seed(8))
+    ids, mask = (x.to(model.device) for x in tokenizer.batch(["She opened the door.", "Of the house, no."]))
+    latents = classifier.processor(classifier.encoder(classifier.embedding(ids), mask))
+    c, attention = classifier.decoder.cross_attend, classifier.decoder.cross_attend.attention
+    given = {
+        "latents": c.kv_norm(latents),
+        "query": attention.query(c.q_norm(classifier.queries.positions[0])),
+        "key": attention.key,
+        "value": attention.value,
+    }
+    x = classifier.queries.positions[0] + attention.output(call(function, given))
+    yours = classifier.heads[0](x + c.mlp(c.mlp_norm(x)))
+    wanted = classifier(ids, mask)["answer"]
+    rows = [(i, *(f"{v:+.5f}" for v in (*wanted[i], *yours[i]))) for i in range(len(ids))]
+    report.table(("text", "library: yes", "no", "yours: yes", "no"), rows)
+    difference = distance(yours, wanted)
+    report.say(f"A new classifier, not trained yet. Largest difference of a score: {difference:.1e}.")
+    return difference <= 1e-5 * max(1.0, float(wanted.abs().max()))
+
+
+EXERCISE = Exercise(
+    title="a query of your own",
+    minutes=6,
+    difficulty="medium",
+    paper="section 3.2",
+    name="ask",
+    cases=query_cases,
+    variant=query_variant,
+    mistakes={
+        "wrong": {
+            "mean": "This is the mean of the values: the query has no say in it.",
+            "no scale": "The scores are not divided by √K.",
+            "wrong scale": "The scores are divided by √D, the width of the latents. The dot product runs "
+            "over K numbers.",
+            "N scale": "The scores are divided by √N, the number of latents. The dot product runs over K "
+            "numbers.",
+            "texts": "The softmax runs over the texts: they share one answer out. It must run over the "
+            "latents.",
+            "no softmax": "The scores themselves are the weights: the softmax is missing.",
+            "hardest": "Only the latent with the best score is read. The softmax gives each its share.",
+            "latents": "The latents themselves are mixed, not their values, `value(latents)`.",
+            "keys": "The keys are mixed. They say where to look; what is read are the values.",
+        },
+    },
+    properties=query_properties,
+    sizes=lambda **_: SIZES,
+    in_model=query_in_model,
+)

@@ -1,0 +1,89 @@
+"""Exercise 09.image_adapter: from an image to an input array."""
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.exercises.layers import distance, numbers
+from perceiver_edu.course.swap import call
+from perceiver_edu.decoder import Decoder
+from perceiver_edu.encoder import Encoder
+from perceiver_edu.modalities import ClassHead, LearnedQueries, PerceiverIO
+from perceiver_edu.processor import Processor
+
+
+def adapter_cases():
+    draw = numbers(9)
+    return {
+        "each pixel an input": {"images": draw(2, 3, 4, 5), "positions": draw(20, 7), "patch": 1},
+        "patches": {"images": draw(2, 3, 4, 10), "positions": draw(10, 7), "patch": 2},
+    }
+
+
+def adapter_variant(images, positions, patch, wrong="", first="features"):
+    """images (B, C, H, W), positions (M, P) -> (B, M, patch² * C + P)."""
+    B, C, H, W = images.shape
+    blocks = images.reshape(B, C, H // patch, patch, W // patch, patch)
+    order = {
+        "columns": (0, 4, 2, 3, 5, 1),
+        "channels first": (0, 2, 4, 1, 3, 5),
+        "columns within": (0, 2, 4, 5, 3, 1),
+        "strips": (0, 2, 3, 4, 5, 1),
+    }.get(wrong, (0, 2, 4, 3, 5, 1))
+    pixels = images if wrong == "reshape" else blocks.permute(order)
+    features = pixels.reshape(B, len(positions), -1)
+    places = positions.expand(B, -1, -1)
+    parts = [places, features] if first == "positions" else [features, places]
+    return torch.cat(parts, dim=-1)
+
+
+def adapter_in_model(function, report):
+    """A fresh classifier with the learner's adapter in front, beside the same one with the library's."""
+    torch.manual_seed(0)
+    sizes = dict(qk_channels=12, v_channels=12, num_heads=3)
+    encoder, processor = Encoder(5, 12, 2 * 2 * 3 + 7, **sizes), Processor(2, 12, **sizes)
+    decoder = Decoder(14, 12, **sizes)
+    arguments = adapter_cases()["patches"]
+
+    def classifier(inputs):
+        model = PerceiverIO(inputs, encoder, processor, LearnedQueries(1, 14), decoder, head)
+        model.queries.positions = query
+        return model.double()(arguments["images"])
+
+    head, query = ClassHead(14, 10), LearnedQueries(1, 14).positions
+    given = {key: value for key, value in arguments.items() if key != "images"}
+    with torch.no_grad():
+        wanted = classifier(lambda images: adapter_variant(images, **given))
+        yours = classifier(lambda images: call(function, {"images": images} | given))
+    difference = distance(yours, wanted)
+    report.say(f"With your adapter in front of a fresh classifier its scores differ by {difference:.1e}.")
+    return difference <= 1e-9 * max(1.0, float(wanted.abs().max()))
+
+
+EXERCISE = Exercise(
+    title="an image becomes an input array",
+    minutes=8,
+    difficulty="medium",
+    paper="section 3.1",
+    name="image_inputs",
+    cases=adapter_cases,
+    variant=adapter_variant,
+    mistakes={
+        "wrong": {
+            "reshape": "A reshape alone does not move axes: the first input holds the first numbers of the "
+            "red channel, not the channels of one place. Bring the channels to the end first: `movedim` or "
+            "`permute`.",
+            "columns": "The places run down the columns. They must run along the rows, as `positions` do: W "
+            "is the fastest axis.",
+            "channels first": "Within a patch the channels come first. Asked for is row, column, channel: "
+            "channels last.",
+            "columns within": "Within a patch the pixels run down the columns. Asked for is row, column, "
+            "channel.",
+            "strips": "An input holds neighbours in one row only, not a square: the axis of rows within a "
+            "block must stand beside the axis of columns within it before you flatten.",
+        },
+        "first": {
+            "positions": "The positions stand before the features. Asked for is features, then positions.",
+        },
+    },
+    in_model=adapter_in_model,
+)

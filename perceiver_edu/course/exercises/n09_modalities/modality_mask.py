@@ -1,0 +1,66 @@
+"""Exercise 09.modality_mask: which inputs the encoder may read, where some examples lack a modality."""
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.modalities import modality_mask
+
+
+def mask_cases():
+    there = {
+        "image": torch.tensor([True, False, True]),
+        "sound": torch.tensor([True, True, False]),
+    }
+    sizes = {"sound": 4, "image": 6}
+    three = {"video": 5, "label": 1, "audio": 2}
+    return {
+        "each example lacks something else": {"sizes": sizes, "present": there},
+        "three modalities, one not named": {
+            "sizes": three,
+            "present": {"video": torch.tensor([False, True]), "label": torch.tensor([True, False])},
+        },
+    }
+
+
+def mask_variant(sizes, present, inverted=False, order="sorted", wrong=""):
+    """sizes {name: M_k}, present {name: (B,) bool} -> (B, M) bool, True = may be read."""
+    if not wrong and order == "sorted":
+        mask = modality_mask(sizes, present)
+    else:
+        everyone = torch.ones_like(next(iter(present.values())))
+        names = {"sorted": sorted(sizes), "given": list(sizes), "present": list(present)}[order]
+        names += [name for name in sizes if name not in names]
+        parts = []
+        for name in names:
+            there = present.get(name, ~everyone if wrong == "absent" else everyone)
+            if wrong == "whole batch":
+                there = there.all().expand_as(there)
+            parts.append(there[:, None].expand(-1, 1 if wrong == "one each" else sizes[name]))
+        mask = torch.cat(parts, dim=1)
+    return ~mask if inverted else mask
+
+
+EXERCISE = Exercise(
+    title="hide a modality",
+    minutes=6,
+    difficulty="easy",
+    paper="section 4.3",
+    name="which_inputs",
+    cases=mask_cases,
+    variant=mask_variant,
+    mistakes={
+        "inverted": {True: "The mask is inverted: here True means that the input may be read."},
+        "order": {
+            "given": "The modalities stand in the order of `sizes`. The input array lays them out "
+            "alphabetically: go through `sorted(sizes)`.",
+            "present": "The modalities stand in the order of `present`. The input array lays them out "
+            "alphabetically: go through `sorted(sizes)`.",
+        },
+        "wrong": {
+            "absent": "A modality that `present` does not name is hidden. It is there for every example.",
+            "whole batch": "A modality that one example lacks is hidden from all. Each example has a row of "
+            "its own.",
+            "one each": "Each modality has one column. It needs as many as it has inputs: `sizes[name]`.",
+        },
+    },
+)
