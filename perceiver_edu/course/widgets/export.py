@@ -92,8 +92,8 @@ whole = found["untouched"]
 reads = whole.weights[explored.head, explored.latent]  # (M,): the attention weights of the latent
 readers = whole.weights[explored.head, :, explored.place]  # (N,): those of all latents on the framed byte
 print("most read: byte", int(reads.argmax()), "- read most by: latent", int(readers.argmax()))
-query = whole.query(explored.place)  # (N,): the attention weights of its query; None: the byte is not hidden
-if query is not None:
+if whole.query(explored.place) is not None:  # the framed byte is hidden, so a query asks for it
+    query = whole.query(explored.place)  # (N,): its attention weights
     print(f"its query reads latent {int(query.argmax())} most: {query.max():.1%}")
 
 print(save(explored, ".", "png"))
@@ -103,7 +103,7 @@ print(save(explored, ".", "png"))
 def code(found: Explored) -> str:
     """A program that runs by itself, prints the numbers of the playground and saves its figure."""
     known = found._asdict() | found.change._asdict()
-    return PROGRAM.substitute({name: repr(value) for name, value in known.items()})
+    return PROGRAM.substitute({name: repr(known[name]) for name in PROGRAM.get_identifiers()})
 
 
 class Export(ipywidgets.VBox):
