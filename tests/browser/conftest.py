@@ -17,8 +17,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab_page import LabPage
+from lab_page import ExperimentView, LabPage
 
+from perceiver_edu.course.widgets import WIDGETS
 from perceiver_edu.instruments.machine import processor_name
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +27,6 @@ RESULTS = ROOT / "benchmarks" / "results" / "widgets.json"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")
-EXPERIMENTS = {"mask-a-span", "join-documents", "pick-a-head", "stop-and-ablate", "query-lab", "plant-a-bug"}
-EXPERIMENTS |= {"cost-sliders", "browse-run", "frozen-or-thawed"}
-EXPERIMENTS |= {"fourier-bands", "shuffle-pixels", "drop-a-sense", "playground"}
 SETTINGS = {  # JupyterLab's own: every cell is on the page, nothing is saved, nobody is asked for news
     "notebook-extension/tracker": {"windowingMode": "none"},
     "docmanager-extension/plugin": {"autosave": False},
@@ -52,7 +50,6 @@ def lab_server(browser_type_launch_args, tmp_path_factory):
     """The address of a JupyterLab with its token, over a copy of the notebooks without outputs."""
     folder = tmp_path_factory.mktemp("lab")
     notebooks = Path(shutil.copytree(ROOT / "notebooks", folder / "notebooks"))
-    shutil.copytree(ROOT / "tests" / "data", folder / "tests" / "data")  # held-out text that notebooks read
     for notebook in notebooks.glob("*.ipynb"):  # without outputs: what is seen comes from this run
         content = nbformat.read(notebook, as_version=4)
         for cell in content.cells:
@@ -132,7 +129,7 @@ def latencies(browser):
     yield measured
     if not os.environ.get("PERCEIVER_EDU_LATENCIES"):
         return
-    missing = EXPERIMENTS - set(measured)
+    missing = set(WIDGETS) - set(measured)
     assert not missing, f"nothing was written: {missing} were not measured"
     table = {}
     for name, pairs in sorted(measured.items()):
@@ -157,6 +154,18 @@ def latencies(browser):
         name for name, row in table.items() if row["kernel_median_ms"] > 150 or row["screen_median_ms"] > 400
     ]
     assert not slow, f"slower than 150 ms in the kernel or 400 ms on the screen: {slow}; see {RESULTS}"
+
+
+@pytest.fixture
+def show(lab_page):
+    """`show(name)` -> the view of an experiment in its notebook, after the cells that it needs."""
+
+    def view_of(name) -> ExperimentView:
+        lab = lab_page(WIDGETS[name].notebook)
+        lab.run(*WIDGETS[name].needs.split())
+        return lab.show(WIDGETS[name])
+
+    return view_of
 
 
 @pytest.fixture

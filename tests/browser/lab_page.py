@@ -59,8 +59,13 @@ class LabPage:
         assert content["user_expressions"]["value"]["status"] == "ok", content
         return ast.literal_eval(content["user_expressions"]["value"]["data"]["text/plain"])
 
-    def experiment(self, cell_id: str, name: str) -> "ExperimentView":
-        return ExperimentView(self, name, self.cell(cell_id).locator(f".perceiver-{name}"))
+    def show(self, widget) -> "ExperimentView":
+        """Run the cell of this experiment, and that of its picture."""
+        still = f"{widget.cell}-still"
+        self.run(widget.cell, still)
+        assert self.cell(still).locator("img").evaluate("picture => picture.naturalWidth") > 400
+        root = self.cell(widget.cell).locator(f".perceiver-{widget.name}")
+        return ExperimentView(self, widget.name, root)
 
     def theme(self, name: str) -> None:
         self.page.evaluate(

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from perceiver_edu.course.widgets import WIDGETS
 from perceiver_edu.modalities import FourierPositions
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
@@ -56,10 +57,8 @@ def expected_senses(digit, senses):
 """
 
 
-def test_09_fourier_bands(lab_page, looks):
-    lab = lab_page("09_modalities")
-    lab.run("setup", "core-picture", "bands-lab", "bands-lab-still")
-    view = lab.experiment("bands-lab", "fourier-bands")
+def test_09_fourier_bands(show, looks):
+    view = show("fourier-bands")
 
     def is_the_librarys():
         state = view.state
@@ -72,7 +71,6 @@ def test_09_fourier_bands(lab_page, looks):
         assert f"{rows.shape[1]} channels" in view.words()
 
     is_the_librarys()
-    assert lab.cell("bands-lab-still").locator("img").evaluate("picture => picture.naturalWidth") > 400
     [bands], [highest], [row], [column] = map(view.handles, ("bands", "highest", "row", "column"))
     for key, handle in 5 * [
         ("ArrowLeft", bands),
@@ -99,11 +97,10 @@ def test_09_trained_models(lab_page, looks):
     lab.ask_kernel(TRAINING, "None")
     lab.run("digits")
     lab.ask_kernel(READERS, "None")
-    lab.run("shuffle-lab", "shuffle-lab-still", "multi-source", "drop")
+    pixels = lab.show(WIDGETS["shuffle-pixels"])
+    lab.run("multi-source", "drop")
     lab.ask_kernel(SENSES, "None")
-    lab.run("sense-lab", "sense-lab-still")
-    pixels = lab.experiment("shuffle-lab", "shuffle-pixels")
-    senses = lab.experiment("sense-lab", "drop-a-sense")
+    senses = lab.show(WIDGETS["drop-a-sense"])
 
     def pixels_are_the_librarys():
         expected = lab.ask_kernel(EXPECTED, f"expected_guesses(**{pixels.state})")

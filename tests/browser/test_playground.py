@@ -58,10 +58,8 @@ def expected_runs(model, state) -> list:
     return runs
 
 
-def test_10_playground(lab_page, model, looks):
-    lab = lab_page("10_playground")
-    lab.run("setup", "lab", "lab-still", "export", "export-still")
-    view = lab.experiment("lab", "playground")
+def test_10_playground(show, model, looks):
+    view = show("playground")
 
     def is_the_librarys():
         state, (fillings, sizes, reading) = view.state, view.tables()[1:]
@@ -97,7 +95,6 @@ def test_10_playground(lab_page, model, looks):
             assert [row[5] for row in reading] == [f"{share:.1%}" for share in shares.tolist()]
 
     is_the_librarys()
-    assert lab.cell("lab-still").locator("img").evaluate("picture => picture.naturalWidth") > 400
     [k], [latent], [head], [place] = (view.handles(name) for name in ("k", "latent", "head", "place"))
     for key, handle in 4 * [("ArrowRight", latent), ("ArrowRight", head), ("ArrowLeft", place)]:
         view.press(key, handle)
@@ -134,14 +131,15 @@ def test_10_playground(lab_page, model, looks):
     is_the_librarys()
     view.control("second").locator("input").fill("random")
     view.control("second").locator("input").press("Enter")
-    lab.page.wait_for_function(WORKING, arg=view.root.element_handle())  # seconds, so it says so
+    view.page.wait_for_function(WORKING, arg=view.root.element_handle())  # seconds, so it says so
     view.wait_for(second="random")
-    lab.page.wait_for_function(f"view => !({WORKING})(view)", arg=view.root.element_handle())
+    view.page.wait_for_function(f"view => !({WORKING})(view)", arg=view.root.element_handle())
     view.press("Enter", nothing)
     view.press("End", k)
 
     # Take it home: the file is written, and the code on the screen gives the numbers on the screen.
-    export = lab.cell("export").locator(".perceiver-export")
+    view.lab.run("export", "export-still")
+    export = view.lab.cell("export").locator(".perceiver-export")
     written = []
     for kind in ("png", "svg", "py", "png"):
         export.locator(f".perceiver-save-{kind}").press("Enter")
@@ -155,7 +153,7 @@ def test_10_playground(lab_page, model, looks):
         names = {}
         exec(written[2].read_text(), names)
     shown = [row[1].rpartition(" ")[0].rpartition(" ")[0] for row in view.tables()[1][:-1]]
-    assert shown == [repr(filling.text) for filling in names["found"]["untouched"][0]]
+    assert shown == [repr(filling.text) for filling in names["found"]["untouched"].fillings]
 
     for text in UNUSUAL[:5]:
         view.type("text", text)
@@ -167,13 +165,13 @@ def test_10_playground(lab_page, model, looks):
     assert "the first 254 of 3,000 characters" in view.words()
     view.type("text", "He put on his hat and coat, and went out into the rain.")
     is_the_librarys()
-    assert lab.cell("lab").locator(".jp-OutputArea-child").count() == 2  # what it printed, and itself
+    assert view.lab.cell("lab").locator(".jp-OutputArea-child").count() == 2  # what it printed, and itself
     _, last = view.handles("hole")
     for _ in range(5):
         view.press("ArrowRight", last)
     is_the_librarys()
-    lab.page.set_viewport_size({"width": 1100, "height": 1500})
+    view.page.set_viewport_size({"width": 1100, "height": 1500})
     looks(view)
     export.scroll_into_view_if_needed()
-    export.screenshot(path=lab.screenshots / "10_playground-export-narrow.png")
+    export.screenshot(path=view.lab.screenshots / "10_playground-export-narrow.png")
     assert export.evaluate("e => e.scrollWidth <= e.clientWidth + 1")

@@ -17,11 +17,9 @@ from perceiver_edu.weights.pretrained import EMBEDDED
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 
 
-def test_07_browse_run(lab_page, page, looks):
+def test_07_browse_run(show, page, looks):
     page.set_default_timeout(120_000)  # the notebook evaluates
-    lab = lab_page("07_pretraining")
-    lab.run("setup", "recorded", "run-lab", "run-lab-still")
-    view = lab.experiment("run-lab", "browse-run")
+    view = show("browse-run")
     with open(EMBEDDED / "log.csv", newline="") as file:
         log = {int(row["step"]): row for row in csv.DictReader(file)}
     scores = evaluate(
@@ -46,7 +44,6 @@ def test_07_browse_run(lab_page, page, looks):
 
     assert view.state == {"step": 150, "scale": "log"}
     is_the_librarys()
-    assert lab.cell("run-lab-still").locator("img").evaluate("picture => picture.naturalWidth") > 400
     [step] = view.handles("step")
     for _ in range(14):
         view.press("ArrowRight", step)
@@ -69,13 +66,10 @@ def test_07_browse_run(lab_page, page, looks):
     looks(view)
 
 
-def test_08_frozen_or_thawed(lab_page, page, looks):
+def test_08_frozen_or_thawed(show, page, looks):
     page.set_default_timeout(300_000)  # the notebook trains
-    lab = lab_page("08_finetuning")
-    needed = "setup data leak tasks features curves classifier frozen thaw-lab thaw-lab-still"
-    lab.run(*needed.split())
-    view = lab.experiment("thaw-lab", "frozen-or-thawed")
-    printed = lab.cell("frozen").locator(".jp-OutputArea-output pre").all_inner_texts()
+    view = show("frozen-or-thawed")
+    printed = view.lab.cell("frozen").locator(".jp-OutputArea-output pre").all_inner_texts()
 
     def is_the_notebooks():
         """What the notebook printed of its own runs, and what the exercise's function makes of them."""

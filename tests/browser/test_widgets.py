@@ -25,10 +25,8 @@ def ranked(fillings):
     return [[f"{100 * p:.3g} %", repr(text)] for text, p in fillings]
 
 
-def test_00_mask_a_span(lab_page, model, looks):
-    lab = lab_page("00_quickstart")
-    lab.run("setup", "fill-word", "hole", "hole-still")
-    view = lab.experiment("hole", "mask-a-span")
+def test_00_mask_a_span(show, model, looks):
+    view = show("mask-a-span")
 
     def is_the_librarys():
         text, (start, stop) = view.state["text"], view.state["hole"]
@@ -37,7 +35,6 @@ def test_00_mask_a_span(lab_page, model, looks):
         assert masked == [[text[:start] + "▒" * len(text[start:stop].encode()) + text[stop:]]]
 
     is_the_librarys()
-    assert lab.cell("hole-still").locator("img").evaluate("picture => picture.naturalWidth") > 400
     left, right = view.handles("hole")
     for _ in range(11):  # by keyboard: from " into" to "house"
         view.press("ArrowRight", right)
@@ -58,10 +55,8 @@ def test_00_mask_a_span(lab_page, model, looks):
     looks(view)
 
 
-def test_01_join_documents(lab_page, looks):
-    lab = lab_page("01_tokenizer")
-    lab.run("setup", "bpe", "strip", "waste", "waste-lab", "waste-lab-still")
-    view = lab.experiment("waste-lab", "join-documents")
+def test_01_join_documents(show, looks):
+    view = show("join-documents")
     pages = [inspect.getdoc(page) for _, page in sorted(vars(torch.nn).items()) if inspect.isclass(page)]
     pages = list(dict.fromkeys(filter(None, pages)))
 
@@ -89,10 +84,8 @@ def test_01_join_documents(lab_page, looks):
     looks(view)
 
 
-def test_02_pick_a_head(lab_page, model, looks):
-    lab = lab_page("02_encoder")
-    lab.run("setup", "embedding", "run", "head-lab", "head-lab-still")
-    view = lab.experiment("head-lab", "pick-a-head")
+def test_02_pick_a_head(show, model, looks):
+    view = show("pick-a-head")
     encoder_map = "encoder.cross_attend.attention.attention_map"
 
     def is_the_librarys():
@@ -117,7 +110,7 @@ def test_02_pick_a_head(lab_page, model, looks):
     is_the_librarys()
 
     draws = view.draws  # a burst: all keys at once, one or few drawings, the last state
-    lab.page.evaluate(
+    view.page.evaluate(
         """() => { for (let i = 0; i < 20; i++) document.activeElement.dispatchEvent(
             new KeyboardEvent('keydown', {key: 'ArrowLeft', bubbles: true})) }"""
     )
@@ -132,15 +125,13 @@ def test_02_pick_a_head(lab_page, model, looks):
         is_the_librarys()
     view.type("text", UNUSUAL[4])
     assert "the first 254 of 3,000 characters" in view.words()
-    assert lab.cell("head-lab").locator(".jp-OutputArea-child").count() == 1  # nothing piles up
+    assert view.lab.cell("head-lab").locator(".jp-OutputArea-child").count() == 1  # nothing piles up
     view.type("text", "The old man took off his glasses, and looked at the clock on the wall.")
     looks(view)
 
 
-def test_03_stop_and_ablate(lab_page, model, looks):
-    lab = lab_page("03_processor")
-    lab.run("setup", "lens", "cuts-lab", "cuts-lab-still")
-    view = lab.experiment("cuts-lab", "stop-and-ablate")
+def test_03_stop_and_ablate(show, model, looks):
+    view = show("stop-and-ablate")
 
     def is_the_librarys():
         state = view.state
@@ -172,10 +163,8 @@ def test_03_stop_and_ablate(lab_page, model, looks):
     looks(view)
 
 
-def test_04_query_lab(lab_page, model, looks):
-    lab = lab_page("04_decoder")
-    lab.run("setup", "queries", "lab", "query-lab", "query-lab-still")
-    view = lab.experiment("query-lab", "query-lab")
+def test_04_query_lab(show, model, looks):
+    view = show("query-lab")
 
     def is_the_librarys(places):
         with torch.no_grad():
@@ -217,10 +206,8 @@ def test_04_query_lab(lab_page, model, looks):
     looks(view)
 
 
-def test_05_plant_a_bug(lab_page, model, looks):
-    lab = lab_page("05_parity")
-    lab.run("setup", "ledger", "break-lab", "break-lab-still")
-    view = lab.experiment("break-lab", "plant-a-bug")
+def test_05_plant_a_bug(show, model, looks):
+    view = show("plant-a-bug")
     twin = instruments.huggingface_twin(model)
 
     def is_the_librarys():
@@ -258,10 +245,8 @@ def test_05_plant_a_bug(lab_page, model, looks):
     looks(view)
 
 
-def test_06_cost_sliders(lab_page, looks):
-    lab = lab_page("06_profiling")
-    lab.run("setup", "real", "cost-lab", "cost-lab-still")
-    view = lab.experiment("cost-lab", "cost-sliders")
+def test_06_cost_sliders(show, looks):
+    view = show("cost-sliders")
 
     def is_the_librarys():
         state = view.state

@@ -14,12 +14,10 @@ from perceiver_edu import (
     PerceiverIOConfig,
     PerceiverIOForMaskedLM,
     fill_mask,
-    load_pretrained,
 )
 from perceiver_edu.course import widgets
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import LOOK
-from perceiver_edu.instruments import huggingface_twin
 from perceiver_edu.terminal import visible
 from perceiver_edu.training.corpus import crop_pack
 from perceiver_edu.training.masking import IGNORE, mask_words, word_units
@@ -164,15 +162,8 @@ def test_no_text_becomes_html(number, tally):
 @pytest.mark.slow
 def test_no_text_stops_an_experiment(tally):
     """All that have a box for text, drawn each time; a hundred texts take a minute."""
-    model = load_pretrained("embedded")
-    experiments = [
-        widgets.mask_a_span(model),
-        widgets.pick_a_head(model, "a text"),
-        widgets.stop_and_ablate(model),
-        widgets.query_lab(model, "a text"),
-        widgets.plant_a_bug(model, huggingface_twin(model), "a t[MASK]xt"),
-        widgets.playground(model),
-    ]
+    made = [widget.try_out() for widget in widgets.WIDGETS.values()]
+    experiments = [experiment for experiment in made if "text" in experiment.controls]
 
     def check(text):
         for experiment in experiments:

@@ -1,33 +1,16 @@
-"""Experiments with controls, one module each; `base` is the mechanism under them, and how to make one."""
+"""Experiments with controls; `base` is the mechanism under them, and says how to make one.
 
-from perceiver_edu.course.widgets.base import Experiment
-from perceiver_edu.course.widgets.bugs import plant_a_bug
-from perceiver_edu.course.widgets.costs import cost_sliders
+Every module of this folder is imported, and what `@widget` registers is found here: `widgets.mask_a_span`.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from perceiver_edu.course.widgets.base import WIDGETS, Experiment
 from perceiver_edu.course.widgets.export import Export
-from perceiver_edu.course.widgets.heads import pick_a_head
-from perceiver_edu.course.widgets.hole import mask_a_span
-from perceiver_edu.course.widgets.layers import stop_and_ablate
-from perceiver_edu.course.widgets.modalities import drop_a_sense, fourier_bands, shuffle_pixels
-from perceiver_edu.course.widgets.packing import join_documents
-from perceiver_edu.course.widgets.playground import playground
-from perceiver_edu.course.widgets.queries import query_lab
-from perceiver_edu.course.widgets.runs import browse_run
-from perceiver_edu.course.widgets.thawing import frozen_or_thawed
 
-__all__ = [
-    "Experiment",
-    "Export",
-    "browse_run",
-    "cost_sliders",
-    "drop_a_sense",
-    "fourier_bands",
-    "frozen_or_thawed",
-    "join_documents",
-    "mask_a_span",
-    "pick_a_head",
-    "plant_a_bug",
-    "playground",
-    "query_lab",
-    "shuffle_pixels",
-    "stop_and_ablate",
-]
+for module in iter_modules(__path__):
+    import_module(f"{__name__}.{module.name}")
+
+globals().update({widget.make.__name__: widget.make for widget in WIDGETS.values()})
+__all__ = ["WIDGETS", "Experiment", "Export", *(widget.make.__name__ for widget in WIDGETS.values())]

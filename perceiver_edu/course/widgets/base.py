@@ -10,6 +10,12 @@ learner, can call it; the other two show what it found:
     controls = {"k": slider("layers", 8, 0, 8, "How many layers of the processor run.")}
     Experiment("early-stop", controls, compute, draw, tell, size=(8, 3))
 
+`@widget` above the function that makes the experiment registers it. The package finds it there, and so do the
+tests that hold for every widget, in the browser too; `example` gives them small arguments to try it on.
+
+    @widget("03_processor", "stop-lab", needs="setup lens", example=lambda: [embedded()])
+    def early_stop(model) -> Experiment: ...
+
 `compute` raises InputError for what cannot be done; the learner reads its sentence under the controls. Draw
 no text that a learner typed (fonts lack signs): put it in `tell`. In a test, `state` sets controls by name,
 and `result`, `alt`, `problem` and `seconds` say what is on the screen; `figure` can be saved as SVG.
@@ -24,17 +30,21 @@ import html
 import json
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from io import BytesIO
+from typing import NamedTuple
 
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
+from IPython import get_ipython
+from matplotlib.figure import Figure
 
-from perceiver_edu.course.widgets.redrawn import RedrawnFigure
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import STYLE
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.weights.pretrained import load_pretrained
 
 DEBOUNCE = 0.06  # seconds without a further event before the picture is drawn
 DPI = 96
@@ -79,7 +89,7 @@ class Experiment(ipywidgets.VBox):
     ):
         self.name, self.controls = name, controls
         self._compute, self._draw, self._tell, self._headline = compute, draw, tell, headline
-        self.figure = RedrawnFigure(figsize=size, dpi=DPI)
+        self.size, self.figure = size, None
         self._pending = None  # the drawing that waits for the end of a burst
         self._png, self.alt, self.result, self.problem = b"", "", None, ""
         self.draws, self.seconds = 0, 0.0  # how often it was drawn, and how long the last time took
@@ -110,9 +120,8 @@ class Experiment(ipywidgets.VBox):
         try:
             with torch.no_grad(), plt.rc_context(STYLE):
                 self.result = self._compute(**self.state)
-                self.figure.begin()
+                self.figure = Figure(figsize=self.size, dpi=DPI)
                 self.alt = self._draw(self.figure, self.result)
-                self.figure.end()
                 png = BytesIO()
                 self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
             self._png, self._words = png.getvalue(), self._tell(self.result).parts_as_html()
@@ -134,21 +143,19 @@ class Experiment(ipywidgets.VBox):
             display(Image(self._png, format="png", alt=self.alt))
 
     def _changed(self, change) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel: a plain Python program
+        if getattr(get_ipython(), "kernel", None) is None:  # a plain program, whatever event loop it has
             return self.update()
         if self._pending is not None:
             self._pending.cancel()
-        self._pending = loop.call_later(DEBOUNCE, self.update)
+        self._pending = asyncio.get_running_loop().call_later(DEBOUNCE, self.update)
 
     def _as_html(self) -> str:
-        width, height = (round(inches * DPI) for inches in self.figure.get_size_inches())
         state = html.escape(json.dumps(self.state))
         parts = [f'<div data-state="{state}" data-draw="{self.draws}" data-ms="{1000 * self.seconds:.0f}">']
         if self.problem:
             parts.append(f'<p role="alert">{html.escape(self.problem)}</p>')
         elif self._png:
+            width, height = (round(inches * DPI) for inches in self.figure.get_size_inches())
             source = b64encode(self._png).decode()
             alt = html.escape(self.alt)
             if self._headline:
@@ -167,6 +174,40 @@ class Experiment(ipywidgets.VBox):
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["text/plain"] = "An experiment with controls: run this cell to use it."
         return bundle
+
+
+class Widget(NamedTuple):
+    """What is registered of a function that makes an experiment."""
+
+    name: str  # the experiment's
+    make: Callable[..., Experiment]
+    notebook: str
+    cell: str  # the id of the cell that shows the experiment; `cell`-still shows its picture
+    needs: str  # the ids of the cells that have to run before it
+    example: Callable[[], Sequence]  # arguments of `make` to try it on, small ones
+
+    def try_out(self) -> Experiment:
+        return self.make(*self.example())
+
+
+WIDGETS: dict[str, Widget] = {}  # by name
+
+
+def widget(notebook: str, cell: str, *, needs: str, example: Callable[[], Sequence]) -> Callable:
+    """Register the function below this line; `def mask_a_span` makes the experiment "mask-a-span"."""
+
+    def register(make):
+        name = make.__name__.replace("_", "-")
+        WIDGETS[name] = Widget(name, make, notebook, cell, needs, example)
+        return make
+
+    return register
+
+
+@cache
+def embedded():
+    """The model of the embedded weights, for examples."""
+    return load_pretrained("embedded")
 
 
 # The controls, each with a label, a tooltip, and room to shrink in a narrow window.

@@ -1,7 +1,7 @@
 """Notebook 05: swap a stage, plant a bug, and find the first wrong tensor."""
 
 from copy import deepcopy
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -9,9 +9,9 @@ import torch
 from perceiver_edu.course.planted import MUTATIONS
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.swap import run_filled
-from perceiver_edu.course.widgets.base import Experiment, choice, readable, text_box
+from perceiver_edu.course.widgets.base import Experiment, choice, embedded, readable, text_box, widget
 from perceiver_edu.filling import MASK_TOKEN, find_holes
-from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference
+from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference, huggingface_twin
 from perceiver_edu.instruments.plots.parity import differences_by_stage
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.stages import STAGES
@@ -116,6 +116,12 @@ def tell(broken: Broken) -> Report:
     return report.say(broken.note) if broken.note else report
 
 
+@widget(
+    "05_parity",
+    "break-lab",
+    needs="setup ledger",
+    example=lambda: [embedded(), huggingface_twin(embedded()), f"It was {MASK_TOKEN * 3} by then."],
+)
 def plant_a_bug(model, twin, text: str, bug: str = NONE) -> Experiment:
     """Swap a stage or plant a bug, beside `huggingface_twin(model)`. Holes in the text are written [MASK].
 
@@ -129,11 +135,5 @@ def plant_a_bug(model, twin, text: str, bug: str = NONE) -> Experiment:
     }
     reference_of = lru_cache(maxsize=2)(lambda text, dtype: reference(model, twin, text, dtype))
     untrained = lru_cache(lambda: untrained_like(model))
-    return Experiment(
-        "plant-a-bug",
-        controls,
-        lambda **state: break_it(reference_of, untrained, **state),
-        draw,
-        tell,
-        size=(9, 3),
-    )
+    compute = partial(break_it, reference_of, untrained)
+    return Experiment("plant-a-bug", controls, compute, draw, tell, size=(9, 3))

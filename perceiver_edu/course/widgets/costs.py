@@ -1,11 +1,12 @@
 """Notebook 06: move the sizes, and see what each stage costs, with the formula."""
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from perceiver_edu.config import DECODER_QK_CHANNELS, PerceiverIOConfig
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, stops
+from perceiver_edu.course.widgets.base import Experiment, stops, widget
 from perceiver_edu.instruments.costs import Cost, stage_costs, total
 from perceiver_edu.instruments.plots.style import INK
 from perceiver_edu.stages import STAGES
@@ -13,7 +14,7 @@ from perceiver_edu.stages import STAGES
 SIZES = [2**power for power in range(4, 17)]
 
 
-class Price(NamedTuple):
+class TextCosts(NamedTuple):
     """What one text costs in a model of these sizes."""
 
     config: PerceiverIOConfig
@@ -22,17 +23,17 @@ class Price(NamedTuple):
     costs: list[Cost]  # by stage
 
 
-def price(config: PerceiverIOConfig, M: int, N: int, depth: int, O: int) -> Price:
+def text_costs(config: PerceiverIOConfig, M: int, N: int, depth: int, O: int) -> TextCosts:
     """`config` with other sizes: N latents, `depth` layers, as many positions as M and O need."""
     positions = max(M, O, config.max_position_embeddings)
     sizes = dict(num_latents=N, num_self_attends_per_block=depth, max_position_embeddings=positions)
     config = replace(config, num_blocks=1, **sizes)
-    return Price(config, M, O, stage_costs(config, M, O))
+    return TextCosts(config, M, O, stage_costs(config, M, O))
 
 
-def formulas(priced: Price) -> dict[str, str]:
+def formulas(found: TextCosts) -> dict[str, str]:
     """A formula for each stage that multiplies, with its numbers: FLOPs, two for a multiply-add."""
-    c, M, O = priced.config, priced.M, priced.O
+    c, M, O = found.config, found.M, found.O
     N, D, C, L = c.num_latents, c.d_latents, c.d_model, c.num_self_attends_per_block
     qk, v, dqk = c.encoder_qk, c.encoder_v, DECODER_QK_CHANNELS
     wide = c.cross_attention_widening_factor
@@ -48,11 +49,11 @@ def formulas(priced: Price) -> dict[str, str]:
     }
 
 
-def draw(figure, priced: Price) -> str:
+def draw(figure, found: TextCosts) -> str:
     ax = figure.subplots()
     figure.subplots_adjust(0.12, 0.17, 0.97, 0.98)
-    costs = [cost for cost in priced.costs if cost.flops]
-    whole = total(priced.costs).flops
+    costs = [cost for cost in found.costs if cost.flops]
+    whole = total(found.costs).flops
     for row, cost in enumerate(costs):
         stage = STAGES[cost.stage]
         ax.barh(row, cost.flops / 1e9, color=stage.colour, hatch=stage.hatch, ec=INK, lw=0.8)
@@ -63,21 +64,20 @@ def draw(figure, priced: Price) -> str:
     ax.set_xlabel("GFLOPs (10⁹ floating-point operations) for one text")
     largest = max(costs, key=lambda cost: cost.flops)
     return (
-        f"A bar for each stage, M = {priced.M:,}, N = {priced.config.num_latents:,}, depth "
-        f"{priced.config.num_self_attends_per_block}, O = {priced.O:,}: {whole / 1e9:,.3g} GFLOPs in all; "
+        f"A bar for each stage, M = {found.M:,}, N = {found.config.num_latents:,}, depth "
+        f"{found.config.num_self_attends_per_block}, O = {found.O:,}: {whole / 1e9:,.3g} GFLOPs in all; "
         f"the largest is the {largest.stage}, {largest.flops / whole:.0%}."
     )
 
 
-def tell(priced: Price) -> Report:
-    words, whole = formulas(priced), total(priced.costs)
-    rows = [
-        (cost.stage, f"{cost.flops:,}", words[cost.stage]) for cost in priced.costs if cost.stage in words
-    ]
+def tell(found: TextCosts) -> Report:
+    words, whole = formulas(found), total(found.costs)
+    rows = [(cost.stage, f"{cost.flops:,}", words[cost.stage]) for cost in found.costs if cost.stage in words]
     rows.append(("all", f"{whole.flops:,}", f"{whole.parameters / 1e6:,.1f} million parameters"))
     return Report("cost").table(("stage", "FLOPs", "= formula"), rows)
 
 
+@widget("06_profiling", "cost-lab", needs="setup real", example=lambda: [])
 def cost_sliders(config: PerceiverIOConfig | None = None) -> Experiment:
     """What each stage costs for M inputs, N latents, a depth and O outputs; the other sizes are `config`'s.
 
@@ -92,6 +92,5 @@ def cost_sliders(config: PerceiverIOConfig | None = None) -> Experiment:
         "depth": stops("depth, layers", depths, 26, "How many layers the processor has."),
         "O": stops("O, outputs asked", powers, 2048, "How many queries the decoder gets."),
     }
-    return Experiment(
-        "cost-sliders", controls, lambda **state: price(config, **state), draw, tell, size=(8, 2.6)
-    )
+    compute = partial(text_costs, config)
+    return Experiment("cost-sliders", controls, compute, draw, tell, size=(8, 2.6))

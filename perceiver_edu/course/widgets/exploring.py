@@ -32,7 +32,7 @@ class Change(NamedTuple):
     silenced: tuple[int, int] = (0, 0)  # heads of that layer
 
 
-class Run(NamedTuple):
+class ForwardPass(NamedTuple):
     """What one run of a model makes of a text with a hole."""
 
     ids: torch.Tensor  # (M,) with [MASK] in the hole
@@ -54,7 +54,7 @@ class Run(NamedTuple):
         row = place - self.first
         return self.asked[row] if 0 <= row < len(self.asked) else None
 
-    def difference(self, other: "Run", part: str) -> float | None:
+    def difference(self, other: "ForwardPass", part: str) -> float | None:
         """How far an array is from that of another run, as a share of that one; None: the shapes differ."""
         if self.shapes[part] != other.shapes[part]:
             return None
@@ -64,7 +64,7 @@ class Run(NamedTuple):
 class Explored(NamedTuple):
     """All that the playground shows, and the state it belongs to."""
 
-    runs: dict[str, Run]  # UNTOUCHED, then CHANGED and SECOND where they are asked for
+    runs: dict[str, ForwardPass]  # UNTOUCHED, then CHANGED and SECOND where they are asked for
     text: str
     hole: tuple[int, int]
     hidden: str
@@ -79,7 +79,7 @@ class Explored(NamedTuple):
     note: str
 
 
-class Runs:
+class ForwardPasses:
     """Runs of a model, and of the weights beside it, each made once."""
 
     def __init__(self, model, name: str):
@@ -88,7 +88,7 @@ class Runs:
         self.untrained = lru_cache(maxsize=1)(lambda: untrained_like(model).to(model.mlm_head.bias))
         self.named = lru_cache(maxsize=1)(load_pretrained)
 
-    def _run(self, text, hole, change: Change, beside: str = NOTHING, second: str = "") -> Run:
+    def _run(self, text, hole, change: Change, beside: str = NOTHING, second: str = "") -> ForwardPass:
         if beside == HALF:
             return self.run(text, hole, Change(self.layers // 2))
         if beside == UNTRAINED:
@@ -108,7 +108,7 @@ def first_hidden(text: str, hole: tuple[int, int]) -> int:
 
 
 @torch.no_grad()
-def run_once(model, text: str, hole: tuple[int, int], change: Change | None = None) -> Run:
+def run_once(model, text: str, hole: tuple[int, int], change: Change | None = None) -> ForwardPass:
     """One run with the characters hole[0] to hole[1] - 1 hidden. Raises: InputError as `fill_mask`."""
     encode = ByteTokenizer().encode
     with ExitStack() as stack:
@@ -125,7 +125,7 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
     arrays = {part: seen[part][-1].float().cpu() for part in PARTS}
     scores = arrays["mlm_head"][0].log_softmax(-1)  # (O, V)
     right = scores[range(len(scores)), encode(hidden, add_special_tokens=False)]  # (O,)
-    return Run(
+    return ForwardPass(
         torch.tensor(ids),
         arrays,
         {part: float(array.norm(dim=-1).mean()) for part, array in arrays.items()},
@@ -138,7 +138,7 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
 
 
 def explore(
-    runs: Runs, text, hole, latent, head, place, zeroed, k, layer, silenced, beside, second
+    runs: ForwardPasses, text, hole, latent, head, place, zeroed, k, layer, silenced, beside, second
 ) -> Explored:
     """The arguments are the playground's controls. Raises: InputError for what cannot be shown."""
     text, start, stop, hidden, note = hidden_part(runs.model, text, hole)

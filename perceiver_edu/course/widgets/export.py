@@ -3,21 +3,14 @@
 import html
 from itertools import count
 from pathlib import Path
+from string import Template
 
 import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from perceiver_edu.course.widgets.base import Experiment, line_box
-from perceiver_edu.course.widgets.exploring import (
-    CHANGED,
-    HALF,
-    NAMED,
-    SECOND,
-    UNTOUCHED,
-    UNTRAINED,
-    Explored,
-)
+from perceiver_edu.course.widgets.exploring import Explored
 from perceiver_edu.course.widgets.playground import SIZE, draw
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import STYLE
@@ -63,102 +56,54 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
     return path
 
 
-def code(found: Explored) -> str:
-    """A script that runs by itself and makes the numbers again, by the library's calls, and the figure.
+PROGRAM = Template('''"""Made by the playground of perceiver_edu. It prints the numbers, and saves the figure.
 
-    Its `found` is name of the run -> a `Look`; `reads` and `readers` are the row and the column of the
-    encoder's map that the playground shows, `query` the row of the decoder's where the framed byte is hidden.
-    """
-    change, names, looks = (
-        found.change,
-        "ByteTokenizer, fill_mask, instruments, load_pretrained",
-        ['found = {"untouched": look(model)}'],
-    )
-    if CHANGED in found.runs:
-        parts = [
-            f"instruments.ablate_latents(model, range{change.zeroed})"
-            * (change.zeroed[0] < change.zeroed[1]),
-            f"instruments.ablate_heads(model, {change.layer}, range{change.silenced})"
-            * (change.silenced[0] < change.silenced[1]),
-            f"instruments.stop_after(model, {change.k})" * (change.k < found.layers),
-        ]
-        listed = "".join(f"    {part},\n" for part in parts if part)
-        looks.append(f'found["changed"] = look(\n    model,\n{listed})')
-    if SECOND in found.runs and found.beside == HALF:
-        looks.append(
-            f'found["second weights"] = look(model, instruments.stop_after(model, {found.layers // 2}))'
-        )
-    elif SECOND in found.runs:
-        if found.beside == UNTRAINED:
-            names = names.replace("fill_mask", "PerceiverIOForMaskedLM, fill_mask")
-            looks.append("torch.manual_seed(0)\nsecond = PerceiverIOForMaskedLM(model.config).eval()")
-        elif found.beside == NAMED:
-            looks.append(f"second = load_pretrained({found.second.strip()!r})")
-        looks.append('found["second weights"] = look(second)')
-    state = {"text": found.text, "hole": found.hole, "latent": found.latent, "head": found.head}
-    state |= {"place": found.place, **change._asdict(), "beside": found.beside, "second": found.second}
-    calls = "\n".join(looks)
-    row, asks = found.place - found.runs[UNTOUCHED].first, ""
-    if found.runs[UNTOUCHED].query(found.place) is not None:
-        asks = f"""
-query = found["untouched"].asked[{row}]  # (N,): what the query of byte {found.place} reads
-print(f"its query reads latent {{int(query.argmax())}} most: {{query.max():.1%}}")"""
-    return f'''"""Made by the playground of perceiver_edu. It prints the numbers, and saves the figure."""
+Change what you like. `explore` runs the model, whole and changed; its source shows how, with the functions of
+`perceiver_edu.instruments` that stop a model early, zero latents and silence heads.
+"""
 
-from contextlib import ExitStack
-from math import log
-from typing import NamedTuple
-
-import torch
-import torch.nn.functional as F
-
-from perceiver_edu import {names}
-from perceiver_edu.course.widgets.exploring import Runs, explore
+from perceiver_edu import load_pretrained
+from perceiver_edu.course.widgets.exploring import ForwardPasses, explore
 from perceiver_edu.course.widgets.export import save
 
-model = load_pretrained({found.weights!r})
-text, hole = {found.text!r}, {found.hole}
-parts = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
-encoder_map = "encoder.cross_attend.attention.attention_map"
-decoder_map = "decoder.cross_attend.attention.attention_map"
-hidden = torch.tensor(ByteTokenizer().encode(text[slice(*hole)], add_special_tokens=False))  # (L,)
-
-
-class Look(NamedTuple):
-    fillings: list
-    lengths: dict  # part -> mean length of the rows of what it puts out
-    bits: float  # for each hidden byte
-    weights: torch.Tensor  # (heads, N, M), the encoder's map
-    asked: torch.Tensor  # (L, N): what the query of each hidden byte reads, mean of the decoder's heads
-
-
-@torch.no_grad()
-def look(model, *changes):
-    """One run of the model, with these changes."""
-    with ExitStack() as stack:
-        for change in changes:
-            stack.enter_context(change)
-        seen = stack.enter_context(instruments.record(model, [*parts, encoder_map, decoder_map]))
-        [fillings] = fill_mask(model, text, hole)
-    lengths = {{part: float(seen[part][-1].norm(dim=-1).mean()) for part in parts}}
-    bits = float(F.cross_entropy(seen["mlm_head"][-1][0], hidden)) / log(2)
-    return Look(fillings, lengths, bits, seen[encoder_map][0][0], seen[decoder_map][0][0].mean(0))
-
-
-{calls}
+weights = $weights
+text, hole = $text, $hole  # the characters from, and up to but not including, are hidden
+explored = explore(
+    ForwardPasses(load_pretrained(weights), weights),
+    text,
+    hole,
+    latent=$latent,  # whose attention weights, and with which head
+    head=$head,
+    place=$place,  # the byte that is framed
+    k=$k,  # layers of the processor that run
+    zeroed=$zeroed,  # latents after the encoder: from, up to but not including
+    layer=$layer,  # the layer whose heads are silenced
+    silenced=$silenced,  # these heads
+    beside=$beside,  # the second weights
+    second=$second,  # their name
+)
+found = explored.runs  # "untouched", and beside it "changed" and "second weights" where you ask for them
 for name, run in found.items():
-    print(name, *[f"{{f.text!r}} {{f.probability:.3g}}" for f in run.fillings], sep="\\n    ")
-    print(f"    {{run.bits:.2f}} bits per hidden byte")
-    print("   ", ", ".join(f"{{part}} {{length:.3f}}" for part, length in run.lengths.items()))
+    print(name, *[f"{f.text!r} {f.probability:.3g}" for f in run.fillings], sep="\\n    ")
+    print(f"    {run.bits:.2f} bits per hidden byte")
+    print("   ", ", ".join(f"{part} {length:.3f}" for part, length in run.lengths.items()))
 
-weights = found["untouched"].weights
-reads = weights[{found.head}, {found.latent}]  # (M,): what latent {found.latent} reads with head {found.head}
-readers = weights[{found.head}, :, {found.place}]  # (N,): who reads byte {found.place} with this head
-print("most read: byte", int(reads.argmax()), "- read most by: latent", int(readers.argmax())){asks}
+whole = found["untouched"]
+reads = whole.weights[explored.head, explored.latent]  # (M,): the attention weights of the latent
+readers = whole.weights[explored.head, :, explored.place]  # (N,): those of all latents on the framed byte
+print("most read: byte", int(reads.argmax()), "- read most by: latent", int(readers.argmax()))
+if whole.query(explored.place) is not None:  # the framed byte is hidden, so a query asks for it
+    query = whole.query(explored.place)  # (N,): its attention weights
+    print(f"its query reads latent {int(query.argmax())} most: {query.max():.1%}")
 
-state = {state!r}
-print(save(explore(Runs(model, {found.weights!r}), **state), ".", "png"))
-'''
+print(save(explored, ".", "png"))
+''')
+
+
+def code(found: Explored) -> str:
+    """A program that runs by itself, prints the numbers of the playground and saves its figure."""
+    known = found._asdict() | found.change._asdict()
+    return PROGRAM.substitute({name: repr(known[name]) for name in PROGRAM.get_identifiers()})
 
 
 class Export(ipywidgets.VBox):

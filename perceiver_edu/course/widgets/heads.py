@@ -1,12 +1,13 @@
 """Notebook 02: pick a head and a latent, and see which bytes they read."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, readable, slider, text_box
+from perceiver_edu.course.widgets.base import Experiment, embedded, readable, slider, text_box, widget
+from perceiver_edu.course.widgets.hole import TEXT
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
 from perceiver_edu.instruments.plots.style import LATENT
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
@@ -86,6 +87,7 @@ def tell(reading: Reading) -> Report:
     return report.say(reading.note) if reading.note else report
 
 
+@widget("02_encoder", "head-lab", needs="setup embedding run", example=lambda: [embedded(), TEXT])
 def pick_a_head(model, text: str, head: int = 0, latent: int = 8) -> Experiment:
     """Which bytes of a text a latent of the encoder reads, with each of its heads."""
     heads, latents = model.config.num_cross_attention_heads, model.config.num_latents
@@ -95,6 +97,4 @@ def pick_a_head(model, text: str, head: int = 0, latent: int = 8) -> Experiment:
         "latent": slider("latent", min(latent, latents - 1), 0, latents - 1, "Which latent is reading."),
     }
     attention_of = lru_cache(maxsize=4)(lambda text: attention(model, text))  # the model runs once for a text
-    return Experiment(
-        "pick-a-head", controls, lambda **state: reading(attention_of, **state), draw, tell, size=(9, 4.2)
-    )
+    return Experiment("pick-a-head", controls, partial(reading, attention_of), draw, tell, size=(9, 4.2))

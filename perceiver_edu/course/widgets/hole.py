@@ -1,11 +1,12 @@
 """Notebook 00: slide a hole along a text, and see what the model would put there."""
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, range_slider, readable, text_box
+from perceiver_edu.course.widgets.base import Experiment, embedded, range_slider, readable, text_box, widget
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import Filling, fill_in, fill_mask, hole_length
 from perceiver_edu.instruments.plots.queries import byte_guesses
@@ -102,9 +103,8 @@ def hole_controls(text: str, hole: tuple[int, int]) -> dict:
     return controls
 
 
+@widget("00_quickstart", "hole", needs="setup fill-word", example=lambda: [embedded()])
 def mask_a_span(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Hide a piece of a text, and see the ranked fillings. `hole`: (start, stop) in characters."""
-    controls = hole_controls(text, hole)
-    return Experiment(
-        "mask-a-span", controls, lambda **state: fill_span(model, **state), draw, tell, size=(8, 2.6)
-    )
+    compute = partial(fill_span, model)
+    return Experiment("mask-a-span", hole_controls(text, hole), compute, draw, tell, size=(8, 2.6))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, range_slider, slider
+from perceiver_edu.course.widgets.base import Experiment, embedded, range_slider, slider, widget
 from perceiver_edu.course.widgets.hole import HOLE, TEXT, hidden_part, hole_controls
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import MASK_TOKEN, Filling, fill_mask
@@ -123,6 +123,7 @@ def tell(stopped: Stopped) -> Report:
     return report.say(stopped.note) if stopped.note else report
 
 
+@widget("03_processor", "cuts-lab", needs="setup lens", example=lambda: [embedded()])
 def stop_and_ablate(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Decode after k layers, with some of the latents set to zero after the encoder."""
     deepest, latents = depth(model), model.config.num_latents

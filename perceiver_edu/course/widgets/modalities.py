@@ -8,14 +8,55 @@ import torch.nn.functional as F
 from matplotlib.patches import Rectangle
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops
+from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops, widget
+from perceiver_edu.decoder import Decoder
+from perceiver_edu.encoder import Encoder
 from perceiver_edu.instruments.plots.modalities import framed
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
-from perceiver_edu.modalities import FourierPositions, modality_mask
+from perceiver_edu.modalities import (
+    AudioPatches,
+    ClassHead,
+    FourierPositions,
+    LearnedPositions,
+    LearnedQueries,
+    MultimodalInputs,
+    PerceiverIO,
+    Pixels,
+    WithPositions,
+    modality_mask,
+)
+from perceiver_edu.processor import Processor
 
 GRID = (16, 16)
 CHOSEN = "#D55E00"  # the frame, on both ends of the colour scale
 LOOKS = ((INPUT, ""), (LATENT, "//"))  # colour and hatch of the first and second model
+
+
+def untrained_reader(inputs) -> PerceiverIO:
+    """Of ten classes, and small."""
+    sizes = dict(qk_channels=8, v_channels=8, num_heads=2)
+    encoder = Encoder(3, 8, inputs.num_channels, **sizes)
+    stages = encoder, Processor(1, 8, **sizes), LearnedQueries(1, 8), Decoder(8, 8, **sizes)
+    return PerceiverIO(inputs, *stages, ClassHead(8, 10)).eval()
+
+
+def example_readers() -> tuple:
+    """Arguments of `shuffle_pixels`: models that learned nothing, and noise."""
+    torch.manual_seed(0)
+    images, labels = torch.rand(6, 1, 8, 8), torch.arange(6)
+    positions = {"Fourier": FourierPositions(2, (8, 8)), "learned": LearnedPositions(64, 5)}
+    readers = {name: untrained_reader(WithPositions(Pixels(1), p)) for name, p in positions.items()}
+    return readers, images, labels
+
+
+def example_senses() -> tuple:
+    """Arguments of `drop_a_sense`: models that learned nothing, and noise."""
+    torch.manual_seed(0)
+    image = WithPositions(Pixels(1), FourierPositions(2, (8, 8)))
+    inputs = [MultimodalInputs({"image": image, "sound": AudioPatches(32)}) for _ in range(2)]
+    models = {name: untrained_reader(both) for name, both in zip(("one", "two"), inputs, strict=True)}
+    x = {"image": torch.rand(4, 1, 8, 8), "sound": torch.randn(4, 96)}
+    return models, x, torch.arange(4), {"image": 64, "sound": 3}
 
 
 class Likeness(NamedTuple):
@@ -76,6 +117,7 @@ def tell_likeness(seen: Likeness) -> Report:
     )
 
 
+@widget("09_modalities", "bands-lab", needs="setup core-picture", example=lambda: [])
 def fourier_bands() -> Experiment:
     """Which pixels a Fourier position takes to be near, by its number of bands and its highest frequency."""
     controls = {
@@ -144,6 +186,12 @@ def tell_shuffled(seen: Shuffled) -> Report:
     return Report("shuffled").table(header, rows)
 
 
+@widget(
+    "09_modalities",
+    "shuffle-lab",
+    needs="setup core-picture core fourier bands-lab digits",
+    example=example_readers,
+)
 def shuffle_pixels(models: dict, images, labels) -> Experiment:
     """Two trained models, {name: model} with `Pixels(1)` adapters, on images whose pixels are exchanged."""
     M = images[0].numel()
@@ -206,6 +254,12 @@ def tell_sensed(seen: Sensed) -> Report:
     return Report("senses").table(("trained with", "guess", "its probability", f"that of {seen.truth}"), rows)
 
 
+@widget(
+    "09_modalities",
+    "sense-lab",
+    needs="setup core-picture core fourier bands-lab digits multi-source drop",
+    example=example_senses,
+)
 def drop_a_sense(models: dict, x: dict, labels, sizes: dict[str, int]) -> Experiment:
     """Two models, {name: model}, on held-out {"image": ..., "sound": ...}; one of the two can be hidden."""
 

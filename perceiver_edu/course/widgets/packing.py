@@ -1,12 +1,13 @@
 """Notebook 01: join documents before they are cut into crops, and see what padding is left."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, slider, stops
+from perceiver_edu.course.widgets.base import Experiment, slider, stops, widget
 from perceiver_edu.instruments.plots.packing import packing_strip, packing_waste
 from perceiver_edu.training.corpus import crop_pack, in_groups
 
@@ -78,6 +79,12 @@ def tell(packed: Packed) -> Report:
     return report.say(f"All documents together are {packed.crops:,} crops of {packed.length:,} ids now.")
 
 
+@widget(
+    "01_tokenizer",
+    "waste-lab",
+    needs="setup bpe strip waste",
+    example=lambda: [["a" * 300, "b" * 5000, "é" * 700]],
+)
 def join_documents(documents: Sequence[str], joined: int = 10, length: int = 2048) -> Experiment:
     """How much padding is left when documents are joined, and when crops are longer or shorter."""
     documents = [document for document in documents if document]
@@ -88,11 +95,5 @@ def join_documents(documents: Sequence[str], joined: int = 10, length: int = 204
         ),
         "length": stops("ids in a crop", lengths, length, "How long a crop is."),
     }
-    return Experiment(
-        "join-documents",
-        controls,
-        lambda **state: pack_documents(documents, **state),
-        draw,
-        tell,
-        size=(9, 4.4),
-    )
+    compute = partial(pack_documents, documents)
+    return Experiment("join-documents", controls, compute, draw, tell, size=(9, 4.4))

@@ -10,7 +10,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import DPI, Experiment, choice, line_box, range_slider, slider
+from perceiver_edu.course.widgets.base import (
+    DPI,
+    Experiment,
+    choice,
+    embedded,
+    line_box,
+    range_slider,
+    slider,
+    widget,
+)
 from perceiver_edu.course.widgets.cells import text_cells
 from perceiver_edu.course.widgets.exploring import (
     CHANGED,
@@ -21,8 +30,8 @@ from perceiver_edu.course.widgets.exploring import (
     UNTOUCHED,
     UNTRAINED,
     Explored,
-    Run,
-    Runs,
+    ForwardPass,
+    ForwardPasses,
     described,
     explore,
     first_hidden,
@@ -111,16 +120,16 @@ def draw(figure, found: Explored, stages=stages) -> str:
 
     bits = figure.add_axes((0.73, 0.085, 0.22, 0.14))
     colours = {UNTOUCHED: INK, CHANGED: LATENT, SECOND: INPUT}
-    prices = [run.bits for run in found.runs.values()]
-    bits.barh(range(len(prices)), prices, color=[colours[name] for name in found.runs])
-    for height, (name, price) in enumerate(zip(found.runs, prices, strict=True)):
+    bits_of = [run.bits for run in found.runs.values()]
+    bits.barh(range(len(bits_of)), bits_of, color=[colours[name] for name in found.runs])
+    for height, (name, cost) in enumerate(zip(found.runs, bits_of, strict=True)):
         bits.text(0, height, f"{name} ", va="center", ha="right", fontsize=10)
-        bits.text(price, height, f" {price:.2f}", va="center", fontsize=9)
+        bits.text(cost, height, f" {cost:.2f}", va="center", fontsize=9)
     bits.set_title("bits per hidden byte", fontsize=10)
     guessing = log2(shown.shapes["mlm_head"][-1])  # all ids alike
     bits.plot([guessing, guessing], [-0.5, 2.5], color=INK, lw=1, ls=":")
     bits.text(guessing, 2.55, f"guessing {guessing:.2f}", ha="center", va="top", fontsize=8)
-    bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*prices, guessing)))
+    bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*bits_of, guessing)))
     bits.set_axis_off()
 
     lengths = ", ".join(f"{ARRAYS[part]} {length:.3g}" for part, length in shown.lengths.items())
@@ -141,7 +150,7 @@ def headline(found: Explored) -> str:
     )
 
 
-def compared(run: Run, whole: Run, part: str) -> tuple[str, str]:
+def compared(run: ForwardPass, whole: ForwardPass, part: str) -> tuple[str, str]:
     """The length of an array's rows, and how far it is from the untouched one."""
     difference = run.difference(whole, part)
     return f"{run.lengths[part]:.3f}", "other shape" if difference is None else f"{difference:.1%}"
@@ -193,6 +202,7 @@ def tell(found: Explored) -> Report:
     return report.say(found.note) if found.note else report
 
 
+@widget("10_playground", "lab", needs="setup", example=lambda: [embedded()])
 def playground(
     model, text: str = TEXT, hole: tuple[int, int] = HOLE, weights: str | None = None, **state
 ) -> Experiment:
@@ -200,7 +210,7 @@ def playground(
 
     `weights`: what `load_pretrained` was given for the model, for the code to be exported; None is as there.
     """
-    runs, config = Runs(model, weights or weights_name()), model.config
+    runs, config = ForwardPasses(model, weights or weights_name()), model.config
     latents, heads = config.num_latents, config.num_cross_attention_heads
     own, last = config.num_self_attention_heads, max(0, len(model.processor.self_attends) - 1)
     controls = hole_controls(text, hole) | {
@@ -229,7 +239,7 @@ def playground(
     lab = Experiment(
         "playground",
         controls,
-        lambda **state: explore(runs, **state),
+        partial(explore, runs),
         partial(draw, stages=paste_stages),
         tell,
         size=SIZE,

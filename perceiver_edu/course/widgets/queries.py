@@ -7,7 +7,16 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, choice, line_box, readable, text_box
+from perceiver_edu.course.widgets.base import (
+    Experiment,
+    choice,
+    embedded,
+    line_box,
+    readable,
+    text_box,
+    widget,
+)
+from perceiver_edu.course.widgets.hole import TEXT
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.costs import stage_costs
 from perceiver_edu.instruments.plots.queries import byte_sign, byte_strips
@@ -117,6 +126,7 @@ def tell(asked: Asked) -> Report:
     return report.say(asked.note) if asked.note else report
 
 
+@widget("04_decoder", "query-lab", needs="setup queries lab", example=lambda: [embedded(), TEXT])
 def query_lab(model, text: str, places: str = PRESETS["in order"]) -> Experiment:
     """Which bytes come out, for any list of places."""
     controls = {

@@ -1,13 +1,15 @@
 """Notebook 07: go through a recorded training run, step by step."""
 
+from functools import partial
 from typing import NamedTuple
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, choice, stops
+from perceiver_edu.course.widgets.base import Experiment, choice, stops, widget
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.learning import dashed
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
-from perceiver_edu.instruments.recorded import Run
+from perceiver_edu.instruments.recorded import Run, read_run
+from perceiver_edu.weights.pretrained import EMBEDDED
 
 
 class Moment(NamedTuple):
@@ -82,6 +84,12 @@ def bits(value: float | None) -> str:
     return "nothing yet" if value is None else f"{value:.2f}"
 
 
+@widget(
+    "07_pretraining",
+    "run-lab",
+    needs="setup recorded",
+    example=lambda: [read_run(EMBEDDED), {"unigram": 4.43, "hole geometry": 3.5}],
+)
 def browse_run(
     run: Run, baselines: dict[str, float], step: int | None = None, scale: str = "linear"
 ) -> Experiment:
@@ -106,6 +114,5 @@ def browse_run(
                       "The moment of the run to look at."),
         "scale": choice("axis of steps", scales, scale, "Logarithmic gives the beginning more room."),
     }  # fmt: skip
-    return Experiment(
-        "browse-run", controls, lambda **state: moment(run, baselines, **state), draw, tell, size=(9, 3.8)
-    )
+    compute = partial(moment, run, baselines)
+    return Experiment("browse-run", controls, compute, draw, tell, size=(9, 3.8))

@@ -1,17 +1,26 @@
 """Notebook 08: frozen or thawed, with how many labels and seeds, and is it better than a baseline?"""
 
 import statistics
+from functools import partial
 from typing import NamedTuple
 
 from perceiver_edu.course.exercises.n08_finetuning.honest import honest_variant
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops
+from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops, widget
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.labels import accuracy_by_labels
 from perceiver_edu.instruments.plots.style import INK
 
 # Student's t, two-sided 95 %: so many standard errors a difference must have, by the number of seeds
 LIMITS = {2: 12.7, 3: 4.3, 4: 3.2, 5: 2.8, 6: 2.6, 7: 2.4, 8: 2.4, 9: 2.3, 10: 2.3}
+
+
+EXAMPLE = {
+    "probe": {20: [0.60, 0.70, 0.65], 80: [0.70, 0.72, 0.74]},
+    "TF-IDF": {20: [0.50, 0.50, 0.53], 80: [0.55, 0.58, 0.52]},
+    "frozen query": {20: [0.55, 0.56, 0.60], 80: [0.60, 0.71, 0.68]},
+    "thawed query": {20: [0.52, 0.51, 0.58], 80: [0.71, 0.69, 0.75]},
+}
 
 
 class Duel(NamedTuple):
@@ -77,6 +86,12 @@ def verdict(result: Duel) -> str:
     return words + f"{result.way if found['difference'] > 0 else result.other} is better on these test texts."
 
 
+@widget(
+    "08_finetuning",
+    "thaw-lab",
+    needs="setup data leak tasks features curves classifier frozen",
+    example=lambda: [EXAMPLE, 0.5],
+)
 def frozen_or_thawed(
     scores: dict[str, dict[int, list[float]]], chance: float, ways=("frozen query", "thawed query")
 ) -> Experiment:
@@ -95,11 +110,5 @@ def frozen_or_thawed(
         "labels": stops("labels", sizes, sizes[-1], "How many labelled texts both learned from."),
         "seeds": slider("seeds", seeds, 1, seeds, "How many draws of labelled texts are looked at."),
     }  # fmt: skip
-    return Experiment(
-        "frozen-or-thawed",
-        controls,
-        lambda **state: duel(scores, chance, **state),
-        draw,
-        tell,
-        size=(9, 3.6),
-    )
+    compute = partial(duel, scores, chance)
+    return Experiment("frozen-or-thawed", controls, compute, draw, tell, size=(9, 3.6))

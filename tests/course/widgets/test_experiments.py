@@ -1,14 +1,11 @@
 """What the widgets show is what the library says, for any text; without a browser."""
 
 import math
-import re
 from contextlib import nullcontext
-from functools import lru_cache
+from functools import cache
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from perceiver_edu import (
     ByteTokenizer,
@@ -16,10 +13,10 @@ from perceiver_edu import (
     PerceiverIOConfig,
     fill_mask,
     instruments,
-    load_pretrained,
 )
 from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import bugs, costs, heads, hole, layers, packing, queries
+from perceiver_edu.course.widgets.base import embedded as model
 from perceiver_edu.instruments.costs import stage_costs
 from perceiver_edu.training.corpus import crop_pack, in_groups
 
@@ -27,69 +24,9 @@ TEXT = "She opened the door and went into the house."
 tokenizer = ByteTokenizer()
 
 
-@lru_cache
-def model():
-    return load_pretrained("embedded")
-
-
-@lru_cache
+@cache
 def twin():
     return instruments.huggingface_twin(model())
-
-
-MAKERS = {
-    "mask-a-span": lambda: widgets.mask_a_span(model()),
-    "join-documents": lambda: widgets.join_documents(["a" * 300, "b" * 5000, "é" * 700]),
-    "pick-a-head": lambda: widgets.pick_a_head(model(), TEXT),
-    "stop-and-ablate": lambda: widgets.stop_and_ablate(model()),
-    "query-lab": lambda: widgets.query_lab(model(), TEXT),
-    "plant-a-bug": lambda: widgets.plant_a_bug(model(), twin(), TEXT),
-    "cost-sliders": lambda: widgets.cost_sliders(),
-}
-made = lru_cache(lambda name: MAKERS[name]())
-
-
-@pytest.mark.parametrize("name", MAKERS)
-def test_every_control_has_a_label_and_a_tooltip_and_the_picture_an_alt_text(name):
-    experiment = made(name)
-    assert experiment.name == name and experiment.problem == ""
-    for control in experiment.controls.values():
-        assert control.description and control.tooltip
-    assert experiment.alt and 'alt="' in experiment.view.value
-
-
-@pytest.mark.parametrize("name", MAKERS)
-def test_a_figure_that_is_drawn_again_is_that_of_a_new_one(name, drawn_as_new):
-    assert drawn_as_new(MAKERS[name]())
-
-
-@pytest.mark.parametrize(
-    "name", ["mask-a-span", "pick-a-head", "stop-and-ablate", "query-lab", "plant-a-bug"]
-)
-@settings(deadline=None, max_examples=12)
-@given(
-    text=st.sampled_from(
-        [
-            "",
-            " ",
-            "a" * 3000,
-            "🙂" * 750,
-            "<script>alert(1)</script>",
-            "مرحبا بالعالم",
-            "[MASK]",
-            "\ud800",
-            "e\u0301\n\0",
-        ]
-    )
-    | st.text(max_size=300)
-)
-def test_any_text_is_shown_escaped_or_refused_in_one_sentence(name, text):
-    experiment = made(name)
-    experiment.state = {"text": text}
-    assert "stopped the experiment" not in experiment.problem
-    view = experiment.view.value.replace(widgets.base.LOOK, "")
-    assert ("<img " in view) != bool(experiment.problem)
-    assert set(re.findall(r"<(\w+)", view)) <= {"div", "img", "p", "table", "tr", "th", "td", "code"}
 
 
 @pytest.mark.parametrize("span", [(28, 33), (0, 1), (34, 44)])
@@ -193,7 +130,7 @@ def test_what_is_no_list_of_places_is_refused(words):
     ],
 )
 def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
-    experiment = made("plant-a-bug")
+    experiment = widgets.plant_a_bug(model(), twin(), TEXT)
     experiment.state = {
         "text": TEXT.replace("into", "[MASK]" * 4),
         "stage": stage,
@@ -209,10 +146,10 @@ def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
 
 @pytest.mark.parametrize("sizes", [(2048, 256, 26, 2048), (16, 4096, 0, 65536), (65536, 16, 48, 16)])
 def test_each_formula_gives_the_cost_beside_it(sizes):
-    priced = costs.price(PerceiverIOConfig(), *sizes)
+    found = costs.text_costs(PerceiverIOConfig(), *sizes)
     M, N, depth, O = sizes
-    expected = {cost.stage: cost.flops for cost in stage_costs(priced.config, M, O)}
-    assert (priced.config.num_latents, priced.config.num_self_attends_per_block) == (N, depth)
-    for stage, formula in costs.formulas(priced).items():
+    expected = {cost.stage: cost.flops for cost in stage_costs(found.config, M, O)}
+    assert (found.config.num_latents, found.config.num_self_attends_per_block) == (N, depth)
+    for stage, formula in costs.formulas(found).items():
         product = formula.partition("  with")[0].replace("·", "*").replace(",", "")
         assert eval(product, {"M": M, "N": N, "O": O, "L": depth}) == expected[stage], stage

@@ -4,7 +4,6 @@ import contextlib
 import html
 import io
 import math
-import re
 from functools import lru_cache
 from io import BytesIO
 
@@ -15,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from test_every_widget import UNUSUAL
 
 from perceiver_edu import (
     ByteTokenizer,
@@ -28,7 +28,7 @@ from perceiver_edu import (
 )
 from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import base, playground
-from perceiver_edu.course.widgets.exploring import Change, Runs, explore
+from perceiver_edu.course.widgets.exploring import Change, ForwardPasses, explore
 from perceiver_edu.course.widgets.export import Export, code, save
 from perceiver_edu.course.widgets.playground import SIZE, draw, tell
 from perceiver_edu.instruments.plots.style import STYLE
@@ -45,7 +45,7 @@ tokenizer = ByteTokenizer()
 
 @lru_cache
 def runs():
-    return Runs(load_pretrained("embedded"), "embedded")
+    return ForwardPasses(load_pretrained("embedded"), "embedded")
 
 
 lab = lru_cache(lambda: widgets.playground(load_pretrained("embedded"), weights="embedded"))
@@ -80,16 +80,6 @@ def same(fillings, expected):
     """The same fillings, and probabilities up to rounding: a map that is recorded takes another path."""
     assert [f.text for f in fillings] == [f.text for f in expected]
     assert [f.probability for f in fillings] == pytest.approx([f.probability for f in expected], rel=1e-3)
-
-
-def test_every_control_has_a_label_and_a_tooltip_and_the_picture_an_alt_text():
-    assert lab().problem == "" and "Bits per hidden byte: untouched" in lab().alt
-    for control in lab().controls.values():
-        assert control.description and control.tooltip
-
-
-def test_a_figure_that_is_drawn_again_is_that_of_a_new_one(drawn_as_new):
-    assert drawn_as_new(widgets.playground(load_pretrained("embedded")), fixed=("second",))
 
 
 @pytest.mark.parametrize(
@@ -240,33 +230,8 @@ def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny
     assert [path.name for path in tmp_path.iterdir()] == ["playground.png"]
 
 
-TEXTS = [
-    "",
-    " ",
-    "a" * 3000,
-    "🙂" * 750,
-    "<script>alert(1)</script>",
-    "مرحبا بالعالم",
-    "[MASK]",
-    "\ud800",
-    "e\u0301\n\0",
-]
-TEXTS += ["$x$ costs $5", "'''\"\"\"\\{x}\\n", "a\u202eb\u2028c"]
-
-
-@settings(deadline=None, max_examples=25)
-@given(text=st.sampled_from(TEXTS) | st.text(max_size=300), place=st.integers(0, 300))
-def test_any_text_is_shown_escaped_or_refused_in_one_sentence(text, place):
-    experiment = lab()
-    experiment.state = {"text": text, "place": min(place, experiment.controls["place"].max)}
-    assert "stopped the experiment" not in experiment.problem
-    view = experiment.view.value.replace(base.LOOK, "")
-    assert ("<img " in view) != bool(experiment.problem)
-    assert set(re.findall(r"<(\w+)", view)) <= {"div", "img", "p", "table", "tr", "th", "td", "code"}
-
-
 @settings(deadline=None, max_examples=15)
-@given(text=st.sampled_from(TEXTS) | st.text(max_size=40))
+@given(text=st.sampled_from(UNUSUAL) | st.text(max_size=40))
 def test_the_code_holds_any_text_unharmed(text):
     text = "ab" + text.replace("[MASK]", "")
     try:
@@ -275,9 +240,9 @@ def test_the_code_holds_any_text_unharmed(text):
         return
     script, names = code(found), {}
     assert script.isprintable() or set(script) - {"\n"} == {c for c in script if c.isprintable()}
-    lines = [line for line in script.splitlines() if line.startswith(("text, hole = ", "state = "))]
+    lines = [line for line in script.splitlines() if line.startswith("text, hole = ")]
     exec("\n".join(lines), names)
-    assert names["text"] == names["state"]["text"] == found.text and text.startswith(found.text)
+    assert names["text"] == found.text and text.startswith(found.text)
 
 
 def test_a_click_on_a_cell_frames_its_byte_and_the_slider_moves_the_cells():
@@ -322,9 +287,9 @@ def test_the_buttons_write_and_the_code_follows_the_playground(tmp_path):
     for kind, button in export.buttons.items():
         button.click()
         assert f"playground.{kind}" in export.said.value and (tmp_path / f"playground.{kind}").stat().st_size
-    assert "stop_after(model, 3)" not in export.code.value
+    assert "k=3" not in export.code.value
     lab().state = {"k": 3}
-    assert "stop_after(model, 3)" in export.code.value
+    assert "k=3" in export.code.value
     lab().state = {"k": 8, "hole": (3, 3)}
     assert "Nothing is hidden" in export.code.value
     export.buttons["png"].click()
@@ -370,7 +335,9 @@ def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
     torch.manual_seed(0)
     sizes = dict(d_model=16, num_latents=4, d_latents=16, qk_channels=16, v_channels=16)
     model = PerceiverIOForMaskedLM(PerceiverIOConfig(num_self_attends_per_block=1, **sizes)).eval()
-    found = explore(Runs(model, "none"), **STATE | {"text": "abcd" * 300, "latent": 1, "place": 1100, "k": 1})
+    found = explore(
+        ForwardPasses(model, "none"), **STATE | {"text": "abcd" * 300, "latent": 1, "place": 1100, "k": 1}
+    )
     figure = Figure(figsize=SIZE)
     draw(figure, found)
     strip = figure.axes[1]

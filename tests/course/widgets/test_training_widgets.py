@@ -8,21 +8,15 @@ import pytest
 from perceiver_edu import InputError, instruments
 from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import thawing
+from perceiver_edu.course.widgets.thawing import EXAMPLE as SCORES
 from perceiver_edu.weights.pretrained import EMBEDDED
-
-GUESSERS = {"unigram": 4.43, "hole geometry": 3.5}
-
-
-@pytest.fixture(scope="module")
-def recorded():
-    return instruments.read_run(EMBEDDED)
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_every_moment_of_the_embedded_run_is_its_log(recorded, scale):
+def test_every_moment_of_the_embedded_run_is_its_log(scale):
     with open(EMBEDDED / "log.csv", newline="") as file:
         log = {int(row["step"]): row for row in csv.DictReader(file)}
-    experiment = widgets.browse_run(recorded, GUESSERS)
+    experiment = widgets.WIDGETS["browse-run"].try_out()
     stops = [step for _, step in experiment.controls["step"].options]
     assert stops[0] == 0 and stops[-1] == 28500 == experiment.state["step"]
     assert stops[1:21] == list(range(50, 1001, 50)) and 1050 not in stops
@@ -57,14 +51,6 @@ def test_a_run_of_ones_own_shows_its_samples_escaped(tmp_path):
         widgets.browse_run(run._replace(held_out={}), {"unigram": 7.25})
 
 
-SCORES = {
-    "probe": {20: [0.60, 0.70, 0.65], 80: [0.70, 0.72, 0.74]},
-    "TF-IDF": {20: [0.50, 0.50, 0.53], 80: [0.55, 0.58, 0.52]},
-    "frozen query": {20: [0.55, 0.56, 0.60], 80: [0.60, 0.71, 0.68]},
-    "thawed query": {20: [0.52, 0.51, 0.58], 80: [0.71, 0.69, 0.75]},
-}
-
-
 @pytest.mark.parametrize("seeds", [1, 2, 3])
 @pytest.mark.parametrize("labels", [20, 80])
 @pytest.mark.parametrize("way", ["frozen query", "thawed query"])
@@ -95,11 +81,9 @@ def test_both_verdicts_occur_and_the_better_one_is_named():
 
 
 def test_only_sizes_and_seeds_that_all_methods_have_can_be_chosen():
-    scores = SCORES | {"probe": SCORES["probe"] | {400: [0.8] * 5}, "TF-IDF": {80: [0.5] * 5, 20: [0.5] * 4}}
+    scores = SCORES | {
+        "probe": SCORES["probe"] | {400: [0.8] * 5},
+        "TF-IDF": {80: [0.5] * 5, 20: [0.5] * 4},
+    }
     controls = widgets.frozen_or_thawed(scores, 0.5).controls
     assert list(controls["labels"].options) == [20, 80] and controls["seeds"].max == 3
-
-
-def test_figures_that_are_drawn_again_are_those_of_new_ones(recorded, drawn_as_new):
-    assert drawn_as_new(widgets.browse_run(recorded, GUESSERS))
-    assert drawn_as_new(widgets.frozen_or_thawed(SCORES, 0.5))

@@ -1,0 +1,113 @@
+"""What holds for every widget that is registered; without a browser."""
+
+import ast
+import random
+import re
+from functools import cache, reduce
+from importlib import import_module
+from inspect import isfunction, signature
+from pathlib import Path
+
+import ipywidgets
+import nbformat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perceiver_edu.course.widgets import WIDGETS, Experiment
+from perceiver_edu.course.widgets.base import LOOK
+
+UNUSUAL = ["", " ", "a" * 3000, "🙂" * 750, "<script>alert(1)</script>", "مرحبا بالعالم", "[MASK]", "\ud800"]
+UNUSUAL += ["e\u0301\n\0", "$x$ costs $5", "'''\"\"\"\\{x}\\n", "a\u202eb\u2028c", "é🙂 <b>[MASK]</b> " * 9]
+TEXTS = [*UNUSUAL, "a short one", "b" * 300, "She opened the door and went into the house."]
+every_widget = pytest.mark.parametrize("name", WIDGETS)
+WITH_TEXT = [name for name, widget in WIDGETS.items() if "text" in signature(widget.make).parameters]
+made = cache(lambda name: WIDGETS[name].try_out())
+
+
+def anything(control, chance):
+    """Some value that this control can have."""
+    if isinstance(control, ipywidgets.IntRangeSlider):
+        return tuple(sorted(chance.randint(control.min, control.max) for _ in range(2)))
+    if isinstance(control, ipywidgets.IntSlider):
+        return chance.randint(control.min, control.max)
+    if isinstance(control, ipywidgets.SelectionSlider | ipywidgets.ToggleButtons):
+        choice = chance.choice(control.options)  # a value, or a pair of label and value
+        return choice[1] if isinstance(choice, tuple) else choice
+    return chance.choice(TEXTS)
+
+
+@every_widget
+def test_every_control_has_a_label_and_a_tooltip_and_the_picture_an_alt_text(name):
+    experiment = WIDGETS[name].try_out()
+    assert experiment.name == name and experiment.problem == ""
+    for control in experiment.controls.values():
+        assert control.description and control.tooltip
+    assert experiment.alt and 'alt="' in experiment.view.value
+
+
+@every_widget
+def test_the_still_is_the_picture_with_its_alt_text(name, monkeypatch):
+    shown, experiment = [], WIDGETS[name].try_out()
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    experiment.still()
+    [image] = shown
+    assert image.data.startswith(b"\x89PNG") and image.alt == experiment.alt
+
+
+@every_widget
+def test_state_after_random_state_is_drawn_or_refused_in_one_sentence(name):
+    experiment, chance, drawn = WIDGETS[name].try_out(), random.Random(0), 0
+    while drawn < 5:
+        for control in chance.sample(list(experiment.controls.values()), k=chance.randint(1, 2)):
+            control.value = anything(control, chance)
+        assert "stopped the experiment" not in experiment.problem
+        assert ("<img " in experiment.view.value) != bool(experiment.problem)
+        drawn += not experiment.problem
+
+
+@pytest.mark.parametrize("name", WITH_TEXT)
+@settings(deadline=None, max_examples=12)
+@given(text=st.sampled_from(UNUSUAL) | st.text(max_size=300), chance=st.randoms(use_true_random=False))
+def test_any_text_is_shown_escaped_or_refused_in_one_sentence(name, text, chance):
+    experiment = made(name)
+    experiment.state = {"text": text}
+    if "place" in experiment.controls:  # the playground frames a byte of any text
+        experiment.state = {"place": anything(experiment.controls["place"], chance)}
+    assert "stopped the experiment" not in experiment.problem
+    view = experiment.view.value.replace(LOOK, "")
+    assert ("<img " in view) != bool(experiment.problem)
+    assert set(re.findall(r"<(\w+)", view)) <= {"div", "img", "p", "table", "tr", "th", "td", "code"}
+
+
+def returns_experiment(thing) -> bool:
+    return isfunction(thing) and signature(thing).return_annotation is Experiment
+
+
+def makers_called(source: str, names: dict) -> set:
+    """The functions that this source calls to make an experiment; its imports of widgets go into `names`."""
+    nodes = list(ast.walk(ast.parse(source)))
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("perceiver_edu.course."):
+            names |= {each.name: getattr(import_module(node.module), each.name) for each in node.names}
+    called = set()
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            first, *attributes = ast.unparse(node.func).split(".")
+            called.add(reduce(lambda thing, name: getattr(thing, name, None), attributes, names.get(first)))
+    return set(filter(returns_experiment, called))
+
+
+def test_the_experiments_of_the_notebooks_are_those_that_are_registered():
+    used = set()
+    for path in sorted((Path(__file__).parents[3] / "notebooks").glob("*.ipynb")):
+        names, cells = {}, nbformat.read(path, as_version=4).cells
+        for cell in cells:
+            if cell.cell_type == "code":
+                makers = makers_called(cell.source, names)
+                used |= {(path.stem, cell.id.removesuffix("-still"), maker) for maker in makers}
+        for widget in WIDGETS.values():
+            if widget.notebook == path.stem:
+                needed = {widget.cell, f"{widget.cell}-still", *widget.needs.split()}
+                assert needed <= {cell.id for cell in cells}, widget
+    assert used == {(widget.notebook, widget.cell, widget.make) for widget in WIDGETS.values()}
