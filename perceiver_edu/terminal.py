@@ -3,6 +3,19 @@
 import json
 import math
 import sys
+from collections.abc import Collection, Container, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from perceiver_edu.filling import Filling
+    from perceiver_edu.instruments.machine import Peaks
+    from perceiver_edu.instruments.profiling import StageProfile
+
+Item = TypeVar("Item")
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -10,8 +23,8 @@ def visible(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
-def watched(items, what: str):
-    """The items of a sized collection, under a progress bar once that has taken two seconds.
+def watched(items: Collection[Item], what: str) -> Iterable[Item]:
+    """The items, under a progress bar once that has taken two seconds.
 
     There is a bar in a terminal and in a notebook, and none where nobody would see it.
     """
@@ -23,10 +36,10 @@ def watched(items, what: str):
     return tqdm(items, desc=what, unit=" arrays", delay=2, leave=False)
 
 
-def print_json(**values):
+def print_json(**values: Any) -> None:
     """One object on stdout, all ASCII. NaN and infinity, which JSON lacks, become null."""
 
-    def without_nan(value):
+    def without_nan(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: without_nan(part) for key, part in value.items()}
         if isinstance(value, list | tuple):
@@ -36,13 +49,13 @@ def print_json(**values):
     print(json.dumps(without_nan(values), indent=2, allow_nan=False))
 
 
-def print_fillings(text, holes, fillings):
+def print_fillings(text: str, holes: Sequence[tuple[int, int]], fillings: "Sequence[list[Filling]]") -> None:
     """For each hole a table; then the text with the best filling of each.
 
     Args:
         text: the text before filling.
         holes: (start, stop) of each hole, in characters.
-        fillings: for each hole its ranked `Filling`s.
+        fillings: for each hole, the best first.
     """
     from rich.text import Text
 
@@ -66,8 +79,8 @@ def print_fillings(text, holes, fillings):
     console.print(filled, soft_wrap=True)
 
 
-def print_profile(rows, peaks):
-    """A table of `StageProfile`s, the last of which is the whole run, beside this machine's `Peaks`."""
+def print_profile(rows: "Sequence[StageProfile]", peaks: "Peaks") -> None:
+    """A table of the stages, the last row of which is the whole run, beside what this machine can do."""
     console = new_console()
     table = new_table(console, "stage", "#GFLOP", "#ms", "#of the time", "#GFLOP/s", "#of peak", "#peak MB")
     whole = rows[-1].seconds
@@ -87,7 +100,7 @@ def print_profile(rows, peaks):
     console.print(f"this machine's best ({peaks.device}): {best}, {peaks.bytes_per_second / 1e9:.0f} GB/s")
 
 
-def print_provenance(name, origin):
+def print_provenance(name: str, origin: dict[str, Any]) -> None:
     """What `provenance` says of weights called `name`."""
     console = new_console()
     console.print(f"weights: {visible(name)}\nfolder: {visible(origin['folder'])}", soft_wrap=True)
@@ -99,7 +112,7 @@ def print_provenance(name, origin):
     console.print(table)
 
 
-def print_course(notebooks, done, following):
+def print_course(notebooks: Iterable[dict[str, Any]], done: Container[str], following: Path | None) -> None:
     """The notebooks of the course as a table, and how to go on.
 
     Args:
@@ -121,7 +134,7 @@ def print_course(notebooks, done, following):
         console.print("every exercise is done")
 
 
-def new_console():
+def new_console() -> "Console":
     """A rich console that takes no text for markup; where nobody watches, one that never wraps."""
     from rich.console import Console
 
@@ -131,7 +144,7 @@ def new_console():
     return console
 
 
-def new_table(console, *columns):
+def new_table(console: "Console", *columns: str) -> "Table":
     """An empty table, ruled in a terminal and plain elsewhere; a column named "#…" is set to the right."""
     from rich import box
     from rich.table import Table
@@ -139,6 +152,6 @@ def new_table(console, *columns):
     watched = console.is_terminal
     table = Table(box=box.SIMPLE_HEAD if watched else None, pad_edge=watched)
     for column in columns:
-        justify = "right" if column.startswith("#") else "left"
-        table.add_column(column.removeprefix("#"), justify=justify, overflow="fold")
+        number = column.startswith("#")
+        table.add_column(column.removeprefix("#"), justify="right" if number else "left", overflow="fold")
     return table
