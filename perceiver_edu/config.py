@@ -1,9 +1,12 @@
 """The sizes of one model. Field names are Hugging Face's; the paper's symbol stands beside each."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perceiver_edu.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PerceiverConfig
 
 GELU_FORMS = {  # Hugging Face's name -> the `approximate` argument of torch's gelu
     "gelu": "none",
@@ -46,7 +49,7 @@ class PerceiverIOConfig:
     attention_probs_dropout_prob: float = 0.1  # only while training
     initializer_range: float = 0.02  # standard deviation of fresh weights
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type in ("int", int) or (
@@ -71,7 +74,7 @@ class PerceiverIOConfig:
                 f"got {self.cross_attention_shape_for_attention!r}"
             )
 
-        def divisible(name, value, heads_name, heads):
+        def divisible(name: str, value: int, heads_name: str, heads: int) -> None:
             if value % heads:
                 raise InputError(f"{name} ({value}) must be divisible by {heads_name} ({heads})")
 
@@ -113,7 +116,7 @@ class PerceiverIOConfig:
         """ "none" (exact) or "tanh", the `approximate` argument of `torch.nn.GELU`."""
         return GELU_FORMS[self.hidden_act]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
@@ -126,11 +129,8 @@ class Widths(NamedTuple):
     processor_v: int
 
 
-def attention_widths(config, d_inputs: int) -> Widths:
-    """The widths that a config asks for; what an unset one means is Hugging Face's choice.
-
-    config: a `PerceiverIOConfig` or a `transformers.PerceiverConfig`; d_inputs: C.
-    """
+def attention_widths(config: "PerceiverIOConfig | PerceiverConfig", d_inputs: int) -> Widths:
+    """The widths that a config asks for; what an unset one means is Hugging Face's choice. d_inputs: C."""
     of_keys = config.cross_attention_shape_for_attention == "kv"
     encoder_qk = config.qk_channels or (d_inputs if of_keys else config.d_latents)
     processor_qk = config.qk_channels or config.d_latents

@@ -10,12 +10,13 @@ lie in the order that oneDNN's kernels read. The switches trade precision, or th
 
 from collections.abc import Callable
 from copy import deepcopy
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from perceiver_edu.attention import MLP
+from perceiver_edu.attention import MLP, CrossAttend, MultiHeadAttention, SelfAttend
 from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM, check_inputs
 
@@ -25,7 +26,11 @@ ATTENTION = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.f
 
 
 def optimize(
-    model: PerceiverIOForMaskedLM, *, dtype=None, int8: bool = False, compile: bool = False
+    model: PerceiverIOForMaskedLM,
+    *,
+    dtype: torch.dtype | None = None,
+    int8: bool = False,
+    compile: bool = False,
 ) -> "FastPerceiverIO":
     """A model of the same interface, for inference, with weights of its own: the original stays as it was.
 
@@ -69,7 +74,8 @@ class FastPerceiverIO(nn.Module):
         self.byte_embedding = copied(model.embedding.byte_embedding.weight)  # (V, C)
         self.position_embedding = copied(model.embedding.position_embedding.weight)  # (M, C)
         self.encoder = FastCrossAttend(model.encoder.cross_attend, model.encoder.latents)
-        self.processor = nn.ModuleList(FastSelfAttend(layer) for layer in model.processor.self_attends)
+        layers = [cast(SelfAttend, layer) for layer in model.processor.self_attends]
+        self.processor = nn.ModuleList(FastSelfAttend(layer) for layer in layers)
         self.num_blocks = model.processor.num_blocks
         self.decoder = FastCrossAttend(model.decoder.cross_attend, model.queries.positions)
         self.bias = copied(model.mlm_head.bias)
@@ -105,7 +111,7 @@ class FastPerceiverIO(nn.Module):
 class FastCrossAttend(nn.Module):
     """A `CrossAttend` whose asking array is known beforehand: its queries are computed here, once."""
 
-    def __init__(self, cross_attend, x_q):
+    def __init__(self, cross_attend: CrossAttend, x_q: torch.Tensor):
         super().__init__()
         attention = cross_attend.attention
         self.num_heads = attention.num_heads
@@ -131,7 +137,7 @@ class FastCrossAttend(nn.Module):
 class FastSelfAttend(nn.Module):
     """A `SelfAttend` with one matrix product for queries, keys and values."""
 
-    def __init__(self, self_attend):
+    def __init__(self, self_attend: SelfAttend):
         super().__init__()
         attention = self_attend.attention
         self.num_heads = attention.num_heads
@@ -143,8 +149,8 @@ class FastSelfAttend(nn.Module):
 
     def forward(self, x):
         """x (B, N, dim) -> (B, N, dim)."""
-        projected = self.query_key_value(self.q_norm(x)).split(self.widths, dim=-1)
-        read = attend(*projected, self.num_heads)
+        query, key, value = self.query_key_value(self.q_norm(x)).split(self.widths, dim=-1)
+        read = attend(query, key, value, self.num_heads)
         x = x + self.output(read.to(x.dtype))
         return x + self.mlp(self.mlp_norm(x))
 
@@ -175,7 +181,7 @@ class Int8Linear(nn.Module):
     s_w is one number for each output, fixed here; s_x is one for all of x, taken anew at each call.
     """
 
-    def __init__(self, linear: nn.Linear, gelu: str | None = None, dtype=torch.float32):
+    def __init__(self, linear: nn.Linear, gelu: str | None = None, dtype: torch.dtype = torch.float32):
         super().__init__()
         weight = linear.weight.detach()
         self.scale = (weight.abs().amax(1) / 127).clamp(min=1e-12)  # s_w (out,)
@@ -196,7 +202,7 @@ class Int8Linear(nn.Module):
         return torch.ops.onednn.qlinear_pointwise(whole, scale, zero, *weight, *out)
 
 
-def after(gelu: str | None) -> tuple:
+def after(gelu: str | None) -> tuple[str, list, str]:
     """What a oneDNN kernel does with its products before it writes them."""
     return ("none", [], "") if gelu is None else ("gelu", [], gelu)
 
@@ -224,7 +230,13 @@ def pack(model: "FastPerceiverIO", int8: bool) -> None:
             stage.query.data = stage.query.data.to(ATTENTION)
 
 
-def attend(query, key, value, num_heads, kv_mask=None):
+def attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    num_heads: int,
+    kv_mask: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Attention between projected arrays (B, Q, qk), (B, K, qk), (B, K, v), kv_mask (B, K) -> (B, Q, v).
 
     The query is already divided by √d, see `scaled_query`.
@@ -245,15 +257,15 @@ def attend(query, key, value, num_heads, kv_mask=None):
     return read.transpose(1, 2).flatten(2)
 
 
-def scaled_query(attention) -> nn.Linear:
-    """A `MultiHeadAttention`'s query projection with the 1/√d of the scores in its weights."""
+def scaled_query(attention: MultiHeadAttention) -> nn.Linear:
+    """The query projection with the 1/√d of the scores in its weights."""
     layer = deepcopy(attention.query)
     for parameter in layer.parameters():
         parameter.mul_((layer.out_features // attention.num_heads) ** -0.5)
     return layer
 
 
-def joined(*linears) -> nn.Linear:
+def joined(*linears: nn.Linear) -> nn.Linear:
     """Layers that read the same array, as one: its outputs are theirs, side by side."""
     weight = torch.cat([linear.weight for linear in linears])
     layer = nn.Linear(weight.shape[1], weight.shape[0], device=weight.device, dtype=weight.dtype)
@@ -262,5 +274,5 @@ def joined(*linears) -> nn.Linear:
     return layer
 
 
-def copied(tensor) -> nn.Parameter:
+def copied(tensor: torch.Tensor) -> nn.Parameter:
     return nn.Parameter(tensor.detach().clone(), requires_grad=False)

@@ -1,21 +1,30 @@
 """The main job: a text with holes -> ranked fillings for each hole."""
 
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise, product
 from operator import index
 from reprlib import repr as shown
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.utf8_search import best_byte_strings, positive
 
+if TYPE_CHECKING:
+    from perceiver_edu.fast import FastPerceiverIO
+    from perceiver_edu.model import PerceiverIOForMaskedLM
+
 MASK_TOKEN = ByteTokenizer.SPECIAL_TOKENS[ByteTokenizer.MASK]  # "[MASK]"
 HOW_TO_NAME_A_HOLE = "write [MASK] once for each missing byte, or name a part of the text to mask"
+
+Hole = tuple[int, int]  # (start, stop) in the characters of a text
+Span = str | tuple[int, int]  # how to name a hole: what it hides, or where it is
 
 
 class Filling(NamedTuple):
@@ -25,7 +34,12 @@ class Filling(NamedTuple):
     probability: float  # product of the probabilities of its bytes, each out of all 262 ids
 
 
-def fill_mask(model, text, spans=None, top_k=5):
+def fill_mask(
+    model: "PerceiverIOForMaskedLM | FastPerceiverIO",
+    text: str,
+    spans: Span | Iterable[Span] | None = None,
+    top_k: int = 5,
+) -> list[list[Filling]]:
     """What stood in the holes of a text, by the model's own probabilities.
 
     The model runs once, over the text's real ids with no padding, and decodes the masked positions only. It
@@ -33,7 +47,7 @@ def fill_mask(model, text, spans=None, top_k=5):
     the ranking over all byte strings that are whole UTF-8 text is exact.
 
     Args:
-        model: a `PerceiverIOForMaskedLM`; its training or eval mode is the same afterwards.
+        model: its training or eval mode is the same afterwards.
         text: what to read. A special token typed in it ("[CLS]", "[MASK]") is one id, as in `ByteTokenizer`.
         spans: which holes to make and ask for.
             None: each [MASK] in the text is one byte, adjacent ones are one hole.
@@ -73,8 +87,8 @@ def fill_mask(model, text, spans=None, top_k=5):
     ]
 
 
-def find_holes(text, spans=None):
-    """Where the holes of a text are: a list of (start, stop) in characters. For `spans` see `fill_mask`.
+def find_holes(text: str, spans: Span | Iterable[Span] | None = None) -> list[Hole]:
+    """Where the holes of a text are. For `spans` see `fill_mask`.
 
     Raises: InputError for a text or a span that cannot be used; the message says why.
     """
@@ -108,19 +122,19 @@ def find_holes(text, spans=None):
     return holes
 
 
-def hole_length(hidden):
+def hole_length(hidden: str) -> int:
     """How many bytes a hole has that hides this text: those of its UTF-8, and one for each [MASK] in it."""
     return len(hidden.replace(MASK_TOKEN, "?").encode())
 
 
-def fill_in(text, holes, fillings):
-    """The text with one filling (a str) in each hole; `holes` as `find_holes` gives them."""
+def fill_in(text: str, holes: Iterable[Hole], fillings: Iterable[str]) -> str:
+    """The text with one filling in each hole; `holes` as `find_holes` gives them."""
     for (start, stop), filling in sorted(zip(holes, fillings, strict=True), reverse=True):
         text = text[:start] + filling + text[stop:]
     return text
 
 
-def _find_hole(text, span):
+def _find_hole(text: str, span: Any) -> Hole:
     """A substring or a pair of characters -> (start, stop) in the text."""
     if isinstance(span, str):
         if not span:
@@ -148,7 +162,7 @@ def _find_hole(text, span):
     return pair
 
 
-def _pair(span):
+def _pair(span: Any) -> Hole | None:
     """(start, stop) where the span is a pair of integers, else None."""
     try:
         start, stop = map(index, span)
@@ -157,7 +171,7 @@ def _pair(span):
     return start, stop
 
 
-def _as_list(spans):
+def _as_list(spans: Any) -> list:
     """One span or several -> a list of spans."""
     if isinstance(spans, str) or _pair(spans):
         return [spans]
@@ -169,7 +183,7 @@ def _as_list(spans):
         ) from None
 
 
-def _ids_with_holes(text, holes):
+def _ids_with_holes(text: str, holes: list[Hole]) -> tuple[list[int], list[range]]:
     """The text's ids with [CLS], [SEP] and, in the holes, [MASK]; and the positions of each hole in them."""
     tokenizer = ByteTokenizer()
     ids, done, positions = [tokenizer.CLS], 0, {}
@@ -184,7 +198,7 @@ def _ids_with_holes(text, holes):
 
 
 @contextmanager
-def _eval_mode(model):
+def _eval_mode(model: nn.Module) -> Iterator[None]:
     """Dropout off inside, every module as it was outside."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -1,5 +1,7 @@
 """Perceiver IO for masked language modelling: the paper's figure, five lines."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
@@ -16,6 +18,9 @@ from perceiver_edu.encoder import Encoder
 from perceiver_edu.errors import InputError
 from perceiver_edu.mlm_head import MLMHead
 from perceiver_edu.processor import Processor
+
+if TYPE_CHECKING:
+    from transformers import PerceiverConfig
 
 
 class PerceiverIOForMaskedLM(nn.Module):
@@ -63,11 +68,13 @@ class PerceiverIOForMaskedLM(nn.Module):
         return self.mlm_head.bias.device
 
 
-def build_stages(config, d_inputs: int, d_queries: int, **decoder) -> tuple[Encoder, Processor, Decoder]:
+def build_stages(
+    config: "PerceiverIOConfig | PerceiverConfig", d_inputs: int, d_queries: int, **decoder: int
+) -> tuple[Encoder, Processor, Decoder]:
     """The three stages of every Perceiver IO, in the sizes of `config`: for text, classifiers and modalities.
 
     Args:
-        config: a `PerceiverIOConfig`, or a `transformers.PerceiverConfig`, whose fields have the same names.
+        config: ours or Hugging Face's, whose fields have the same names.
         d_inputs, d_queries: C and E, the channels of the inputs and of the output queries.
         decoder: what the config leaves open, as the decoder's `CrossAttend` takes it: qk_channels, v_channels
             and num_heads, and query_residual where it is True.
@@ -113,11 +120,12 @@ def initialize(model: nn.Module, std: float) -> None:
     biases 0. Norms start at 1, as torch makes them.
     """
 
-    def fresh(module):
+    def fresh(module: nn.Module) -> None:
         if isinstance(module, nn.Linear | nn.Conv2d | nn.Embedding):
             nn.init.normal_(module.weight, std=std)
-            if getattr(module, "bias", None) is not None:
-                nn.init.zeros_(module.bias)
+            bias = getattr(module, "bias", None)
+            if bias is not None:
+                nn.init.zeros_(bias)
         for name in ("latents", "positions"):  # of the encoder; of queries, and of an adapter's inputs
             if isinstance(getattr(module, name, None), nn.Parameter):
                 nn.init.normal_(getattr(module, name), std=std)
@@ -128,7 +136,12 @@ def initialize(model: nn.Module, std: float) -> None:
     model.apply(fresh)
 
 
-def check_inputs(config: PerceiverIOConfig, input_ids, mask, positions) -> None:
+def check_inputs(
+    config: PerceiverIOConfig,
+    input_ids: torch.Tensor,
+    mask: torch.Tensor | None,
+    positions: torch.Tensor | None,
+) -> None:
     """Shapes and types only, because looking at values would make a GPU wait.
 
     Raises: InputError for what `PerceiverIOForMaskedLM.forward` does not take.

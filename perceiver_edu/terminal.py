@@ -3,6 +3,14 @@
 import json
 import math
 import sys
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+Item = TypeVar("Item")
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -10,8 +18,8 @@ def visible(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
-def watched(items, what: str):
-    """The items of a sized collection, under a progress bar once that has taken two seconds.
+def watched(items: Collection[Item], what: str) -> Iterable[Item]:
+    """The items, under a progress bar once that has taken two seconds.
 
     There is a bar in a terminal and in a notebook, and none where nobody would see it.
     """
@@ -23,10 +31,10 @@ def watched(items, what: str):
     return tqdm(items, desc=what, unit=" arrays", delay=2, leave=False)
 
 
-def print_json(**values):
+def print_json(**values: Any) -> None:
     """One object on stdout, all ASCII. NaN and infinity, which JSON lacks, become null."""
 
-    def without_nan(value):
+    def without_nan(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: without_nan(part) for key, part in value.items()}
         if isinstance(value, list | tuple):
@@ -36,84 +44,7 @@ def print_json(**values):
     print(json.dumps(without_nan(values), indent=2, allow_nan=False))
 
 
-def print_fillings(text, holes, fillings):
-    """For each hole a table; then the text with the best filling of each.
-
-    Args:
-        text: the text before filling.
-        holes: (start, stop) of each hole, in characters.
-        fillings: for each hole its ranked `Filling`s.
-    """
-    from rich.text import Text
-
-    console = new_console()
-    for number, ((start, stop), ranked) in enumerate(zip(holes, fillings, strict=True), 1):
-        num_bytes = len(ranked[0].text.encode())
-        size = f"{num_bytes} byte{'s' * (num_bytes > 1)}"
-        console.print(f"hole {number}, characters {start} to {stop}, {size}: {text[start:stop]!r}")
-        table = new_table(console, "#rank", "#probability", "filling")
-        for rank, filling in enumerate(ranked, 1):
-            table.add_row(str(rank), f"{filling.probability:.3g}", repr(filling.text))
-        console.print(table)
-        console.print()
-
-    filled, done = Text(), 0
-    for (start, stop), ranked in sorted(zip(holes, fillings, strict=True)):
-        filled.append(visible(text[done:start], keep="\n"))
-        filled.append(visible(ranked[0].text), style="bold underline")
-        done = stop
-    filled.append(visible(text[done:], keep="\n"))
-    console.print(filled, soft_wrap=True)
-
-
-def print_profile(rows, peaks):
-    """A table of `StageProfile`s, the last of which is the whole run, beside this machine's `Peaks`."""
-    console = new_console()
-    table = new_table(console, "stage", "#GFLOP", "#ms", "#of the time", "#GFLOP/s", "#of peak", "#peak MB")
-    whole = rows[-1].seconds
-    for row in rows:
-        rate = row.flops_per_second
-        table.add_row(
-            row.stage,
-            f"{row.flops / 1e9:.3g}",
-            f"{row.seconds * 1e3:.3g}",
-            f"{row.seconds / whole:.0%}",
-            f"{rate / 1e9:.0f}" if row.flops else "",
-            f"{rate / peaks.flops_per_second:.0%}" if row.flops else "",
-            f"{row.peak_bytes / 1e6:.1f}",
-        )
-    console.print(table)
-    best = f"{peaks.flops_per_second / 1e9:,.0f} GFLOP/s in {peaks.dtype}"
-    console.print(f"this machine's best ({peaks.device}): {best}, {peaks.bytes_per_second / 1e9:.0f} GB/s")
-
-
-def print_provenance(name, origin):
-    """What `provenance` says of weights called `name`."""
-    console = new_console()
-    console.print(f"weights: {visible(name)}\nfolder: {visible(origin['folder'])}", soft_wrap=True)
-    if "revision" in origin:
-        console.print(f"hub: {visible(origin['repository'])}, revision {origin['revision']}", soft_wrap=True)
-    table = new_table(console, "file", "#bytes", "sha256")
-    for file, about in origin["files"].items():
-        table.add_row(visible(file), f"{about['bytes']:,}", about["sha256"])
-    console.print(table)
-
-
-def print_course(overview):
-    """An `Overview` of the course as a table, and how to go on."""
-    console = new_console()
-    table = new_table(console, "notebook", "#minutes", "#done", "exercises")
-    for notebook in overview.notebooks:
-        marks = "  ".join(f"{'●' if d else '○'} {i.partition('.')[2]}" for i, d in notebook.exercises.items())
-        table.add_row(visible(notebook.title), str(notebook.minutes or ""), notebook.count, visible(marks))
-    console.print(table)
-    if overview.next:
-        console.print(f"next: {visible(overview.next.file.stem)}; to open it: perceiver-edu course --open")
-    else:
-        console.print("every exercise is done")
-
-
-def new_console():
+def new_console() -> "Console":
     """A rich console that takes no text for markup; where nobody watches, one that never wraps."""
     from rich.console import Console
 
@@ -123,7 +54,7 @@ def new_console():
     return console
 
 
-def new_table(console, *columns):
+def new_table(console: "Console", *columns: str) -> "Table":
     """An empty table, ruled in a terminal and plain elsewhere; a column named "#…" is set to the right."""
     from rich import box
     from rich.table import Table
@@ -131,6 +62,6 @@ def new_table(console, *columns):
     watched = console.is_terminal
     table = Table(box=box.SIMPLE_HEAD if watched else None, pad_edge=watched)
     for column in columns:
-        justify = "right" if column.startswith("#") else "left"
-        table.add_column(column.removeprefix("#"), justify=justify, overflow="fold")
+        number = column.startswith("#")
+        table.add_column(column.removeprefix("#"), justify="right" if number else "left", overflow="fold")
     return table

@@ -2,8 +2,10 @@
 
 from functools import lru_cache
 from operator import index
+from typing import SupportsIndex
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from perceiver_edu.errors import InputError
 
@@ -31,7 +33,7 @@ UTF8 = [
 ]
 
 
-def best_byte_strings(log_probs, top_k):
+def best_byte_strings(log_probs: ArrayLike, top_k: int) -> list[tuple[bytes, float]]:
     """The `top_k` most probable byte strings that are valid UTF-8, exactly, where bytes are independent.
 
     Byte by byte it keeps, for every state of the `UTF8` machine, the best `top_k` strings that end there. One
@@ -65,7 +67,7 @@ def best_byte_strings(log_probs, top_k):
     best = {"border": (np.zeros(1), np.zeros(1, dtype=int))}
     steps = []  # for each position a table: row -> the row of the byte before, and the byte that was added
     for position, log_prob in enumerate(log_probs):
-        arriving = {}
+        arriving: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
         for state, to, ranked in moves:
             if state in best:
                 scores, rows = best[state]
@@ -86,24 +88,24 @@ def best_byte_strings(log_probs, top_k):
     scores, rows = best["border"]  # whole characters only; read them from the last byte to the first
     strings = np.zeros((len(scores), len(steps)), dtype=np.uint8)  # (n, L)
     for position in reversed(range(len(steps))):
-        previous_rows, added_bytes = steps[position]
-        strings[:, position] = added_bytes[rows]
-        rows = previous_rows[rows]
+        rows_before, added = steps[position]
+        strings[:, position] = added[rows]
+        rows = rows_before[rows]
     return [(string.tobytes(), float(score)) for string, score in zip(strings, scores, strict=True)]
 
 
-def positive(name, number):
+def positive(name: str, number: SupportsIndex) -> int:
     """`number` as an int ≥ 1. Raises: InputError where it is none."""
     try:
-        number = index(number)
+        whole = index(number)
     except TypeError:
         raise InputError(f"{name} must be an integer, got {number!r}") from None
-    if number < 1:
-        raise InputError(f"{name} must be at least 1, got {number}")
-    return number
+    if whole < 1:
+        raise InputError(f"{name} must be at least 1, got {whole}")
+    return whole
 
 
-def _pairs(n, m, top_k):
+def _pairs(n: int, m: int, top_k: int) -> tuple[np.ndarray, np.ndarray]:
     """Which sums of two falling lists, of lengths n and m, can be among the `top_k` largest -> indices i, j.
 
     The sum of the i-th and the j-th (from 0) has (i + 1)(j + 1) - 1 others at least as large; it is out when

@@ -25,8 +25,9 @@ from perceiver_edu import (
     save_pretrained,
 )
 from perceiver_edu.cli import shared
+from perceiver_edu.cli.fill import print_fillings
 from perceiver_edu.filling import Filling
-from perceiver_edu.terminal import print_fillings, visible
+from perceiver_edu.terminal import visible
 
 TEXT = "This is an incomplete sentence where some words are missing."
 

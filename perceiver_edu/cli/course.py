@@ -7,7 +7,7 @@ import typer
 
 from perceiver_edu.cli.shared import Json
 from perceiver_edu.errors import InputError
-from perceiver_edu.terminal import print_json
+from perceiver_edu.terminal import new_console, new_table, print_json, visible
 
 
 def course(
@@ -28,7 +28,6 @@ def course(
     from perceiver_edu.course.lab import lab_command, open_lab
     from perceiver_edu.course.overview import NOTEBOOKS, read_overview
     from perceiver_edu.course.progress import progress_file
-    from perceiver_edu.terminal import print_course
 
     overview = read_overview()
     if not overview.notebooks:
@@ -56,3 +55,17 @@ def course(
             print(overview.problem, file=sys.stderr)
     if open_it:
         open_lab(following or overview.notebooks[-1].file)
+
+
+def print_course(overview) -> None:
+    """An `Overview` of the course as a table, and how to go on."""
+    console = new_console()
+    table = new_table(console, "notebook", "#minutes", "#done", "exercises")
+    for notebook in overview.notebooks:
+        marks = "  ".join(f"{'●' if d else '○'} {i.partition('.')[2]}" for i, d in notebook.exercises.items())
+        table.add_row(visible(notebook.title), str(notebook.minutes or ""), notebook.count, visible(marks))
+    console.print(table)
+    if overview.next:
+        console.print(f"next: {visible(overview.next.file.stem)}; to open it: perceiver-edu course --open")
+    else:
+        console.print("every exercise is done")

@@ -1,12 +1,16 @@
 """`perceiver-edu fill`."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import Device, Json, Weights
-from perceiver_edu.terminal import print_fillings, print_json
+from perceiver_edu.terminal import new_console, new_table, print_json, visible
+
+if TYPE_CHECKING:
+    from perceiver_edu.filling import Filling
 
 
 def fill(
@@ -66,3 +70,33 @@ def fill(
         )
     else:
         print_fillings(text, holes, fillings)
+
+
+def print_fillings(text: str, holes: Sequence[tuple[int, int]], fillings: "Sequence[list[Filling]]") -> None:
+    """For each hole a table; then the text with the best filling of each.
+
+    Args:
+        text: the text before filling.
+        holes: (start, stop) of each hole, in characters.
+        fillings: for each hole, the best first.
+    """
+    from rich.text import Text
+
+    console = new_console()
+    for number, ((start, stop), ranked) in enumerate(zip(holes, fillings, strict=True), 1):
+        num_bytes = len(ranked[0].text.encode())
+        size = f"{num_bytes} byte{'s' * (num_bytes > 1)}"
+        console.print(f"hole {number}, characters {start} to {stop}, {size}: {text[start:stop]!r}")
+        table = new_table(console, "#rank", "#probability", "filling")
+        for rank, filling in enumerate(ranked, 1):
+            table.add_row(str(rank), f"{filling.probability:.3g}", repr(filling.text))
+        console.print(table)
+        console.print()
+
+    filled, done = Text(), 0
+    for (start, stop), ranked in sorted(zip(holes, fillings, strict=True)):
+        filled.append(visible(text[done:start], keep="\n"))
+        filled.append(visible(ranked[0].text), style="bold underline")
+        done = stop
+    filled.append(visible(text[done:], keep="\n"))
+    console.print(filled, soft_wrap=True)

@@ -1,14 +1,19 @@
 """`perceiver-edu profile`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
 from perceiver_edu.errors import InputError
-from perceiver_edu.terminal import print_json
+from perceiver_edu.terminal import new_console, new_table, print_json
+
+if TYPE_CHECKING:
+    from perceiver_edu.instruments.machine import Peaks
+    from perceiver_edu.instruments.profiling import StageProfile
 
 
 def profile(
@@ -46,7 +51,6 @@ def profile(
     import torch
 
     from perceiver_edu.instruments import machine, profiling
-    from perceiver_edu.terminal import print_profile
     from perceiver_edu.training.recipe import choose
 
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
@@ -88,3 +92,24 @@ def profile(
             for operation in operations[:12]:
                 print(f"{operation.name:<32}{operation.calls:>8}{operation.seconds * 1e3:>10.3f}")
             print(f"\nthe trace is in {trace}: open it at https://ui.perfetto.dev")
+
+
+def print_profile(rows: "Sequence[StageProfile]", peaks: "Peaks") -> None:
+    """A table of the stages, the last row of which is the whole run, beside what this machine can do."""
+    console = new_console()
+    table = new_table(console, "stage", "#GFLOP", "#ms", "#of the time", "#GFLOP/s", "#of peak", "#peak MB")
+    whole = rows[-1].seconds
+    for row in rows:
+        rate = row.flops_per_second
+        table.add_row(
+            row.stage,
+            f"{row.flops / 1e9:.3g}",
+            f"{row.seconds * 1e3:.3g}",
+            f"{row.seconds / whole:.0%}",
+            f"{rate / 1e9:.0f}" if row.flops else "",
+            f"{rate / peaks.flops_per_second:.0%}" if row.flops else "",
+            f"{row.peak_bytes / 1e6:.1f}",
+        )
+    console.print(table)
+    best = f"{peaks.flops_per_second / 1e9:,.0f} GFLOP/s in {peaks.dtype}"
+    console.print(f"this machine's best ({peaks.device}): {best}, {peaks.bytes_per_second / 1e9:.0f} GB/s")

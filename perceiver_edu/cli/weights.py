@@ -1,12 +1,12 @@
 """`perceiver-edu weights`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Json
 from perceiver_edu.errors import InputError
-from perceiver_edu.terminal import print_json, print_provenance
+from perceiver_edu.terminal import new_console, new_table, print_json, visible
 
 
 def weights(
@@ -37,3 +37,15 @@ def weights(
         print_json(weights=name, **origin)
     else:
         print_provenance(name, origin)
+
+
+def print_provenance(name: str, origin: dict[str, Any]) -> None:
+    """What `provenance` says of weights called `name`."""
+    console = new_console()
+    console.print(f"weights: {visible(name)}\nfolder: {visible(origin['folder'])}", soft_wrap=True)
+    if "revision" in origin:
+        console.print(f"hub: {visible(origin['repository'])}, revision {origin['revision']}", soft_wrap=True)
+    table = new_table(console, "file", "#bytes", "sha256")
+    for file, about in origin["files"].items():
+        table.add_row(visible(file), f"{about['bytes']:,}", about["sha256"])
+    console.print(table)

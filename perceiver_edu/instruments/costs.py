@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.attention import MultiHeadAttention
 from perceiver_edu.config import DECODER_QK_CHANNELS, PerceiverIOConfig
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.model import PerceiverIOForMaskedLM
@@ -75,7 +76,16 @@ def total(costs: list[Cost]) -> Cost:
     return Cost("all", *(sum(column) for column in zip(*(cost[1:] for cost in costs), strict=True)))
 
 
-def attend(Q, q_dim, K, kv_dim, qk_channels, v_channels, widening_factor, self_attention) -> Cost:
+def attend(
+    Q: int,
+    q_dim: int,
+    K: int,
+    kv_dim: int,
+    qk_channels: int,
+    v_channels: int,
+    widening_factor: int,
+    self_attention: bool,
+) -> Cost:
     """A `CrossAttend` or `SelfAttend` on one text: Q rows of q_dim channels read K rows of kv_dim."""
     hidden = widening_factor * q_dim
     multiply_adds = {
@@ -114,7 +124,7 @@ def count_multiply_adds(config: PerceiverIOConfig, M: int, O: int) -> dict[str, 
 
 
 @torch.no_grad()
-def count_attention_multiply_adds(attention, M: int, config) -> int:
+def count_attention_multiply_adds(attention: MultiHeadAttention, M: int, config: PerceiverIOConfig) -> int:
     """What torch counts in one attention that reads M inputs: FLOPs / 2."""
     from torch.utils.flop_counter import FlopCounterMode
 

@@ -14,15 +14,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from operator import index
 from reprlib import repr as shown
+from typing import Any, cast
 
 import torch
+from torch import nn
 
+from perceiver_edu.attention import SelfAttend
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.latents import depth
+from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.processor import Processor
 
 
 @contextmanager
-def stop_after(model, k: int) -> Iterator[None]:
+def stop_after(model: PerceiverIOForMaskedLM, k: int) -> Iterator[None]:
     """Only the first k layers of the processor run: the decoder reads the latents as they are by then.
 
     0 ≤ k ≤ depth; k = 0 leaves the processor out, k = depth changes nothing.
@@ -32,7 +37,7 @@ def stop_after(model, k: int) -> Iterator[None]:
     k = _depth(model, "k", k)
     processor = model.processor
 
-    def first_layers(latents):
+    def first_layers(latents: torch.Tensor) -> torch.Tensor:
         for self_attend in _run_order(processor)[:k]:
             latents = self_attend(latents)
         return latents
@@ -42,7 +47,7 @@ def stop_after(model, k: int) -> Iterator[None]:
 
 
 @contextmanager
-def without_layers(model, layers: Iterable[int]) -> Iterator[None]:
+def without_layers(model: PerceiverIOForMaskedLM, layers: int | Iterable[int]) -> Iterator[None]:
     """These layers pass the latents on as they get them. With shared weights, in every block.
 
     layers: numbers from 0 to L - 1, or one such number.
@@ -57,7 +62,9 @@ def without_layers(model, layers: Iterable[int]) -> Iterator[None]:
 
 
 @contextmanager
-def ablate_latents(model, indices: Iterable[int], after: int = 0) -> Iterator[None]:
+def ablate_latents(
+    model: PerceiverIOForMaskedLM, indices: int | Iterable[int], after: int = 0
+) -> Iterator[None]:
     """These latents are set to zero after so many layers; what they held by then is lost to all others.
 
     indices: numbers from 0 to N - 1, or one; after: 0 (between encoder and processor) to depth.
@@ -68,7 +75,7 @@ def ablate_latents(model, indices: Iterable[int], after: int = 0) -> Iterator[No
     """
     rows = _indices("latent", indices, len(model.encoder.latents))
 
-    def zeroed(latents):
+    def zeroed(latents: torch.Tensor) -> torch.Tensor:
         latents = latents.clone()
         latents[:, rows] = 0
         return latents
@@ -79,7 +86,10 @@ def ablate_latents(model, indices: Iterable[int], after: int = 0) -> Iterator[No
 
 @contextmanager
 def patch_latents(
-    model, latents: torch.Tensor, after: int = 0, indices: Iterable[int] | None = None
+    model: PerceiverIOForMaskedLM,
+    latents: torch.Tensor,
+    after: int = 0,
+    indices: int | Iterable[int] | None = None,
 ) -> Iterator[None]:
     """Put in latents of another run, for example `residual_stream(model, ids)[after]`.
 
@@ -94,7 +104,7 @@ def patch_latents(
         raise InputError(f"latents to put in must be a tensor ({N}, {D}) or (B, {N}, {D}), got {got}")
     rows = list(range(N)) if indices is None else _indices("latent", indices, N)
 
-    def patched(own):
+    def patched(own: torch.Tensor) -> torch.Tensor:
         if latents.dim() == 3 and len(latents) not in (1, len(own)):
             raise InputError(f"latents of {len(latents)} texts do not fit a batch of {len(own)}")
         own = own.clone()
@@ -106,7 +116,7 @@ def patch_latents(
 
 
 @contextmanager
-def ablate_heads(model, layer: int, heads: Iterable[int]) -> Iterator[None]:
+def ablate_heads(model: PerceiverIOForMaskedLM, layer: int, heads: int | Iterable[int]) -> Iterator[None]:
     """What these heads of one layer have read is set to zero, before the layer's output projection.
 
     layer: 0 to L - 1; heads: numbers from 0 to heads - 1, or one.
@@ -115,10 +125,10 @@ def ablate_heads(model, layer: int, heads: Iterable[int]) -> Iterator[None]:
     """
     self_attends = model.processor.self_attends
     [layer] = _indices("layer", [layer], len(self_attends))
-    attention = self_attends[layer].attention
+    attention = cast(SelfAttend, self_attends[layer]).attention
     rows = _indices("head", heads, attention.num_heads, f" in layer {layer}")
 
-    def silence(module, args):
+    def silence(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
         mixed = args[0].unflatten(-1, (attention.num_heads, -1)).clone()  # (B, N, heads, v/heads)
         mixed[..., rows, :] = 0
         return (mixed.flatten(-2),)
@@ -131,7 +141,7 @@ def ablate_heads(model, layer: int, heads: Iterable[int]) -> Iterator[None]:
 
 
 @contextmanager
-def _forward(module, forward: Callable) -> Iterator[None]:
+def _forward(module: nn.Module, forward: Callable) -> Iterator[None]:
     """The module computes `forward` while the block runs; its hooks still see what goes in and comes out."""
     before = vars(module).get("forward")  # of an enclosing block, if there is one
     module.forward = forward
@@ -145,22 +155,24 @@ def _forward(module, forward: Callable) -> Iterator[None]:
 
 
 @contextmanager
-def _change_after(model, k: int, change: Callable) -> Iterator[None]:
+def _change_after(
+    model: PerceiverIOForMaskedLM, k: int, change: Callable[[torch.Tensor], torch.Tensor]
+) -> Iterator[None]:
     """latents -> change(latents), once in each run of the model: after k layers."""
     k = _depth(model, "after", k)
     L = len(model.processor.self_attends)
-    if k == 0:
-        source, block = model.encoder, 0
-    else:
+    source: nn.Module = model.encoder
+    block = 0
+    if k > 0:
         block, layer = divmod(k - 1, L)
         source = model.processor.self_attends[layer]
     calls = 0  # of `source` in this run: a layer with shared weights is called once in each block
 
-    def start(module, args):
+    def start(module: nn.Module, args: tuple) -> None:
         nonlocal calls
         calls = 0
 
-    def hook(module, args, output):
+    def hook(module: nn.Module, args: tuple, output: torch.Tensor) -> torch.Tensor:
         nonlocal calls
         calls += 1
         return change(output) if calls == block + 1 else output
@@ -173,12 +185,12 @@ def _change_after(model, k: int, change: Callable) -> Iterator[None]:
             handle.remove()
 
 
-def _run_order(processor) -> list:
+def _run_order(processor: Processor) -> list[nn.Module]:
     """The layers as they run: all of them, once in each block."""
     return [layer for _ in range(processor.num_blocks) for layer in processor.self_attends]
 
 
-def _depth(model, name: str, k) -> int:
+def _depth(model: PerceiverIOForMaskedLM, name: str, k: Any) -> int:
     deepest = depth(model)
     try:
         number = index(k)
@@ -191,7 +203,7 @@ def _depth(model, name: str, k) -> int:
     return number
 
 
-def _indices(what: str, given, size: int, where: str = "") -> list[int]:
+def _indices(what: str, given: Any, size: int, where: str = "") -> list[int]:
     """One number or several -> a sorted list, each of them once and in 0 … size - 1."""
     try:
         numbers = [index(given)]

@@ -4,15 +4,18 @@ import torch
 import torch.nn.functional as F
 
 from perceiver_edu.instruments.tracing import record
+from perceiver_edu.model import PerceiverIOForMaskedLM
 
 
-def depth(model) -> int:
+def depth(model: PerceiverIOForMaskedLM) -> int:
     """How many layers the latents pass: num_blocks · L, since every block runs the same L layers again."""
     return model.processor.num_blocks * len(model.processor.self_attends)
 
 
 @torch.no_grad()
-def residual_stream(model, ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+def residual_stream(
+    model: PerceiverIOForMaskedLM, ids: torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
     """The latents of one run at every depth: [0] is what the encoder wrote, [k] what k layers made of it.
 
     ids (B, M) int64, mask (B, M) bool or None -> (depth + 1, B, N, D). Under `stop_after(model, k)` it ends

@@ -4,7 +4,7 @@ import platform
 import re
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,14 @@ class Peaks(NamedTuple):
     bytes_per_second: float  # one large copy, bytes read and written
 
 
-def measure(run: Callable[[], object], device, *, repeats=10, warmup=2, of=statistics.median) -> float:
+def measure(
+    run: Callable[[], object],
+    device: str | torch.device,
+    *,
+    repeats: int = 10,
+    warmup: int = 2,
+    of: Callable[[Iterable[float]], float] = statistics.median,
+) -> float:
     """Wall time of `run` in seconds, the median; on a GPU between events, so that it need not wait."""
     for _ in range(warmup):
         run()
@@ -40,11 +47,11 @@ def measure(run: Callable[[], object], device, *, repeats=10, warmup=2, of=stati
 class Clock:
     """Begin and end of named things: CUDA events on a GPU, the wall clock elsewhere."""
 
-    def __init__(self, device):
+    def __init__(self, device: str | torch.device):
         self.kind = torch.device(device).type
         self.marks: dict[tuple[str, bool], list] = {}
 
-    def mark(self, name: str, begin: bool):
+    def mark(self, name: str, begin: bool) -> None:
         if self.kind == "cuda":
             event = torch.cuda.Event(enable_timing=True)
             event.record()
@@ -53,7 +60,7 @@ class Clock:
             synchronize(self.kind)
             self.marks.setdefault((name, begin), []).append(time.perf_counter())
 
-    def seconds(self, of=statistics.median) -> dict[str, float]:
+    def seconds(self, of: Callable[[Iterable[float]], float] = statistics.median) -> dict[str, float]:
         """By name, the median of all its times."""
         synchronize(self.kind)
         found = {}
@@ -65,7 +72,7 @@ class Clock:
         return found
 
 
-def synchronize(kind: str):
+def synchronize(kind: str) -> None:
     """Wait until the device has done all it was told."""
     if kind == "cuda":
         torch.cuda.synchronize()
@@ -80,7 +87,9 @@ def processor_name() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
-def machine_peaks(device="cpu", dtype=torch.float32, *, repeats=5) -> Peaks:
+def machine_peaks(
+    device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, *, repeats: int = 5
+) -> Peaks:
     """What this machine can do: the fastest of some large matrix products in `dtype`, and of large copies."""
     device = torch.device(device)
     size, length = MATMUL_SIZE[device.type], COPY_BYTES[device.type]

@@ -1,25 +1,27 @@
 """How much memory a run holds, followed tensor by tensor."""
 
 import weakref
+from collections.abc import Callable
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from perceiver_edu.instruments.tracing import stage_hooks
+from perceiver_edu.model import PerceiverIOForMaskedLM
 
 
-def peak_memory(model, run) -> dict[str, int]:
+def peak_memory(model: PerceiverIOForMaskedLM, run: Callable[[], object]) -> dict[str, int]:
     """The most bytes that tensors held at once in each stage, those made before it and still alive included.
 
     On CUDA the allocator says it; elsewhere every tensor that an operation returns is followed until it dies,
     which leaves out the scratch space inside a fused kernel.
     """
-    peaks = {}
+    peaks: dict[str, int] = {}
     if model.device.type == "cuda":
         before = torch.cuda.memory_allocated()
 
-        def mark(stage, begin):
+        def mark(stage: str, begin: bool) -> None:
             if begin:
                 torch.cuda.reset_peak_memory_stats()
             else:
@@ -36,10 +38,10 @@ def peak_memory(model, run) -> dict[str, int]:
 class LiveBytes(TorchDispatchMode):
     """Follows the memory of every tensor that is made in the block: `live` bytes now, `peak` at most."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.live = self.peak = 0
-        self.followed = weakref.WeakSet()
+        self.followed: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         known = {leaf.untyped_storage().data_ptr() for leaf in tree_leaves((args, kwargs)) if is_tensor(leaf)}
@@ -53,16 +55,16 @@ class LiveBytes(TorchDispatchMode):
                 weakref.finalize(storage, self.change, -size)
         return result
 
-    def change(self, size):
+    def change(self, size: int) -> None:
         self.live += size
         self.peak = max(self.peak, self.live)
 
-    def mark(self, peaks, stage, begin):
+    def mark(self, peaks: dict[str, int], stage: str, begin: bool) -> None:
         if begin:
             self.peak = self.live
         else:
             peaks[stage] = self.peak
 
 
-def is_tensor(leaf) -> bool:
+def is_tensor(leaf: object) -> bool:
     return isinstance(leaf, torch.Tensor) and leaf.layout == torch.strided  # oneDNN's own show no storage

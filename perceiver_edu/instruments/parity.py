@@ -1,8 +1,9 @@
 """Is this implementation right? It is when every tensor at every stage's boundary equals Hugging Face's."""
 
+from collections.abc import Collection
 from itertools import zip_longest
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -10,8 +11,12 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.stages import STAGES
+from perceiver_edu.weights.golden import golden_check as golden_check
 from perceiver_edu.weights.huggingface import huggingface_name
 from perceiver_edu.weights.pretrained import save_pretrained
+
+if TYPE_CHECKING:
+    from transformers import PerceiverForMaskedLM
 
 BOUNDARIES = {s.boundary: (s.name, s.huggingface) for s in STAGES.values()}  # our module, Hugging Face's
 
@@ -36,14 +41,17 @@ class Row(NamedTuple):
 
 @torch.no_grad()
 def compare_stages(
-    model: PerceiverIOForMaskedLM, hf_model, ids, mask=None, layers: bool = False
+    model: PerceiverIOForMaskedLM,
+    hf_model: "PerceiverForMaskedLM",
+    ids: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    layers: bool = False,
 ) -> list[Row]:
     """Run both models on the same ids; compare what leaves each stage, in the order of the data flow.
 
-    ids (B, M) int64, mask (B, M) bool. `hf_model` is a `transformers.PerceiverForMaskedLM` of the same
-    weights and dtype. `layers=True` adds a row for each layer of the processor ("processed by layer 1",
-    counted from 1; with several blocks the count goes on). Both models run in eval mode, and are left in
-    the mode they came in.
+    ids (B, M) int64, mask (B, M) bool. `hf_model` has the same weights and dtype. `layers=True` adds a row
+    for each layer of the processor ("processed by layer 1", counted from 1; with several blocks the count
+    goes on). Both models run in eval mode, and are left in the mode they came in.
 
     Raises: InputError where the two have different dtypes, or stacks of different depth.
     """
@@ -69,7 +77,13 @@ def compare_stages(
     return rows
 
 
-def run_both(model, hf_model, ids, mask, pairs):
+def run_both(
+    model: PerceiverIOForMaskedLM,
+    hf_model: "PerceiverForMaskedLM",
+    ids: torch.Tensor,
+    mask: torch.Tensor | None,
+    pairs: Collection[tuple[str, str]],
+) -> tuple[dict[str, list[torch.Tensor]], dict[str, list[torch.Tensor]]]:
     """What leaves the modules of each pair (our name, theirs), in one run of each model in eval mode."""
     dtype = model.mlm_head.bias.dtype
     if hf_model.dtype != dtype:
@@ -98,7 +112,13 @@ PARTS = [
 
 
 @torch.no_grad()
-def compare_parts(model: PerceiverIOForMaskedLM, hf_model, stage: str, ids, mask=None) -> list[Row]:
+def compare_parts(
+    model: PerceiverIOForMaskedLM,
+    hf_model: "PerceiverForMaskedLM",
+    stage: str,
+    ids: torch.Tensor,
+    mask: torch.Tensor | None = None,
+) -> list[Row]:
     """Inside one cross_attend or self_attend: what leaves each layer with weights, and at last all of it.
 
     `stage` is our name: "encoder.cross_attend", "processor.self_attends.3" (counted from 0) or
@@ -149,7 +169,7 @@ def ledger(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def huggingface_twin(model: PerceiverIOForMaskedLM):
+def huggingface_twin(model: PerceiverIOForMaskedLM) -> "PerceiverForMaskedLM":
     """The same weights in `transformers.PerceiverForMaskedLM`, by way of a saved folder."""
     from transformers import PerceiverForMaskedLM
     from transformers.utils import logging

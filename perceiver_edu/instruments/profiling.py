@@ -12,6 +12,7 @@ from perceiver_edu.instruments.costs import stage_costs, total
 from perceiver_edu.instruments.machine import Clock, measure, synchronize
 from perceiver_edu.instruments.memory import peak_memory
 from perceiver_edu.instruments.tracing import stage_hooks
+from perceiver_edu.model import PerceiverIOForMaskedLM
 
 
 class StageProfile(NamedTuple):
@@ -28,7 +29,15 @@ class StageProfile(NamedTuple):
 
 
 @torch.inference_mode()
-def profile_stages(model, ids, mask=None, positions=None, *, repeats=10, warmup=2) -> list[StageProfile]:
+def profile_stages(
+    model: PerceiverIOForMaskedLM,
+    ids: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    positions: torch.Tensor | None = None,
+    *,
+    repeats: int = 10,
+    warmup: int = 2,
+) -> list[StageProfile]:
     """Time and memory of each stage, and of the whole run, which is timed by itself: no hook slows it down.
 
     Args:
@@ -44,7 +53,7 @@ def profile_stages(model, ids, mask=None, positions=None, *, repeats=10, warmup=
     mask = mask if mask is None else mask.to(device)
     positions = positions if positions is None else positions.to(device)
 
-    def run():
+    def run() -> torch.Tensor:
         return model(ids, mask, positions)
 
     whole = measure(run, device, repeats=repeats, warmup=warmup)
@@ -70,7 +79,13 @@ class Operation(NamedTuple):
 
 
 @torch.inference_mode()
-def trace(model, ids, mask=None, positions=None, path=None) -> list[Operation]:
+def trace(
+    model: PerceiverIOForMaskedLM,
+    ids: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    positions: torch.Tensor | None = None,
+    path: str | os.PathLike | None = None,
+) -> list[Operation]:
     """Run once under `torch.profiler` -> its operations, the longest first.
 
     `path`: where to write a Chrome trace too, to be opened at https://ui.perfetto.dev or chrome://tracing.
@@ -84,7 +99,7 @@ def trace(model, ids, mask=None, positions=None, path=None) -> list[Operation]:
     model(ids, mask, positions)  # warm
     spans = []
 
-    def mark(stage, begin):
+    def mark(stage: str, begin: bool) -> None:
         if begin:
             spans.append(record_function(stage))
             spans[-1].__enter__()
@@ -106,7 +121,7 @@ def trace(model, ids, mask=None, positions=None, path=None) -> list[Operation]:
     return sorted(rows, key=lambda row: -row.seconds)
 
 
-def export(profiler, path: Path) -> None:
+def export(profiler: torch.profiler.profile, path: Path) -> None:
     """The Chrome trace, written beside `path` and moved there when it is whole."""
     try:
         with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:

@@ -3,19 +3,20 @@ measured now."""
 
 import csv
 import json
+import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from perceiver_edu.errors import InputError
 
 
 class Recorded(NamedTuple):
-    """One file of `benchmarks/results/`."""
+    """One file of `benchmarks/results/`, as benchmarks/bench.py writes it."""
 
     file: str
     date: str  # of the measurement, year-month-day
     device: str  # "NVIDIA H100 …"
-    rows: list[dict]  # job, contender, ours, precision, seconds, peak_bytes, …; see benchmarks/bench.py
+    rows: list[dict[str, Any]]  # job, contender, ours, precision, seconds, peak_bytes, …
 
     def seconds(self, job: str, contender: str, precision: str = "fp32") -> float | None:
         """Of the first row whose job has `job` in it; None where there is none."""
@@ -25,7 +26,7 @@ class Recorded(NamedTuple):
         return None
 
 
-def recorded_runs(folder, kind: str) -> list[Recorded]:
+def recorded_runs(folder: str | os.PathLike, kind: str) -> list[Recorded]:
     """The runs recorded on a `kind` of device, "cpu" or "cuda", oldest first; [] where there are none.
 
     Raises: InputError for a file that is not such a record.
@@ -57,7 +58,7 @@ class Run(NamedTuple):
         return sorted({*self.training, *self.held_out})
 
 
-def read_run(folder) -> Run:
+def read_run(folder: str | os.PathLike) -> Run:
     """The log of a run's folder, and its samples where it has some. The embedded checkpoint has a log too.
 
     Raises: InputError, naming the file, for one that cannot be read as such.

@@ -41,8 +41,8 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
 
     seen: dict[str, list[torch.Tensor]] = {name: [] for name in names}
 
-    def keep(name):
-        def hook(module, args, output):
+    def keep(name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, args: tuple, output: torch.Tensor | tuple[torch.Tensor, ...]) -> None:
             first = output if isinstance(output, torch.Tensor) else output[0]
             seen[name].append(first)
 
@@ -64,7 +64,7 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
 
 
 @contextmanager
-def stage_hooks(model, mark: Callable[[str, bool], object]):
+def stage_hooks(model: nn.Module, mark: Callable[[str, bool], object]) -> Iterator[None]:
     """Call `mark(stage, True)` as a stage begins and `mark(stage, False)` as it ends."""
     handles = []
     for name in STAGES:

@@ -64,9 +64,9 @@ def kept(config: PerceiverIOConfig, B: int, M: int, O: int) -> int:
         ids, positions = torch.zeros(B, M, dtype=torch.int64), torch.zeros(B, O, dtype=torch.int64)
         mask = torch.ones(B, M, dtype=torch.bool)
     weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
-    found = {}
+    found: dict[int, torch.UntypedStorage] = {}
 
-    def note(tensor):
+    def note(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         found[storage._cdata] = storage  # held here, so that no address is used twice
         return tensor

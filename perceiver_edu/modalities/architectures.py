@@ -1,7 +1,11 @@
 """Hugging Face's five other Perceivers, put together from this library's parts.
 
-`config` is a `transformers.PerceiverConfig`. Sizes that are numbers here stand in Hugging Face's code, too.
+Sizes that are numbers here stand in Hugging Face's code, too.
 """
+
+from typing import TYPE_CHECKING
+
+from torch import nn
 
 from perceiver_edu.modalities.adapters import (
     AudioPatches,
@@ -19,31 +23,34 @@ from perceiver_edu.modalities.positions import FourierPositions, LearnedPosition
 from perceiver_edu.modalities.queries import GridQueries, InputQueries, LearnedQueries, MultimodalQueries
 from perceiver_edu.model import build_stages, initialize
 
+if TYPE_CHECKING:
+    from transformers import PerceiverConfig
 
-def image_classifier(config, inputs):
+
+def image_classifier(config: "PerceiverConfig", inputs: WithPositions) -> PerceiverIO:
     """One learned query asks for the class; here, unlike in text, the query is added to what it read."""
     queries = LearnedQueries(1, config.d_latents)
     head = ClassHead(config.d_latents, config.num_labels)
     return assemble(config, inputs, queries.num_channels, queries, head, query_residual=True)
 
 
-def learned(config):
+def learned(config: "PerceiverConfig") -> PerceiverIO:
     """1x1 convolution and learned positions: nothing tells the model that an image has two dimensions."""
     positions = ProjectedPositions(LearnedPositions(config.image_size**2, 256), 256)
     return image_classifier(config, WithPositions(Conv1x1(3, 256), positions))
 
 
-def fourier(config):
+def fourier(config: "PerceiverConfig") -> PerceiverIO:
     """Raw pixels and Fourier features of where they are."""
     return image_classifier(config, WithPositions(Pixels(3), FourierPositions(64, (224, 224))))
 
 
-def conv(config):
+def conv(config: "PerceiverConfig") -> PerceiverIO:
     """A convolution and a pooling first, then Fourier features of the coarser grid."""
     return image_classifier(config, WithPositions(ConvStem(3, 64), FourierPositions(64, (56, 56))))
 
 
-def optical_flow(config):
+def optical_flow(config: "PerceiverConfig") -> PerceiverIO:
     """Two frames, each pixel with its 3 x 3 neighbours: (B, 2, 27, H, W) -> (B, H, W, 2), in pixels."""
     features = Patches((2, 1, 1), 27, 64, squeeze=True)  # both frames' values of a pixel: 54 -> 64
     inputs = WithPositions(features, FourierPositions(64, config.train_size))
@@ -51,7 +58,7 @@ def optical_flow(config):
     return assemble(config, inputs, inputs.num_channels, InputQueries(), head)
 
 
-def multimodal(config):
+def multimodal(config: "PerceiverConfig") -> PerceiverIO:
     """Video, sound and class label in, the same three out; the label is always masked on the way in."""
     samples = config.num_frames * config.audio_samples_per_frame
     frame = (config.num_frames, config.image_size, config.image_size)
@@ -91,7 +98,14 @@ ARCHITECTURES = {
 }
 
 
-def assemble(config, inputs, d_queries, queries, head, query_residual=False) -> PerceiverIO:
+def assemble(
+    config: "PerceiverConfig",
+    inputs: WithPositions | MultimodalInputs,
+    d_queries: int,
+    queries: nn.Module,
+    head: nn.Module,
+    query_residual: bool = False,
+) -> PerceiverIO:
     """The three stages in Hugging Face's sizes, between this adapter, these queries and this head."""
     of_keys = config.cross_attention_shape_for_attention == "kv"  # whose width the decoder's attention takes
     width = config.d_latents if of_keys else d_queries

@@ -5,6 +5,8 @@ strict `load_state_dict`: no tensor is reshaped.
 """
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,6 +16,9 @@ from perceiver_edu.modalities.model import PerceiverIO
 from perceiver_edu.weights.files import read_json
 from perceiver_edu.weights.pretrained import RENAMES as INNER_RENAMES
 from perceiver_edu.weights.pretrained import build, find_folder, read_tensors, usable_device
+
+if TYPE_CHECKING:
+    from transformers import PerceiverConfig, PerceiverPreTrainedModel
 
 RENAMES = [  # ours -> Hugging Face's
     ("inputs.features.conv", "perceiver.input_preprocessor.CONV"),  # which one, `renames_for` says
@@ -40,13 +45,13 @@ RENAMES = [  # ours -> Hugging Face's
 ]  # fmt: skip
 
 
-def renames_for(architecture):
+def renames_for(architecture: str) -> list[tuple[str, str]]:
     """The list with the name of that class's convolution filled in."""
     conv = "convnet.conv" if architecture.endswith("ConvProcessing") else "convnet_1x1"
     return [(ours, theirs.replace("CONV", conv)) for ours, theirs in RENAMES]
 
 
-def from_huggingface(hf_model) -> PerceiverIO:
+def from_huggingface(hf_model: "PerceiverPreTrainedModel") -> PerceiverIO:
     """A copy of a live Hugging Face Perceiver for images, optical flow or multimodal autoencoding.
 
     Raises: InputError for another class of model.
@@ -83,7 +88,9 @@ def load_pretrained(
     return filled(name, config, *read_tensors(folder)).to(device=device, dtype=dtype).eval()
 
 
-def filled(architecture, config, tensors, source) -> PerceiverIO:
+def filled(
+    architecture: str, config: "PerceiverConfig", tensors: dict[str, torch.Tensor], source: str | Path
+) -> PerceiverIO:
     """The model of that class and these sizes, with these tensors, each checked by `pretrained.build`."""
     if architecture not in ARCHITECTURES:
         raise InputError(f"{architecture} is none of {', '.join(ARCHITECTURES)}")

@@ -1,10 +1,17 @@
 """Is a model of `modalities` the same function as Hugging Face's? Tensor by tensor, stage by stage."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import torch
 
 from perceiver_edu.instruments import parity
 from perceiver_edu.instruments.parity import Row, difference
 from perceiver_edu.instruments.tracing import record
+from perceiver_edu.modalities.model import PerceiverIO
+
+if TYPE_CHECKING:
+    from transformers import PerceiverPreTrainedModel
 
 # As for text, but for the names of two modules: an adapter in the place of the embedding, and Hugging Face's
 # decoder inside another.
@@ -16,7 +23,12 @@ BOUNDARIES = {
 
 
 @torch.no_grad()
-def compare_with_huggingface(model, hf_model, x, points=None) -> list[Row]:
+def compare_with_huggingface(
+    model: PerceiverIO,
+    hf_model: "PerceiverPreTrainedModel",
+    x: torch.Tensor | Mapping[str, torch.Tensor],
+    points: Mapping[str, torch.Tensor | None] | None = None,
+) -> list[Row]:
     """Run both on the same raw data; compare what leaves the adapter, the three stages, and the head.
 
     points: None, or {modality: (O_k,) int64 or None} for multimodal autoencoding.

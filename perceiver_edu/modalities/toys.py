@@ -12,7 +12,7 @@ SCALE = torch.tensor([0, 2, 4, 5, 7, 9, 11, 12, 14, 16])  # white keys of a pian
 HERTZ = 261.63 * 2 ** (SCALE / 12)
 
 
-def digits():
+def digits() -> tuple[torch.Tensor, torch.Tensor]:
     """scikit-learn's handwritten digits: images (1797, 1, 8, 8) from 0 to 1, labels (1797,) int64."""
     from sklearn.datasets import load_digits
 
@@ -21,7 +21,7 @@ def digits():
     return images, torch.tensor(data.target)
 
 
-def sound(keys, samples, generator, noise=0.3):
+def sound(keys: torch.Tensor, samples: int, generator: torch.Generator, noise: float = 0.3) -> torch.Tensor:
     """keys (B, K) bool, which of the first K keys are down -> waves (B, samples).
 
     Loudness and phase of each tone are random; noise is its standard deviation, of loudness around 1.
@@ -34,20 +34,22 @@ def sound(keys, samples, generator, noise=0.3):
     return waves + noise * torch.randn(waves.shape, generator=generator)
 
 
-def chords(batch, generator):
+def chords(batch: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """One to three of eight keys at a time, for 96 ms: waves (B, 384), keys (B, 8) bool."""
     order = torch.rand(batch, 8, generator=generator).argsort(1).argsort(1)
     keys = order < torch.randint(1, 4, (batch, 1), generator=generator)
     return sound(keys, 384, generator), keys
 
 
-def scenes(batch, generator, size=16, fastest=2):
+def scenes(
+    batch: int, generator: torch.Generator, size: int = 16, fastest: int = 2
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Two plain shapes move on black: frames (B, 2, size, size), flow (B, size, size, 2) in pixels, (x, y).
 
     Squares and discs of one shade each, the second in front. Flow is that of the first frame's pixels.
     """
 
-    def draw(low, high, *shape):
+    def draw(low: int, high: int, *shape: int) -> torch.Tensor:
         return torch.randint(low, high, (*shape, batch, 1, 1), generator=generator)
 
     y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
@@ -67,7 +69,7 @@ def scenes(batch, generator, size=16, fastest=2):
     return frames.movedim(0, 1), flow
 
 
-def neighbourhoods(frames, side):
+def neighbourhoods(frames: torch.Tensor, side: int) -> torch.Tensor:
     """Each pixel with its neighbours as channels: (B, T, H, W) -> (B, T, side * side, H, W); side is odd."""
     if side % 2 == 0:
         raise InputError(f"a pixel is in the middle of its neighbours only where side is odd, got {side}")
@@ -75,7 +77,7 @@ def neighbourhoods(frames, side):
     return around.unflatten(-1, frames.shape[2:]).unflatten(0, frames.shape[:2])
 
 
-def block_matching(frames, fastest=2, side=5):
+def block_matching(frames: torch.Tensor, fastest: int = 2, side: int = 5) -> torch.Tensor:
     """The classic guess of motion: where in the second frame does the block around this pixel fit best?
 
     frames (B, 2, H, W) -> flow (B, H, W, 2). Of shifts that fit equally well the shortest is taken.
@@ -91,7 +93,7 @@ def block_matching(frames, fastest=2, side=5):
     return torch.tensor(shifts, dtype=frames.dtype)[torch.stack(errors).argmin(0)]
 
 
-def end_point_error(flow, truth, where=None):
+def end_point_error(flow: torch.Tensor, truth: torch.Tensor, where: torch.Tensor | None = None) -> float:
     """Mean distance in pixels of guessed and true end points; `where` (B, H, W) bool: of these pixels."""
     distance = (flow - truth).norm(dim=-1)
     return float((distance if where is None else distance[where]).mean())

@@ -7,7 +7,9 @@ import re
 import stat
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +18,7 @@ from perceiver_edu.errors import InputError
 LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """Raises: InputError for a file that is missing, no plain file, too long, or holds no JSON object."""
     if plain_size(path) > LONGEST_JSON:
         raise InputError(f"{path} is longer than any configuration: {path.stat().st_size:,} bytes")
@@ -88,7 +90,7 @@ def read_bin(path: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def provenance(folder: Path) -> dict:
+def provenance(folder: Path) -> dict[str, Any]:
     """Where weights come from: folder, the hub's commit where it has one, size and sha256 of each file."""
     snapshot = re.search(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]{40})$", folder.resolve().as_posix())
     files = {}
@@ -103,7 +105,7 @@ def provenance(folder: Path) -> dict:
     return {"folder": str(folder), **hub, "files": files}
 
 
-def to_json(values: dict) -> bytes:
+def to_json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
 
 

@@ -2,7 +2,9 @@
 
 import re
 import textwrap
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from perceiver_edu.config import PerceiverIOConfig
@@ -36,14 +38,16 @@ CLASSIFIER_RENAMES = [  # what `transformers.PerceiverForSequenceClassification`
 ]
 
 
-def huggingface_name(name: str, renames=RENAMES) -> str:
+def huggingface_name(name: str, renames: Iterable[tuple[str, str]] = RENAMES) -> str:
     """Our parameter name -> the name in `transformers.PerceiverForMaskedLM`."""
     for ours, theirs in renames:
         name = re.sub(re.escape(ours) + r"(?=\.|$)", theirs, name, count=1)
     return name
 
 
-def read_config(values: dict, source, architecture="PerceiverForMaskedLM") -> PerceiverIOConfig:
+def read_config(
+    values: Mapping[str, Any], source: str | Path, architecture: str = "PerceiverForMaskedLM"
+) -> PerceiverIOConfig:
     """Hugging Face's configuration -> ours. A field that is not given has Hugging Face's default."""
     if values.get("model_type") != "perceiver":
         named = textwrap.shorten(repr(values.get("model_type")), 100)

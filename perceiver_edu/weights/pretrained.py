@@ -5,9 +5,12 @@ No tensor is reshaped or transposed on the way: loading is a list of renames and
 
 import os
 import re
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch import nn
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
@@ -25,11 +28,16 @@ from perceiver_edu.weights.golden import golden_check
 from perceiver_edu.weights.hub import REAL, download
 from perceiver_edu.weights.huggingface import RENAMES, huggingface_name, read_config
 
+if TYPE_CHECKING:
+    from transformers import PerceiverConfig, PerceiverForMaskedLM
+
 EMBEDDED = Path(__file__).parent / "embedded"
 WEIGHTS_VARIABLE = "PERCEIVER_EDU_WEIGHTS"
 RANDOM_SEED = 0
 MOST_BLOCKS = 1000  # repeats of the stack with the same weights: no file limits them
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def weights_name(name_or_path: str | os.PathLike | None = None) -> str:
@@ -75,7 +83,7 @@ def load_pretrained(
     return model
 
 
-def from_huggingface(hf_model) -> PerceiverIOForMaskedLM:
+def from_huggingface(hf_model: "PerceiverForMaskedLM") -> PerceiverIOForMaskedLM:
     """A copy of a live `transformers.PerceiverForMaskedLM`: same weights, device, dtype and mode.
 
     Raises: InputError for another class of model, or a configuration that is not supported.
@@ -85,7 +93,7 @@ def from_huggingface(hf_model) -> PerceiverIOForMaskedLM:
         raise InputError(f"from_huggingface takes a PerceiverForMaskedLM, got {name}")
     config = read_config(hf_model.config.to_dict(), source=name)
     tensors = {key: tensor.detach().clone() for key, tensor in hf_model.state_dict().items()}
-    return build(config, tensors, source=name).train(hf_model.training)
+    return build(config, tensors, name, PerceiverIOForMaskedLM).train(hf_model.training)
 
 
 def save_pretrained(model: PerceiverIOForMaskedLM, folder: str | os.PathLike) -> None:
@@ -99,7 +107,12 @@ def save_pretrained(model: PerceiverIOForMaskedLM, folder: str | os.PathLike) ->
     write_folder(folder, model.config, tensors, {"architectures": ["PerceiverForMaskedLM"]})
 
 
-def write_folder(folder, config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], about: dict) -> None:
+def write_folder(
+    folder: str | os.PathLike,
+    config: PerceiverIOConfig,
+    tensors: dict[str, torch.Tensor],
+    about: dict[str, Any],
+) -> None:
     """Config, weights and tokenizer in Hugging Face's layout, under Hugging Face's names.
 
     `about`: what config.json holds beside the sizes.
@@ -162,7 +175,7 @@ def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
     """config.json and weights -> model. Prefers safetensors; a .bin is read with `weights_only=True`."""
     config_file = folder / "config.json"
     config = read_config(read_json(config_file), source=config_file)
-    return build(config, *read_tensors(folder))
+    return build(config, *read_tensors(folder), PerceiverIOForMaskedLM)
 
 
 def read_tensors(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:
@@ -184,13 +197,13 @@ def read_tensors(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:
 
 
 def build(
-    config: PerceiverIOConfig,
+    config: "PerceiverIOConfig | PerceiverConfig",
     tensors: dict[str, torch.Tensor],
-    source,
-    new=PerceiverIOForMaskedLM,
-    renames=RENAMES,
-    purpose="masked language modelling",
-):
+    source: str | Path,
+    new: Callable[[Any], Model],
+    renames: Collection[tuple[str, str]] = RENAMES,
+    purpose: str = "masked language modelling",
+) -> Model:
     """A model from Hugging Face's tensors, checked first: names, shapes, finite numbers.
 
     The model, `new(config)`, is laid out without memory; so a config that claims huge sizes costs nothing.

@@ -1,5 +1,6 @@
 """What is read, and how widely."""
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -64,7 +65,7 @@ def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int =
     ax.set_axis_off()
 
 
-def attention_heads(axes, weights: torch.Tensor) -> None:
+def attention_heads(axes: np.ndarray, weights: torch.Tensor) -> None:
     """One panel per head: weights (heads, N, M), a row for each latent, a column for each byte.
 
     Shades are of the square root, so that faint attention is seen too.

@@ -1,12 +1,14 @@
 """Where the parameters sit, and what each stage costs."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 
 from perceiver_edu.instruments.plots.style import INK, OUTPUT
 from perceiver_edu.stages import STAGES
 
 
-def line_of(stage: str) -> dict:
+def line_of(stage: str) -> dict[str, Any]:
     """How `ax.plot` draws a stage's line."""
     s = STAGES[stage]
     return dict(marker=s.marker, color=s.colour, ls=s.line, mec=INK, mew=0.4, lw=2)

@@ -4,8 +4,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from perceiver_edu.attention import MultiHeadAttention
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
 from perceiver_edu.instruments.tracing import record
+from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.stages import STAGES
 from perceiver_edu.tokenizer import ByteTokenizer
 
@@ -14,7 +16,9 @@ COLOURS = {"latents": LATENT, "outputs": OUTPUT, "logits": OUTPUT, "queries": OU
 
 
 @torch.no_grad()
-def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None = None) -> dict[str, tuple]:
+def pipeline(
+    ax: Axes, model: PerceiverIOForMaskedLM, ids: torch.Tensor, positions: torch.Tensor | None = None
+) -> dict[str, tuple[int, ...]]:
     """Draw the model as the paper's figure, with the shapes that one run on `ids` really had.
 
     An array is a rectangle, as high as it has rows and as wide as it has channels, on a scale of square
@@ -38,7 +42,7 @@ def pipeline(ax: Axes, model, ids: torch.Tensor, positions: torch.Tensor | None 
 
 
 def stage_graph(
-    ax: Axes, shapes: dict[str, tuple], depth: int, symbols: bool = True, size: float = 9
+    ax: Axes, shapes: dict[str, tuple[int, ...]], depth: int, symbols: bool = True, size: float = 9
 ) -> dict[str, dict]:
     """The five stages and the arrays between them.
 
@@ -49,10 +53,10 @@ def stage_graph(
     Without symbols there is room for a third line under each array. -> part -> arguments for `ax.text` that
     put the label of its array where it is.
     """
-    places = {}
+    places: dict[str, dict] = {}
     largest = max(side for shape in shapes.values() for side in shape[1:])
 
-    def array(part, name, symbol, x, y=0.0):
+    def array(part: str, name: str, symbol: str, x: float, y: float = 0.0) -> None:
         shape = shapes[part]
         channels = shape[2] if len(shape) == 3 else 1
         height = max(0.12, 2.3 * (shape[1] / largest) ** 0.5)
@@ -69,7 +73,7 @@ def stage_graph(
         ax.text(s="\n".join(lines), **place)
         places[part] = place
 
-    def stage(name, note, x, y=0.0):
+    def stage(name: str, note: str, x: float, y: float = 0.0) -> None:
         ax.add_patch(
             FancyBboxPatch(
                 (x - 0.5, y - 0.28), 1.0, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
@@ -99,9 +103,14 @@ def _arrow(ax: Axes, x0: float, x1: float, y0: float = 0.0, y1: float = 0.0) -> 
 
 
 def cross_attention(
-    ax: Axes, attention, num_queries: int, num_keys: int, names=("latents", "inputs"), colours=(LATENT, INPUT)
+    ax: Axes,
+    attention: MultiHeadAttention,
+    num_queries: int,
+    num_keys: int,
+    names: tuple[str, str] = ("latents", "inputs"),
+    colours: tuple[str, str] = (LATENT, INPUT),
 ) -> None:
-    """The matrices of one cross-attention with their shapes: `attention` is a `MultiHeadAttention`.
+    """The matrices of one cross-attention with their shapes.
 
     `names` and `colours` are those of the array that asks and of the array that answers.
     """

@@ -1,28 +1,32 @@
 """The latents in the processor: what flows, how it changes with depth, and what breaks when a part is out."""
 
+from collections.abc import Collection, Iterable, Mapping
+
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from perceiver_edu.instruments.latents import cosines
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+from perceiver_edu.model import PerceiverIOForMaskedLM
 
 COLOURS = (LATENT, INPUT, OUTPUT, "#CC79A7", INK)  # the last two: Okabe and Ito's purple, and ink
 MARKS = "osD^v"
 
 
-def residual_stream_diagram(ax: Axes, model) -> None:
+def residual_stream_diagram(ax: Axes, model: PerceiverIOForMaskedLM) -> None:
     """The processor as a straight line to which every layer adds, with the sizes of `model`."""
     N, D = model.encoder.latents.shape
     shown = 2
 
-    def box(x, y, name, width=1.2):
+    def box(x: float, y: float, name: str, width: float = 1.2) -> None:
         patch = FancyBboxPatch((x - width / 2, y - 0.2), width, 0.4, boxstyle="round,pad=0.04", fc=STAGE)
         patch.set(ec=INK, lw=0.8)
         ax.add_patch(patch)
         ax.text(x, y, name, ha="center", va="center", fontsize=9)
 
-    def line(points, arrow=True):
+    def line(points: list[tuple[float, float]], arrow: bool = True) -> None:
         xs, ys = zip(*points, strict=True)
         ax.plot(xs, ys, color=INK, lw=1.1, zorder=0)
         if arrow:
@@ -52,7 +56,7 @@ def residual_stream_diagram(ax: Axes, model) -> None:
     ax.set_axis_off()
 
 
-def latent_similarity(axes, stream: torch.Tensor, depths: list[int]) -> torch.Tensor:
+def latent_similarity(axes: np.ndarray, stream: torch.Tensor, depths: list[int]) -> torch.Tensor:
     """A panel for each of these depths: the cosine of every latent with every other, for one text.
 
     stream (depth + 1, N, D). Blue is opposite, white unrelated, red alike. -> the cosines drawn
@@ -69,7 +73,9 @@ def latent_similarity(axes, stream: torch.Tensor, depths: list[int]) -> torch.Te
     return panels
 
 
-def by_depth(ax: Axes, lines: dict[str, list[float]], ylabel: str, references=None) -> None:
+def by_depth(
+    ax: Axes, lines: dict[str, list[float]], ylabel: str, references: Mapping[str, float] | None = None
+) -> None:
     """A line for each name: a value after 0, 1, … layers. A value that does not exist is NaN.
 
     references: {name: value}, dashed across the picture.
@@ -87,7 +93,13 @@ def by_depth(ax: Axes, lines: dict[str, list[float]], ylabel: str, references=No
         ax.legend(frameon=False, fontsize=9)
 
 
-def damage(ax: Axes, bars: dict[str, float], ylabel: str, errors=None, marked=()) -> None:
+def damage(
+    ax: Axes,
+    bars: dict[str, float],
+    ylabel: str,
+    errors: Iterable[float] | None = None,
+    marked: Collection[str] = (),
+) -> None:
     """What breaks without a part: a bar for each, `marked` ones in another colour and hatched.
 
     errors: the standard error of each bar, if known.

@@ -1,5 +1,9 @@
 """How a model learns: curves beside what can be guessed without one, where it looks, how many latents."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 
@@ -9,7 +13,12 @@ COLOURS = (LATENT, INPUT, OUTPUT, "#CC79A7")
 LINES = ("-", "--", "-.", ":")
 
 
-def learning_curves(ax: Axes, curves: dict, baselines: dict[str, float], unit: str = "steps") -> None:
+def learning_curves(
+    ax: Axes,
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    baselines: dict[str, float],
+    unit: str = "steps",
+) -> None:
     """Held-out bits against steps: {name: [(step, bits), …]}, with a dashed line for each baseline.
 
     The axis begins below the best curve and ends above the worst baseline, so an untrained model, at 8 bits
@@ -36,7 +45,7 @@ def dashed(ax: Axes, baselines: dict[str, float]) -> None:
         ax.text(1.01, bits, f"{name} {bits:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9)
 
 
-def who_reads_where(axes, maps: dict[str, torch.Tensor]) -> None:
+def who_reads_where(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
     """A panel for each map (N, M), a row for each latent, a column for each byte; one scale for all.
 
     Shades are of the square root, so that faint attention is seen too.
@@ -50,7 +59,7 @@ def who_reads_where(axes, maps: dict[str, torch.Tensor]) -> None:
         ax.label_outer()
 
 
-def bits_by_latents(ax: Axes, rows: list[dict], baselines: dict[str, float]) -> dict[int, float]:
+def bits_by_latents(ax: Axes, rows: list[dict[str, Any]], baselines: dict[str, float]) -> dict[int, float]:
     """Held-out bits against N, a dot for each seed: rows with `num_latents` and `bits` -> {N: mean bits}."""
     found: dict[int, list[float]] = {}
     for row in rows:

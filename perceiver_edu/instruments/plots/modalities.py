@@ -1,6 +1,7 @@
 """Images, sounds and motion: what goes in, what is read of it, and what comes out."""
 
 import math
+from collections.abc import Iterable, Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -10,18 +11,18 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
 
 
-def one_core(ax: Axes, rows, core: str) -> None:
+def one_core(ax: Axes, rows: Sequence[tuple[str, str, str]], core: str) -> None:
     """Adapters on the left, queries on the right, the same core between them.
 
     rows: (raw data, what the adapter makes of it, what is asked), from the top. core: the text in the middle.
     """
     height = len(rows)
 
-    def box(x, y, width, tall, text, colour):
+    def box(x: float, y: float, width: float, tall: float, text: str, colour: str) -> None:
         ax.add_patch(Rectangle((x, y - tall / 2), width, tall, fc=STAGE, ec=colour, lw=2))
         ax.text(x + width / 2, y, text, ha="center", va="center", fontsize=9.5)
 
-    def arrow(x0, y0, x1, y1):
+    def arrow(x0: float, y0: float, x1: float, y1: float) -> None:
         ax.add_patch(FancyArrowPatch((x0, y0), (x1, y1), arrowstyle="-|>", mutation_scale=12, color=INK))
 
     middle = (height - 1) / 2
@@ -39,7 +40,13 @@ def one_core(ax: Axes, rows, core: str) -> None:
     ax.set_axis_off()
 
 
-def bars(ax: Axes, groups, series, shares, chance: float | None = None) -> None:
+def bars(
+    ax: Axes,
+    groups: Sequence[str],
+    series: Sequence[str],
+    shares: Iterable[Sequence[float]],
+    chance: float | None = None,
+) -> None:
     """Grouped bars with their numbers: shares[series][group], from 0 to 1; `chance` is drawn as a line."""
     colours, hatches = (INPUT, LATENT, OUTPUT), ("", "//", "..")
     width = 0.8 / len(series)
@@ -54,7 +61,9 @@ def bars(ax: Axes, groups, series, shares, chance: float | None = None) -> None:
     ax.legend(frameon=False, ncols=len(series), loc="upper center", bbox_to_anchor=(0.5, -0.1))
 
 
-def panels(axes, pictures, titles, cmap: str = "Greys") -> None:
+def panels(
+    axes: Iterable[Axes], pictures: Iterable[torch.Tensor], titles: Iterable[str], cmap: str = "Greys"
+) -> None:
     """Small maps side by side, each in shades of its own range."""
     for ax, picture, title in zip(axes, pictures, titles, strict=True):
         ax.imshow(torch.as_tensor(picture).float().numpy(), cmap=cmap, interpolation="nearest")

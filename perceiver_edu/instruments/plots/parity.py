@@ -1,11 +1,12 @@
 """Where two models differ, by how much, and which fixture sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from perceiver_edu.instruments.parity import Row
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
 
 BUG = "#D55E00"
@@ -17,7 +18,7 @@ STYLES = {  # what a curve shows -> colour, line, marker
 }
 
 
-def two_models(ax: Axes, stages, boundaries) -> None:
+def two_models(ax: Axes, stages: Sequence[str], boundaries: Iterable[str]) -> None:
     """Two rows of the same stages, one text above both; at each boundary the two tensors are compared."""
     width, gap = 1.25, 0.75
     for y, name in ((1.0, "ours"), (-1.0, "the reference")):
@@ -40,12 +41,12 @@ def two_models(ax: Axes, stages, boundaries) -> None:
     ax.set_axis_off()
 
 
-def share(row) -> float:
+def share(row: Row) -> float:
     """A row's difference as the tolerance sees it: a share of the largest number, or of 1."""
     return row.max_abs / max(1.0, row.scale)
 
 
-def differences_by_stage(ax: Axes, right: Mapping[str, list], wrong: Mapping[str, list]) -> None:
+def differences_by_stage(ax: Axes, right: Mapping[str, list[Row]], wrong: Mapping[str, list[Row]]) -> None:
     """The difference at each boundary as a share of the scale, on a logarithmic axis: a line for each ledger.
 
     right, wrong: label -> rows of `compare_stages`, all of the same boundaries. A difference of exactly 0

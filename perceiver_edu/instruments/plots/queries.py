@@ -1,6 +1,6 @@
 """Where output queries look, what they are like, and what comes out of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ def similarity_by_distance(
     return curves
 
 
-def byte_strips(ax: Axes, rows: Sequence[tuple[str, Sequence, Sequence[int]]]) -> None:
+def byte_strips(ax: Axes, rows: Sequence[tuple[str, Sequence[object], Sequence[int]]]) -> None:
     """What comes out of a list of queries: for each row a label, the places asked, and the bytes that came.
 
     A cell is one query: small above it its place, large in it the byte.
@@ -74,7 +74,7 @@ def between_places(ax: Axes, steps: torch.Tensor, left: torch.Tensor, right: tor
     ax.legend(frameon=False, loc="center left")
 
 
-def same_latents(axes, written: torch.Tensor, read: torch.Tensor) -> None:
+def same_latents(axes: Iterable[Axes], written: torch.Tensor, read: torch.Tensor) -> None:
     """Two maps side by side, a row for each place, a column for each latent.
 
     Black is the largest number of each row; shades are of the square root, so that faint ones are seen too.

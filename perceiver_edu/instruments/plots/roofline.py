@@ -1,8 +1,11 @@
 """What costs how much: against the sizes, against a machine's peaks, and one thing beside another."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 
+from perceiver_edu.instruments.machine import Peaks
 from perceiver_edu.instruments.plots.costs import line_of
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
 
@@ -10,7 +13,7 @@ CURVES = ((INPUT, "--"), (LATENT, "-"), (OUTPUT, ":"))
 SERIES = ((INPUT, ""), (LATENT, "//"), (OUTPUT, ".."))
 
 
-def cost_against(axes, sweeps: dict[str, tuple[list[int], dict[str, list[float]]]]) -> None:
+def cost_against(axes: np.ndarray, sweeps: dict[str, tuple[list[int], dict[str, list[float]]]]) -> None:
     """A panel for each size that is changed: {"M": (values, {stage: GFLOPs}), …}; both axes logarithmic."""
     for ax, (name, (values, costs)) in zip(axes, sweeps.items(), strict=True):
         for stage, numbers in costs.items():
@@ -24,7 +27,7 @@ def cost_against(axes, sweeps: dict[str, tuple[list[int], dict[str, list[float]]
     axes[0].legend(frameon=False, fontsize=9)
 
 
-def two_costs(ax: Axes, lengths, curves: dict[str, list[float]], crossing: float) -> None:
+def two_costs(ax: Axes, lengths: Sequence[int], curves: dict[str, list[float]], crossing: float) -> None:
     """GFLOPs of several models against the length of the text, and the length at which two are equal."""
     for (name, numbers), (colour, style) in zip(curves.items(), CURVES, strict=False):
         ax.plot(lengths, numbers, color=colour, ls=style, lw=2.4, label=name)
@@ -39,7 +42,7 @@ def two_costs(ax: Axes, lengths, curves: dict[str, list[float]], crossing: float
     ax.legend(frameon=False, fontsize=9)
 
 
-def roofline(ax: Axes, peaks, points: dict[str, dict[str, tuple[float, float]]]) -> None:
+def roofline(ax: Axes, peaks: Peaks, points: dict[str, dict[str, tuple[float, float]]]) -> None:
     """FLOP/s against FLOPs per byte: under the roof of these `Peaks`, {batch: {stage: (intensity, rate)}}.
 
     The roof slopes where memory is waited for, and is flat where arithmetic is.
@@ -62,7 +65,12 @@ def roofline(ax: Axes, peaks, points: dict[str, dict[str, tuple[float, float]]])
 
 
 def bars(
-    ax: Axes, names: list[str], series: dict[str, list[float]], xlabel: str, notes=(), log=False
+    ax: Axes,
+    names: list[str],
+    series: dict[str, list[float]],
+    xlabel: str,
+    notes: Sequence[str] = (),
+    log: bool = False,
 ) -> None:
     """A horizontal bar for each name, or one of each series beside the other; `notes` stand at their ends."""
     height = 0.8 / len(series)

@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.stages import STAGES
@@ -28,13 +27,13 @@ STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots) -> Iterator[Axes]:
+def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> Iterator[Any]:
     """A figure that is drawn in the block, then shown in the notebook with `alt` as its text, and closed.
 
         with figure(alt="Loss falls from 4.4 to 2.3 bits in 200 s.") as ax:
             ax.plot(seconds, bits)
 
-    `size` is in inches; `subplots` goes to `plt.subplots`, so `ncols=2` gives two axes.
+    `size` is in inches; `subplots` goes to `plt.subplots`, so `ncols=2` gives an array of two axes.
 
     Raises: InputError for an empty `alt`.
     """
