@@ -47,7 +47,7 @@ def profile(
 
     from perceiver_edu.instruments import machine, profiling
     from perceiver_edu.terminal import print_profile
-    from perceiver_edu.training.recipe import choose
+    from perceiver_edu.training.configs import choose
 
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
     model, name = shared.load(weights, device)
