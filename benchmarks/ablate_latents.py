@@ -20,11 +20,11 @@ from perceiver_edu.data import ABLATION
 from perceiver_edu.instruments.costs import stage_costs, total
 from perceiver_edu.training.baselines import Baselines, count_holes
 from perceiver_edu.training.batches import spread
+from perceiver_edu.training.configs import PretrainConfig, sized
 from perceiver_edu.training.documentation import documentation_crops
 from perceiver_edu.training.evaluate import tally
 from perceiver_edu.training.masking import IGNORE, mask_bytes
 from perceiver_edu.training.pretrain import held_out_bits, pretrain
-from perceiver_edu.training.recipe import Recipe, sized
 
 NUM_LATENTS = (2, 4, 8, 12, 24, 48)
 SEEDS = (0, 1, 2)
@@ -37,7 +37,7 @@ CONFIG = replace(
     num_self_attention_heads=4,
     num_cross_attention_heads=4,
 )
-RECIPE = Recipe(
+SETTINGS = PretrainConfig(
     steps=800,
     batch_size=64,
     learning_rate=6e-3,
@@ -58,7 +58,7 @@ def main():
         config = replace(CONFIG, num_latents=num_latents)
         for seed in SEEDS:
             with tempfile.TemporaryDirectory() as folder:
-                model = pretrain(crops, folder, replace(RECIPE, config=config, seed=seed), progress=False)
+                model = pretrain(crops, folder, replace(SETTINGS, config=config, seed=seed), progress=False)
             bits = held_out_bits(model, held_out, mask=mask_bytes)
             flops = total(stage_costs(config, M=M, O=int(0.15 * M))).flops
             rows.append({"num_latents": num_latents, "seed": seed, "bits": bits, "flops": flops})
@@ -71,7 +71,7 @@ def main():
         "seconds": round(time.perf_counter() - began),
         "crops": len(crops),
         "M": M,
-        "steps": RECIPE.steps,
+        "steps": SETTINGS.steps,
         "baselines": baselines(crops, held_out.long()),  # bits per hidden byte
         "rows": rows,
     }

@@ -78,8 +78,8 @@ def resume_and_kill(data: Path, output: Path) -> dict:
 
 
 def steps(output: Path) -> int:
-    recipe = output / "seed-0" / "recipe.json"
-    return json.loads(recipe.read_text())["steps"] if recipe.exists() else 10**9
+    about = output / "seed-0" / "recipe.json"
+    return json.loads(about.read_text())["steps"] if about.exists() else 10**9
 
 
 def last_step(output: Path) -> int:

@@ -31,12 +31,9 @@ def name_of(path: Path) -> str:
 
 
 def imports_of(path: Path) -> list[ast.Import | ast.ImportFrom]:
-    """All of a file's imports, those inside functions too; not those for a type checker, which never run."""
-    nodes = [*ast.walk(ast.parse(path.read_text("utf-8")))]
-    branches = [node for node in nodes if isinstance(node, ast.If)]
-    for_types = [n for b in branches if ast.unparse(b.test) == "TYPE_CHECKING" for n in b.body]
-    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-    return [node for node in imports if node not in for_types]
+    """All of a file's imports, those inside functions and those for a type checker too."""
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if name_of(path)}

@@ -84,15 +84,15 @@ def finetune(
       perceiver-edu finetune glue -o runs/glue -w deepmind/language-perceiver \\
           --learning-rate 2e-5
     """
+    from perceiver_edu.training.configs import FinetuneConfig
     from perceiver_edu.training.glue import GLUE, PAPER_AVERAGE, finetune_glue
     from perceiver_edu.training.labelled import ENDINGS
-    from perceiver_edu.training.plan import Plan
     from perceiver_edu.training.seeds import finetune_seeds
     from perceiver_edu.weights.pretrained import weights_name
 
     if seeds < 1:
         raise InputError(f"--seeds must be at least 1, got {seeds}")
-    plan = Plan(
+    settings = FinetuneConfig(
         weights=weights_name(weights),
         epochs=epochs,
         batch_size=batch_size,
@@ -113,7 +113,7 @@ def finetune(
             raise InputError(
                 f"{data} has its own columns and splits: leave --text, --label and the files away"
             )
-        scores = finetune_glue(list(GLUE) if data == "glue" else [data], output, plan, numbers, **options)
+        scores = finetune_glue(list(GLUE) if data == "glue" else [data], output, settings, numbers, **options)
         lines = [f"{name:10} {percent(score)}" for name, score in scores.items()]
         lines.append("on GLUE's validation sets, on which the best epoch was chosen too")
         if "average" in scores:
@@ -123,7 +123,7 @@ def finetune(
         finish(output, scores, lines, as_json)
         return
     splits = load(data, is_file, text or ["text"], columns_of(label or ["label"]), validation, test)
-    summary = finetune_seeds(splits, output, plan, numbers, **options)
+    summary = finetune_seeds(splits, output, settings, numbers, **options)
     lines = []
     for name in ("validation", "test"):
         for task, scores in summary.get(name, {}).items():
@@ -142,9 +142,9 @@ def finetune(
 def load(data, is_file, text, columns, validation, test):
     """-> a function: seed -> (training, validation, test or None). All that can be read is read now."""
     from perceiver_edu.training.batches import shuffled
+    from perceiver_edu.training.configs import seed_of
     from perceiver_edu.training.glue import load_split
     from perceiver_edu.training.labelled import read_labelled
-    from perceiver_edu.training.recipe import seed_of
     from perceiver_edu.training.tasks import encode_labels, split_off, tasks_of
 
     if is_file:

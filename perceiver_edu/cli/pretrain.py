@@ -90,8 +90,8 @@ def pretrain(
       perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
     """
     from perceiver_edu.training.batches import STREAMS
+    from perceiver_edu.training.configs import PretrainConfig, choose, sized
     from perceiver_edu.training.pretrain import pretrain_files
-    from perceiver_edu.training.recipe import Recipe, choose, sized
     from perceiver_edu.training.run_folder import checkpoints
     from perceiver_edu.weights.files import read_json
     from perceiver_edu.weights.huggingface import read_config
@@ -107,7 +107,7 @@ def pretrain(
         sizes = load_pretrained(weights).config
     else:
         sizes = read_config(read_json(config), source=config) if config else sized(size or "small")
-    plan = Recipe(
+    settings = PretrainConfig(
         steps=steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -125,7 +125,7 @@ def pretrain(
         pretrain_files(
             STREAMS[recipe](seed) if recipe else data,
             output,
-            plan,
+            settings,
             held_out=held_out,
             cache=cache,
             resume=resume,

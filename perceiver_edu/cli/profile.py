@@ -51,7 +51,7 @@ def profile(
     import torch
 
     from perceiver_edu.instruments import machine, profiling
-    from perceiver_edu.training.recipe import choose
+    from perceiver_edu.training.configs import choose
 
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
     model, name = shared.load(weights, device)

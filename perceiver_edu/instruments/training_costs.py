@@ -39,7 +39,8 @@ def training_cost(
     keeps is counted with explicit attention maps; a fused kernel keeps less. Not included: what lives for a
     moment only, copies in bf16, and the allocator's slack.
 
-        cost = training_cost(sized("full"), 512, O=holes_of_row(Recipe(config=sized("full"))), processes=8)
+        settings = PretrainConfig(config=sized("full"))
+        cost = training_cost(settings.config, 512, O=holes_of_row(settings), processes=8)
 
     Raises: InputError where the batch cannot be shared out.
     """

@@ -12,22 +12,31 @@ how often each byte stood in a hole:
 Two masked words side by side are one hole, so a distance is to the nearest byte that the model can see too.
 """
 
+from os import PathLike
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from perceiver_edu.data import BASELINES
 from perceiver_edu.errors import InputError
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.training.masking import IGNORE, mask_words
+from perceiver_edu.training.masking import IGNORE, Mask, mask_words
 
+Counts = dict[str, Tensor]  # by name of the predictor: (*SHAPES[name], V) int64
 V = ByteTokenizer.VOCAB_SIZE
 FAR = 24  # bytes; a distance beyond counts as this one
-SHAPES = {"unigram": (1,), "left": (V, FAR + 1), "right": (V, FAR + 1), "geometry": (FAR + 1, FAR + 1)}
+SHAPES: dict[str, tuple[int, ...]] = {
+    "unigram": (1,),
+    "left": (V, FAR + 1),
+    "right": (V, FAR + 1),
+    "geometry": (FAR + 1, FAR + 1),
+}
 
 
-def contexts(inputs, labels):
+def contexts(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """What each predictor sees of each hidden byte, as an index into its counts.
 
     inputs, labels (B, M), as masked -> {name: (n,) int64}, one entry for each of the n labels, row by row.
@@ -50,7 +59,7 @@ def contexts(inputs, labels):
     }
 
 
-def count_holes(crops, seed=0, fraction=0.15, mask=mask_words):
+def count_holes(crops: Tensor, seed: int = 0, fraction: float = 0.15, mask: Mask = mask_words) -> Counts:
     """Masks training crops and counts what stood in the holes; `mask` is a function of `masking.py`.
 
     crops (num_crops, M) -> {name: counts (*SHAPES[name], V) int64}.
@@ -65,17 +74,17 @@ def count_holes(crops, seed=0, fraction=0.15, mask=mask_words):
     return counts
 
 
-def save_counts(counts, path, at_least=2):
+def save_counts(counts: Counts, path: str | PathLike, at_least: int = 2) -> None:
     """Writes the counts as a compressed `.npz`, leaving out what was seen fewer than `at_least` times."""
-    sparse = {}
-    for name, table in counts.items():
-        table = table.flatten().numpy()
+    sparse: dict[str, Any] = {}  # of arrays
+    for name, counted in counts.items():
+        table = counted.flatten().numpy()
         cells = np.flatnonzero(table >= at_least)
         sparse |= {f"{name}_cells": cells.astype(np.uint32), f"{name}_counts": table[cells].astype(np.uint32)}
     np.savez_compressed(path, **sparse)
 
 
-def load_counts(path=BASELINES):
+def load_counts(path: str | PathLike = BASELINES) -> Counts:
     """Reads what `save_counts` wrote. Raises: InputError for a file that is missing or something else."""
     try:
         with np.load(path) as sparse:
@@ -95,8 +104,8 @@ class Baselines:
     right against their distance alone, that and geometry against unigram, unigram against "all ids alike".
     """
 
-    def __init__(self, counts, strength=100):
-        def smooth(counts, expected):
+    def __init__(self, counts: Counts, strength: float = 100):
+        def smooth(counts: Tensor, expected: Tensor) -> Tensor:
             """(…, V) counts and what to expect without their context -> log-probabilities (…, V)."""
             total = counts.sum(-1, keepdim=True) + strength
             return ((counts + strength * expected) / total).log().float()
@@ -109,7 +118,7 @@ class Baselines:
             self.tables[side] = smooth(counts[side], by_distance.exp())  # (V, FAR + 1, V)
             self.distance_tables[side] = by_distance
 
-    def __call__(self, inputs, labels):
+    def __call__(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """inputs, labels (B, M), as masked -> {name: log-probabilities (n, V)}, a row for each label.
 
         "sides" multiplies: geometry × (left / its distance alone) × (right / its distance alone). That is

@@ -14,8 +14,8 @@ from itertools import count, islice
 import torch
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.training.corpus import RECIPE, in_groups, pack, shorten, stream_recipe
-from perceiver_edu.training.recipe import MASKS, Recipe, seed_of
+from perceiver_edu.training.configs import MASKS, PretrainConfig, seed_of
+from perceiver_edu.training.corpus import RECIPE, Recipe, in_groups, pack, shorten, stream_recipe
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Stream:
     open: Callable[[int], Iterable[str]]  # epoch -> its documents, each time the same
     chunk_steps: int = 64  # steps that one chunk lasts
 
-    def batches(self, recipe: Recipe, first_step: int) -> Iterator[torch.Tensor]:
+    def batches(self, settings: PretrainConfig, first_step: int) -> Iterator[torch.Tensor]:
         """The crops of each step from `first_step` on, without end: (batch_size, M) int16."""
         passed, begun = divmod(first_step, self.chunk_steps)
-        size = self.chunk_steps * recipe.batch_size
-        crops = pack(self.documents(), recipe.config.max_position_embeddings)
+        size = self.chunk_steps * settings.batch_size
+        crops = pack(self.documents(), settings.config.max_position_embeddings)
         next(islice(crops, passed * size, passed * size), None)
         for number, chunk in enumerate(in_groups(crops, size), passed):
-            order = shuffled(size, seed_of(recipe.seed, "chunk", number))
-            yield from torch.stack(chunk)[order].split(recipe.batch_size)[begun:]
+            order = shuffled(size, seed_of(settings.seed, "chunk", number))
+            yield from torch.stack(chunk)[order].split(settings.batch_size)[begun:]
             begun = 0
 
     def documents(self) -> Iterator[str]:
@@ -52,7 +52,7 @@ class Stream:
                 raise InputError(f"{self.name}: there is no text in this stream")
 
 
-def c4_and_wikipedia(seed: int, sources=RECIPE) -> Stream:
+def c4_and_wikipedia(seed: int, sources: Recipe = RECIPE) -> Stream:
     """70 % C4, 30 % Wikipedia, by bytes, from the hub: what `deepmind/language-perceiver` was trained on."""
     return Stream("c4-wikipedia", lambda epoch: stream_recipe(sources, seed=seed + 1_000_003 * epoch))
 
@@ -60,26 +60,28 @@ def c4_and_wikipedia(seed: int, sources=RECIPE) -> Stream:
 STREAMS = {"c4-wikipedia": c4_and_wikipedia}  # by name: seed -> Stream
 
 
-def batches(data: torch.Tensor | Stream, recipe: Recipe, first_step: int, device) -> Iterator[torch.Tensor]:
+def batches(
+    data: torch.Tensor | Stream, settings: PretrainConfig, first_step: int, device: torch.device | str
+) -> Iterator[torch.Tensor]:
     """The crops of each step from `first_step` to the last: (batch_size, M) int16, on `device`."""
-    steps = range(first_step, recipe.steps)
+    steps = range(first_step, settings.steps)
     if isinstance(data, Stream):
-        for _, crops in zip(steps, data.batches(recipe, first_step), strict=False):
+        for _, crops in zip(steps, data.batches(settings, first_step), strict=False):
             yield crops.to(device)
     else:
         crops = data.to(device)  # all of them, once
         for step in steps:
-            yield crops[rows_of_step(recipe, len(crops), step).to(device, non_blocking=True)]
+            yield crops[rows_of_step(settings, len(crops), step).to(device, non_blocking=True)]
 
 
-def rows_of_step(recipe: Recipe, num_crops: int, step: int) -> torch.Tensor:
+def rows_of_step(settings: PretrainConfig, num_crops: int, step: int) -> torch.Tensor:
     """Which crops a step trains on: (batch_size,) row numbers. Each epoch has its own order of all crops."""
-    wanted = torch.arange(step * recipe.batch_size, (step + 1) * recipe.batch_size)
+    wanted = torch.arange(step * settings.batch_size, (step + 1) * settings.batch_size)
     epochs, places = wanted // num_crops, wanted % num_crops
     rows = torch.empty_like(wanted)
     for epoch in epochs.unique().tolist():
         here = epochs == epoch
-        rows[here] = shuffled(num_crops, seed_of(recipe.seed, "order", epoch))[places[here]]
+        rows[here] = shuffled(num_crops, seed_of(settings.seed, "order", epoch))[places[here]]
     return rows
 
 
@@ -89,22 +91,22 @@ def shuffled(length: int, seed: int) -> torch.Tensor:
     return torch.randperm(length, generator=torch.Generator().manual_seed(seed))
 
 
-def hide_bytes(recipe: Recipe, ids: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+def hide_bytes(settings: PretrainConfig, ids: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
     """ids (B, M) int64 -> inputs (B, M) with holes, labels (B, M) with -100 where nothing is asked."""
-    generator = torch.Generator(ids.device).manual_seed(seed_of(recipe.seed, "masks", step))
-    if recipe.short:
-        ids = shorten(ids, recipe.short, generator=generator)
-    masks = "bytes" if step < recipe.bytes_first * recipe.steps else recipe.masks
-    return MASKS[masks](ids, recipe.fraction, generator)
+    generator = torch.Generator(ids.device).manual_seed(seed_of(settings.seed, "masks", step))
+    if settings.short:
+        ids = shorten(ids, settings.short, generator=generator)
+    masks = "bytes" if step < settings.bytes_first * settings.steps else settings.masks
+    return MASKS[masks](ids, settings.fraction, generator)
 
 
-def holes_of_row(recipe: Recipe) -> int:
+def holes_of_row(settings: PretrainConfig) -> int:
     """O, the positions to decode in each row, where one shape must do for all batches.
 
     A row with a very long word may have more hidden bytes than that: the last ones are not asked for.
     """
-    longest = recipe.config.max_position_embeddings
-    size = math.ceil(recipe.fraction * longest) + max(32, longest // 16)
+    longest = settings.config.max_position_embeddings
+    size = math.ceil(settings.fraction * longest) + max(32, longest // 16)
     return min(longest, math.ceil(size / 8) * 8)
 
 
@@ -113,7 +115,7 @@ def describe(data: torch.Tensor | Stream) -> dict:
     if isinstance(data, Stream):
         return {"stream": data.name, "chunk_steps": data.chunk_steps}
     num_crops, length = data.shape
-    return {"crops": num_crops, "length": length, "crc32": zlib.crc32(data.cpu().numpy())}
+    return {"crops": num_crops, "length": length, "crc32": zlib.crc32(data.cpu().numpy().data)}
 
 
 def spread(crops: torch.Tensor, number: int) -> torch.Tensor:

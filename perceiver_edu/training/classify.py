@@ -8,6 +8,7 @@ import textwrap
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -201,7 +202,7 @@ def task_of(values: dict, source) -> Task:
     names = values.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers' default
     try:
         labels = tuple(str(names[key]) for key in sorted(names, key=int))
-        kinds = {theirs: ours for ours, theirs in PROBLEM_TYPES.items()}
+        kinds: dict[Any, str] = {theirs: ours for ours, theirs in PROBLEM_TYPES.items()}
         kind = kinds.get(values.get("problem_type"), "regression" if len(labels) == 1 else "single")
     except (TypeError, ValueError, AttributeError):
         raise InputError(f"{source}: id2label is {textwrap.shorten(repr(names), 100)}, no list") from None

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from perceiver_edu.data import CLOZE
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import fill_mask
+from perceiver_edu.model import PerceiverIOForMaskedLM
 
 
 @dataclass
@@ -40,7 +42,7 @@ class ClozeResult:
         return "\n".join(lines)
 
 
-def evaluate_cloze(model, path=CLOZE) -> ClozeResult:
+def evaluate_cloze(model: PerceiverIOForMaskedLM, path: str | PathLike = CLOZE) -> ClozeResult:
     """Asks for the missing word of each sentence; the model sees how many bytes it has, with its space.
 
     `path`: a JSON list of {"before": …, "answer": …, "after": …}; `answer` begins with its space.

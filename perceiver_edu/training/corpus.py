@@ -7,9 +7,10 @@ import lzma
 import math
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +21,12 @@ from perceiver_edu.tokenizer import ByteTokenizer
 
 # ---------------------------------------------------------------- documents
 
-OPENERS = {".xz": lzma.open, ".gz": gzip.open}
+OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
 FORMATS = (".jsonl", ".json", ".txt", ".parquet")
 
 # (share of the bytes, arguments of datasets.load_dataset): what `deepmind/language-perceiver` was trained on.
-RECIPE = (
+Recipe = Sequence[tuple[float, dict[str, str]]]
+RECIPE: Recipe = (
     (0.7, {"path": "allenai/c4", "name": "en"}),
     (0.3, {"path": "wikimedia/wikipedia", "name": "20231101.en"}),
 )
@@ -118,7 +120,11 @@ def check_text(document: object, where: str, text_field: str) -> str:
 
 
 def stream_recipe(
-    recipe=RECIPE, text_field: str = "text", seed: int = 0, probe: int = 500, shuffle_buffer: int = 10_000
+    recipe: Recipe = RECIPE,
+    text_field: str = "text",
+    seed: int = 0,
+    probe: int = 500,
+    shuffle_buffer: int = 10_000,
 ) -> Iterator[str]:
     """Streams documents from the hub, mixed so that each source gives its share of the *bytes*.
 
@@ -179,7 +185,7 @@ def crop_pack(documents: Sequence[str], length: int) -> torch.Tensor:
     """
     if length < 3:
         raise InputError(f"a crop of {length} ids has no room for [CLS], a byte and [SEP]")
-    joined = []
+    joined: list[Any] = []
     for text in filter(None, documents):
         encoded = np.frombuffer(text.encode(), np.uint8).astype(np.int16) + ByteTokenizer.BYTE_OFFSET
         joined += [[ByteTokenizer.SEP], encoded]
@@ -240,7 +246,9 @@ def packing_efficiency(crops: torch.Tensor) -> float:
     return (crops >= ByteTokenizer.BYTE_OFFSET).float().mean().item()
 
 
-def shorten(ids: torch.Tensor, share: float, shortest: int = 16, generator=None) -> torch.Tensor:
+def shorten(
+    ids: torch.Tensor, share: float, shortest: int = 16, generator: torch.Generator | None = None
+) -> torch.Tensor:
     """Cuts a random `share` of the rows to a random length, as sentences in use are shorter than a crop.
 
     A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's. Where

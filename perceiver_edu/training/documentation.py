@@ -7,7 +7,7 @@ made from it agree between two machines only about as well as their versions do.
 import ast
 import re
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,7 +29,7 @@ NOT_TEXT_FOR_READERS = {
 }
 
 
-def documentation(sources=SOURCES) -> list[str]:
+def documentation(sources: Iterable[str] = SOURCES) -> list[str]:
     """The prose of the docstrings of packages, a document for each module, in a fixed order.
 
     "python" stands for the standard library, with the topics of Python's `help()` where they are installed
@@ -49,17 +49,18 @@ def documentation(sources=SOURCES) -> list[str]:
     return documents
 
 
-def documentation_crops(length: int, sources=SOURCES) -> tuple[torch.Tensor, torch.Tensor]:
+def documentation_crops(length: int, sources: Iterable[str] = SOURCES) -> tuple[torch.Tensor, torch.Tensor]:
     """Crops to train on and crops held out, each (num_crops, length) int16; every tenth document is held out.
 
     Raises: InputError as `documentation`, and for a `length` without room for a byte.
     """
     documents = documentation(sources)
     training = [text for number, text in enumerate(documents) if number % 10]
-    return tuple(
-        torch.cat([crop_pack(group, length) for group in in_groups(texts, 10)])
-        for texts in (training, documents[::10])
-    )
+
+    def crops(texts: list[str]) -> torch.Tensor:
+        return torch.cat([crop_pack(group, length) for group in in_groups(texts, 10)])
+
+    return crops(training), crops(documents[::10])
 
 
 def topics() -> Iterator[str]:

@@ -4,10 +4,12 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
+from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import Baselines, load_counts
 from perceiver_edu.training.masking import IGNORE, hole_positions, is_white_space, mask_words, word_units
@@ -69,7 +71,15 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(
-    model, crops, seed=0, *, fraction=0.15, baselines=None, shuffle=True, batch_size=64, progress=False
+    model: nn.Module,
+    crops: Tensor,
+    seed: int = 0,
+    *,
+    fraction: float = 0.15,
+    baselines: Baselines | None = None,
+    shuffle: bool = True,
+    batch_size: int = 64,
+    progress: bool = False,
 ) -> Evaluation:
     """Hides whole words, every byte of them behind [MASK], and asks the model and the baselines for them.
 
@@ -92,8 +102,8 @@ def evaluate(
     shuffled = shuffle_context(inputs, labels, generator) if shuffle else None
     baselines = baselines or Baselines(load_counts())
 
-    sums = {}  # by predictor, (6,): what `tally` counts
-    totals = torch.zeros(6, dtype=torch.float64)
+    totals = torch.zeros(6, dtype=torch.float64)  # what `tally` counts
+    sums: dict[str, Tensor] = {}  # by predictor, the same, (6,)
     training = model.training
     model.eval()
     for start in tqdm(range(0, len(crops), batch_size), desc="evaluating", disable=not progress):
@@ -102,11 +112,11 @@ def evaluate(
         targets = labels[rows][hidden]  # (n,)
         word = (words[rows] + crops.shape[1] * torch.arange(len(hidden))[:, None])[hidden]  # (n,)
         guesses = {"model": decode_holes(model, inputs[rows], labels[rows])}
-        if shuffle:
+        if shuffled is not None:
             guesses[SHUFFLED] = decode_holes(model, shuffled[rows], labels[rows])
         guesses |= baselines(inputs[rows], labels[rows])
         for name, log_probs in guesses.items():
-            sums[name] = sums.get(name, 0) + tally(log_probs, targets, word)
+            sums[name] = sums.get(name, torch.zeros_like(totals)) + tally(log_probs, targets, word)
         letters, num_words = (~is_white_space(targets)).sum(), len(word.unique())
         totals += torch.tensor([len(targets), len(targets), num_words, letters, letters, num_words])
     model.train(training)
@@ -121,7 +131,7 @@ def evaluate(
     )
 
 
-def decode_holes(model, inputs, labels):
+def decode_holes(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     """Decodes only where the labels are: inputs, labels (B, M) -> log-probabilities (n, V), on the CPU."""
     positions, targets = hole_positions(labels)  # (B, O)
     if not positions.numel():
@@ -132,7 +142,7 @@ def decode_holes(model, inputs, labels):
     return logits.float().log_softmax(-1).cpu()[targets != IGNORE]
 
 
-def tally(log_probs, targets, words):
+def tally(log_probs: Tensor, targets: Tensor, words: Tensor) -> Tensor:
     """Adds up one batch: log_probs (n, V), targets and each one's word number (n,) -> (6,) as in `Score`."""
     bits = -log_probs.gather(1, targets[:, None]).squeeze(1).double() / math.log(2)  # (n,)
     right = log_probs.argmax(1) == targets
@@ -145,7 +155,7 @@ def tally(log_probs, targets, words):
     return torch.tensor(sums, dtype=torch.float64)
 
 
-def shuffle_context(inputs, labels, generator=None):
+def shuffle_context(inputs: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Swaps the visible words for each other, all over the crops: inputs, labels (B, M) -> inputs (B, M).
 
     A word goes only to where a word of the same length stood, with or without a space before it. Holes,
@@ -186,7 +196,7 @@ class Reading:
 
 
 @torch.no_grad()
-def reading_entropy(model, crops, num_crops=64) -> Reading:
+def reading_entropy(model: PerceiverIOForMaskedLM, crops: Tensor, num_crops: int = 64) -> Reading:
     """The entropy of the encoder's attention on the first full crops: (num_crops, M) ids.
 
     Raises: InputError if no crop is full; on padding, entropies could not be compared.

@@ -1,25 +1,30 @@
 """What a trained model knows of a text, as one row of numbers: the input of any standard classifier."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.classify import PerceiverIOForClassification
 from perceiver_edu.training.corpus import in_groups
 
+Model = PerceiverIOForMaskedLM | PerceiverIOForClassification
+Pooling = str | Sequence[int]
 POOLINGS = ("mean", "query", "bytes")
 CHUNK = 4096  # texts that are sorted by length together
 
 
 def extract_features(
-    model,
+    model: Model,
     texts: Iterable[str],
-    pooling: str | Sequence[int] = "mean",
+    pooling: Pooling = "mean",
     *,
     batch_size: int = 32,
     truncation: bool = False,
@@ -43,10 +48,10 @@ def extract_features(
 
 
 def features_to_arrow(
-    model,
+    model: Model,
     texts: Iterable[str],
     path: str | os.PathLike,
-    pooling: str | Sequence[int] = "mean",
+    pooling: Pooling = "mean",
     *,
     batch_size: int = 32,
     truncation: bool = False,
@@ -80,14 +85,16 @@ def features_to_arrow(
 
 
 @torch.no_grad()
-def feature_chunks(model, texts, pooling, batch_size, truncation, progress) -> Iterator[np.ndarray]:
+def feature_chunks(
+    model: Model, texts: Iterable[str], pooling: Pooling, batch_size: int, truncation: bool, progress: bool
+) -> Iterator[np.ndarray]:
     """Features of up to CHUNK texts at a time: (chunk, F) float32."""
     if isinstance(texts, str):
         raise InputError("features are made of a list of texts, not of one str: wrap it as [text]")
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
     size, was_training, done = width(model, pooling), model.training, 0
-    total = len(texts) if hasattr(texts, "__len__") else None
+    total = len(texts) if isinstance(texts, Sized) else None
     model.eval()
     try:
         with tqdm(total=total, unit="text", mininterval=1, disable=not progress) as bar:
@@ -103,7 +110,7 @@ def feature_chunks(model, texts, pooling, batch_size, truncation, progress) -> I
         model.train(was_training)
 
 
-def pool(model, ids: torch.Tensor, mask: torch.Tensor, pooling) -> torch.Tensor:
+def pool(model: Model, ids: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
     """ids (B, M), mask (B, M) -> (B, F)."""
     if pooling == "bytes":
         vectors = model.embedding.byte_embedding(ids) * mask[..., None]  # (B, M, C)
@@ -116,7 +123,7 @@ def pool(model, ids: torch.Tensor, mask: torch.Tensor, pooling) -> torch.Tensor:
     return latents[:, list(pooling)].flatten(1)
 
 
-def width(model, pooling) -> int:
+def width(model: Model, pooling: Pooling) -> int:
     """F, the numbers in a row. Raises: InputError for a pooling that this model does not have."""
     c = model.config
     if isinstance(pooling, str):
@@ -136,7 +143,7 @@ def width(model, pooling) -> int:
     )
 
 
-def encode(model, text, number: int, truncation: bool) -> list[int]:
+def encode(model: Model, text: str, number: int, truncation: bool) -> list[int]:
     """One text -> ids. Raises: InputError, which says which text it is (they count from 0)."""
     try:
         longest = model.config.max_position_embeddings
@@ -146,8 +153,8 @@ def encode(model, text, number: int, truncation: bool) -> list[int]:
 
 
 def by_length(
-    rows: list[list[int]], batch_size: int, device="cpu"
-) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    rows: list[list[int]], batch_size: int, device: torch.device | str = "cpu"
+) -> Iterator[tuple[list[int], Tensor, Tensor]]:
     """Rows of ids, the shortest first, `batch_size` at a time -> their numbers, ids (B, M), mask (B, M) bool.
 
     Rows of like length stand together, so that little is padded.
@@ -158,7 +165,7 @@ def by_length(
         yield chosen, *pad([rows[number] for number in chosen], device)
 
 
-def pad(rows: list[list[int]], device="cpu") -> tuple[torch.Tensor, torch.Tensor]:
+def pad(rows: list[list[int]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     """Rows of ids -> ids (B, M) int64 and mask (B, M) bool, M = the longest row."""
     longest = max(map(len, rows))
     ids = torch.tensor([row + [ByteTokenizer.PAD] * (longest - len(row)) for row in rows])

@@ -1,14 +1,15 @@
 """GLUE's tasks by name, each with the scores that GLUE itself counts."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.labelled import Column, Labelled, from_dataset
-from perceiver_edu.training.plan import Plan
-from perceiver_edu.training.seeds import finetune_seeds, spread_of
+from perceiver_edu.training.seeds import Spread, finetune_seeds, spread_of
 from perceiver_edu.weights.hub import is_offline, out_of_reach
 
 REPOSITORY = "nyu-mll/glue"  # on the hub
@@ -34,7 +35,9 @@ GLUE = {  # without WNLI, which the averages of most papers leave out
 }
 
 
-def load_split(path: str, config: str | None, split: str, text, columns: list[Column]) -> Labelled:
+def load_split(
+    path: str, config: str | None, split: str, text: Sequence[str], columns: list[Column]
+) -> Labelled:
     """A split of a dataset on the hub, in the hub's cache, or in a folder. Raises: InputError if it cannot be
     had; without a network at once, in the place of many tries."""
     try:
@@ -56,12 +59,12 @@ def load_split(path: str, config: str | None, split: str, text, columns: list[Co
 
 
 @contextmanager
-def from_the_cache():
+def from_the_cache() -> Iterator[None]:
     """Let `datasets` ask nobody, as HF_HUB_OFFLINE=1 does if it is set before the program starts."""
     import datasets
     from huggingface_hub import constants
 
-    modules = (constants, datasets.config)
+    modules: list[Any] = [constants, datasets.config]
     before = [module.HF_HUB_OFFLINE for module in modules]
     try:
         for module in modules:
@@ -82,16 +85,20 @@ def load_task(name: str) -> tuple[Labelled, Labelled]:
     return training, validation
 
 
-def finetune_glue(names: list[str], folder, plan: Plan, seeds: list[int], **options) -> dict:
+def finetune_glue(
+    names: list[str], folder: str | Path, settings: FinetuneConfig, seeds: list[int], **options: Any
+) -> dict[str, Spread]:
     """Each task in `folder`/NAME -> {task: {"mean", "spread"}, ..., "average": {...}}, as shares of 1.
 
     "average" is there only for all eight tasks: the mean over the tasks, of each seed.
     """
-    scores, by_seed = {}, {seed: [] for seed in seeds}
+    scores: dict[str, Spread] = {}
+    by_seed: dict[int, list[float]] = {seed: [] for seed in seeds}
     for name in names:
-        splits = (*load_task(name), None)
-        own = replace(plan, metrics=GLUE[name].metrics)
-        summary = finetune_seeds(lambda _, s=splits: s, Path(folder) / name, own, seeds, **options)
+        training, validation = load_task(name)
+        splits = {seed: (training, validation, None) for seed in seeds}
+        own = replace(settings, metrics=GLUE[name].metrics)
+        summary = finetune_seeds(splits.__getitem__, Path(folder) / name, own, seeds, **options)
         scores[name] = summary["score"]
         for seed, score in zip(seeds, summary["scores"], strict=True):
             by_seed[seed].append(score)

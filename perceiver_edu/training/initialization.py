@@ -8,9 +8,12 @@ change.
 import math
 
 import torch
+from torch import Tensor, nn
+
+from perceiver_edu.model import PerceiverIOForMaskedLM
 
 
-def sinusoids(positions, channels, longest):
+def sinusoids(positions: Tensor, channels: int, longest: float) -> Tensor:
     """sin and cos of each position at channels/2 frequencies, from 1 down to 1/longest.
 
     positions (P,) float -> (P, channels), channel 2i the sine and 2i+1 the cosine of frequency i.
@@ -20,7 +23,7 @@ def sinusoids(positions, channels, longest):
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)  # (P, channels)
 
 
-def picks(linear, channels, num_heads, scale):
+def picks(linear: nn.Linear, channels: int, num_heads: int, scale: float) -> None:
     """Let each head copy its share of channels 0..channels-1; the heads are dealt the frequencies in turn."""
     rows_per_head = linear.out_features // num_heads
     for head in range(num_heads):
@@ -32,7 +35,7 @@ def picks(linear, channels, num_heads, scale):
 
 
 @torch.no_grad()
-def locality_aligned_start(model, scale=1.6):
+def locality_aligned_start(model: PerceiverIOForMaskedLM, scale: float = 1.6) -> None:
     """Set the initial weights of `model` in place, so that q·k is a bump around each latent's own place.
 
     Inputs and output queries carry sinusoids of their position, latent n the sinusoid of its centre n·M/N,

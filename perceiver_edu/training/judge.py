@@ -3,19 +3,25 @@
 import csv
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.training.classify import task_losses
+from perceiver_edu.training.classify import PerceiverIOForClassification, Task, task_losses
 from perceiver_edu.training.features import pad
 from perceiver_edu.training.scores import confusion, save_confusion, save_curves, task_scores
 from perceiver_edu.training.tasks import Encoded
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 
 @torch.no_grad()
-def evaluate(accelerator, model, data: Encoded, batch_size: int = 64):
+def score_classifier(
+    accelerator: "Accelerator", model: PerceiverIOForClassification, data: Encoded, batch_size: int = 64
+) -> tuple[dict[str, dict[str, float]], float, dict[str, np.ndarray]]:
     """All processes together -> {task: {score: value}}, the tasks' mean loss, {task: answers (n, L)}."""
     from accelerate.utils import gather_object
 
@@ -44,7 +50,7 @@ def evaluate(accelerator, model, data: Encoded, batch_size: int = 64):
     return all_scores, sum(losses) / len(losses), answers
 
 
-def most_common(tasks, training: Encoded, held_out: Encoded) -> dict[str, float]:
+def most_common(tasks: list[Task], training: Encoded, held_out: Encoded) -> dict[str, float]:
     """{task: accuracy of always giving the commonest label of training}, for tasks with exactly one label."""
     shares = {}
     for task in tasks:
@@ -56,7 +62,7 @@ def most_common(tasks, training: Encoded, held_out: Encoded) -> dict[str, float]
     return shares
 
 
-def write_pictures(folder: Path, tasks, answers, data: Encoded) -> None:
+def write_pictures(folder: Path, tasks: list[Task], answers: dict[str, np.ndarray], data: Encoded) -> None:
     for task in tasks:
         if task.kind == "single":
             labels, asked = data.labels[task.name]

@@ -5,15 +5,17 @@ All is read and checked before anything is made of it. What cannot be used is on
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from perceiver_edu.errors import InputError
 
 LONGEST_LINE = 2**20  # bytes; no labelled text is as long, but a file of another kind often is
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*SEPARATORS, ".jsonl", ".json")
+Label = str | list[str] | float | None  # of a single, multi or regression column; None: not asked
 SEP = "[SEP]"  # between the parts of a text, as Hugging Face's tokenizer joins pairs
 
 
@@ -31,14 +33,14 @@ class Labelled:
 
     source: str
     texts: list[str]
-    values: dict[str, list]  # column -> a str (single), a list of str (multi), a float, or None: not asked
+    values: dict[str, list]  # column -> its `Label`s
     lines: list[str]  # where each text stood, such as "line 7"
     columns: tuple[Column, ...]
     names: dict[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # column -> its labels, if the source says
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.texts)
 
     def where(self, number: int) -> str:
@@ -115,11 +117,18 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict]]:
         yield f"line {number}", values
 
 
-def collect(source: str, rows: list[tuple[str, dict]], text: list[str], columns, names=None) -> Labelled:
+def collect(
+    source: str,
+    rows: list[tuple[str, dict]],
+    text: list[str],
+    columns: Sequence[Column],
+    names: dict[str, tuple[str, ...]] | None = None,
+) -> Labelled:
     """Rows ("line 7", {column: value}) -> labelled texts. Raises: InputError, naming source and line."""
     if not rows:
         raise InputError(f"{source}, line 1: there is no labelled text in this file")
-    texts, lines, values = [], [], {column.name: [] for column in columns}
+    texts, lines = [], []
+    values: dict[str, list[Label]] = {column.name: [] for column in columns}
     for where, row in rows:
         place = f"{source}, {where}"
         for name in (*text, *values):
@@ -134,12 +143,12 @@ def collect(source: str, rows: list[tuple[str, dict]], text: list[str], columns,
         lines.append(where)
         for column in columns:
             values[column.name].append(read_label(place, column, row[column.name], len(columns) > 1))
-        if all(column[-1] is None for column in values.values()):
+        if all(labels[-1] is None for labels in values.values()):
             raise InputError(f"{place}: no label at all")
     return Labelled(source, texts, values, lines, tuple(columns), names or {})
 
 
-def read_label(place: str, column: Column, value, may_be_missing: bool):
+def read_label(place: str, column: Column, value: Any, may_be_missing: bool) -> Label:
     """One cell -> str, list of str, float, or None. Raises: InputError, naming the place."""
     empty = value is None or (isinstance(value, str) and not value.strip())
     if column.kind == "multi":
@@ -167,7 +176,7 @@ def read_label(place: str, column: Column, value, may_be_missing: bool):
     return str(value).strip()
 
 
-def from_dataset(dataset, source: str, text: list[str], columns: list[Column]) -> Labelled:
+def from_dataset(dataset: Any, source: str, text: list[str], columns: list[Column]) -> Labelled:
     """A split of the `datasets` library -> labelled texts; rows count from 0. A class that is given by its
     number gets its name; -1, "not known", is an error.
 
@@ -182,13 +191,14 @@ def from_dataset(dataset, source: str, text: list[str], columns: list[Column]) -
     rows = []
     for number, row in enumerate(dataset):
         row = dict(row)
-        for column, known in names.items():
-            row[column] = by_name(row[column], known, f"{source}, row {number}")
+        for name, known in names.items():
+            row[name] = by_name(row[name], known, f"{source}, row {number}")
         rows.append((f"row {number}", row))
     return collect(source, rows, text, columns, names)
 
 
-def by_name(value, names: tuple[str, ...], place: str):
+def by_name(value: Any, names: tuple[str, ...], place: str) -> Any:
+    """Numbers of classes, also in lists, -> their names; anything else as it is."""
     if isinstance(value, list):
         return [by_name(part, names, place) for part in value]
     if isinstance(value, int):

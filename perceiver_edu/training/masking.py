@@ -5,27 +5,44 @@ the units of a batch, each its own way; one function, `hide`, hides some of them
 whole tensors: it runs wherever `ids` are, on the CPU or the GPU; a `generator` must be on the same device.
 """
 
+from collections.abc import Callable
+
 import torch
+from torch import Generator, Tensor
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.tokenizer import ByteTokenizer
 
 IGNORE = -100  # the label of a byte that is not asked for; cross_entropy skips it by default
 
+Masked = tuple[Tensor, Tensor]  # inputs and labels, see `hide`
+Mask = Callable[..., Masked]  # one of the three functions that follow
 
-def mask_words(ids, fraction=0.15, generator=None, always_mask=False):
+
+def mask_words(
+    ids: Tensor, fraction: float = 0.15, generator: Generator | None = None, always_mask: bool = False
+) -> Masked:
     """Hides whole words, each with the space before it: ids (B, M) -> inputs, labels (B, M); see `hide`."""
     return hide(ids, word_units(ids), fraction, generator, always_mask)
 
 
-def mask_bytes(ids, fraction=0.15, generator=None, always_mask=False):
+def mask_bytes(
+    ids: Tensor, fraction: float = 0.15, generator: Generator | None = None, always_mask: bool = False
+) -> Masked:
     """Hides single bytes: ids (B, M) -> inputs, labels (B, M); see `hide`."""
     return hide(ids, byte_units(ids), fraction, generator, always_mask)
 
 
 def mask_mixture(
-    ids, fraction=0.15, generator=None, always_mask=False, *, words=0.5, spans=0.25, mean_span=4
-):
+    ids: Tensor,
+    fraction: float = 0.15,
+    generator: Generator | None = None,
+    always_mask: bool = False,
+    *,
+    words: float = 0.5,
+    spans: float = 0.25,
+    mean_span: float = 4,
+) -> Masked:
     """Hides words in some rows, short spans in others, single bytes in the rest; see `hide`.
 
     Each row draws its kind: `words` and `spans` are probabilities, single bytes have what is left. A model
@@ -43,20 +60,20 @@ def mask_mixture(
     return hide(ids, units, fraction, generator, always_mask)
 
 
-def byte_units(ids):
+def byte_units(ids: Tensor) -> Tensor:
     """Every byte is a unit: ids (B, M) -> unit numbers (B, M): 1, 2, … in each row, 0 for special ids."""
     real = ids >= ByteTokenizer.BYTE_OFFSET
     return number(real, starts=real)
 
 
-def span_units(ids, mean_length, generator=None):
+def span_units(ids: Tensor, mean_length: float, generator: Generator | None = None) -> Tensor:
     """Cuts rows at random, into spans of geometric length: ids (B, M) -> unit numbers (B, M) as above."""
     real = ids >= ByteTokenizer.BYTE_OFFSET
     cut = torch.rand(ids.shape, generator=generator, device=ids.device) < 1 / mean_length
     return number(real, starts=cut | ~shift(real, 1))  # a span also starts after each special id
 
 
-def word_units(ids):
+def word_units(ids: Tensor) -> Tensor:
     """A word is a run of bytes without white space, and the one white-space byte before it.
 
     b"two  words" has the words b"two" and b" words". Special ids belong to no word and end one; so does white
@@ -71,25 +88,31 @@ def word_units(ids):
     return number(word, starts=leading_space | (letter & ~shift(word, 1)))
 
 
-def is_white_space(ids):
+def is_white_space(ids: Tensor) -> Tensor:
     """As `bytes.isspace`: a space or one of b"\\t\\n\\v\\f\\r"; ids of any shape -> bool of the same."""
     byte = ids - ByteTokenizer.BYTE_OFFSET
     return (byte == ord(" ")) | ((byte >= ord("\t")) & (byte <= ord("\r")))
 
 
-def number(member, starts):
+def number(member: Tensor, starts: Tensor) -> Tensor:
     """Numbers the units: `member` and `starts` (B, M) bool -> (B, M) int64, 0 where `member` is False."""
     return (member & starts).cumsum(1) * member
 
 
-def shift(flags, by):
+def shift(flags: Tensor, by: int) -> Tensor:
     """flags (B, M) bool, moved right by 1 or left by -1, False where nothing comes in -> (B, M) bool."""
     moved = flags.roll(by, dims=1)
     moved[:, 0 if by > 0 else -1] = False
     return moved
 
 
-def hide(ids, units, fraction=0.15, generator=None, always_mask=False):
+def hide(
+    ids: Tensor,
+    units: Tensor,
+    fraction: float = 0.15,
+    generator: Generator | None = None,
+    always_mask: bool = False,
+) -> Masked:
     """Hides randomly chosen units until `fraction` of each row's real bytes is covered.
 
     How many: the units of a row are put in random order, and taken while they fit into `fraction` × real
@@ -109,7 +132,7 @@ def hide(ids, units, fraction=0.15, generator=None, always_mask=False):
     if not 0 <= fraction <= 1:
         raise InputError(f"fraction must be between 0 and 1, not {fraction}")
 
-    def draw_per_unit():
+    def draw_per_unit() -> Tensor:
         """One uniform number for each unit, the same for all its bytes -> (B, M)."""
         draws = torch.rand(len(ids), ids.shape[1] + 1, generator=generator, device=ids.device)
         return draws.gather(1, units)
@@ -132,7 +155,7 @@ def hide(ids, units, fraction=0.15, generator=None, always_mask=False):
     return inputs, labels
 
 
-def hole_positions(labels, size=None):
+def hole_positions(labels: Tensor, size: int | None = None) -> tuple[Tensor, Tensor]:
     """Lists where the labels are, so that only those positions need decoding.
 
     `size` fixes O, for a compiled model that wants one shape: a row with more labels loses its last ones. By

@@ -7,7 +7,7 @@ versions that are installed, so figures agree between two machines about as well
 import ast
 import re
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +34,9 @@ class Origin(NamedTuple):
     kind: str  # what it documents: "module", "class" or "function"
 
 
-def documentation_origins(per_package: int, packages=PACKAGES, longest: int = 200) -> list[Origin]:
+def documentation_origins(
+    per_package: int, packages: Iterable[str] = PACKAGES, longest: int = 200
+) -> list[Origin]:
     """`per_package` paragraphs of each package, of at most `longest` bytes, just as they stand there.
 
     That is: with the names of packages in them, and with all that was copied from file to file.
@@ -96,7 +98,7 @@ def skeleton(text: str) -> str:
 
 def without_twins(origins: list[Origin]) -> list[Origin]:
     """The first of each group of texts with the same skeleton; none, if several packages share it."""
-    groups = {}
+    groups: dict[str, list[Origin]] = {}
     for origin in origins:
         groups.setdefault(skeleton(origin.text), []).append(origin)
     return [group[0] for group in groups.values() if len({origin.package for origin in group}) == 1]
@@ -114,8 +116,9 @@ def without_names(origins: list[Origin]) -> list[Origin]:
 
 def split_by_module(origins: list[Origin], share: float = 0.3) -> tuple[list[Origin], list[Origin]]:
     """-> (training, test): a file's texts are all in the one or all in the other; by a hash of its name."""
-    sides = ([], [])
+    training: list[Origin] = []
+    test: list[Origin] = []
     for origin in origins:
         chance = int.from_bytes(blake2b(f"test {origin.module}".encode(), digest_size=4).digest()) / 2**32
-        sides[chance < share].append(origin)
-    return sides
+        (test if chance < share else training).append(origin)
+    return training, test

@@ -14,13 +14,18 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import fill_mask
+from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.files import read_json, to_json, write_whole
 from perceiver_edu.weights.pretrained import load_folder, save_pretrained
@@ -36,7 +41,7 @@ SAMPLES = (
 
 
 @contextmanager
-def claim(folder: Path):
+def claim(folder: Path) -> Iterator[None]:
     """Make `folder`, and let no other process train in it until this one is done, or dead.
 
     Raises: InputError if another process has it, or nothing can be written there.
@@ -83,14 +88,14 @@ def check_run(folder: Path, wanted: dict, resume: bool) -> None:
         differing = [key for key in now if key != "steps" and now[key] != before.get(key)]
         if differing:
             changes = "; ".join(f"{key} was {before.get(key)!r}, now {now[key]!r}" for key in differing)
-            raise InputError(f"{folder} holds a run of another recipe: {changes}")
+            raise InputError(f"{folder} holds a run with other settings or data: {changes}")
         if now["steps"] < step_of(found[-1]):
             raise InputError(f"{folder} is at step {step_of(found[-1])}, past steps={now['steps']}")
 
 
 def flat(values: dict, prefix: str = "") -> dict:
     """{"config": {"d_model": 8}} -> {"config.d_model": 8}."""
-    items = {}
+    items: dict[str, Any] = {}
     for key, value in values.items():
         items |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return items
@@ -102,60 +107,66 @@ def open_run(folder: Path, wanted: dict, resume: bool) -> None:
     Raises: InputError as `check_run`.
     """
     check_run(folder, wanted, resume)
-    *older, newest = [None, *checkpoints(folder)]
-    for leftover in [folder / UNFINISHED, *older[1:]]:
+    found = checkpoints(folder)
+    for leftover in [folder / UNFINISHED, *found[:-1]]:
         shutil.rmtree(leftover, ignore_errors=True)
     for pattern in (*(f".{name}.*" for name in ("recipe.json", *RECORDS)), "model/.*"):
         for leftover in folder.glob(pattern):  # what `write_whole` was writing when it was killed
             leftover.unlink()
     for name in RECORDS:
-        if newest and (newest / name).exists():
-            write_whole(folder / name, (newest / name).read_bytes())
+        if found and (found[-1] / name).exists():
+            write_whole(folder / name, (found[-1] / name).read_bytes())
         else:
             (folder / name).unlink(missing_ok=True)
     write_whole(folder / "recipe.json", to_json(wanted))
     sync_folder(folder)
 
 
-def load_checkpoint(folder: Path, model, optimizer) -> tuple[int, torch.Tensor | None]:
-    """The newest checkpoint into model and optimizer -> its step (0: there is none) and its tally.
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
+    """The newest checkpoint into model and optimizer -> its state, see `save_checkpoint`; if none, {}.
 
-    Raises: InputError for a checkpoint that somebody has damaged.
+    Raises: InputError for a checkpoint that is damaged.
     """
     if not checkpoints(folder):
-        return 0, None
+        return {}
     newest = checkpoints(folder)[-1]
     try:
         state = torch.load(newest / "training.pt", map_location="cpu", weights_only=True)
-        step, tally = state["step"], state["tally"]
-        # only the moments: learning rate and the like come from the recipe, the kernel from the machine
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": state["optimizer"]})
+        # only the moments: learning rate and the like come from the settings, the kernel from the machine
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": state.pop("optimizer")})
+        if "model" in state:
+            model.load_state_dict(state.pop("model"))
+        if state["step"] != step_of(newest):
+            raise ValueError(f"it is of step {state['step']}")
     except Exception as error:  # a damaged pickle can fail in any way
         raise InputError(f"{newest / 'training.pt'} is missing or damaged: {error}") from None
-    model.load_state_dict(load_folder(newest).state_dict())
-    return step, tally
+    if isinstance(model, PerceiverIOForMaskedLM):
+        model.load_state_dict(load_folder(newest).state_dict())
+    return state
 
 
-def save_checkpoint(folder: Path, model, optimizer, step: int, tally: torch.Tensor) -> None:
-    """Write checkpoint-`step`; then drop the older ones."""
-    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-    save_pretrained(model, folder / UNFINISHED)
-    state = {"step": step, "tally": tally.cpu(), "optimizer": optimizer.state_dict()["state"]}
-    keep(folder, step, state)
+def save_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Write checkpoint-N, N = state["step"], with the records as they are; then drop the older ones.
 
-
-def keep(folder: Path, step: int, values: dict) -> None:
-    """`values` and the records as they are, with what is in UNFINISHED already, become checkpoint-`step`."""
+    A language model is saved as a folder that opens as any model does; a classifier, which may have several
+    tasks, within training.pt.
+    """
     unfinished, older = folder / UNFINISHED, checkpoints(folder)
-    unfinished.mkdir(exist_ok=True)
-    state = io.BytesIO()
-    torch.save(values, state)
-    write_whole(unfinished / "training.pt", state.getvalue())
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    state = state | {"optimizer": optimizer.state_dict()["state"]}
+    if isinstance(model, PerceiverIOForMaskedLM):
+        save_pretrained(model, unfinished)
+    else:
+        state["model"] = model.state_dict()
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(unfinished / "training.pt", content.getvalue())
     for name in RECORDS:
         if (folder / name).exists():
             write_whole(unfinished / name, (folder / name).read_bytes())
     sync_folder(unfinished)
-    unfinished.rename(folder / f"checkpoint-{step}")
+    unfinished.rename(folder / f"checkpoint-{state['step']}")
     sync_folder(folder)
     for path in older:
         shutil.rmtree(path)
@@ -182,7 +193,7 @@ def log(folder: Path, row: dict) -> None:
         writer.writerow(row)
 
 
-def write_samples(model, folder: Path, step: int) -> None:
+def write_samples(model: PerceiverIOForMaskedLM, folder: Path, step: int) -> None:
     """What the model would put into a few holes by now, a line each."""
     with open(folder / "samples.txt", "a", encoding="utf-8") as file:
         for text in SAMPLES:

@@ -1,8 +1,10 @@
 """How good are the answers of a classifier? The usual scores, by scikit-learn and scipy, and pictures."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +108,7 @@ def save_curves(rows: list[dict], path: Path) -> None:
 
 
 @contextmanager
-def saved_figure(path: Path, size: tuple[float, float], **subplots):
+def saved_figure(path: Path, size: tuple[float, float], **subplots: Any) -> Iterator[Any]:
     """Axes to draw on in the block; then the picture is written whole. No window, no state of pyplot's."""
     from matplotlib.figure import Figure
 

@@ -2,16 +2,27 @@
 
 import os
 import statistics
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.finetune import finetune
-from perceiver_edu.training.plan import Plan
+from perceiver_edu.training.labelled import Labelled
 from perceiver_edu.weights.files import to_json, write_whole
 
+Spread = dict[str, float | None]  # "mean" and "spread", the standard deviation
 
-def finetune_seeds(data, folder, plan: Plan, seeds: list[int], **options) -> dict:
+
+def finetune_seeds(
+    data: Callable[[int], tuple[Labelled, Labelled, Labelled | None]],
+    folder: str | Path,
+    settings: FinetuneConfig,
+    seeds: list[int],
+    **options: Any,
+) -> dict[str, Any]:
     """`finetune` once for each seed, in `folder`/seed-N.
 
     Args:
@@ -25,7 +36,7 @@ def finetune_seeds(data, folder, plan: Plan, seeds: list[int], **options) -> dic
     folder, runs = Path(folder), {}
     for seed in seeds:
         training, validation, test = data(seed)
-        own = replace(plan, seed=seed)
+        own = replace(settings, seed=seed)
         runs[seed] = finetune(training, validation, folder / f"seed-{seed}", own, test=test, **options)
     scores = [run["score"] for run in runs.values()]
     common = {
@@ -52,7 +63,7 @@ def finetune_seeds(data, folder, plan: Plan, seeds: list[int], **options) -> dic
     return summary
 
 
-def spread_of(values: list[float]) -> dict:
+def spread_of(values: list[float]) -> Spread:
     """{"mean", "spread"}; one value has no spread."""
     return {
         "mean": statistics.fmean(values),

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ def tasks_of(data: Labelled) -> list[Task]:
     for column in data.columns:
         present = [value for value in data.values[column.name] if value is not None]
         if column.kind == "regression":
-            labels = (column.name,)
+            labels: tuple[str, ...] = (column.name,)
             if len(set(present)) < 2:
                 raise InputError(
                     f"{data.where(0)} to {data.lines[-1]}: {column.name!r} is the same number in all rows"
@@ -45,7 +46,7 @@ def encode_labels(data: Labelled, tasks: list[Task]) -> dict[str, tuple[torch.Te
     encoded = {}
     for task in tasks:
         number_of = {label: number for number, label in enumerate(task.labels)}
-        rows = []
+        rows: list[Any] = []  # a list of numbers, a number of a label, or a number
         for place, value in enumerate(data.values[task.name]):
             for label in [value] if task.kind == "single" else value or [] if task.kind == "multi" else []:
                 if label is not None and label not in number_of:
@@ -67,7 +68,7 @@ def encode_labels(data: Labelled, tasks: list[Task]) -> dict[str, tuple[torch.Te
 class Encoded:
     """Labelled texts as the model reads them: `rows` of ids, `labels` by task, how many texts were `cut`."""
 
-    def __init__(self, data: Labelled, tasks, longest: int):
+    def __init__(self, data: Labelled, tasks: list[Task], longest: int):
         tokenizer, self.rows, self.cut = ByteTokenizer(), [], 0
         for number, text in enumerate(data.texts):
             try:
@@ -81,7 +82,7 @@ class Encoded:
     def fingerprint(self) -> dict:
         crc = zlib.crc32(repr(self.rows).encode())
         for labels, asked in self.labels.values():
-            crc = zlib.crc32(labels.numpy(), zlib.crc32(asked.numpy(), crc))
+            crc = zlib.crc32(labels.numpy().data, zlib.crc32(asked.numpy().data, crc))
         return {"texts": len(self.rows), "crc32": crc}
 
 
@@ -95,7 +96,7 @@ def split_off(data: Labelled, share: float, order: Callable[[int], list[int]]) -
     names = {task.name: task.labels for task in tasks_of(data)}
     data = replace(data, names=names)
     first = data.columns[0]
-    groups = {}
+    groups: dict[Any, list[int]] = {}
     for number in order(len(data)):
         value = data.values[first.name][number]
         groups.setdefault(value if first.kind == "single" else None, []).append(number)

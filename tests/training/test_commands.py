@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_pretrain import CONFIG, rows
+from runs import CONFIG, log_rows
 
 from perceiver_edu import InputError, PerceiverIOForMaskedLM, cli, load_pretrained, save_pretrained
 from perceiver_edu.data import HELD_OUT
-from perceiver_edu.training.recipe import Recipe, new_model, sized
+from perceiver_edu.training.configs import PretrainConfig, new_model, sized
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.weights.pretrained import load_folder
 
@@ -71,8 +71,8 @@ def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
     code, out, err = run(*train, "--steps", 3, "--held-out", HELD_OUT)
     assert (code, out) == (0, f"the model is in {output / 'model'}\n"), err
     assert "bits/byte" in err and "kB/s" in err
-    assert [row["step"] for row in rows(output)] == ["0", "3"]
-    assert all(0 < float(row["held_out_bits"]) < 9 for row in rows(output))
+    assert [row["step"] for row in log_rows(output)] == ["0", "3"]
+    assert all(0 < float(row["held_out_bits"]) < 9 for row in log_rows(output))
     assert load_folder(output / "model").config == sized("tiny")
     assert (output / "samples.txt").read_text().count("\n") == 6
     assert run("fill", "The c[MASK]t", "-w", output / "model")[0] == 0
@@ -80,7 +80,7 @@ def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
     assert_one_line(*run(*train), "already holds a run: go on with it by --resume")
     assert_one_line(*run(*train, "--steps", 4, "--resume", "--seed", 1), "seed was 0, now 1")
     assert run(*train, "--steps", 4, "--resume")[0] == 0
-    assert [row["step"] for row in rows(output)] == ["0", "3", "4"]
+    assert [row["step"] for row in log_rows(output)] == ["0", "3", "4"]
 
 
 def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_path):
@@ -107,7 +107,7 @@ def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_
     assert {name: recipe[name] for name in options} == options
     assert recipe["config"] == CONFIG.to_dict()
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
-    assert len(rows(tmp_path / "run")) == 2  # evaluate_every
+    assert len(log_rows(tmp_path / "run")) == 2  # evaluate_every
 
 
 def test_pretrain_goes_on_from_given_weights(run, tmp_path):
@@ -127,12 +127,12 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
     further = ("pretrain", HELD_OUT, "-o", tmp_path / "second", "--weights", weights, "--steps", 1)
     code, _, err = run(*further, "--batch-size", 8, "--held-out", HELD_OUT)
     assert code == 0, err
-    ended, begins = rows(tmp_path / "first")[-1], rows(tmp_path / "second")[0]
+    ended, begins = log_rows(tmp_path / "first")[-1], log_rows(tmp_path / "second")[0]
     assert begins["step"] == "0" and begins["held_out_bits"] == ended["held_out_bits"]
     recipe = json.loads((tmp_path / "second" / "recipe.json").read_text())
     assert recipe["weights"] == str(weights) and recipe["config"] == CONFIG.to_dict()
-    with pytest.raises(InputError, match="has other sizes than this recipe"):
-        new_model(Recipe(weights=str(weights)))
+    with pytest.raises(InputError, match="has other sizes than this run"):
+        new_model(PretrainConfig(weights=str(weights)))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_the_user_did_wrong_is_one_line_before_the_training(
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "short.txt").write_text("a")
     (tmp_path / "garbled.jsonl").write_text("{")
-    monkeypatch.setattr("perceiver_edu.training.pretrain.train_step", lambda *_: pytest.fail("it trains"))
+    monkeypatch.setattr("perceiver_edu.training.loop.train_step", lambda *_: pytest.fail("it trains"))
     arguments = [str(argument).replace("{tmp}", str(tmp_path)) for argument in arguments]
     output = [] if "-o" in arguments else ["-o", tmp_path / "run"]
     code, out, err = run("pretrain", *output, *arguments)

@@ -10,10 +10,10 @@ from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMasked
 from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.baselines import Baselines, count_holes
+from perceiver_edu.training.configs import sized
 from perceiver_edu.training.corpus import crop_pack, load_crops
 from perceiver_edu.training.evaluate import SHUFFLED, evaluate, reading_entropy, shuffle_context, tally
 from perceiver_edu.training.masking import IGNORE, is_white_space, mask_words, word_units
-from perceiver_edu.training.recipe import sized
 
 MASK, OFFSET, V = ByteTokenizer.MASK, ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE
 

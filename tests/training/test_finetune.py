@@ -2,46 +2,32 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import runs
 import torch
+from runs import ENVIRONMENT, RANKS, cut_off, log_rows
 from safetensors.torch import load_file
 
-from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM, cli
+from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM, cli
 from perceiver_edu.errors import InputError
-from perceiver_edu.training import finetune as trainer
 from perceiver_edu.training.classify import Task, load_classifier
+from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.finetune import finetune
 from perceiver_edu.training.labelled import Column, read_labelled
-from perceiver_edu.training.plan import Plan
 from perceiver_edu.training.seeds import finetune_seeds
 from perceiver_edu.training.tasks import Encoded, split_off, tasks_of
 from perceiver_edu.weights.pretrained import save_pretrained
 
-CONFIG = PerceiverIOConfig(
-    max_position_embeddings=40,
-    d_model=8,
-    num_latents=3,
-    d_latents=12,
-    num_self_attends_per_block=1,
-    num_self_attention_heads=2,
-    num_cross_attention_heads=2,
-    qk_channels=None,
-    v_channels=None,
-    cross_attention_shape_for_attention="q",
-    attention_probs_dropout_prob=0.1,
-    initializer_range=0.3,
-)
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+CONFIG = replace(runs.CONFIG, attention_probs_dropout_prob=0.1, initializer_range=0.3)
 COMMAND = [sys.executable, "-m", "perceiver_edu.cli", "finetune"]
-RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -93,21 +79,14 @@ def halves(data):
     return data.take(list(range(0, len(data), 2))), data.take(list(range(1, len(data), 2)))
 
 
-def plan(weights, **changes):
-    return Plan(**({"weights": weights, "epochs": 3, "batch_size": 8, "learning_rate": 0.02} | changes))
-
-
-def log_rows(folder):
-    with open(folder / "log.csv", newline="") as table:
-        return [{k: v for k, v in row.items() if k != "texts_per_second"} for row in csv.DictReader(table)]
+def settings(weights, **changes):
+    return FinetuneConfig(
+        **({"weights": weights, "epochs": 3, "batch_size": 8, "learning_rate": 0.02} | changes)
+    )
 
 
 def assert_same_run(one, other):
-    tensors = [load_file(folder / "model" / "model.safetensors") for folder in (one, other)]
-    for name in tensors[0]:
-        assert torch.equal(tensors[0][name], tensors[1][name]), name
-    assert log_rows(one) == log_rows(other)
-    assert (one / "results.json").read_bytes() == (other / "results.json").read_bytes()
+    runs.assert_same_run(one, other, "results.json")
 
 
 # ---------------------------------------------------------------- learning
@@ -118,7 +97,9 @@ def test_a_classifier_learns_and_transformers_gives_the_same_answers(file, weigh
 
     training, validation = halves(read(file))
     out = tmp_path / "run"
-    results = finetune(training, validation, out, plan(weights, epochs=12), test=validation, progress=False)
+    results = finetune(
+        training, validation, out, settings(weights, epochs=12), test=validation, progress=False
+    )
     assert results["score"] >= 0.9 > 0.5 > results["most_common"]["topic"]
     assert results["test"]["scores"] == results["validation"]["scores"]  # the very same texts
     theirs = PerceiverForSequenceClassification.from_pretrained(out / "model").eval()
@@ -141,7 +122,7 @@ def test_three_kinds_of_task_at_once_a_query_for_each(tmp_path, weights):
     data = read(write_json(tmp_path / "data.jsonl", table), "topic", "tags:multi", "length:regression")
     assert [(task.name, task.kind, len(task.labels)) for task in tasks_of(data)] == [
         ("topic", "single", 3), ("tags", "multi", 2), ("length", "regression", 1)]  # fmt: skip
-    results = finetune(*halves(data), tmp_path / "run", plan(weights, epochs=15), progress=False)
+    results = finetune(*halves(data), tmp_path / "run", settings(weights, epochs=15), progress=False)
     scores = results["validation"]["scores"]
     assert (
         scores["topic"]["accuracy"] > 0.7 and scores["tags"]["f1"] > 0.6 and scores["length"]["pearson"] > 0.5
@@ -153,7 +134,7 @@ def test_three_kinds_of_task_at_once_a_query_for_each(tmp_path, weights):
 
 
 def test_frozen_leaves_the_trunk_as_it_was(file, weights, tmp_path):
-    finetune(*halves(read(file)), tmp_path / "run", plan(weights, freeze=True), progress=False)
+    finetune(*halves(read(file)), tmp_path / "run", settings(weights, freeze=True), progress=False)
     before = load_file(Path(weights) / "model.safetensors")
     after = load_file(tmp_path / "run" / "model" / "model.safetensors")
     same = {name for name in after if name in before and torch.equal(before[name], after[name])}
@@ -165,7 +146,7 @@ def test_micro_batches_make_the_same_gradient(file, weights, tmp_path):
     seen = {}
     for micro in (None, 2):
         out = tmp_path / str(micro)
-        finetune(*halves(read(file)), out, plan(weights, epochs=1), micro_batch_size=micro, log_every=1,
+        finetune(*halves(read(file)), out, settings(weights, epochs=1), micro_batch_size=micro, log_every=1,
                  progress=False)  # fmt: skip
         seen[micro] = [float(row["loss"]) for row in log_rows(out)]
     # dropout differs, so only the first loss is nearly the same, and all are alike
@@ -174,7 +155,7 @@ def test_micro_batches_make_the_same_gradient(file, weights, tmp_path):
 
 def test_early_stopping_keeps_the_best_epoch(file, weights, tmp_path):
     results = finetune(
-        *halves(read(file)), tmp_path / "run", plan(weights, epochs=30, patience=2), progress=False
+        *halves(read(file)), tmp_path / "run", settings(weights, epochs=30, patience=2), progress=False
     )
     epochs = [row for row in log_rows(tmp_path / "run") if row["score"]]
     best = max(epochs, key=lambda row: float(row["score"]))  # the first of equals
@@ -188,7 +169,7 @@ def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
     def splits(seed):
         return (*split_off(data, 0.2, lambda n: torch.randperm(n).tolist()), None)
 
-    summary = finetune_seeds(splits, tmp_path / "run", plan(weights, epochs=1), [0, 1, 2], progress=False)
+    summary = finetune_seeds(splits, tmp_path / "run", settings(weights, epochs=1), [0, 1, 2], progress=False)
     scores = [
         json.loads((tmp_path / "run" / f"seed-{s}" / "results.json").read_text())["score"] for s in range(3)
     ]
@@ -197,12 +178,12 @@ def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
     assert summary["score"]["spread"] == pytest.approx((sum((s - mean) ** 2 for s in scores) / 2) ** 0.5)
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
     with pytest.raises(InputError, match="seeds must be different"):
-        finetune_seeds(splits, tmp_path / "again", plan(weights), [1, 1])
+        finetune_seeds(splits, tmp_path / "again", settings(weights), [1, 1])
 
 
 def test_bf16_learns_too(file, weights, tmp_path):
     results = finetune(
-        *halves(read(file)), tmp_path / "run", plan(weights, epochs=12), precision="bf16", progress=False
+        *halves(read(file)), tmp_path / "run", settings(weights, epochs=12), precision="bf16", progress=False
     )
     assert results["score"] >= 0.8
     dtypes = {t.dtype for t in load_file(tmp_path / "run" / "model" / "model.safetensors").values()}
@@ -229,28 +210,21 @@ def read_labelled_rows(pairs):
 @pytest.mark.parametrize("at", [0, 3, 5, 11])
 def test_a_run_that_was_cut_off_goes_on_exactly(file, weights, tmp_path, monkeypatch, at):
     data, one, other = halves(read(file)), tmp_path / "one", tmp_path / "other"
-    finetune(*data, one, plan(weights), save_every=2, log_every=3, progress=False)
-    original = trainer.train_step
-
-    def step(*arguments):
-        if arguments[6] == at:
-            raise KeyboardInterrupt
-        return original(*arguments)
-
+    finetune(*data, one, settings(weights), save_every=2, log_every=3, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "train_step", step)
+        cut_off(patch, at)
         with pytest.raises(KeyboardInterrupt):
-            finetune(*data, other, plan(weights), save_every=2, log_every=3, progress=False)
+            finetune(*data, other, settings(weights), save_every=2, log_every=3, progress=False)
     assert not (other / "results.json").exists()
     with pytest.raises(InputError, match="already holds a run" if at >= 2 else "holds a run"):
-        finetune(*data, other, plan(weights), progress=False)
+        finetune(*data, other, settings(weights), progress=False)
     torch.rand(at + 1)  # what else was drawn does not matter
-    finetune(*data, other, plan(weights), save_every=2, log_every=3, resume=True, progress=False)
+    finetune(*data, other, settings(weights), save_every=2, log_every=3, resume=True, progress=False)
     assert_same_run(one, other)
-    again = finetune(*data, other, plan(weights), resume=True, progress=False)  # finished: nothing to do
+    again = finetune(*data, other, settings(weights), resume=True, progress=False)  # finished: nothing to do
     assert again == json.loads((other / "results.json").read_text())
-    with pytest.raises(InputError, match="another plan"):
-        finetune(*data, other, plan(weights, learning_rate=0.1), resume=True, progress=False)
+    with pytest.raises(InputError, match="other settings or data"):
+        finetune(*data, other, settings(weights, learning_rate=0.1), resume=True, progress=False)
 
 
 @pytest.mark.slow
@@ -276,16 +250,16 @@ def test_a_killed_run_resumes_to_the_same_numbers(file, weights, tmp_path):
 UNTIL = """
 import os, sys
 from perceiver_edu.cli import main
-from perceiver_edu.training import finetune as trainer
+from perceiver_edu.training import loop
 
-original, last = trainer.train_step, int(sys.argv[1])
+original, last = loop.train_step, int(sys.argv[1])
 
 def step(*arguments):
-    if arguments[6] == last:
+    if arguments[3] == last:
         os._exit(9)  # at once, as a killed process ends: nothing is tidied up
     return original(*arguments)
 
-trainer.train_step = step
+loop.train_step = step
 main(sys.argv[2:])
 """
 
@@ -319,9 +293,8 @@ def test_one_process_and_two_take_over_from_each_other(file, weights, tmp_path, 
         return [path.name for path in (tmp_path / name / "seed-0").glob("checkpoint-*")]
 
     with monkeypatch.context() as patch:
-        step = trainer.train_step
-        patch.setattr(trainer, "train_step", lambda *a: pytest.fail("cut off") if a[6] == 5 else step(*a))
-        with pytest.raises(pytest.fail.Exception, match="cut off"):
+        cut_off(patch, 5)
+        with pytest.raises(SystemExit):
             cli.main(arguments("changing"))
     assert saved("changing") == ["checkpoint-4"]
     both("changing", until=13)

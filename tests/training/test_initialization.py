@@ -5,22 +5,22 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_pretrain import hide_bytes, start_accelerator
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig
 from perceiver_edu.data import HELD_OUT
 from perceiver_edu.instruments import record
+from perceiver_edu.training.batches import hide_bytes
+from perceiver_edu.training.configs import PretrainConfig, new_model, sized
 from perceiver_edu.training.corpus import load_crops
 from perceiver_edu.training.initialization import sinusoids
-from perceiver_edu.training.masking import IGNORE
-from perceiver_edu.training.pretrain import backward, pretrain
-from perceiver_edu.training.recipe import Recipe, new_model, sized
+from perceiver_edu.training.masking import IGNORE, hole_positions
+from perceiver_edu.training.pretrain import loss_of, pretrain
 
 STAGES = ("encoder", "decoder")
 
 
 def start(name, config, seed=0):
-    return new_model(Recipe(config=config, start=name, seed=seed)).eval()
+    return new_model(PretrainConfig(config=config, start=name, seed=seed)).eval()
 
 
 def attention(model, ids):
@@ -130,7 +130,7 @@ def test_the_aligned_start_passes_the_unigram_entropy_where_the_usual_one_waits(
     train, unseen = crops[torch.arange(len(crops)) % 8 != 0], crops[::8]
     shares = torch.bincount(train[train >= ByteTokenizer.BYTE_OFFSET].long()).double() / (train >= 6).sum()
     unigram = -torch.xlogy(shares, shares).sum() / math.log(2)  # bits: 4.41
-    recipe = Recipe(
+    settings = PretrainConfig(
         steps=300,
         batch_size=32,
         learning_rate=3e-3,
@@ -141,11 +141,11 @@ def test_the_aligned_start_passes_the_unigram_entropy_where_the_usual_one_waits(
     )
 
     def bits(name):
-        model = pretrain(train, tmp_path / name, replace(recipe, start=name), progress=False)
-        inputs, labels = hide_bytes(recipe, unseen.long(), 0)
-        assert (labels != IGNORE).sum() > 1000
-        nats, asked, _ = backward(start_accelerator("fp32"), model, inputs, labels).tolist()
-        return nats / asked / math.log(2)
+        model = pretrain(train, tmp_path / name, replace(settings, start=name), progress=False)
+        inputs, labels = hide_bytes(settings, unseen.long(), 0)
+        asked = (labels != IGNORE).sum()
+        assert asked > 1000
+        return loss_of(model, inputs, *hole_positions(labels)).item() / asked / math.log(2)
 
     assert bits("aligned") < unigram - 0.2
     assert bits("usual") > unigram - 0.1

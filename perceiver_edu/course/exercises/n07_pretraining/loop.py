@@ -10,10 +10,10 @@ from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit, as_function
 from perceiver_edu.course.passages import PASSAGES
 from perceiver_edu.course.swap import call
+from perceiver_edu.training.configs import PretrainConfig, new_model, sized
 from perceiver_edu.training.corpus import crop_pack
 from perceiver_edu.training.masking import hole_positions, mask_bytes
 from perceiver_edu.training.pretrain import loss_of as summed_loss
-from perceiver_edu.training.recipe import Recipe, new_model, sized
 
 B, WIDTH = 6, 5  # rows of a batch; numbers in a row, the last of which is to be guessed
 
@@ -104,7 +104,7 @@ def loop_in_model(function, report):
     """A small new Perceiver IO and real text: twelve steps by the learner's loop and by the library's."""
     config = replace(sized("tiny"), max_position_embeddings=48, d_latents=64, num_self_attends_per_block=1)
     crops = crop_pack(PASSAGES, 48).long()
-    recipe = Recipe(config=config)
+    settings = PretrainConfig(config=config)
 
     def loss_of(model, ids):
         generator = torch.Generator().manual_seed(int(ids.sum()))
@@ -113,7 +113,7 @@ def loop_in_model(function, report):
         return summed_loss(model, inputs, positions, targets) / (labels != -100).sum()
 
     given = dict(
-        new_model=lambda: new_model(recipe), batches=torch.stack([crops[i::12][:4] for i in range(12)])
+        new_model=lambda: new_model(settings), batches=torch.stack([crops[i::12][:4] for i in range(12)])
     )
     given |= dict(loss_of=loss_of, peak=6e-3, warmup=4, clip=1.0)
     wanted = loop_variant(**given)

@@ -9,8 +9,8 @@ from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers
 from perceiver_edu.course.swap import call
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.training.configs import sized
 from perceiver_edu.training.initialization import sinusoids
-from perceiver_edu.training.recipe import sized
 
 SIZES = {"N": 5, "D": 13, "C": 8, "K": 10, "M": 40}
 

@@ -1,0 +1,148 @@
+"""What a training run does, as one value. The same value on the same data and machine gives the same numbers.
+
+A variable of either class is called `settings`; `config` is always a model's sizes.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.errors import InputError
+from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.initialization import locality_aligned_start
+from perceiver_edu.training.masking import mask_bytes, mask_mixture, mask_words
+from perceiver_edu.weights.pretrained import load_pretrained
+
+SIZES: dict[str, dict[str, Any]] = {  # what is not named here is as in `deepmind/language-perceiver`
+    "tiny": dict(
+        max_position_embeddings=96, d_model=64, num_latents=24, d_latents=96, num_self_attends_per_block=2
+    ),
+    "small": dict(
+        max_position_embeddings=256, d_model=96, num_latents=64, d_latents=192, num_self_attends_per_block=4
+    ),
+    "full": dict(qk_channels=256, v_channels=1280, attention_probs_dropout_prob=0.1),
+}
+MASKS = {"words": mask_words, "bytes": mask_bytes, "mixture": mask_mixture}
+STARTS = ("aligned", "usual")
+
+
+def choose(what: str, name: str, choices: Iterable[str]) -> None:
+    """Raises: InputError for a name that is not among the choices."""
+    choices = list(choices)
+    if name not in choices:
+        raise InputError(f"no {what} {name!r}; there is {', '.join(choices)}")
+
+
+def sized(size: str) -> PerceiverIOConfig:
+    """One of SIZES by its name -> config. Raises: InputError for a name that is not there."""
+    choose("size", size, SIZES)
+    widths = dict(qk_channels=None, v_channels=None, cross_attention_shape_for_attention="q")
+    return PerceiverIOConfig(**(widths | dict(attention_probs_dropout_prob=0.0) | SIZES[size]))
+
+
+def check_bounds(settings: object, **bounds: tuple[float, float]) -> None:
+    """Raises: InputError, naming the field, for one that is not within its (lowest, highest) value."""
+    for name, (low, high) in bounds.items():
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            between = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+            raise InputError(f"{name} must be {between}, got {value}")
+
+
+def check_positive(settings: object, *names: str) -> None:
+    """Raises: InputError, naming the field, for one that is not more than 0 and finite."""
+    for name in names:
+        if not 0 < getattr(settings, name) < math.inf:
+            raise InputError(f"{name} must be more than 0, got {getattr(settings, name)}")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """What a pre-training run learns, and how; not on what machine.
+
+    Raises: InputError, naming the field, for a value with which nothing can be trained.
+    """
+
+    steps: int = 20_000
+    batch_size: int = 64  # crops per step, over all processes and micro-batches
+    learning_rate: float = 2e-3  # the peak; for the small sizes
+    warmup: int = 200  # steps
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0  # largest norm of the gradient
+    fraction: float = 0.15  # share of the bytes that is hidden
+    masks: str = "mixture"  # "words", "bytes" or "mixture" of words, short spans and single bytes
+    bytes_first: float = 0.1  # share of the steps, at the beginning, that hide single bytes only
+    short: float = 0.25  # share of the crops that is cut to a random shorter length
+    start: str = "aligned"  # "aligned" = locality-aligned, "usual" = N(0, initializer_range)
+    weights: str | None = None  # instead of a fresh start: whose weights to go on from, see `load_pretrained`
+    seed: int = 0
+    config: PerceiverIOConfig = field(default_factory=lambda: sized("small"))
+
+    def __post_init__(self) -> None:
+        choose("masks", self.masks, MASKS)
+        choose("start", self.start, STARTS)
+        some, none, share = (1, math.inf), (0, math.inf), (0, 1)
+        check_bounds(self, steps=some, batch_size=some, warmup=none, seed=none)
+        check_bounds(self, weight_decay=share, bytes_first=share, short=share)
+        check_positive(self, "learning_rate", "clip")
+        if not 0 < self.fraction <= 1:
+            raise InputError(f"fraction must be more than 0 and at most 1, got {self.fraction}")
+        if self.config.vocab_size < ByteTokenizer.VOCAB_SIZE:
+            raise InputError(f"vocab_size must be at least {ByteTokenizer.VOCAB_SIZE}: 256 bytes + 6 special")
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """What a fine-tuning run learns, and how; not on what machine.
+
+    Raises: InputError, naming the field, for a value with which nothing can be trained.
+    """
+
+    weights: str = "embedded"  # whose trunk to start from, see `load_pretrained`
+    epochs: int = 3
+    batch_size: int = 32  # texts per step, over all processes and micro-batches
+    learning_rate: float = 3e-4  # the peak; for the embedded checkpoint
+    warmup: float = 0.1  # share of the steps
+    weight_decay: float = 0.01
+    clip: float = 1.0  # largest norm of the gradient
+    freeze: bool = False  # only the new query, decoder and head learn
+    patience: int | None = None  # stop after so many epochs without a better validation score
+    metrics: tuple[str, ...] = ()  # whose mean is the score; empty: the first of `SCORES`
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_bounds(self, epochs=(1, 1e6), batch_size=(1, 1e6), warmup=(0, 1), seed=(0, 1e15))
+        check_positive(self, "learning_rate", "clip")
+        check_bounds(self, weight_decay=(0, 1))
+        if self.patience is not None:
+            check_bounds(self, patience=(1, math.inf))
+
+
+def seed_of(*parts: object) -> int:
+    """A seed for each use, such as `seed_of(seed, "masks", step)`; a sum of the two would repeat itself."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=7).digest())
+
+
+def new_model(settings: PretrainConfig) -> PerceiverIOForMaskedLM:
+    """A model with its initial weights.
+
+    Raises: InputError if the weights to go on from cannot be loaded, or are of other sizes than `settings`.
+    """
+    if settings.weights:
+        model = load_pretrained(settings.weights)
+        if model.config != settings.config:
+            raise InputError(f"{settings.weights} has other sizes than this run: {model.config}")
+        return model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(settings.seed, "weights"))
+        model = PerceiverIOForMaskedLM(settings.config)
+        if settings.start == "aligned":
+            locality_aligned_start(model)
+    return model

@@ -1,0 +1,207 @@
+"""The training loop, which pre-training and fine-tuning share.
+
+A `Job` says what is learned: its batches, its loss, what it reports. `train` does the rest: it claims the
+run's folder, goes on from the newest checkpoint, shares each batch out, clips the gradient, logs, and saves.
+What a run writes, and how it survives being killed, is in `run_folder.py`.
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from tqdm.auto import tqdm
+
+from perceiver_edu.errors import InputError
+from perceiver_edu.training.configs import FinetuneConfig, PretrainConfig, choose, seed_of
+from perceiver_edu.training.run_folder import claim, load_checkpoint, log, open_run, save_checkpoint
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Batch = tuple[torch.Tensor, ...]  # tensors with a row for each crop or text
+Loss = tuple[torch.Tensor, torch.Tensor]  # a number, and a tally: sums for the log, see `Job.loss`
+Report = tuple[dict[str, Any], str]  # see `Job.report`
+
+
+class Job:
+    """What `train` learns. A subclass sets the four attributes first named here, and writes the methods.
+
+    Raises: InputError for options that cannot work.
+    """
+
+    steps: int
+    warmup: float  # steps
+    model: nn.Module
+    optimizer: Optimizer
+    settings: PretrainConfig | FinetuneConfig
+
+    def __init__(
+        self,
+        settings: PretrainConfig | FinetuneConfig,
+        folder: str | Path,
+        precision: str,
+        micro_batch_size: int | None,
+    ):
+        world = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
+        micro = 1 if micro_batch_size is None else micro_batch_size
+        if micro < 1 or settings.batch_size % (world * micro):
+            parts = f"{world} processes × micro-batches of {micro}"
+            raise InputError(f"batch_size {settings.batch_size} must divide by {parts}")
+        self.settings, self.folder, self.micro_batch_size = settings, Path(folder), micro_batch_size
+        self.accelerator = start_accelerator(precision)
+        self.main = self.accelerator.is_main_process  # the one process that writes
+        self.state: dict[str, Any] = {}  # what a checkpoint keeps besides model, optimizer, step and tally
+
+    def batches(self, first_step: int) -> Iterator[Batch]:
+        """The whole batches from `first_step` on, the same in every process and after every resume."""
+        raise NotImplementedError
+
+    def loss(self, model: nn.Module, part: Batch, batch: Batch) -> Loss:
+        """Some rows of a batch -> their share of the mean loss over the whole batch, (); tally (T,) float64.
+
+        The shares of all parts add up to the mean; their tallies add up to what `report` is given.
+        """
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Comes before the first step of a new run. In fine-tuning there is nothing to do."""
+
+    def report(self, done: int, tally: list[float], per_second: float, evaluate: bool) -> Report:
+        """After `done` steps: the tally since the last report -> a row of log.csv, text for the progress bar.
+
+        All processes call it together, and evaluate the model if asked to.
+        """
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Write the trained model. All processes call it together."""
+        raise NotImplementedError
+
+
+def train(
+    job: Job,
+    run: dict[str, Any],
+    resume: bool,
+    progress: bool,
+    save_every: tuple[int, ...],
+    evaluate_every: int,
+    log_every: int,
+    compile: bool = False,
+) -> None:
+    """Train `job.model` in `job.folder`, from its initial weights or from the newest checkpoint.
+
+    `run` is what recipe.json is to hold. The other arguments, and what is raised, are as in `pretrain`; a
+    checkpoint is written after each multiple of each of the numbers in `save_every`.
+    """
+    if min(*save_every, evaluate_every, log_every) < 1:
+        raise InputError("save_every, evaluate_every and log_every must be at least 1 step")
+    accelerator, folder, main = job.accelerator, job.folder, job.main
+    device = accelerator.device
+    with claim(folder) if main else nullcontext():
+        with accelerator.main_process_first():
+            if main:
+                open_run(folder, run, resume)
+            saved = load_checkpoint(folder, job.model, job.optimizer)
+        first_step = saved.pop("step", 0)
+        if accelerator.gather(torch.tensor([first_step], device=device)).unique().numel() > 1:
+            raise InputError(f"{folder} looks different to different processes: it must be on a shared disk")
+        tally = torch.as_tensor(saved.pop("tally", 0.0), dtype=torch.float64, device=device)
+        tally = tally if main else torch.zeros_like(tally)  # it holds what all processes have seen
+        job.state |= saved
+        model, optimizer = accelerator.prepare(job.model, job.optimizer)
+        if compile:
+            model = cast(nn.Module, torch.compile(model, dynamic=False))
+        if first_step == 0:
+            job.begin()
+        job.model.train()
+
+        seen, seconds, started = 0, 0.0, time.perf_counter()
+        quiet = not (progress and main)
+        with tqdm(total=job.steps, initial=first_step, unit="step", mininterval=1, disable=quiet) as bar:
+            for done, batch in enumerate(job.batches(first_step), first_step + 1):
+                norm, new = train_step(job, model, optimizer, done - 1, batch)
+                tally, seen = tally + new, seen + batch[0].numel()  # bytes or texts
+                bar.update()
+                ends = done == job.steps
+                evaluate_now = ends or done % evaluate_every == 0
+                report_now = evaluate_now or done % log_every == 0
+                save_now = ends or any(done % every == 0 for every in save_every)
+                if not (report_now or save_now):
+                    continue  # so far, nothing has waited for the GPU
+
+                tally = accelerator.reduce(tally, "sum")
+                seconds += time.perf_counter() - started
+                if not math.isfinite(tally[0] + norm):
+                    raise InputError(f"at step {done} the loss is NaN or infinite: try a lower learning rate")
+                if report_now:
+                    row, text = job.report(done, tally.tolist(), seen / seconds, evaluate_now)
+                    bar.set_postfix_str(text)
+                    if main:
+                        log(folder, row)
+                    tally, seen, seconds = torch.zeros_like(tally), 0, 0.0
+                if main and save_now:
+                    state = {"step": done, "tally": tally.cpu()} | job.state
+                    save_checkpoint(folder, job.model, job.optimizer, state)
+                tally = tally if main else torch.zeros_like(tally)
+                started = time.perf_counter()
+        job.finish()
+        accelerator.wait_for_everyone()
+
+
+def train_step(job: Job, model: nn.Module, optimizer: Optimizer, step: int, batch: Batch) -> Loss:
+    """Follow the gradient of a batch -> its norm, and this process's tally (T,). Makes no GPU wait."""
+    settings, accelerator = job.settings, job.accelerator
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, job.steps, job.warmup, settings.learning_rate)
+    torch.manual_seed(seed_of(settings.seed, "dropout", step, accelerator.process_index))
+    tally = backward(job, model, batch)
+    norm = accelerator.clip_grad_norm_(model.parameters(), settings.clip)
+    optimizer.step()
+    optimizer.zero_grad()
+    return norm, tally
+
+
+def backward(job: Job, model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Add to the gradients those of the mean loss over the whole batch, in micro-batches and processes.
+
+    Each process computes its share of the rows, and all get the sum. -> tally (T,) of this process's rows
+    """
+    accelerator, world = job.accelerator, job.accelerator.num_processes
+    mine = [tensor[accelerator.process_index :: world] for tensor in batch]
+    parts = list(zip(*(rows.split(job.micro_batch_size or len(rows)) for rows in mine), strict=True))
+    tally = torch.zeros((), dtype=torch.float64, device=accelerator.device)
+    for number, part in enumerate(parts, 1):
+        last = number == len(parts)  # then the processes take the mean of their gradients, hence × world
+        with nullcontext() if last else accelerator.no_sync(model):
+            share, new = job.loss(model, part, batch)
+            accelerator.backward(share * world)
+        tally = tally + new
+    return tally
+
+
+def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
+    """Linear warm-up, then half a cosine down to zero at the last step."""
+    warm = (step + 1) / max(1.0, warmup)
+    return peak * min(warm, 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
+
+
+def start_accelerator(precision: str) -> "Accelerator":
+    """accelerate's view of this machine. Raises: InputError without accelerate, or for another precision."""
+    choose("precision", precision, ("auto", "fp32", "bf16"))
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ModuleNotFoundError:
+        raise InputError("training needs accelerate: pip install 'perceiver-edu[train]'") from None
+    # a notebook may train twice, with another precision
+    AcceleratorState._reset_state(reset_partial_state=True)
+    on_gpu = torch.cuda.is_available()
+    bf16 = precision == "bf16" or (precision == "auto" and on_gpu)
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not on_gpu)
