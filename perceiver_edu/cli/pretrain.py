@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, choose
 
 
 def pretrain(
@@ -90,7 +90,7 @@ def pretrain(
       perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
     """
     from perceiver_edu.training.batches import STREAMS
-    from perceiver_edu.training.configs import PretrainConfig, choose, sized
+    from perceiver_edu.training.configs import PretrainConfig, sized
     from perceiver_edu.training.pretrain import pretrain_files
     from perceiver_edu.training.run_folder import checkpoints
     from perceiver_edu.weights.files import read_json

@@ -8,7 +8,7 @@ import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, choose
 from perceiver_edu.terminal import new_console, new_table, print_json
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ def profile(
     import torch
 
     from perceiver_edu.instruments import machine, profiling
-    from perceiver_edu.training.configs import choose
 
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
     model, name = shared.load(weights, device)

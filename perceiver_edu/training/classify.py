@@ -8,7 +8,7 @@ import textwrap
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +18,13 @@ from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.decoder import OutputQueries
 from perceiver_edu.embedding import Embedding
 from perceiver_edu.errors import InputError
-from perceiver_edu.model import build_stages, initialize
+from perceiver_edu.model import PerceiverIOForMaskedLM, build_stages, initialize
 from perceiver_edu.weights.files import read_json
 from perceiver_edu.weights.huggingface import CLASSIFIER_RENAMES, huggingface_name, read_config
 from perceiver_edu.weights.pretrained import build, read_tensors, write_folder
+
+if TYPE_CHECKING:
+    from transformers import PerceiverForSequenceClassification
 
 ARCHITECTURE = "PerceiverForSequenceClassification"
 PROBLEM_TYPES = {  # our kind of task -> Hugging Face's `problem_type`
@@ -83,14 +86,14 @@ class PerceiverIOForClassification(nn.Module):
             for task, head, output in zip(self.tasks, self.heads, outputs.unbind(1), strict=True)
         }
 
-    def freeze(self, frozen: bool = True):
+    def freeze(self, frozen: bool = True) -> "PerceiverIOForClassification":
         """Let only queries, decoder and heads learn; False: everything. -> the classifier itself."""
         self.frozen = frozen
         for module in (self.embedding, self.encoder, self.processor):
             module.requires_grad_(not frozen)
         return self.train(self.training)
 
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True) -> "PerceiverIOForClassification":
         """A frozen trunk stays in eval mode: without dropout."""
         super().train(mode)
         if self.frozen:
@@ -103,7 +106,9 @@ class PerceiverIOForClassification(nn.Module):
         return self.queries.positions.device
 
 
-def new_classifier(model, tasks: list[Task], seed: int = 0) -> PerceiverIOForClassification:
+def new_classifier(
+    model: PerceiverIOForMaskedLM | PerceiverIOForClassification, tasks: list[Task], seed: int = 0
+) -> PerceiverIOForClassification:
     """A classifier on the trunk of a trained model (the weights are copied); query, decoder and heads are
     fresh, drawn from `seed`."""
     with torch.random.fork_rng(devices=[]):
@@ -134,7 +139,7 @@ def task_losses(scores: torch.Tensor, labels: torch.Tensor, kind: str) -> torch.
 # In and out
 
 
-def save_classifier(model: PerceiverIOForClassification, folder, task: str | None = None) -> None:
+def save_classifier(model: PerceiverIOForClassification, folder: str | Path, task: str | None = None) -> None:
     """Write a folder that this library and `transformers.PerceiverForSequenceClassification` open.
 
     Queries do not see each other, so a task is whole without the others: of a classifier with several, name
@@ -165,7 +170,7 @@ def save_classifier(model: PerceiverIOForClassification, folder, task: str | Non
     write_folder(folder, model.config, tensors, about)
 
 
-def load_classifier(folder) -> PerceiverIOForClassification:
+def load_classifier(folder: str | Path) -> PerceiverIOForClassification:
     """A folder of `save_classifier`, or one that transformers wrote, -> a classifier in eval mode.
 
     Raises: InputError, naming the file, for one that is missing, broken or no such classifier.
@@ -177,7 +182,9 @@ def load_classifier(folder) -> PerceiverIOForClassification:
     return build_classifier(config, *read_tensors(folder), task_of(values, source)).eval()
 
 
-def classifier_from_huggingface(hf_model) -> PerceiverIOForClassification:
+def classifier_from_huggingface(
+    hf_model: "PerceiverForSequenceClassification",
+) -> PerceiverIOForClassification:
     """A copy of a live `transformers.PerceiverForSequenceClassification`. Raises: InputError for another."""
     source = type(hf_model).__name__
     values = hf_model.config.to_dict()
@@ -186,7 +193,9 @@ def classifier_from_huggingface(hf_model) -> PerceiverIOForClassification:
     return build_classifier(config, tensors, source, task_of(values, source)).train(hf_model.training)
 
 
-def build_classifier(config, tensors, source, task: Task) -> PerceiverIOForClassification:
+def build_classifier(
+    config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], source: str | Path, task: Task
+) -> PerceiverIOForClassification:
     return build(
         config,
         tensors,
@@ -197,7 +206,7 @@ def build_classifier(config, tensors, source, task: Task) -> PerceiverIOForClass
     )
 
 
-def task_of(values: dict, source) -> Task:
+def task_of(values: dict[str, Any], source: str | Path) -> Task:
     """Hugging Face's configuration -> the task. Raises: InputError for labels that are no list of names."""
     names = values.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # transformers' default
     try:

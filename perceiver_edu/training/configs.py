@@ -5,14 +5,13 @@ A variable of either class is called `settings`; `config` is always a model's si
 
 import hashlib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from perceiver_edu.config import PerceiverIOConfig
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, choose
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.initialization import locality_aligned_start
@@ -30,13 +29,6 @@ SIZES: dict[str, dict[str, Any]] = {  # what is not named here is as in `deepmin
 }
 MASKS = {"words": mask_words, "bytes": mask_bytes, "mixture": mask_mixture}
 STARTS = ("aligned", "usual")
-
-
-def choose(what: str, name: str, choices: Iterable[str]) -> None:
-    """Raises: InputError for a name that is not among the choices."""
-    choices = list(choices)
-    if name not in choices:
-        raise InputError(f"no {what} {name!r}; there is {', '.join(choices)}")
 
 
 def sized(size: str) -> PerceiverIOConfig:

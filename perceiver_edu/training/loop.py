@@ -18,8 +18,8 @@ from torch import nn
 from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
-from perceiver_edu.errors import InputError
-from perceiver_edu.training.configs import FinetuneConfig, PretrainConfig, choose, seed_of
+from perceiver_edu.errors import InputError, choose
+from perceiver_edu.training.configs import FinetuneConfig, PretrainConfig, seed_of
 from perceiver_edu.training.run_folder import claim, load_checkpoint, log, open_run, save_checkpoint
 
 if TYPE_CHECKING:
