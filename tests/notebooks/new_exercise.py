@@ -2,8 +2,8 @@
 
     make new-exercise ID=02.my_exercise
 
-What is written works from the start, with a task that is only an example: replace it piece by piece, and keep
-`pytest tests/course tests/notebooks/test_exercises.py -k 02` green. CONTRIBUTING.md says what each piece is.
+What is written works from the start, with a task that is only an example: replace it piece by piece.
+CONTRIBUTING.md says what each piece is.
 """
 
 import re
@@ -83,7 +83,8 @@ def {name}(x):
 
 CELLS = {"task": TASK, "stub": STUB, "hints": HINTS, "solution": SOLUTION}
 
-ANSWERS = """@@ correct @@ by a sum
+ANSWERS = """tests/notebooks/patches.py explains the form.
+@@ correct @@ by a sum
 ! 2 * x => x + x
 @@ mistake: multiplied @@ a sum
 ! 2 * x => 2 + x
@@ -133,3 +134,12 @@ if __name__ == "__main__":
         sys.exit(f"new-exercise: {error}")
     for file in files:
         print(file.relative_to(ROOT))
+    number, name = sys.argv[1].split(".")
+    print("Replace the example in these three files, then:")
+    print(
+        f"  .venv/bin/python -m pytest tests/course/test_checks.py -k {name}         the module alone, seconds"
+    )
+    print(f"  .venv/bin/python -m pytest tests/notebooks/test_exercises.py -k {number}    all of it, minutes")
+    print(
+        f"  .venv/bin/python tests/notebooks/outputs.py --write {number}                the notebook's outputs"
+    )

@@ -38,7 +38,11 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-HEADER = re.compile(r"@@ (\w+)(?: from (\w+))?(?: as (\w+))?(?:: (.+))? @@ (.+)")
+HEADER = re.compile(r"@@ (correct|mistake|unknown|base)(?: from (\w+))?(?: as (\w+))?(?:: (.+))? @@ (.+)")
+FORM = (
+    "A header has the form: @@ kind from NAME as NAME: words @@ title, where the kind is correct, mistake, unknown "
+    "or base, and from, as and words may be left out."
+)
 SIGNS = ["! ", "- ", "= ", "+ "]
 
 
@@ -54,23 +58,47 @@ def read(path: Path, solution: str) -> list[Answer]:
     bases, found = {None: solution}, []
     lines = path.read_text("utf-8").splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("@@")]
+    if not starts:
+        raise ValueError(f"{path.name} has no block. {FORM}")
     for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
         body = "\n".join(lines[start + 1 : stop]).strip("\n")
         try:
             header = HEADER.fullmatch(lines[start])
             if not header:
-                raise ValueError("A header has the form: @@ kind from NAME as NAME: words @@ title")
+                raise ValueError(FORM)
             kind, base, name, words, title = header.groups()
+            if (kind == "mistake") != bool(words):
+                raise ValueError("A mistake needs words that its report contains; the other kinds have none.")
+            if name in bases if name else kind == "base":
+                raise ValueError(f"A base needs a name of its own, as NAME; there is {known(bases)}.")
             if base not in bases:
-                raise ValueError(f"No block above is called {base}.")
-            source = patched(bases[base], body.splitlines()) if not body or body[:2] in SIGNS else body
-        except (SyntaxError, ValueError) as error:
+                raise ValueError(f"No block above is called {base}; there is {known(bases)}.")
+            source = (
+                patched(bases[base], body.splitlines()) if not body or body[:2] in SIGNS else parsed(body)
+            )
+        except ValueError as error:
             raise ValueError(f"{path.name}, line {start + 1}: {lines[start]}\n{error}") from error
         if name:
             bases[name] = source
         if kind != "base":
             found.append(Answer(kind, words.split(" & ") if words else [], title, source))
     return found
+
+
+def known(bases: dict) -> str:
+    return ", ".join(filter(None, bases)) or "none yet"
+
+
+def parsed(source: str) -> str:
+    """A whole answer, if it is Python."""
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        raise ValueError(
+            f"This is neither Python ({error.msg}) nor a list of changes, whose lines begin with '! ', '- ', "
+            f"'= ' or '+ ', the blank included:\n{source}"
+        ) from error
+    return source
 
 
 def patched(source: str, changes: list[str]) -> str:
@@ -86,15 +114,19 @@ def patched(source: str, changes: list[str]) -> str:
             hunks.append([line] if line else [])
     for hunk in filter(None, hunks):
         result = part_replaced(result, hunk[0]) if hunk[0][0] == "!" else lines_replaced(result, hunk)
-    if ast.dump(ast.parse(result)) == ast.dump(ast.parse(source)):
+    if ast.dump(ast.parse(parsed(result))) == ast.dump(ast.parse(source)):
         raise ValueError("The answer is the same as its base.")
     return result
 
 
 def part_replaced(source: str, change: str) -> str:
     old, arrow, new = change[2:].partition(" =>")
-    if not arrow or source.count(old) != 1:
-        raise ValueError(f"The base contains this {source.count(old)} times instead of once: {change}")
+    if not arrow:
+        raise ValueError(f"A replacement has the form '! old => new', unlike this line: {change}")
+    if source.count(old) != 1:
+        raise ValueError(
+            f"The base contains this {source.count(old)} times instead of once: {change}\nThe base is:\n{source}"
+        )
     return source.replace(old, new.strip())
 
 
@@ -104,7 +136,8 @@ def lines_replaced(source: str, hunk: list[str]) -> str:
     stripped = [line.strip() for line in lines]
     places = [n for n in range(len(lines)) if old and stripped[n : n + len(old)] == old]
     if len(places) != 1:
-        raise ValueError(f"The base contains this {len(places)} times instead of once:\n" + "\n".join(hunk))
+        hunk_and_base = "\n".join([*hunk, "The base is:", source])
+        raise ValueError(f"The base contains this {len(places)} times instead of once:\n{hunk_and_base}")
     [place] = places
     shift = indent(lines[place]) - indent(hunk[0][2:])
     kept = [lines[place + n] for n in range(len(old)) if hunk[n][0] == "="]

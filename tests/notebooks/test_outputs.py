@@ -43,7 +43,9 @@ def test_a_command_that_is_cut_off_has_no_network():
 def test_every_code_cell_is_committed_with_clean_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
-        assert cell.execution_count == number, cell.id
+        assert cell.execution_count == number, (
+            f"{cell.id}: run tests/notebooks/outputs.py --write {path.stem[:2]}"
+        )
         for output in cell.outputs:
             assert output.output_type != "error" and output.get("name") != "stderr", cell.id
             assert WIDGET not in output.get("data", {}), cell.id

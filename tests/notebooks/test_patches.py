@@ -61,7 +61,7 @@ def test_changes_follow_one_another_and_a_blank_line_parts_them():
         (["- x = x + mask"], "0 times instead of once:\n- x = x [+] mask"),
         (["! x + mask => x"], "0 times instead of once: ! x"),
         (["! total => count"], "4 times instead of once: ! total => count"),
-        (["! x * mask"], "! x [*] mask"),
+        (["! x * mask"], "has the form '! old => new', unlike this line: ! x [*] mask"),
         (["+ x = 1"], "0 times"),
         (["! x * mask => x", "x = 1"], "begins with one of .*: x = 1"),
         (["! x * mask => x  *  mask"], "same as its base"),
@@ -100,12 +100,34 @@ def test_answers_have_kinds_words_titles_and_bases(tmp_path):
     [
         ("@@ unknown from nowhere @@ a\n! / total =>", "No block above is called nowhere"),
         ("@@ unknown: a\n! / total =>", "A header has the form"),
+        ("@@ unknown_one @@ a\n! / total =>", "A header has the form"),
+        ("@@ unknown: some words @@ a\n! / total =>", "the other kinds have none"),
+        ("@@ unknown @@ a\n!x.sum() => 1", "neither Python"),
         ("@@ unknown @@ a", "same as its base"),
         ("@@ unknown @@ a\n! x.mean() => 1", "0 times"),
     ],
 )
 def test_an_error_names_file_line_and_block(tmp_path, block, message):
     path = tmp_path / "00_mean.diff"
-    path.write_text(f"@@ correct @@ first\nmean = len\n{block}\n")
+    path.write_text(f"@@ correct as first @@ first\nmean = len\n{block}\n")
     with pytest.raises(ValueError, match=rf"00_mean.diff, line 3: @@ unknown.*\n.*{message}"):
         read(path, BASE)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no block. A header has the form"),
+        ("@@ mistake @@ no words\nmean = len", "A mistake needs words"),
+        ("@@ base @@ no name\nmean = len", "there is none yet"),
+        (
+            "@@ correct as a @@ a\nmean = len\n@@ correct as a @@ b\nmean = max",
+            "a name of its own.*there is a",
+        ),
+        ("@@ correct from b @@ a\n! x => y", "No block above is called b; there is none yet"),
+    ],
+)
+def test_a_file_that_says_too_little_is_an_error(tmp_path, text, message):
+    (tmp_path / "00_mean.diff").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path / "00_mean.diff", BASE)
