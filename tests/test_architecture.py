@@ -1,11 +1,13 @@
 """The house has floors, and imports run one way: from the bottom up, as ARCHITECTURE.md says."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import perceiver_edu
+from perceiver_edu.course.overview import read_overview
 from perceiver_edu.stages import STAGES
 
 PACKAGE = Path(perceiver_edu.__file__).parent
@@ -81,3 +83,10 @@ def test_the_readme_says_of_a_stage_what_the_table_says(number, stage):
     )
     row += f"| [`{name}.py`](perceiver_edu/{name}.py) | `{stage.huggingface}` | § {stage.section} |"
     assert row in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("notebook", read_overview().notebooks, ids=lambda notebook: notebook.file.stem)
+def test_the_readme_counts_the_exercises(notebook):
+    pattern = rf"^\| \[.*\]\(notebooks/{notebook.file.name}\) \| .* \| (\d+)( open)? \|$"
+    row = re.search(pattern, (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert row and (row[2] or int(row[1]) == len(notebook.exercises))

@@ -135,11 +135,7 @@ if __name__ == "__main__":
     for file in files:
         print(file.relative_to(ROOT))
     number, name = sys.argv[1].split(".")
-    print("Replace the example in these three files, then:")
-    print(
-        f"  .venv/bin/python -m pytest tests/course/test_checks.py -k {name}         the module alone, seconds"
-    )
-    print(f"  .venv/bin/python -m pytest tests/notebooks/test_exercises.py -k {number}    all of it, minutes")
-    print(
-        f"  .venv/bin/python tests/notebooks/outputs.py --write {number}                the notebook's outputs"
-    )
+    print("Replace the example in these three files. Then try the module, all of it, and write the outputs:")
+    print(f"  .venv/bin/python -m pytest tests/course/test_checks.py -k {name}")
+    print(f"  .venv/bin/python -m pytest tests/notebooks/test_exercises.py -k {number}")
+    print(f"  .venv/bin/python tests/notebooks/outputs.py --write {number}")

@@ -40,8 +40,8 @@ from typing import NamedTuple
 
 HEADER = re.compile(r"@@ (correct|mistake|unknown|base)(?: from (\w+))?(?: as (\w+))?(?:: (.+))? @@ (.+)")
 FORM = (
-    "A header has the form: @@ kind from NAME as NAME: words @@ title, where the kind is correct, mistake, unknown "
-    "or base, and from, as and words may be left out."
+    "A header has the form: @@ kind from NAME as NAME: words @@ title, where the kind is correct, mistake, "
+    "unknown or base, and from, as and words may be left out."
 )
 SIGNS = ["! ", "- ", "= ", "+ "]
 
@@ -124,9 +124,8 @@ def part_replaced(source: str, change: str) -> str:
     if not arrow:
         raise ValueError(f"A replacement has the form '! old => new', unlike this line: {change}")
     if source.count(old) != 1:
-        raise ValueError(
-            f"The base contains this {source.count(old)} times instead of once: {change}\nThe base is:\n{source}"
-        )
+        times = f"{source.count(old)} times instead of once"
+        raise ValueError(f"The base contains this {times}: {change}\nThe base is:\n{source}")
     return source.replace(old, new.strip())
 
 
