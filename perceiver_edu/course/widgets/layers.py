@@ -8,10 +8,9 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, embedded, range_slider, slider, widget
-from perceiver_edu.course.widgets.hole import HOLE, TEXT, hidden_part, hole_controls
-from perceiver_edu.errors import InputError
-from perceiver_edu.filling import MASK_TOKEN, Filling, fill_mask
+from perceiver_edu.course.widgets.base import Experiment, range_slider, slider, widget
+from perceiver_edu.course.widgets.hole import HOLE, TEXT, hidden_part, hole_controls, ranking
+from perceiver_edu.filling import Filling, fill_mask
 from perceiver_edu.instruments.interventions import ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth, residual_stream
 from perceiver_edu.instruments.plots.latents import by_depth
@@ -50,19 +49,17 @@ class Question(NamedTuple):
 @torch.no_grad()
 def question(model, text: str, hole: tuple[int, int]) -> Question:
     """Raises: InputError where the hole hides nothing that is known."""
-    text, start, stop, hidden, note = hidden_part(model, text, hole)
-    if MASK_TOKEN in hidden:
-        raise InputError("[MASK] hides nothing that is known: put the hole on letters.")
+    text, hole, hidden, note = hidden_part(model, text, hole, known=True)
     encode = ByteTokenizer().encode
     ids = torch.tensor([encode(text)], device=model.device)
-    first = 1 + len(encode(text[:start], add_special_tokens=False))
+    first = 1 + len(encode(text[: hole[0]], add_special_tokens=False))
     targets = torch.tensor(encode(hidden, add_special_tokens=False), device=model.device)  # (O,)
     places = torch.arange(first, first + len(targets), device=model.device)
     ids[0, places] = ByteTokenizer.MASK
     with record(model, ENCODER_MAP) as seen:
         whole = bits_by_depth(model, ids, places, targets)
     readers = seen[ENCODER_MAP][0].mean((0, 1))[:, places].sum(1).topk(2).indices.tolist()
-    return Question(text, (start, stop), hidden, ids, places, targets, whole, sorted(readers), note)
+    return Question(text, hole, hidden, ids, places, targets, whole, sorted(readers), note)
 
 
 def bits_by_depth(model, ids, places, targets) -> list[float]:
@@ -114,29 +111,19 @@ def tell(stopped: Stopped) -> Report:
         ("layers", "zeroed", "bits per hidden byte", "and with nothing zeroed"),
         [(k, named(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{stopped.whole[k]:.2f}")],
     )
-    rows = [
-        (f"{rank}.", f"{100 * p:.3g} %", repr(text), "← this was hidden" * (text == stopped.hidden))
-        for rank, (text, p) in enumerate(stopped.fillings, 1)
-    ]
-    report.table(("rank", "probability", "filling", ""), rows)
-    report.say(f"The latents that read the hole most: {stopped.readers[0]} and {stopped.readers[1]}.")
-    return report.say(stopped.note) if stopped.note else report
+    ranking(report, stopped.fillings, stopped.hidden)
+    return report.say(f"The latents that read the hole most: {stopped.readers[0]} and {stopped.readers[1]}.")
 
 
-@widget("03_processor", "cuts-lab", needs="setup lens", example=lambda: [embedded()])
+@widget("03_processor", "cuts-lab", needs="setup lens")
 def stop_and_ablate(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Decode after k layers, with some of the latents set to zero after the encoder."""
     deepest, latents = depth(model), model.config.num_latents
     controls = hole_controls(text, hole) | {
         "k": slider("layers", deepest, 0, deepest, "How many layers of the processor run."),
-        "zeroed": range_slider(
-            "zero latents",
-            (0, 0),
-            0,
-            latents,
-            "From this latent up to, not including, that one. Equal: none.",
-        ),
-    }
+        "zeroed": range_slider("zero latents", (0, 0), 0, latents,
+                               "From this latent up to, not including, that one. Equal: none."),
+    }  # fmt: skip
     asked_of = lru_cache(maxsize=4)(lambda text, hole: question(model, text, hole))
 
     def compute(text, hole, k, zeroed):
