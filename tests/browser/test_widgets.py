@@ -1,6 +1,7 @@
 """Every experiment in a real notebook: driven by keyboard and mouse, its numbers held to the library's."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from lab_page import UNUSUAL
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, fill_mask, instruments, load_pretrained
 from perceiver_edu.course.planted import MUTATIONS
 from perceiver_edu.course.swap import LONGER
+from perceiver_edu.course.widgets import WIDGETS
 from perceiver_edu.instruments.costs import stage_costs
 from perceiver_edu.training.corpus import crop_pack, in_groups
 
@@ -234,4 +236,21 @@ def test_06_cost_sliders(show, looks):
     view.press("ArrowLeft", *view.handles("O"), times=7)
     is_the_librarys()
     view.click_track("M", 0.5)
+    looks(view)
+
+
+DRIVEN = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
+
+
+@pytest.mark.parametrize("name", [name for name in WIDGETS if f'"{name}"' not in DRIVEN])
+def test_every_slider_and_button_of_an_experiment_that_no_other_test_drives(name, show, looks):
+    view = show(name)
+    for control in view.state:
+        for handle in view.control(control).locator(".noUi-handle").all():
+            now, lowest = (float(handle.get_attribute(f"aria-value{which}")) for which in ("now", "min"))
+            for key in ("ArrowLeft", "ArrowRight") if now > lowest else ("ArrowRight", "ArrowLeft"):
+                view.press(key, handle)
+                assert not view.problem
+        for button in view.control(control).locator("button:not(.mod-active)").all():
+            view.press("Enter", button)
     looks(view)

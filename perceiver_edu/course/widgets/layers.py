@@ -19,19 +19,6 @@ from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.tokenizer import ByteTokenizer
 
 
-class Stopped(NamedTuple):
-    """A hole filled after k layers, with some latents set to zero right after the encoder."""
-
-    k: int
-    zeroed: tuple[int, int]  # from, up to but not including
-    hidden: str
-    whole: list[float]  # bits for each hidden byte after 0, 1, … layers, nothing zeroed
-    changed: list[float]  # the same with the latents zeroed
-    fillings: list[Filling]  # of the state that is set: k layers, latents zeroed
-    readers: list[int]  # the two latents that read the hole most
-    note: str
-
-
 class Question(NamedTuple):
     """A hole, and what the whole model makes of it."""
 
@@ -41,8 +28,19 @@ class Question(NamedTuple):
     ids: torch.Tensor  # (1, M) with [MASK] in the hole
     places: torch.Tensor  # (O,) of the hole
     targets: torch.Tensor  # (O,) the ids that were there
-    whole: list[float]
-    readers: list[int]
+    whole: list[float]  # bits for each hidden byte after 0, 1, … layers, nothing zeroed
+    readers: list[int]  # the two latents that read the hole most
+    note: str
+
+
+class Stopped(NamedTuple):
+    """A hole filled after k layers, with some latents set to zero right after the encoder."""
+
+    asked: Question
+    k: int
+    zeroed: tuple[int, int]  # from, up to but not including
+    changed: list[float]  # as `asked.whole`, with the latents zeroed
+    fillings: list[Filling]  # of the state that is set: k layers, latents zeroed
     note: str
 
 
@@ -81,7 +79,7 @@ def stop_and_zero(model, asked: Question, k: int, zeroed: tuple[int, int]) -> St
             changed = bits_by_depth(model, asked.ids, asked.places, asked.targets)
         stack.enter_context(stop_after(model, k))
         [fillings] = fill_mask(model, asked.text, asked.hole)
-    return Stopped(k, zeroed, asked.hidden, asked.whole, changed, fillings, asked.readers, asked.note)
+    return Stopped(asked, k, zeroed, changed, fillings, asked.note)
 
 
 def named(zeroed: tuple[int, int]) -> str:
@@ -92,27 +90,28 @@ def named(zeroed: tuple[int, int]) -> str:
 def draw(figure, stopped: Stopped) -> str:
     ax = figure.subplots()
     figure.subplots_adjust(0.08, 0.16, 0.99, 0.97)
-    lines = {"the whole model": stopped.whole}
+    lines = {"the whole model": stopped.asked.whole}
     if stopped.zeroed[0] < stopped.zeroed[1]:
         lines[f"latents zeroed: {named(stopped.zeroed)}"] = stopped.changed
     by_depth(ax, lines, "bits per hidden byte")
     ax.axvline(stopped.k, color=INK, ls="--", lw=1.2)
     ax.set_ylim(bottom=0)
-    k = stopped.k
+    k, whole = stopped.k, stopped.asked.whole
     return (
         f"Bits per hidden byte when the decoder reads the latents after 0, 1, … layers. At the dashed line, "
-        f"{k}: {stopped.whole[k]:.2f}; latents zeroed ({named(stopped.zeroed)}): {stopped.changed[k]:.2f}."
+        f"{k}: {whole[k]:.2f}; latents zeroed ({named(stopped.zeroed)}): {stopped.changed[k]:.2f}."
     )
 
 
 def tell(stopped: Stopped) -> Report:
-    k = stopped.k
+    k, whole = stopped.k, stopped.asked.whole
     report = Report("stopped").table(
         ("layers", "zeroed", "bits per hidden byte", "and with nothing zeroed"),
-        [(k, named(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{stopped.whole[k]:.2f}")],
+        [(k, named(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{whole[k]:.2f}")],
     )
-    ranking(report, stopped.fillings, stopped.hidden)
-    return report.say(f"The latents that read the hole most: {stopped.readers[0]} and {stopped.readers[1]}.")
+    ranking(report, stopped.fillings, stopped.asked.hidden)
+    first, second = stopped.asked.readers
+    return report.say(f"The latents that read the hole most: {first} and {second}.")
 
 
 @widget("03_processor", "cuts-lab", needs="setup lens")
