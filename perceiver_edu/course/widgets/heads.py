@@ -48,8 +48,8 @@ def reading(attention_of, text: str, head: int, latent: int) -> Reading:
 def most_read(reading: Reading) -> list[tuple[int, str, float]]:
     """The places that the head reads most: (place, sign, share), the largest share first."""
     shares, places = reading.weights[reading.head].topk(min(TOP, len(reading.ids)))
-    signs = [byte_labels(reading.ids)[place] for place in places]
-    return list(zip(places.tolist(), signs, shares.tolist(), strict=True))
+    signs, found = byte_labels(reading.ids), zip(places.tolist(), shares.tolist(), strict=True)
+    return [(place, signs[place], share) for place, share in found]
 
 
 def draw(figure, reading: Reading) -> str:

@@ -105,10 +105,9 @@ def draw(figure, stopped: Stopped) -> str:
 
 def tell(stopped: Stopped) -> Report:
     k, whole = stopped.k, stopped.asked.whole
-    report = Report("stopped").table(
-        ("layers", "zeroed", "bits per hidden byte", "and with nothing zeroed"),
-        [(k, named(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{whole[k]:.2f}")],
-    )
+    header = ("layers", "zeroed", "bits per hidden byte", "and with nothing zeroed")
+    now = (k, named(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{whole[k]:.2f}")
+    report = Report("stopped").table(header, [now])
     ranking(report, stopped.fillings, stopped.asked.hidden)
     first, second = stopped.asked.readers
     return report.say(f"The latents that read the hole most: {first} and {second}.")
