@@ -7,6 +7,8 @@ from pathlib import Path
 
 import nbformat
 
+UNUSUAL = ("", "<script>alert(1)</script>", "😀é中", "مرحبا بالعالم", "$x$ and $y$", "a" * 3000)
+
 # Counts from the key to the frame in which the whole new picture stands.
 WAIT_FOR_DRAWING = """([view, before, started]) => new Promise((done, fail) => {
     const look = () => {
@@ -20,6 +22,15 @@ WAIT_FOR_DRAWING = """([view, before, started]) => new Promise((done, fail) => {
     look();
 })"""
 
+REMEMBER_KEY = """() => document.addEventListener(
+    'keydown', () => { window.pressed = performance.now() }, {once: true, capture: true})"""
+
+# `same`: whether the drawing has to be that of the state, or of another.
+WAIT_FOR_STATE = """([view, wanted, same]) => {
+    const drawn = view.querySelector('[data-draw]');
+    const is = drawn ? JSON.parse(drawn.dataset.state) : {}, text = JSON.stringify;
+    return Object.keys(wanted).every(key => (text(is[key]) === text(wanted[key])) === same);
+}"""
 
 ASK_KERNEL = """([code, expression]) => {
     const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -82,6 +93,7 @@ class ExperimentView:
         self.lab, self.page, self.name, self.root = lab, lab.page, name, root
         root.wait_for()
         self.latencies = []  # (kernel, screen) in ms
+        self.check = lambda: None  # see `holds`
 
     @property
     def drawn(self):
@@ -126,13 +138,19 @@ class ExperimentView:
         self.control(name).locator("button").first.wait_for()
         return self.control(name).locator("button").all()
 
-    def click_track(self, name: str, share: float) -> None:
-        """A click of the mouse on a slider, this share of its length from the left."""
-        track = self.control(name).locator(".noUi-base")
-        box = track.bounding_box()
-        self.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+    def holds(self, check) -> None:
+        """This check holds now, and for every drawing that `wait_for`, `type` and `click_track` wait for."""
+        self.check = check
+        check()
 
-    def type(self, name: str, text: str) -> None:
+    def click_track(self, name: str, share: float) -> None:
+        """A click of the mouse on a slider, this share of its length from the left, and what it changes."""
+        before, box = self.state[name], self.control(name).locator(".noUi-base").bounding_box()
+        self.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        self.page.wait_for_function(WAIT_FOR_STATE, arg=[self.root.element_handle(), {name: before}, False])
+        self.check()
+
+    def type(self, name: str, text: str, problem: str = "") -> None:
         """Select what stands in a text box, and put this in its place, key by key where it is short."""
         box = self.control(name).locator("textarea, input")
         box.click()
@@ -141,7 +159,7 @@ class ExperimentView:
             box.fill(text)
         else:
             self.page.keyboard.type(text)
-        self.wait_for(**{name: text})
+        self.wait_for(problem, **{name: text})
 
     def tab_order(self) -> list[str]:
         """The controls that Tab goes to from the first one, once each."""
@@ -152,37 +170,27 @@ class ExperimentView:
                 .map(e => e.className.match(/perceiver-control-([\\w-]+)/)[1]))]"""
         )
 
-    def wait_for_change(self, **state) -> None:
-        """Until the drawing is no longer that of this state."""
-        self._wait_for_state("!==", state)
+    def wait_for(self, problem: str = "", **state) -> None:
+        """Until the drawing is that of this state; it passes the check, or says that this is the problem."""
+        self.page.wait_for_function(WAIT_FOR_STATE, arg=[self.root.element_handle(), state, True])
+        assert self.problem.startswith(problem) and bool(self.problem) == bool(problem)
+        if not problem:
+            self.check()
 
-    def wait_for(self, **state) -> None:
-        """Until the drawing is that of this state."""
-        self._wait_for_state("===", state)
-
-    def _wait_for_state(self, comparison: str, state: dict) -> None:
-        self.page.wait_for_function(
-            """([view, wanted]) => {
-                const drawn = view.querySelector('[data-draw]');
-                const is = drawn ? JSON.parse(drawn.dataset.state) : {}, text = JSON.stringify;
-                return Object.keys(wanted).every(key => text(is[key]) === text(wanted[key]));
-            }""".replace("key]) === text", f"key]) {comparison} text"),
-            arg=[self.root.element_handle(), state],
-        )
-
-    def press(self, key: str, target=None) -> None:
-        """A key on the focused control, and the drawing that it brings, timed."""
-        before, view = self.draws, self.root.element_handle()
-        if target is not None:
-            target.focus()
-        self.page.evaluate(
-            """() => document.addEventListener(
-                'keydown', () => { window.pressed = performance.now() }, {once: true, capture: true})"""
-        )
-        self.page.keyboard.press(key)
-        started = self.page.evaluate("window.pressed")
-        screen = self.page.evaluate(WAIT_FOR_DRAWING, [view, before, started])
-        self.latencies.append((float(self.drawn.get_attribute("data-ms")), screen))
+    def press(self, key: str, target=None, times: int = 1, **state) -> None:
+        """A key on the focused control, and the drawing that it brings, timed; then wait for this state."""
+        view = self.root.element_handle()
+        for _ in range(times):
+            before = self.draws
+            if target is not None:
+                target.focus()
+            self.page.evaluate(REMEMBER_KEY)
+            self.page.keyboard.press(key)
+            started = self.page.evaluate("window.pressed")
+            screen = self.page.evaluate(WAIT_FOR_DRAWING, [view, before, started])
+            self.latencies.append((float(self.drawn.get_attribute("data-ms")), screen))
+        if state:
+            self.wait_for(**state)
 
     def screenshot(self, name: str) -> None:
         self.lab.screenshots.mkdir(exist_ok=True)

@@ -70,23 +70,14 @@ def test_09_fourier_bands(show, looks):
         assert [float(row[1]) for row in view.tables()[0]] == pytest.approx(expected, abs=0.0051)
         assert f"{rows.shape[1]} channels" in view.words()
 
-    is_the_librarys()
+    view.holds(is_the_librarys)
     [bands], [highest], [row], [column] = map(view.handles, ("bands", "highest", "row", "column"))
-    for key, handle in 5 * [
-        ("ArrowLeft", bands),
-        ("ArrowRight", highest),
-        ("ArrowRight", row),
-        ("ArrowLeft", column),
-    ]:
+    left, right = "ArrowLeft", "ArrowRight"
+    for key, handle in 5 * [(left, bands), (right, highest), (right, row), (left, column)]:
         view.press(key, handle)
     view.wait_for(bands=1, highest=13, row=10, column=1)
-    is_the_librarys()
-    view.press("Home", highest)
-    view.wait_for(highest=1)
-    is_the_librarys()
+    view.press("Home", highest, highest=1)
     view.click_track("bands", 0.9)
-    view.wait_for_change(bands=1)
-    is_the_librarys()
     looks(view)
 
 
@@ -112,43 +103,29 @@ def test_09_trained_models(lab_page, looks):
         assert f"that of {truth}" in senses.words()
         for shown, (name, guess, most, true) in zip(senses.tables()[0], expected, strict=True):
             assert shown[:2] == [name, str(guess)]
-            assert [float(cell.rstrip("%")) for cell in shown[2:]] == pytest.approx(
-                [100 * most, 100 * true], abs=0.51
-            )
+            chances = [float(cell.rstrip("%")) for cell in shown[2:]]
+            assert chances == pytest.approx([100 * most, 100 * true], abs=0.51)
 
-    pixels_are_the_librarys()
-    senses_are_the_librarys()
+    pixels.holds(pixels_are_the_librarys)
+    senses.holds(senses_are_the_librarys)
     [digit], [moved] = pixels.handles("digit"), pixels.handles("moved")
-    for key, handle in [*6 * [("ArrowRight", digit)], *4 * [("ArrowLeft", moved)]]:
-        pixels.press(key, handle)
-    pixels.wait_for(digit=6, moved=0)
+    pixels.press("ArrowRight", digit, times=6)
+    pixels.press("ArrowLeft", moved, times=4, digit=6, moved=0)
     plain = [row[1] for row in pixels.tables()[0]]
-    for _ in range(6):
-        pixels.press("ArrowRight", moved)
-        pixels_are_the_librarys()
-    pixels.wait_for(moved=64)
-    pixels.press("Enter", pixels.buttons("together")[1])
-    pixels.wait_for(together=True)
-    pixels_are_the_librarys()
+    for number in (2, 4, 8, 16, 32, 64):
+        pixels.press("ArrowRight", moved, moved=number)
+    pixels.press("Enter", pixels.buttons("together")[1], together=True)
     assert [row[1] for row in pixels.tables()[0]] == plain  # a pixel that keeps its place is not lost
     pixels.buttons("together")[0].click()
     pixels.wait_for(together=False)
     pixels.click_track("digit", 0.5)
-    pixels.wait_for_change(digit=6)
-    pixels_are_the_librarys()
 
     [digit] = senses.handles("digit")
     both, _, sound = senses.buttons("senses")
-    for _ in range(14):
-        senses.press("ArrowRight", digit)
-    senses_are_the_librarys()
+    senses.press("ArrowRight", digit, times=14, digit=14)
     senses.press("Enter", both)
-    senses.press("Enter", sound)
-    senses.wait_for(senses="sound", digit=14)
-    senses_are_the_librarys()
+    senses.press("Enter", sound, senses="sound", digit=14)
     both.click()
     senses.wait_for(senses="image and sound")
     senses.click_track("digit", 0.7)
-    senses.wait_for_change(digit=14)
-    senses_are_the_librarys()
     looks(pixels, senses)

@@ -5,7 +5,6 @@ import statistics
 
 import pytest
 
-from perceiver_edu import load_pretrained
 from perceiver_edu.course.exercises.n08_finetuning.honest import honest_variant
 from perceiver_edu.course.widgets.thawing import LIMITS
 from perceiver_edu.data import HELD_OUT
@@ -17,14 +16,12 @@ from perceiver_edu.weights.pretrained import EMBEDDED
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 
 
-def test_07_browse_run(show, page, looks):
+def test_07_browse_run(show, page, model, looks):
     page.set_default_timeout(120_000)  # the notebook evaluates
     view = show("browse-run")
     with open(EMBEDDED / "log.csv", newline="") as file:
         log = {int(row["step"]): row for row in csv.DictReader(file)}
-    scores = evaluate(
-        load_pretrained("embedded"), spread(load_crops(HELD_OUT, 256, progress=False), 200)
-    ).scores
+    scores = evaluate(model, spread(load_crops(HELD_OUT, 256, progress=False), 200)).scores
     names = {"unigram": "unigram", "hole geometry": "geometry", "geometry + sides": "sides"}
 
     def is_the_librarys():
@@ -43,26 +40,14 @@ def test_07_browse_run(show, page, looks):
             assert compared == f"{abs(gap):.2f} {'below' if gap > 0 else 'above'}"
 
     assert view.state == {"step": 150, "scale": "log"}
-    is_the_librarys()
+    view.holds(is_the_librarys)
     [step] = view.handles("step")
-    for _ in range(14):
-        view.press("ArrowRight", step)
-    view.wait_for(step=850)
-    is_the_librarys()
-    view.press("ArrowRight", step)
-    view.wait_for(step=900)
-    is_the_librarys()
-    view.press("Enter", view.buttons("scale")[0])
-    view.wait_for(scale="linear")
-    view.press("End", step)
-    view.wait_for(step=28500)
-    is_the_librarys()
+    view.press("ArrowRight", step, times=14, step=850)
+    view.press("ArrowRight", step, step=900)
+    view.press("Enter", view.buttons("scale")[0], scale="linear")
+    view.press("End", step, step=28500)
     view.click_track("step", 0.7)
-    view.wait_for_change(step=28500)
-    is_the_librarys()
-    view.press("Home", step)
-    view.wait_for(step=0)
-    is_the_librarys()
+    view.press("Home", step, step=0)
     looks(view)
 
 
@@ -90,27 +75,18 @@ def test_08_frozen_or_thawed(show, page, looks):
             assert ("We do not know" in view.words()) != found["decided"]
 
     assert view.state == {"way": "thawed query", "other": "probe", "labels": 60, "seeds": 3}
-    is_the_notebooks()
+    view.holds(is_the_notebooks)
     [labels], [seeds] = view.handles("labels"), view.handles("seeds")
-    view.press("ArrowLeft", labels)
-    view.wait_for(labels=20)
-    is_the_notebooks()
+    view.press("ArrowLeft", labels, labels=20)
     for number in (2, 1):
-        view.press("ArrowLeft", seeds)
-        view.wait_for(seeds=number)
-        is_the_notebooks()
+        view.press("ArrowLeft", seeds, seeds=number)
     view.buttons("other")[1].click()
     view.wait_for(other="TF-IDF")
-    is_the_notebooks()
-    view.press("Enter", view.buttons("way")[0])
-    view.wait_for(way="frozen query")
-    is_the_notebooks()
+    view.press("Enter", view.buttons("way")[0], way="frozen query")
     view.buttons("other")[2].click()
-    view.wait_for(other="frozen query")
-    assert view.problem.startswith("frozen query against itself")
+    view.wait_for("frozen query against itself", other="frozen query")
     view.buttons("other")[0].click()
     view.wait_for(other="probe")
     view.click_track("seeds", 0.95)
     view.wait_for(seeds=3)
-    is_the_notebooks()
     looks(view)

@@ -7,13 +7,16 @@ learner, can call it; the other two show what it found:
     draw(figure, result) -> str    a picture on a matplotlib Figure; returns its alt text, with the numbers
     tell(result) -> Report         the same numbers in words and tables; a Report escapes what it is given
 
+A result may have a `note`, such as `readable` gives: where it is not empty, it is the last sentence.
+
     controls = {"k": slider("layers", 8, 0, 8, "How many layers of the processor run.")}
     Experiment("early-stop", controls, compute, draw, tell, size=(8, 3))
 
 `@widget` above the function that makes the experiment registers it. The package finds it there, and so do the
-tests that hold for every widget, in the browser too; `example` gives them small arguments to try it on.
+tests that hold for every widget, in the browser too. They try it on the embedded model, or on what `example`
+gives: small arguments.
 
-    @widget("03_processor", "stop-lab", needs="setup lens", example=lambda: [embedded()])
+    @widget("03_processor", "stop-lab", needs="setup lens")
     def early_stop(model) -> Experiment: ...
 
 `compute` raises InputError for what cannot be done; the learner reads its sentence under the controls. Draw
@@ -66,7 +69,22 @@ LOOK = """<style>
 </style>"""
 
 
-class Experiment(ipywidgets.VBox):
+FLOW = {"display": "flex", "flex_flow": "row wrap", "width": "auto", "overflow": "hidden"}  # of controls
+
+
+class Shown(ipywidgets.VBox):
+    """A widget with a sentence for pages without a kernel."""
+
+    sentence = ""
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data["text/plain"] = self.sentence
+        return bundle
+
+
+class Experiment(Shown):
     """Controls above, picture and words below. Events in a burst are answered once, with the last state.
 
     Args:
@@ -77,16 +95,9 @@ class Experiment(ipywidgets.VBox):
         headline: result -> str, the answer in one line, between controls and picture.
     """
 
-    def __init__(
-        self,
-        name: str,
-        controls: dict,
-        compute: Callable,
-        draw: Callable,
-        tell: Callable,
-        size,
-        headline=None,
-    ):
+    sentence = "An experiment with controls: run this cell to use it."
+
+    def __init__(self, name: str, controls: dict, compute, draw, tell, size, headline=None):
         self.name, self.controls = name, controls
         self._compute, self._draw, self._tell, self._headline = compute, draw, tell, headline
         self.size, self.figure = size, None
@@ -95,8 +106,7 @@ class Experiment(ipywidgets.VBox):
         self.draws, self.seconds = 0, 0.0  # how often it was drawn, and how long the last time took
         self.view = ipywidgets.HTML(layout={"width": "auto"})
         self.view.add_class("perceiver-view")
-        flow = {"display": "flex", "flex_flow": "row wrap", "width": "auto", "overflow": "hidden"}
-        super().__init__([ipywidgets.Box(list(controls.values()), layout=flow), self.view])
+        super().__init__([ipywidgets.Box(list(controls.values()), layout=FLOW), self.view])
         self.add_class("perceiver-widget").add_class(f"perceiver-{name}")
         for key, control in controls.items():
             control.add_class(f"perceiver-control-{key}")
@@ -124,7 +134,10 @@ class Experiment(ipywidgets.VBox):
                 self.alt = self._draw(self.figure, self.result)
                 png = BytesIO()
                 self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
-            self._png, self._words = png.getvalue(), self._tell(self.result).parts_as_html()
+            report = self._tell(self.result)
+            if note := getattr(self.result, "note", ""):
+                report.say(note)
+            self._png, self._words = png.getvalue(), report.parts_as_html()
         except InputError as error:
             self.problem = str(error)
         except Exception as error:  # a widget goes on, whatever one state of it does
@@ -168,13 +181,6 @@ class Experiment(ipywidgets.VBox):
             )
         return "".join(parts) + "</div>"
 
-    def _repr_mimebundle_(self, **kwargs):
-        """As every widget's, with a plain text for pages without a kernel."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/plain"] = "An experiment with controls: run this cell to use it."
-        return bundle
-
 
 class Widget(NamedTuple):
     """What is registered of a function that makes an experiment."""
@@ -193,7 +199,13 @@ class Widget(NamedTuple):
 WIDGETS: dict[str, Widget] = {}  # by name
 
 
-def widget(notebook: str, cell: str, *, needs: str, example: Callable[[], Sequence]) -> Callable:
+@cache
+def embedded():
+    """The model of the embedded weights, for examples."""
+    return load_pretrained("embedded")
+
+
+def widget(notebook: str, cell: str, *, needs: str, example=lambda: [embedded()]) -> Callable:
     """Register the function below this line; `def mask_a_span` makes the experiment "mask-a-span"."""
 
     def register(make):
@@ -202,12 +214,6 @@ def widget(notebook: str, cell: str, *, needs: str, example: Callable[[], Sequen
         return make
 
     return register
-
-
-@cache
-def embedded():
-    """The model of the embedded weights, for examples."""
-    return load_pretrained("embedded")
 
 
 # The controls, each with a label, a tooltip, and room to shrink in a narrow window.
@@ -262,7 +268,5 @@ def readable(model, text: str) -> tuple[str, str]:
     kept = tokenizer.decode(ids[:longest])
     while not text.startswith(kept):  # the cut may have gone through a character
         kept = kept[:-1]
-    return (
-        kept,
-        f"This model reads {longest} bytes: the first {len(kept)} of {len(text):,} characters are used.",
-    )
+    said = f"This model reads {longest} bytes: the first {len(kept)} of {len(text):,} characters are used."
+    return kept, said

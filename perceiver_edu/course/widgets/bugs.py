@@ -21,29 +21,28 @@ BUGS = {name: plant for name, plant in MUTATIONS.items() if name != "one block i
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-class Broken(NamedTuple):
-    """A model with something wrong, beside the reference."""
-
-    what: str
-    right: list[Row]  # the ledger of the right model
-    rows: list[Row]  # and of the broken one
-    before: str  # the text, filled by the right model
-    after: str  # and by the broken one
-    note: str
-
-    @property
-    def first(self) -> Row | None:
-        return next((row for row in self.rows if not row.ok), None)
-
-
 class Reference(NamedTuple):
     """What is the same for every bug: the right model, and the reference's tensors."""
 
     model: PerceiverIOForMaskedLM
     theirs: dict[str, torch.Tensor]  # at each boundary
-    right: list[Row]
-    before: str
+    right: list[Row]  # the ledger of the right model
+    before: str  # the text, filled by it
     note: str
+
+
+class Broken(NamedTuple):
+    """A model with something wrong, beside the reference."""
+
+    what: str
+    known: Reference
+    rows: list[Row]  # the ledger of the broken model
+    after: str  # the text, filled by it
+    note: str
+
+    @property
+    def first(self) -> Row | None:
+        return next((row for row in self.rows if not row.ok), None)
 
 
 def reference(model, twin, text: str, dtype: str) -> Reference:
@@ -85,13 +84,13 @@ def break_it(reference_of, untrained, text: str, stage: str, bug: str, dtype: st
     text, _ = readable(broken, text)
     ours, after = run_filled(broken, text, holes_of(text), ours=True)
     what = " and ".join([f"untrained {stage}"] * (stage != NONE) + [bug] * (bug != NONE)) or "nothing wrong"
-    return Broken(what, known.right, ledger_rows(ours, known.theirs), known.before, after, known.note)
+    return Broken(what, known, ledger_rows(ours, known.theirs), after, known.note)
 
 
 def draw(figure, broken: Broken) -> str:
     ax = figure.subplots()
     figure.subplots_adjust(0.1, 0.12, 0.76, 0.96)
-    differences_by_stage(ax, {"right": broken.right}, {"yours": broken.rows})
+    differences_by_stage(ax, {"right": broken.known.right}, {"yours": broken.rows})
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")  # quicker to draw than 10 with an exponent
     ax.minorticks_off()
     first = f"first at {broken.first.stage}" if broken.first else "nowhere more than rounding"
@@ -102,18 +101,14 @@ def draw(figure, broken: Broken) -> str:
 
 
 def tell(broken: Broken) -> Report:
-    rows = [
-        (
-            row.stage,
-            f"{row.max_abs:.1e}",
-            f"{row.tolerance * max(1.0, row.scale):.1e}",
-            "ok" if row.ok else "first divergence" if row is broken.first else "differs",
-        )
-        for row in broken.rows
-    ]
+    rows = []
+    for row in broken.rows:
+        said = "ok" if row.ok else "first divergence" if row is broken.first else "differs"
+        rows.append((row.stage, f"{row.max_abs:.1e}", f"{row.tolerance * max(1.0, row.scale):.1e}", said))
     report = Report("ledger").table(("boundary", "largest difference", "allowed", ""), rows)
-    report.table(("filled by", ""), [("the right model", broken.before), ("yours", broken.after)])
-    return report.say(broken.note) if broken.note else report
+    return report.table(
+        ("filled by", ""), [("the right model", broken.known.before), ("yours", broken.after)]
+    )
 
 
 @widget(

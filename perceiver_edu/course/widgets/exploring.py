@@ -1,5 +1,6 @@
 """Notebook 10: runs of a model, whole and changed, and of other weights beside it. No widget in here."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import lru_cache
 from math import log
@@ -21,6 +22,7 @@ from perceiver_edu.weights.pretrained import load_pretrained
 
 UNTOUCHED, CHANGED, SECOND = "untouched", "changed", "second weights"
 NOTHING, HALF, UNTRAINED, NAMED = "nothing", "half its layers", "untrained", "named weights"
+SECONDS = [NOTHING, HALF, UNTRAINED, NAMED]
 
 
 class Change(NamedTuple):
@@ -30,6 +32,19 @@ class Change(NamedTuple):
     zeroed: tuple[int, int] = (0, 0)  # latents, right after the encoder
     layer: int = 0
     silenced: tuple[int, int] = (0, 0)  # heads of that layer
+
+    def parts(self, layers: int) -> dict[str, Callable]:
+        """What of it changes a model of so many layers: in words -> model -> a block with that change."""
+        parts = {}
+        if self.silenced[0] < self.silenced[1]:
+            words = f"heads silenced in layer {self.layer}: {interval(self.silenced)}"
+            parts[words] = lambda model: ablate_heads(model, self.layer, range(*self.silenced))
+        if self.zeroed[0] < self.zeroed[1]:
+            words = f"latents zeroed after the encoder: {interval(self.zeroed)}"
+            parts[words] = lambda model: ablate_latents(model, range(*self.zeroed))
+        if self.k < layers:
+            parts[f"{self.k} of {layers} layers run"] = lambda model: stop_after(model, self.k)
+        return parts
 
 
 class ForwardPass(NamedTuple):
@@ -93,13 +108,13 @@ class ForwardPasses:
             return self.run(text, hole, Change(self.layers // 2))
         if beside == UNTRAINED:
             return run_once(self.untrained(), text, hole)
-        if beside == NAMED and not second.strip():
+        if beside != NAMED:
+            return run_once(self.model, text, hole, change)
+        if not second.strip():
             raise InputError(
                 'Name the second weights: "embedded", "random", a folder, or a repository of the hub.'
             )
-        if beside == NAMED:
-            return run_once(self.named(second.strip()), text, hole)
-        return run_once(self.model, text, hole, change)
+        return run_once(self.named(second.strip()), text, hole)
 
 
 def first_hidden(text: str, hole: tuple[int, int]) -> int:
@@ -112,12 +127,8 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
     """One run with the characters hole[0] to hole[1] - 1 hidden. Raises: InputError as `fill_mask`."""
     encode = ByteTokenizer().encode
     with ExitStack() as stack:
-        if change and change.zeroed[0] < change.zeroed[1]:
-            stack.enter_context(ablate_latents(model, range(*change.zeroed)))
-        if change and change.silenced[0] < change.silenced[1]:
-            stack.enter_context(ablate_heads(model, change.layer, range(*change.silenced)))
-        if change and change.k < depth(model):
-            stack.enter_context(stop_after(model, change.k))
+        for block_with in change.parts(depth(model)).values() if change else ():
+            stack.enter_context(block_with(model))
         seen = stack.enter_context(record(model, [*PARTS, ENCODER_MAP, DECODER_MAP]))
         [fillings] = fill_mask(model, text, hole)
     hidden = text[slice(*hole)]
@@ -141,12 +152,10 @@ def explore(
     runs: ForwardPasses, text, hole, latent, head, place, zeroed, k, layer, silenced, beside, second
 ) -> Explored:
     """The arguments are the playground's controls. Raises: InputError for what cannot be shown."""
-    text, start, stop, hidden, note = hidden_part(runs.model, text, hole)
-    if MASK_TOKEN in hidden:
-        raise InputError("[MASK] hides nothing that is known: put the hole on letters.")
-    hole, change = (start, stop), Change(k, tuple(zeroed), layer, tuple(silenced))
+    text, hole, hidden, note = hidden_part(runs.model, text, hole, known=True)
+    change = Change(k, tuple(zeroed), layer, tuple(silenced))
     found = {UNTOUCHED: runs.run(text, hole, Change(runs.layers))}
-    if k < runs.layers or zeroed[0] < zeroed[1] or silenced[0] < silenced[1]:
+    if change.parts(runs.layers):
         found[CHANGED] = runs.run(text, hole, change)
     if beside != NOTHING:
         found[SECOND] = runs.run(text, hole, Change(runs.layers), beside, second if beside == NAMED else "")
@@ -158,18 +167,10 @@ def explore(
 
 def described(found: Explored) -> str:
     """What is changed, and what the second weights are, in a sentence each."""
-    change, parts = found.change, []
-    if change.k < found.layers:
-        parts.append(f"{change.k} of {found.layers} layers run")
-    if change.zeroed[0] < change.zeroed[1]:
-        parts.append(f"latents zeroed after the encoder: {interval(change.zeroed)}")
-    if change.silenced[0] < change.silenced[1]:
-        parts.append(f"heads silenced in layer {change.layer}: {interval(change.silenced)}")
-    said = f"Changed: {'; '.join(parts)}." if parts else "Nothing is changed."
-    second = {
-        HALF: f"the same, stopped after {found.layers // 2} layers",
-        UNTRAINED: "the same sizes, untrained",
-    }
+    parts = reversed(found.change.parts(found.layers))
+    said = f"Changed: {'; '.join(parts)}." if CHANGED in found.runs else "Nothing is changed."
+    second = {UNTRAINED: "the same sizes, untrained"}
+    second[HALF] = f"the same, stopped after {found.layers // 2} layers"
     if found.beside != NOTHING:
         said += f" Second weights: {second.get(found.beside, found.second)}."
     return said

@@ -9,7 +9,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from perceiver_edu.course.widgets.base import Experiment, line_box
+from perceiver_edu.course.widgets.base import FLOW, Experiment, Shown, line_box
 from perceiver_edu.course.widgets.exploring import Explored
 from perceiver_edu.course.widgets.playground import SIZE, draw
 from perceiver_edu.errors import InputError
@@ -50,9 +50,8 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(
-            f"Cannot write to {str(folder)!r}: {getattr(error, 'strerror', None) or error}."
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"Cannot write to {str(folder)!r}: {reason}.") from None
     return path
 
 
@@ -106,8 +105,10 @@ def code(found: Explored) -> str:
     return PROGRAM.substitute({name: repr(known[name]) for name in PROGRAM.get_identifiers()})
 
 
-class Export(ipywidgets.VBox):
+class Export(Shown):
     """A folder, three buttons, and the code for what a playground shows at this moment."""
+
+    sentence = "Buttons that save the figure and the code: run this cell to use them."
 
     def __init__(self, lab: Experiment):
         self.lab = lab
@@ -119,8 +120,7 @@ class Export(ipywidgets.VBox):
             self.buttons[kind].on_click(lambda _, kind=kind: self._save(kind))
             self.buttons[kind].add_class(f"perceiver-save-{kind}")
         self.said, self.code = ipywidgets.HTML(), ipywidgets.HTML(layout={"width": "auto"})
-        flow = {"display": "flex", "flex_flow": "row wrap", "width": "auto", "overflow": "hidden"}
-        row = ipywidgets.Box([self.folder, *self.buttons.values()], layout=flow)
+        row = ipywidgets.Box([self.folder, *self.buttons.values()], layout=FLOW)
         super().__init__([row, self.said, self.code])
         self.add_class("perceiver-export")
         self._show()
@@ -140,13 +140,5 @@ class Export(ipywidgets.VBox):
         style = "border:1px solid #8888;padding:.5em;white-space:pre-wrap;word-break:normal;"
         style += "overflow-wrap:anywhere;box-sizing:border-box;"
         style += "overflow:auto;line-height:1.4;max-height:28em;color:inherit;background:none"
-        self.code.value = (
-            f'<pre tabindex="0" aria-label="the code" style="{style}">{html.escape(shown)}</pre>'
-        )
-
-    def _repr_mimebundle_(self, **kwargs):
-        """As every widget's, with a plain text for pages without a kernel."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/plain"] = "Buttons that save the figure and the code: run this cell to use them."
-        return bundle
+        about = f'tabindex="0" aria-label="the code" style="{style}"'
+        self.code.value = f"<pre {about}>{html.escape(shown)}</pre>"

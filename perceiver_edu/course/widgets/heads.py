@@ -48,25 +48,20 @@ def reading(attention_of, text: str, head: int, latent: int) -> Reading:
 def most_read(reading: Reading) -> list[tuple[int, str, float]]:
     """The places that the head reads most: (place, sign, share), the largest share first."""
     shares, places = reading.weights[reading.head].topk(min(TOP, len(reading.ids)))
-    signs = byte_labels(reading.ids)
-    return [
-        (place, signs[place], share) for place, share in zip(places.tolist(), shares.tolist(), strict=True)
-    ]
+    signs, found = byte_labels(reading.ids), zip(places.tolist(), shares.tolist(), strict=True)
+    return [(place, signs[place], share) for place, share in found]
 
 
 def draw(figure, reading: Reading) -> str:
     heads, M = reading.weights.shape
     above, below = figure.subplots(2, height_ratios=(1.2, 1))
     figure.subplots_adjust(0.06, 0.02, 0.99, 0.92, hspace=0.55)
-    above.imshow(
-        reading.weights.sqrt().numpy(), aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest"
-    )
+    shades = {"aspect": "auto", "cmap": "Greys", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+    above.imshow(reading.weights.sqrt().numpy(), **shades)
     above.axhspan(reading.head - 0.5, reading.head + 0.5, fc="none", ec=LATENT, lw=3)
-    above.set_yticks(range(heads))
-    above.set_title(
-        f"latent {reading.latent}: all heads over the {M} ids (shades of the square root)", fontsize=10
-    )
-    above.set_ylabel("head")
+    above.set(yticks=range(heads), ylabel="head")
+    title = f"latent {reading.latent}: all heads over the {M} ids (shades of the square root)"
+    above.set_title(title, fontsize=10)
     text_shaded(below, reading.ids, reading.weights[reading.head])
     below.set_title(f"head {reading.head} over the text", fontsize=10)
     place, sign, share = most_read(reading)[0]
@@ -79,12 +74,14 @@ def draw(figure, reading: Reading) -> str:
 def tell(reading: Reading) -> Report:
     rows = [(place, sign, f"{share:.1%}") for place, sign, share in most_read(reading)]
     uniform = float(torch.tensor(float(len(reading.ids))).log2())
-    report = Report("read").table(("place", "byte", "share"), rows)
-    report.say(
-        f"Entropy {reading.bits:.2f} bits; the same share for every byte would be {uniform:.2f} bits. "
-        "␣ is a space, □ a special id, · a byte that is no ASCII letter."
+    return (
+        Report("read")
+        .table(("place", "byte", "share"), rows)
+        .say(
+            f"Entropy {reading.bits:.2f} bits; the same share for every byte would be {uniform:.2f} bits. "
+            "␣ is a space, □ a special id, · a byte that is no ASCII letter."
+        )
     )
-    return report.say(reading.note) if reading.note else report
 
 
 @widget("02_encoder", "head-lab", needs="setup embedding run", example=lambda: [embedded(), TEXT])

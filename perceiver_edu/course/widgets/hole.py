@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, embedded, range_slider, readable, text_box, widget
+from perceiver_edu.course.widgets.base import Experiment, range_slider, readable, text_box, widget
 from perceiver_edu.errors import InputError
-from perceiver_edu.filling import Filling, fill_in, fill_mask, hole_length
+from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
 from perceiver_edu.instruments.plots.queries import byte_guesses
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -27,14 +27,15 @@ class Filled(NamedTuple):
     note: str
 
 
-def hidden_part(model, text: str, hole: tuple[int, int]) -> tuple[str, int, int, str, str]:
-    """-> as much of the text as is read, start, stop, what is hidden, and a note where text was left out.
+def hidden_part(model, text: str, hole, known: bool = False) -> tuple[str, tuple[int, int], str, str]:
+    """-> as much of the text as is read, the hole in it, what is hidden, and a note where text was left out.
 
-    Raises: InputError where nothing is hidden, or more than the picture has room for.
+    Raises: InputError where nothing is hidden, or more than the picture has room for, or, if it has to be
+    `known`, a [MASK].
     """
     text, note = readable(model, text)
-    start, stop = hole[0], min(hole[1], len(text))
-    hidden = text[start:stop]
+    hole = hole[0], min(hole[1], len(text))
+    hidden = text[slice(*hole)]
     if not hidden:
         raise InputError(
             "Nothing is hidden: type a text, and put the two ends of the hole apart, on the text."
@@ -43,18 +44,23 @@ def hidden_part(model, text: str, hole: tuple[int, int]) -> tuple[str, int, int,
         raise InputError(
             f"This hole has {hole_length(hidden)} bytes. The picture has room for {LONGEST}: make it shorter."
         )
-    return text, start, stop, hidden, note
+    if known and MASK_TOKEN in hidden:
+        raise InputError("[MASK] hides nothing that is known: put the hole on letters.")
+    return text, hole, hidden, note
 
 
 def fill_span(model, text: str, hole: tuple[int, int]) -> Filled:
     """Hide the characters hole[0] to hole[1] - 1 of a text. Raises: InputError where that hides nothing."""
-    text, start, stop, hidden, note = hidden_part(model, text, hole)
+    text, hole, hidden, note = hidden_part(model, text, hole)
     with record(model, "mlm_head") as seen:  # `fill_mask` runs the model once, and asks for the hole only
-        [fillings] = fill_mask(model, text, (start, stop))
+        [fillings] = fill_mask(model, text, hole)
     by_byte = seen["mlm_head"][0][0].float().cpu().softmax(-1)[:, ByteTokenizer.BYTE_OFFSET :]  # (L, 256)
-    return Filled(
-        fill_in(text, [(start, stop)], ["▒" * hole_length(hidden)]), hidden, fillings, by_byte, note
-    )
+    return Filled(with_signs(text, hole), hidden, fillings, by_byte, note)
+
+
+def with_signs(text: str, hole: tuple[int, int]) -> str:
+    """The text with a ▒ for each hidden byte."""
+    return fill_in(text, [hole], ["▒" * hole_length(text[slice(*hole)])])
 
 
 def draw(figure, filled: Filled) -> str:
@@ -70,20 +76,19 @@ def draw(figure, filled: Filled) -> str:
 
 def tell(filled: Filled) -> Report:
     report = Report("a hole filled").table(("what the model reads",), [(filled.with_hole,)])
-    places = [filling.text for filling in filled.fillings]
+    ranking(report, filled.fillings, filled.hidden)
+    if filled.hidden not in [filling.text for filling in filled.fillings]:
+        report.say(f"Hidden was {filled.hidden!r}; it is not among the first {len(filled.fillings)}.")
+    return report
+
+
+def ranking(report: Report, fillings: list[Filling], hidden: str) -> Report:
+    """The table of the fillings, with a mark beside the one that was hidden."""
     rows = [
-        (
-            f"{rank}.",
-            f"{100 * filling.probability:.3g} %",
-            repr(filling.text),
-            "← this was hidden" * (filling.text == filled.hidden),
-        )
-        for rank, filling in enumerate(filled.fillings, 1)
+        (f"{rank}.", f"{100 * p:.3g} %", repr(text), "← this was hidden" * (text == hidden))
+        for rank, (text, p) in enumerate(fillings, 1)
     ]
-    report.table(("rank", "probability", "filling", ""), rows)
-    if filled.hidden not in places:
-        report.say(f"Hidden was {filled.hidden!r}; it is not among the first {len(places)}.")
-    return report.say(filled.note) if filled.note else report
+    return report.table(("rank", "probability", "filling", ""), rows)
 
 
 def hole_controls(text: str, hole: tuple[int, int]) -> dict:
@@ -103,7 +108,7 @@ def hole_controls(text: str, hole: tuple[int, int]) -> dict:
     return controls
 
 
-@widget("00_quickstart", "hole", needs="setup fill-word", example=lambda: [embedded()])
+@widget("00_quickstart", "hole", needs="setup fill-word")
 def mask_a_span(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Hide a piece of a text, and see the ranked fillings. `hole`: (start, stop) in characters."""
     compute = partial(fill_span, model)

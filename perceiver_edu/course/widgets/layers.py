@@ -8,29 +8,15 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, embedded, range_slider, slider, widget
-from perceiver_edu.course.widgets.hole import HOLE, TEXT, hidden_part, hole_controls
-from perceiver_edu.errors import InputError
-from perceiver_edu.filling import MASK_TOKEN, Filling, fill_mask
+from perceiver_edu.course.widgets.base import Experiment, range_slider, slider, widget
+from perceiver_edu.course.widgets.hole import HOLE, TEXT, hidden_part, hole_controls, ranking
+from perceiver_edu.filling import Filling, fill_mask
 from perceiver_edu.instruments.interventions import ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth, residual_stream
 from perceiver_edu.instruments.plots.latents import by_depth
 from perceiver_edu.instruments.plots.style import INK
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.tokenizer import ByteTokenizer
-
-
-class Stopped(NamedTuple):
-    """A hole filled after k layers, with some latents set to zero right after the encoder."""
-
-    k: int
-    zeroed: tuple[int, int]  # from, up to but not including
-    hidden: str
-    whole: list[float]  # bits for each hidden byte after 0, 1, … layers, nothing zeroed
-    changed: list[float]  # the same with the latents zeroed
-    fillings: list[Filling]  # of the state that is set: k layers, latents zeroed
-    readers: list[int]  # the two latents that read the hole most
-    note: str
 
 
 class Question(NamedTuple):
@@ -42,27 +28,36 @@ class Question(NamedTuple):
     ids: torch.Tensor  # (1, M) with [MASK] in the hole
     places: torch.Tensor  # (O,) of the hole
     targets: torch.Tensor  # (O,) the ids that were there
-    whole: list[float]
-    readers: list[int]
+    whole: list[float]  # bits for each hidden byte after 0, 1, … layers, nothing zeroed
+    readers: list[int]  # the two latents that read the hole most
+    note: str
+
+
+class Stopped(NamedTuple):
+    """A hole filled after k layers, with some latents set to zero right after the encoder."""
+
+    asked: Question
+    k: int
+    zeroed: tuple[int, int]  # from, up to but not including
+    changed: list[float]  # as `asked.whole`, with the latents zeroed
+    fillings: list[Filling]  # of the state that is set: k layers, latents zeroed
     note: str
 
 
 @torch.no_grad()
 def question(model, text: str, hole: tuple[int, int]) -> Question:
     """Raises: InputError where the hole hides nothing that is known."""
-    text, start, stop, hidden, note = hidden_part(model, text, hole)
-    if MASK_TOKEN in hidden:
-        raise InputError("[MASK] hides nothing that is known: put the hole on letters.")
+    text, hole, hidden, note = hidden_part(model, text, hole, known=True)
     encode = ByteTokenizer().encode
     ids = torch.tensor([encode(text)], device=model.device)
-    first = 1 + len(encode(text[:start], add_special_tokens=False))
+    first = 1 + len(encode(text[: hole[0]], add_special_tokens=False))
     targets = torch.tensor(encode(hidden, add_special_tokens=False), device=model.device)  # (O,)
     places = torch.arange(first, first + len(targets), device=model.device)
     ids[0, places] = ByteTokenizer.MASK
     with record(model, ENCODER_MAP) as seen:
         whole = bits_by_depth(model, ids, places, targets)
     readers = seen[ENCODER_MAP][0].mean((0, 1))[:, places].sum(1).topk(2).indices.tolist()
-    return Question(text, (start, stop), hidden, ids, places, targets, whole, sorted(readers), note)
+    return Question(text, hole, hidden, ids, places, targets, whole, sorted(readers), note)
 
 
 def bits_by_depth(model, ids, places, targets) -> list[float]:
@@ -84,7 +79,7 @@ def stop_and_zero(model, asked: Question, k: int, zeroed: tuple[int, int]) -> St
             changed = bits_by_depth(model, asked.ids, asked.places, asked.targets)
         stack.enter_context(stop_after(model, k))
         [fillings] = fill_mask(model, asked.text, asked.hole)
-    return Stopped(k, zeroed, asked.hidden, asked.whole, changed, fillings, asked.readers, asked.note)
+    return Stopped(asked, k, zeroed, changed, fillings, asked.note)
 
 
 def named(zeroed: tuple[int, int]) -> str:
@@ -95,48 +90,38 @@ def named(zeroed: tuple[int, int]) -> str:
 def draw(figure, stopped: Stopped) -> str:
     ax = figure.subplots()
     figure.subplots_adjust(0.08, 0.16, 0.99, 0.97)
-    lines = {"the whole model": stopped.whole}
+    lines = {"the whole model": stopped.asked.whole}
     if stopped.zeroed[0] < stopped.zeroed[1]:
         lines[f"latents zeroed: {named(stopped.zeroed)}"] = stopped.changed
     by_depth(ax, lines, "bits per hidden byte")
     ax.axvline(stopped.k, color=INK, ls="--", lw=1.2)
     ax.set_ylim(bottom=0)
-    k = stopped.k
+    k, whole = stopped.k, stopped.asked.whole
     return (
         f"Bits per hidden byte when the decoder reads the latents after 0, 1, … layers. At the dashed line, "
-        f"{k}: {stopped.whole[k]:.2f}; latents zeroed ({named(stopped.zeroed)}): {stopped.changed[k]:.2f}."
+        f"{k}: {whole[k]:.2f}; latents zeroed ({named(stopped.zeroed)}): {stopped.changed[k]:.2f}."
     )
 
 
 def tell(stopped: Stopped) -> Report:
-    k = stopped.k
-    report = Report("stopped").table(
-        ("layers", "zeroed", "bits per hidden byte", "and with nothing zeroed"),
-        [(k, named(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{stopped.whole[k]:.2f}")],
-    )
-    rows = [
-        (f"{rank}.", f"{100 * p:.3g} %", repr(text), "← this was hidden" * (text == stopped.hidden))
-        for rank, (text, p) in enumerate(stopped.fillings, 1)
-    ]
-    report.table(("rank", "probability", "filling", ""), rows)
-    report.say(f"The latents that read the hole most: {stopped.readers[0]} and {stopped.readers[1]}.")
-    return report.say(stopped.note) if stopped.note else report
+    k, whole = stopped.k, stopped.asked.whole
+    header = ("layers", "zeroed", "bits per hidden byte", "and with nothing zeroed")
+    now = (k, named(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{whole[k]:.2f}")
+    report = Report("stopped").table(header, [now])
+    ranking(report, stopped.fillings, stopped.asked.hidden)
+    first, second = stopped.asked.readers
+    return report.say(f"The latents that read the hole most: {first} and {second}.")
 
 
-@widget("03_processor", "cuts-lab", needs="setup lens", example=lambda: [embedded()])
+@widget("03_processor", "cuts-lab", needs="setup lens")
 def stop_and_ablate(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Decode after k layers, with some of the latents set to zero after the encoder."""
     deepest, latents = depth(model), model.config.num_latents
     controls = hole_controls(text, hole) | {
         "k": slider("layers", deepest, 0, deepest, "How many layers of the processor run."),
-        "zeroed": range_slider(
-            "zero latents",
-            (0, 0),
-            0,
-            latents,
-            "From this latent up to, not including, that one. Equal: none.",
-        ),
-    }
+        "zeroed": range_slider("zero latents", (0, 0), 0, latents,
+                               "From this latent up to, not including, that one. Equal: none."),
+    }  # fmt: skip
     asked_of = lru_cache(maxsize=4)(lambda text, hole: question(model, text, hole))
 
     def compute(text, hole, k, zeroed):

@@ -1,30 +1,19 @@
 """Notebook 09: what a position knows, what moves with a pixel, and what is left when a sense is missing."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from matplotlib.patches import Rectangle
 
+from perceiver_edu import modalities as m
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops, widget
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.encoder import Encoder
 from perceiver_edu.instruments.plots.modalities import framed
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
-from perceiver_edu.modalities import (
-    AudioPatches,
-    ClassHead,
-    FourierPositions,
-    LearnedPositions,
-    LearnedQueries,
-    MultimodalInputs,
-    PerceiverIO,
-    Pixels,
-    WithPositions,
-    modality_mask,
-)
 from perceiver_edu.processor import Processor
 
 GRID = (16, 16)
@@ -32,28 +21,28 @@ CHOSEN = "#D55E00"  # the frame, on both ends of the colour scale
 LOOKS = ((INPUT, ""), (LATENT, "//"))  # colour and hatch of the first and second model
 
 
-def untrained_reader(inputs) -> PerceiverIO:
+def untrained_reader(inputs) -> m.PerceiverIO:
     """Of ten classes, and small."""
     sizes = dict(qk_channels=8, v_channels=8, num_heads=2)
     encoder = Encoder(3, 8, inputs.num_channels, **sizes)
-    stages = encoder, Processor(1, 8, **sizes), LearnedQueries(1, 8), Decoder(8, 8, **sizes)
-    return PerceiverIO(inputs, *stages, ClassHead(8, 10)).eval()
+    stages = encoder, Processor(1, 8, **sizes), m.LearnedQueries(1, 8), Decoder(8, 8, **sizes)
+    return m.PerceiverIO(inputs, *stages, m.ClassHead(8, 10)).eval()
 
 
 def example_readers() -> tuple:
     """Arguments of `shuffle_pixels`: models that learned nothing, and noise."""
     torch.manual_seed(0)
     images, labels = torch.rand(6, 1, 8, 8), torch.arange(6)
-    positions = {"Fourier": FourierPositions(2, (8, 8)), "learned": LearnedPositions(64, 5)}
-    readers = {name: untrained_reader(WithPositions(Pixels(1), p)) for name, p in positions.items()}
+    positions = {"Fourier": m.FourierPositions(2, (8, 8)), "learned": m.LearnedPositions(64, 5)}
+    readers = {name: untrained_reader(m.WithPositions(m.Pixels(1), p)) for name, p in positions.items()}
     return readers, images, labels
 
 
 def example_senses() -> tuple:
     """Arguments of `drop_a_sense`: models that learned nothing, and noise."""
     torch.manual_seed(0)
-    image = WithPositions(Pixels(1), FourierPositions(2, (8, 8)))
-    inputs = [MultimodalInputs({"image": image, "sound": AudioPatches(32)}) for _ in range(2)]
+    image = m.WithPositions(m.Pixels(1), m.FourierPositions(2, (8, 8)))
+    inputs = [m.MultimodalInputs({"image": image, "sound": m.AudioPatches(32)}) for _ in range(2)]
     models = {name: untrained_reader(both) for name, both in zip(("one", "two"), inputs, strict=True)}
     x = {"image": torch.rand(4, 1, 8, 8), "sound": torch.randn(4, 96)}
     return models, x, torch.arange(4), {"image": 64, "sound": 3}
@@ -71,18 +60,13 @@ class Likeness(NamedTuple):
 
 def likeness(bands: int, highest: int, row: int, column: int) -> Likeness:
     """The Fourier positions of pixel (row, column) against those of every pixel."""
-    positions = FourierPositions(bands, (2 * highest, 2 * highest))  # the top frequency is resolution / 2
+    positions = m.FourierPositions(bands, (2 * highest, 2 * highest))  # the top frequency is resolution / 2
     unit = F.normalize(positions(GRID), dim=-1)
     cosines = (unit @ unit[row * GRID[1] + column]).view(GRID)
     y, x = torch.meshgrid(*map(torch.arange, GRID), indexing="ij")
     steps = (y - row).abs() + (x - column).abs()
-    return Likeness(
-        cosines,
-        (row, column),
-        positions.num_channels,
-        float(cosines[steps == 1].mean()),
-        float(cosines[steps >= 4].max()),
-    )
+    beside, far = float(cosines[steps == 1].mean()), float(cosines[steps >= 4].max())
+    return Likeness(cosines, (row, column), positions.num_channels, beside, far)
 
 
 def draw_likeness(figure, seen: Likeness) -> str:
@@ -140,7 +124,10 @@ class Shuffled(NamedTuple):
 
 @torch.no_grad()
 def shuffled_guesses(models: dict, images, moved: int, together: bool) -> tuple[torch.Tensor, dict]:
-    """-> the order (M,) in which the inputs then stand, and each model's guesses (B,)."""
+    """Exchange `moved` of the inputs in a fixed random order; `together`: their positions go with them.
+
+    -> the order (M,) in which the inputs then stand, and each model's guesses (B,).
+    """
     M = images[0].numel()
     chosen = torch.randperm(M, generator=torch.Generator().manual_seed(2))[:moved]
     order = torch.arange(M)
@@ -154,12 +141,8 @@ def shuffled_guesses(models: dict, images, moved: int, together: bool) -> tuple[
     return order, guesses
 
 
-def read_shuffled(models: dict, images, labels, digit: int, moved: int, together: bool) -> Shuffled:
-    """Exchange `moved` of the inputs in a fixed random order; `together`: their positions go with them."""
-    return shuffled(*shuffled_guesses(models, images, moved, together), images, labels, digit)
-
-
 def shuffled(order, guesses: dict, images, labels, digit: int) -> Shuffled:
+    """What there is to show of one image; order and guesses as `shuffled_guesses` gives them."""
     right = {name: float((guessed == labels).float().mean()) for name, guessed in guesses.items()}
     image = images[digit].flatten()[order].view(images.shape[2:])
     shown = {name: int(guessed[digit]) for name, guessed in guesses.items()}
@@ -195,20 +178,14 @@ def tell_shuffled(seen: Shuffled) -> Report:
 def shuffle_pixels(models: dict, images, labels) -> Experiment:
     """Two trained models, {name: model} with `Pixels(1)` adapters, on images whose pixels are exchanged."""
     M = images[0].numel()
+    what = [("the pixel alone", False), ("the pixel and its position", True)]
     controls = {
         "digit": slider("image", 0, 0, min(len(images), 100) - 1, "Which held-out image is shown."),
         "moved": stops("inputs exchanged", [0, 2, 4, 8, 16, 32, M], 16, "How many of them change places."),
-        "together": choice(
-            "what moves",
-            [("the pixel alone", False), ("the pixel and its position", True)],
-            False,
-            "Whether a position stays where it is, or goes with its pixel.",
-        ),
-    }
-
-    @lru_cache
-    def guesses(moved, together):
-        return shuffled_guesses(models, images, moved, together)
+        "together": choice("what moves", what, False,
+                           "Whether a position stays where it is, or goes with its pixel."),
+    }  # fmt: skip
+    guesses = lru_cache(partial(shuffled_guesses, models, images))
 
     def compute(digit, moved, together):
         return shuffled(*guesses(moved, together), images, labels, digit)
@@ -241,9 +218,8 @@ def draw_sensed(figure, seen: Sensed) -> str:
     ax.set(ylim=(0, 1.3), xlabel=f"digit (true: {seen.truth})", ylabel="probability")
     ax.legend(frameon=False, ncols=2, loc="upper center", fontsize=8)
     true = ", ".join(f"{name} ≈ {shares[seen.truth]:.0%}" for name, shares in seen.shares.items())
-    return (
-        f"The senses that are there, and a bar for each digit and model. For {seen.truth}, the truth: {true}."
-    )
+    said = "The senses that are there, and a bar for each digit and model."
+    return f"{said} For {seen.truth}, the truth: {true}."
 
 
 def tell_sensed(seen: Sensed) -> Report:
@@ -267,7 +243,7 @@ def drop_a_sense(models: dict, x: dict, labels, sizes: dict[str, int]) -> Experi
     @torch.no_grad()
     def scores(senses):
         yes = torch.ones(len(labels), dtype=torch.bool)
-        mask = modality_mask(sizes, {name: yes if name in senses else ~yes for name in x})
+        mask = m.modality_mask(sizes, {name: yes if name in senses else ~yes for name in x})
         return {name: model(x, mask).softmax(-1) for name, model in models.items()}
 
     def compute(digit, senses):

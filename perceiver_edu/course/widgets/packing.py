@@ -90,10 +90,9 @@ def join_documents(documents: Sequence[str], joined: int = 10, length: int = 204
     documents = [document for document in documents if document]
     lengths = [(f"{n:,}", n) for n in (256, 512, 1024, 2048, 4096)]
     controls = {
-        "joined": slider(
-            "documents joined", joined, 1, MOST, "How many documents are joined before the cut."
-        ),
+        "joined": slider("documents joined", joined, 1, MOST,
+                         "How many documents are joined before the cut."),
         "length": stops("ids in a crop", lengths, length, "How long a crop is."),
-    }
+    }  # fmt: skip
     compute = partial(pack_documents, documents)
     return Experiment("join-documents", controls, compute, draw, tell, size=(9, 4.4))

@@ -10,25 +10,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import (
-    DPI,
-    Experiment,
-    choice,
-    embedded,
-    line_box,
-    range_slider,
-    slider,
-    widget,
-)
+from perceiver_edu.course.widgets.base import DPI, Experiment, choice, line_box, range_slider, slider, widget
 from perceiver_edu.course.widgets.cells import text_cells
 from perceiver_edu.course.widgets.exploring import (
     CHANGED,
-    HALF,
-    NAMED,
     NOTHING,
     SECOND,
+    SECONDS,
     UNTOUCHED,
-    UNTRAINED,
     Explored,
     ForwardPass,
     ForwardPasses,
@@ -36,9 +25,8 @@ from perceiver_edu.course.widgets.exploring import (
     explore,
     first_hidden,
 )
-from perceiver_edu.course.widgets.hole import HOLE, TEXT, hole_controls
+from perceiver_edu.course.widgets.hole import HOLE, TEXT, hole_controls, with_signs
 from perceiver_edu.errors import InputError
-from perceiver_edu.filling import fill_in, hole_length
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
 from perceiver_edu.instruments.plots.diagrams import PARTS, stage_graph
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
@@ -49,7 +37,6 @@ SIZE = (10, 6)  # inches
 TOP = 5
 LINE, LINES = 64, 4  # signs in a line of the picture, and lines
 ARRAYS = {part: STAGES[part].array if part in STAGES else part for part in PARTS}
-SECONDS = [NOTHING, HALF, UNTRAINED, NAMED]
 INTERVAL = "From, up to but not including. Equal: none."
 
 
@@ -91,9 +78,8 @@ def draw(figure, found: Explored, stages=stages) -> str:
     figure.text(0.02, 0.965, f"{drawn}: shapes, and the mean length of a row", fontsize=10)
 
     line, sign = divmod(found.place, LINE)
-    first = LINE * max(
-        0, min(line - 2, -(-len(row) // LINE) - LINES)
-    )  # a long text: the lines about the frame
+    most = -(-len(row) // LINE) - LINES  # of a long text, the lines about the frame
+    first = LINE * max(0, min(line - 2, most))
     ids = whole.ids[first : first + LINE * LINES]
     height, line = 0.035 * -(-len(ids) // LINE), line - first // LINE
     below = figure.add_axes((0.02, 0.445 - height, 0.97, height))
@@ -145,9 +131,8 @@ def draw(figure, found: Explored, stages=stages) -> str:
 
 def headline(found: Explored) -> str:
     best = {name: repr(run.fillings[0].text) if run.fillings else "none" for name, run in found.runs.items()}
-    return "; ".join(
-        f"{name}: {best[name]}, {run.bits:.2f} bits per hidden byte" for name, run in found.runs.items()
-    )
+    parts = [f"{name}: {best[name]}, {run.bits:.2f} bits per hidden byte" for name, run in found.runs.items()]
+    return "; ".join(parts)
 
 
 def compared(run: ForwardPass, whole: ForwardPass, part: str) -> tuple[str, str]:
@@ -158,13 +143,9 @@ def compared(run: ForwardPass, whole: ForwardPass, part: str) -> tuple[str, str]
 
 def tell(found: Explored) -> Report:
     whole = found.runs[UNTOUCHED]
-    with_hole = fill_in(found.text, [found.hole], ["▒" * hole_length(found.hidden)])
-    report = Report("playground").table(("what the model reads",), [(with_hole,)])
+    report = Report("playground").table(("what the model reads",), [(with_signs(found.text, found.hole),)])
     header = ["rank", *(f"{name}: filling" for name in found.runs)]
-    columns = [
-        [f"{filling.text!r} {100 * filling.probability:.3g} %" for filling in run.fillings]
-        for run in found.runs.values()
-    ]
+    columns = [[f"{text!r} {100 * p:.3g} %" for text, p in run.fillings] for run in found.runs.values()]
     ranks = [f"{rank}." for rank in range(1, max(map(len, columns)) + 1)]
     rows = list(zip_longest(ranks, *columns, fillvalue=""))
     rows.append(("bits per hidden byte", *(f"{run.bits:.2f}" for run in found.runs.values())))
@@ -184,25 +165,24 @@ def tell(found: Explored) -> Report:
     header += tuple(f"{name}: {what}" for name in others for what in ("length", "difference"))
     report.table(header, rows)
     signs = byte_labels(whole.ids)
-    shares, places = whole.weights[found.head, found.latent].topk(min(TOP, len(signs)))
-    most, latents = whole.weights[found.head, :, found.place].topk(min(TOP, len(whole.weights[0])))
-    columns = [
-        [f"{place} {signs[place]}" for place in places.tolist()],
-        [f"{share:.1%}" for share in shares.tolist()],
-        latents.tolist(),
-        [f"{share:.1%}" for share in most.tolist()],
-    ]
-    byte = f"byte {found.place} {signs[found.place]}"
-    header = [f"latent {found.latent} reads", "share", f"{byte} is read by latent", "share"]
+    places, shares = largest(whole.weights[found.head, found.latent])
+    header = [f"latent {found.latent} reads", "share"]
+    header += [f"byte {found.place} {signs[found.place]} is read by latent", "share"]
+    columns = [[f"{place} {signs[place]}" for place in places], shares]
+    columns += largest(whole.weights[found.head, :, found.place])
     if (query := whole.query(found.place)) is not None:
-        shares, latents = query.topk(min(TOP, len(query)))
-        columns += [latents.tolist(), [f"{share:.1%}" for share in shares.tolist()]]
+        columns += largest(query)
         header += ["its query reads latent", "share"]
-    report.table(header, zip_longest(*columns, fillvalue=""))
-    return report.say(found.note) if found.note else report
+    return report.table(header, zip_longest(*columns, fillvalue=""))
 
 
-@widget("10_playground", "lab", needs="setup", example=lambda: [embedded()])
+def largest(weights) -> tuple[list[int], list[str]]:
+    """Where the largest of these attention weights are, and the weights in per cent."""
+    shares, places = weights.topk(min(TOP, len(weights)))
+    return places.tolist(), [f"{share:.1%}" for share in shares.tolist()]
+
+
+@widget("10_playground", "lab", needs="setup")
 def playground(
     model, text: str = TEXT, hole: tuple[int, int] = HOLE, weights: str | None = None, **state
 ) -> Experiment:
@@ -235,15 +215,8 @@ def playground(
     controls["second"].continuous_update = False  # no half-typed name is looked for
     for name, value in state.items():
         controls[name].value = value
-    cells = text_cells(model, controls["text"], controls["place"])
-    lab = Experiment(
-        "playground",
-        controls,
-        partial(explore, runs),
-        partial(draw, stages=paste_stages),
-        tell,
-        size=SIZE,
-        headline=headline,
-    )
+    cells = text_cells(model, controls["text"], place)
+    compute, quick_draw = partial(explore, runs), partial(draw, stages=paste_stages)
+    lab = Experiment("playground", controls, compute, quick_draw, tell, size=SIZE, headline=headline)
     lab.children = (lab.children[0], cells, lab.children[1])
     return lab

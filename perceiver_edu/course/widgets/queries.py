@@ -88,16 +88,10 @@ def ask(model, scores_of, text: str, places: str) -> Asked:
     rows = scores(model, latents, torch.tensor(asked, device=latents.device))  # (O, V)
     shares = rows.softmax(-1)[:, ByteTokenizer.BYTE_OFFSET :]
     probabilities, best = shares.max(-1)
-    costs = [[c.flops for c in stage_costs(model.config, M, O) if c.stage in ("decoder", "mlm_head")]
-             for O in (len(asked), P)]  # fmt: skip
-    return Asked(
-        asked,
-        best.tolist(),
-        probabilities.tolist(),
-        float((rows - everything[asked]).abs().max()),
-        (sum(costs[0]) / 1e6, sum(costs[1]) / 1e6),
-        note,
-    )
+    difference = float((rows - everything[asked]).abs().max())
+    costs = [{c.stage: c.flops for c in stage_costs(model.config, M, O)} for O in (len(asked), P)]
+    few, all_ = ((flops["decoder"] + flops["mlm_head"]) / 1e6 for flops in costs)
+    return Asked(asked, best.tolist(), probabilities.tolist(), difference, (few, all_), note)
 
 
 def draw(figure, asked: Asked) -> str:
@@ -111,19 +105,16 @@ def draw(figure, asked: Asked) -> str:
 
 
 def tell(asked: Asked) -> Report:
-    rows = [
-        (place, byte_sign(byte), f"{p:.0%}")
-        for place, byte, p in zip(asked.places[:8], asked.best, asked.probabilities, strict=False)
-    ]
+    shown = zip(asked.places[:8], asked.best, asked.probabilities, strict=False)
+    rows = [(place, byte_sign(byte), f"{p:.0%}") for place, byte, p in shown]
     report = Report("asked").table(("place", "byte", "probability"), rows)
     if len(asked.places) > len(rows):
         report.say(f"… and {len(asked.places) - len(rows)} more, in the picture.")
     few, all_ = asked.cost
-    report.say(
+    return report.say(
         f"O = {len(asked.places)}: decoder and head take {few:,.1f} MFLOPs; for every place the model knows, "
         f"{all_:,.1f}. The rows differ from the same rows of that by at most {asked.difference:.1e}."
     )
-    return report.say(asked.note) if asked.note else report
 
 
 @widget("04_decoder", "query-lab", needs="setup queries lab", example=lambda: [embedded(), TEXT])
@@ -132,10 +123,9 @@ def query_lab(model, text: str, places: str = PRESETS["in order"]) -> Experiment
     controls = {
         "text": text_box("text", text, "The text to read. Type what you like."),
         "preset": choice("a list", ["my own", *PRESETS], "in order", "A list of places to begin with."),
-        "places": line_box(
-            "places", places, "Numbers and ranges: 5-23 upwards, 23-5 downwards, 5-60/3 in steps."
-        ),
-    }
+        "places": line_box("places", places,
+                           "Numbers and ranges: 5-23 upwards, 23-5 downwards, 5-60/3 in steps."),
+    }  # fmt: skip
 
     def fill(change):
         if change.new in PRESETS:

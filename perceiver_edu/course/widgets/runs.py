@@ -16,29 +16,26 @@ class Moment(NamedTuple):
     """A run at one of its steps."""
 
     run: Run
+    baselines: dict[str, float]  # name -> bits per hidden byte, without a model
     step: int
     scale: str  # of the axis of steps: "linear" or "log"
-    baselines: dict[str, float]  # name -> bits per hidden byte, without a model
-    in_training: float | None  # bits since the row before; None before the first step
-    rate: float | None  # learning rate
-    exam: int  # the last step up to this one at which held-out text was asked for
-    held_out: float  # bits per hidden byte, then
-    samples: list[tuple[str, str]]  # what was put into a few holes, then; [] if nobody recorded it
 
+    @property
+    def in_training(self) -> float | None:
+        """Bits since the row before; None before the first step."""
+        return self.run.training.get(self.step)
 
-def moment(run: Run, baselines: dict[str, float], step: int, scale: str) -> Moment:
-    exam = max((known for known in run.held_out if known <= step), default=min(run.held_out))
-    return Moment(
-        run,
-        step,
-        scale,
-        baselines,
-        run.training.get(step),
-        run.learning_rate.get(step),
-        exam,
-        run.held_out[exam],
-        run.samples.get(exam, []),
-    )
+    @property
+    def exam(self) -> int:
+        """The last step up to this one at which held-out text was asked for."""
+        return max(
+            (known for known in self.run.held_out if known <= self.step), default=min(self.run.held_out)
+        )
+
+    @property
+    def held_out(self) -> float:
+        """Bits per hidden byte, then."""
+        return self.run.held_out[self.exam]
 
 
 def draw(figure, now: Moment) -> str:
@@ -75,9 +72,10 @@ def tell(now: Moment) -> Report:
         for gap in [known - now.held_out]
     ]
     report.table(("without a model", "bits", "the held-out figure is"), compared)
-    if now.samples:
-        report.table(("with holes", "fillings"), now.samples)
-    return report.say("Learning rate: none yet." if now.rate is None else f"Learning rate: {now.rate:.1e}.")
+    if samples := now.run.samples.get(now.exam):
+        report.table(("with holes", "fillings"), samples)
+    rate = now.run.learning_rate.get(now.step)
+    return report.say("Learning rate: none yet." if rate is None else f"Learning rate: {rate:.1e}.")
 
 
 def bits(value: float | None) -> str:
@@ -90,9 +88,7 @@ def bits(value: float | None) -> str:
     needs="setup recorded",
     example=lambda: [read_run(EMBEDDED), {"unigram": 4.43, "hole geometry": 3.5}],
 )
-def browse_run(
-    run: Run, baselines: dict[str, float], step: int | None = None, scale: str = "linear"
-) -> Experiment:
+def browse_run(run: Run, baselines: dict[str, float], step=None, scale: str = "linear") -> Experiment:
     """A training run (see `instruments.read_run`) with a slider over its steps.
 
     It stops at every row of the log up to the second exam, where most happens, and from there on at exams.
@@ -114,5 +110,5 @@ def browse_run(
                       "The moment of the run to look at."),
         "scale": choice("axis of steps", scales, scale, "Logarithmic gives the beginning more room."),
     }  # fmt: skip
-    compute = partial(moment, run, baselines)
+    compute = partial(Moment, run, baselines)
     return Experiment("browse-run", controls, compute, draw, tell, size=(9, 3.8))

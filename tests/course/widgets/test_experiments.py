@@ -2,18 +2,12 @@
 
 import math
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
 
-from perceiver_edu import (
-    ByteTokenizer,
-    InputError,
-    PerceiverIOConfig,
-    fill_mask,
-    instruments,
-)
+from perceiver_edu import ByteTokenizer, InputError, PerceiverIOConfig, fill_mask, instruments
 from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import bugs, costs, heads, hole, layers, packing, queries
 from perceiver_edu.course.widgets.base import embedded as model
@@ -29,13 +23,23 @@ def twin():
     return instruments.huggingface_twin(model())
 
 
+def hidden(start, stop):
+    """TEXT with this hole -> the ids (1, M), the places of the hole, and the ids that were there."""
+    ids, _ = tokenizer.batch([TEXT])
+    places = torch.arange(1 + start, 1 + stop)
+    right = ids[0, places]
+    ids[0, places] = tokenizer.MASK
+    return ids, places, right
+
+
+close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-6)  # a map that is recorded takes another path
+
+
 @pytest.mark.parametrize("span", [(28, 33), (0, 1), (34, 44)])
 def test_a_hole_is_filled_as_the_model_scores_it(span):
-    ids, mask = tokenizer.batch([TEXT])
-    places = torch.arange(1 + span[0], 1 + span[1])
-    ids[0, places] = tokenizer.MASK
+    ids, places, _ = hidden(*span)
     with torch.no_grad():
-        shares = model()(ids, mask, places)[0].softmax(-1)
+        shares = model()(ids, positions=places)[0].softmax(-1)
     filled = hole.fill_span(model(), TEXT, span)
     torch.testing.assert_close(filled.by_byte, shares[:, tokenizer.BYTE_OFFSET :])
     best = filled.fillings[0]
@@ -66,38 +70,34 @@ def test_a_head_reads_what_hugging_face_says(head, latent):
     with torch.no_grad():
         theirs = twin()(ids, attention_mask=mask.long(), output_attentions=True).cross_attentions[0][0]
     seen = heads.reading(lambda text: heads.attention(model(), text), TEXT, head, latent)
-    torch.testing.assert_close(seen.weights, theirs[:, latent], rtol=1e-3, atol=1e-6)
+    close(seen.weights, theirs[:, latent])
     row = theirs[head, latent].double()
     assert seen.bits == pytest.approx(float(-(row * row.log2()).sum()), rel=1e-3)
-    assert [share for *_, share in heads.most_read(seen)] == pytest.approx(
-        row.sort().values.flip(0)[:6].tolist(), abs=1e-5
-    )
+    most = row.sort().values.flip(0)[:6].tolist()
+    assert [share for *_, share in heads.most_read(seen)] == pytest.approx(most, abs=1e-5)
 
 
 @pytest.mark.parametrize("zeroed", [(0, 0), (7, 9)])
 @pytest.mark.parametrize("k", [0, 5, 8])
 def test_stopping_and_zeroing_is_what_the_interventions_do(k, zeroed):
-    ids, mask = tokenizer.batch([TEXT])
-    places, right = torch.arange(29, 34), ids[0, 29:34].clone()
-    ids[0, places] = tokenizer.MASK
+    ids, places, right = hidden(28, 33)
     ablation = instruments.ablate_latents(model(), range(*zeroed)) if zeroed != (0, 0) else nullcontext()
     with ablation, instruments.stop_after(model(), k), torch.no_grad():
-        logits = model()(ids, mask, places)[0]
+        logits = model()(ids, positions=places)[0]
         fillings = fill_mask(model(), TEXT, (28, 33))[0]
     bits = float(torch.nn.functional.cross_entropy(logits, right)) / math.log(2)
     stopped = layers.stop_and_zero(model(), layers.question(model(), TEXT, (28, 33)), k, zeroed)
     assert stopped.changed[k] == pytest.approx(bits, rel=1e-3)
-    assert stopped.fillings == fillings and stopped.readers == [7, 8]
+    assert stopped.fillings == fillings and stopped.asked.readers == [7, 8]
     if zeroed == (0, 0):
-        assert stopped.changed == pytest.approx(stopped.whole, rel=1e-4)
+        assert stopped.changed == pytest.approx(stopped.asked.whole, rel=1e-4)
     else:
-        assert stopped.changed[8] > stopped.whole[8] + 1
+        assert stopped.changed[8] > stopped.asked.whole[8] + 1
 
 
 def test_queries_give_the_rows_of_all_queries():
-    asked = queries.ask(
-        model(), lambda text: queries.all_scores(model(), text), TEXT, "5-9, 40-36 12,12;0-40/10"
-    )
+    words = "5-9, 40-36 12,12;0-40/10"
+    asked = queries.ask(model(), lambda text: queries.all_scores(model(), text), TEXT, words)
     assert asked.places == [5, 6, 7, 8, 9, 40, 39, 38, 37, 36, 12, 12, 0, 10, 20, 30, 40]
     with torch.no_grad():
         everything = model()(*tokenizer.batch([TEXT]))[0, asked.places]
@@ -131,15 +131,11 @@ def test_what_is_no_list_of_places_is_refused(words):
 )
 def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
     experiment = widgets.plant_a_bug(model(), twin(), TEXT)
-    experiment.state = {
-        "text": TEXT.replace("into", "[MASK]" * 4),
-        "stage": stage,
-        "bug": bug,
-        "dtype": dtype,
-    }
+    text = TEXT.replace("into", "[MASK]" * 4)
+    experiment.state = {"text": text, "stage": stage, "bug": bug, "dtype": dtype}
     broken = experiment.result
-    assert all(row.ok for row in broken.right) and (broken.first and broken.first.stage) == first
-    assert broken.before == TEXT
+    assert all(row.ok for row in broken.known.right) and (broken.first and broken.first.stage) == first
+    assert broken.known.before == TEXT
     harmless = stage in ("none", "mlm_head") and bug in ("none", "tanh GELU", "LayerNorm eps 1e-12")
     assert (broken.after == TEXT) == harmless
 

@@ -4,7 +4,13 @@ import torch
 
 from perceiver_edu import modalities as m
 from perceiver_edu.course import widgets
-from perceiver_edu.course.widgets.modalities import example_readers, example_senses, likeness, read_shuffled
+from perceiver_edu.course.widgets.modalities import (
+    example_readers,
+    example_senses,
+    likeness,
+    shuffled,
+    shuffled_guesses,
+)
 
 
 def test_likeness_is_the_cosine_of_the_library():
@@ -32,7 +38,7 @@ def test_inputs_that_move_with_their_positions_change_nothing():
 
 def test_pixels_that_move_alone_are_other_images():
     readers, images, labels = example_readers()
-    found = read_shuffled(readers, images, labels, 0, 64, together=False)
+    found = shuffled(*shuffled_guesses(readers, images, 64, together=False), images, labels, 0)
     for name, model in readers.items():
         chosen = torch.randperm(64, generator=torch.Generator().manual_seed(2))
         order = torch.arange(64)
@@ -46,11 +52,8 @@ def test_pixels_that_move_alone_are_other_images():
 def test_a_dropped_sense_is_not_read():
     models, x, *_ = sensed = example_senses()
     experiment = widgets.drop_a_sense(*sensed)
-    for senses, there in (
-        ("image", ["image"]),
-        ("sound", ["sound"]),
-        ("image and sound", ["image", "sound"]),
-    ):
+    for senses in ("image", "sound", "image and sound"):
+        there = senses.split(" and ")
         experiment.state = {"senses": senses, "digit": 2}
         assert experiment.problem == ""
         for name, model in models.items():

@@ -5,7 +5,6 @@ import html
 import io
 import math
 from functools import lru_cache
-from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,40 +14,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from test_every_widget import UNUSUAL
+from test_experiments import TEXT, close, hidden
 
-from perceiver_edu import (
-    ByteTokenizer,
-    InputError,
-    PerceiverIOConfig,
-    PerceiverIOForMaskedLM,
-    fill_mask,
-    instruments,
-    load_pretrained,
-    save_pretrained,
-)
+from perceiver_edu import InputError, PerceiverIOConfig, PerceiverIOForMaskedLM, fill_mask, instruments
 from perceiver_edu.course import widgets
-from perceiver_edu.course.widgets import base, playground
+from perceiver_edu.course.widgets import base
 from perceiver_edu.course.widgets.exploring import Change, ForwardPasses, explore
 from perceiver_edu.course.widgets.export import Export, code, save
 from perceiver_edu.course.widgets.playground import SIZE, draw, tell
+from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents, stop_after
 from perceiver_edu.instruments.plots.style import STYLE
+from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP
 from perceiver_edu.stages import STAGES
+from perceiver_edu.weights.pretrained import save_pretrained
 
-TEXT, HOLE = "She opened the door and went into the house.", (28, 33)
+HOLE = (28, 33)
 PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
-DECODER_MAP = "decoder.cross_attend.attention.attention_map"
-ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
 STATE = {"text": TEXT, "hole": HOLE, "latent": 8, "head": 0, "place": 29, "k": 8, "zeroed": (0, 0)}
 STATE |= {"layer": 0, "silenced": (0, 0), "beside": "nothing", "second": ""}
-tokenizer = ByteTokenizer()
+SMALL = dict(d_model=16, d_latents=24, qk_channels=16, v_channels=24, attention_probs_dropout_prob=0.0)
+
+runs = lru_cache(lambda: ForwardPasses(base.embedded(), "embedded"))
+lab = lru_cache(lambda: widgets.playground(base.embedded(), weights="embedded"))
 
 
-@lru_cache
-def runs():
-    return ForwardPasses(load_pretrained("embedded"), "embedded")
+def explored(runs_of=runs, **state):
+    """What the playground shows where it differs from STATE in this."""
+    return explore(runs_of(), **STATE | state)
 
 
-lab = lru_cache(lambda: widgets.playground(load_pretrained("embedded"), weights="embedded"))
+def small_model(**sizes):
+    torch.manual_seed(1)
+    return PerceiverIOForMaskedLM(PerceiverIOConfig(**SMALL | sizes)).eval()
+
+
+def recorded(name):
+    """What the model of `runs` has there for TEXT with its hole, when all places are asked for."""
+    with torch.no_grad(), instruments.record(runs().model, name) as seen:
+        runs().model(hidden(*HOLE)[0])
+    return seen[name][0][0]
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +64,8 @@ def tiny(tmp_path_factory, tiny_model):
 
 @pytest.fixture(scope="module")
 def tiny_model():
-    torch.manual_seed(1)
-    sizes = dict(max_position_embeddings=60, d_model=16, num_latents=5, d_latents=24, num_blocks=2)
-    sizes |= dict(num_self_attends_per_block=2, num_self_attention_heads=4, num_cross_attention_heads=2)
-    sizes |= dict(qk_channels=16, v_channels=24, attention_probs_dropout_prob=0.0)
-    return PerceiverIOForMaskedLM(PerceiverIOConfig(**sizes)).eval()
+    sizes = dict(max_position_embeddings=60, num_latents=5, num_blocks=2, num_self_attends_per_block=2)
+    return small_model(num_self_attention_heads=4, num_cross_attention_heads=2, **sizes)
 
 
 def run_the_code(found, folder, monkeypatch) -> dict:
@@ -78,34 +79,28 @@ def run_the_code(found, folder, monkeypatch) -> dict:
 
 def same(fillings, expected):
     """The same fillings, and probabilities up to rounding: a map that is recorded takes another path."""
-    assert [f.text for f in fillings] == [f.text for f in expected]
-    assert [f.probability for f in fillings] == pytest.approx([f.probability for f in expected], rel=1e-3)
+    (texts, shares), (right, theirs) = zip(*fillings, strict=True), zip(*expected, strict=True)
+    assert texts == right and shares == pytest.approx(theirs, rel=1e-3)
 
 
 @pytest.mark.parametrize(
     "change, blocks",
     [
         ({}, lambda m: []),
-        ({"k": 5}, lambda m: [instruments.stop_after(m, 5)]),
-        ({"k": 0}, lambda m: [instruments.stop_after(m, 0)]),
-        ({"zeroed": (6, 9)}, lambda m: [instruments.ablate_latents(m, [6, 7, 8])]),
-        ({"layer": 5, "silenced": (2, 7)}, lambda m: [instruments.ablate_heads(m, 5, range(2, 7))]),
+        ({"k": 5}, lambda m: [stop_after(m, 5)]),
+        ({"k": 0}, lambda m: [stop_after(m, 0)]),
+        ({"zeroed": (6, 9)}, lambda m: [ablate_latents(m, [6, 7, 8])]),
+        ({"layer": 5, "silenced": (2, 7)}, lambda m: [ablate_heads(m, 5, range(2, 7))]),
         (
             {"k": 7, "zeroed": (7, 8), "layer": 2, "silenced": (6, 7)},
-            lambda m: [
-                instruments.ablate_heads(m, 2, 6),
-                instruments.ablate_latents(m, 7),
-                instruments.stop_after(m, 7),
-            ],
+            lambda m: [ablate_heads(m, 2, 6), ablate_latents(m, 7), stop_after(m, 7)],
         ),
     ],
 )
 def test_a_changed_run_is_what_the_interventions_do(change, blocks):
     model = runs().model
-    found = explore(runs(), **STATE | change)
-    ids, _ = tokenizer.batch([TEXT])
-    places, right = torch.arange(29, 34), ids[0, 29:34].clone()
-    ids[0, places] = tokenizer.MASK
+    found = explored(**change)
+    ids, places, right = hidden(*HOLE)
     with contextlib.ExitStack() as stack:
         for block in blocks(model):
             stack.enter_context(block)
@@ -125,26 +120,15 @@ def test_a_changed_run_is_what_the_interventions_do(change, blocks):
 
 
 def test_the_map_is_that_of_the_text_with_its_hole():
-    ids, _ = tokenizer.batch([TEXT])
-    ids[0, 29:34] = tokenizer.MASK
-    with torch.no_grad(), instruments.record(runs().model, ENCODER_MAP) as seen:
-        runs().model(ids)
-    whole = explore(runs(), **STATE).runs["untouched"]
-    torch.testing.assert_close(whole.weights, seen[ENCODER_MAP][0][0], rtol=1e-3, atol=1e-6)
+    close(explored().runs["untouched"].weights, recorded(ENCODER_MAP))
 
 
 def test_the_query_of_a_hidden_byte_reads_what_the_decoder_says():
-    ids, _ = tokenizer.batch([TEXT])
-    ids[0, 29:34] = tokenizer.MASK
-    with torch.no_grad(), instruments.record(runs().model, DECODER_MAP) as seen:
-        runs().model(ids)  # all places are asked for
-    whole = explore(runs(), **STATE).runs["untouched"]
+    whole, theirs = explored().runs["untouched"], recorded(DECODER_MAP)
     for place in range(29, 34):
-        torch.testing.assert_close(
-            whole.query(place), seen[DECODER_MAP][0][0, :, place].mean(0), rtol=1e-3, atol=1e-6
-        )
+        close(whole.query(place), theirs[:, place].mean(0))
     assert whole.query(28) is None and whole.query(34) is None
-    accented = explore(runs(), **STATE | {"text": "Était-ce là?", "hole": (9, 11), "place": 12})
+    accented = explored(text="Était-ce là?", hole=(9, 11), place=12)
     assert accented.runs["untouched"].query(11) is not None  # places are bytes, not characters
     assert [accented.runs["untouched"].query(place) is None for place in (10, 13, 14)] == [True, False, True]
     assert "its query reads latent" in repr(tell(accented))
@@ -160,7 +144,7 @@ def test_the_query_of_a_hidden_byte_reads_what_the_decoder_says():
     ],
 )
 def test_the_difference_says_where_a_change_begins(state, name, same):
-    found = explore(runs(), **STATE | state)
+    found = explored(**state)
     whole, run = found.runs["untouched"], found.runs[name]
     for array in run.lengths:
         apart = float((run.arrays[array] - whole.arrays[array]).norm() / whole.arrays[array].norm())
@@ -169,34 +153,33 @@ def test_the_difference_says_where_a_change_begins(state, name, same):
 
 
 def test_arrays_of_other_shapes_are_not_compared(tiny):
-    found = explore(runs(), **STATE | {"beside": "named weights", "second": str(tiny)})
+    found = explored(beside="named weights", second=str(tiny))
     whole, second = found.runs["untouched"], found.runs["second weights"]
     assert second.difference(whole, "embedding") is None and second.difference(whole, "mlm_head") > 0
     assert "other shape" in repr(tell(found))
 
 
 def test_looking_elsewhere_runs_no_model_again(monkeypatch):
-    explore(runs(), **STATE | {"k": 6})
+    explored(k=6)
     monkeypatch.setattr(runs().model, "forward", None)
     for look in ({"latent": 3}, {"head": 7}, {"place": 0}, {"place": 45}, {"k": 6}):
-        explore(runs(), **STATE | look)
+        explored(**look)
 
 
 def test_the_second_weights_are_run_whole(tiny, tiny_model):
-    asked = STATE | {"zeroed": (6, 9)}
-    half = explore(runs(), **asked | {"beside": "half its layers"}).runs["second weights"]
+    half = explored(zeroed=(6, 9), beside="half its layers").runs["second weights"]
     assert half is runs().run(TEXT, HOLE, Change(4))
-    other = explore(runs(), **asked | {"beside": "named weights", "second": f" {tiny} "})
-    same(other.runs["second weights"].fillings, fill_mask(tiny_model, TEXT, HOLE)[0])
-    assert other.runs["second weights"].shapes["encoder"] == (1, 5, 24)
-    untrained = explore(runs(), **asked | {"beside": "untrained"}).runs["second weights"]
+    other = explored(zeroed=(6, 9), beside="named weights", second=f" {tiny} ").runs["second weights"]
+    same(other.fillings, fill_mask(tiny_model, TEXT, HOLE)[0])
+    assert other.shapes["encoder"] == (1, 5, 24)
+    untrained = explored(zeroed=(6, 9), beside="untrained").runs["second weights"]
     assert untrained.bits == pytest.approx(8.03, abs=0.2) != half.bits
 
 
 @pytest.mark.parametrize("name, said", [("", "Name the second weights"), ("no such", "no weights 'no such'")])
 def test_second_weights_that_are_not_there_are_named_in_one_sentence(name, said):
     with pytest.raises(InputError, match=said):
-        explore(runs(), **STATE | {"beside": "named weights", "second": name})
+        explored(beside="named weights", second=name)
 
 
 @pytest.mark.parametrize(
@@ -211,22 +194,22 @@ def test_second_weights_that_are_not_there_are_named_in_one_sentence(name, said)
 def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny, tmp_path, monkeypatch):
     if state.get("beside") == "named weights":
         state = state | {"second": str(tiny)}
-    found = explore(runs(), **STATE | state)
+    found = explored(**state)
     made = run_the_code(found, tmp_path, monkeypatch)
     assert list(made["found"]) == list(found.runs)
     for run, look in zip(found.runs.values(), made["found"].values(), strict=True):
         same(look.fillings, run.fillings)
         assert look.lengths == pytest.approx(run.lengths, rel=1e-4)
         assert look.bits == pytest.approx(run.bits, rel=1e-4)
-        torch.testing.assert_close(look.weights, run.weights, rtol=1e-3, atol=1e-6)
-        torch.testing.assert_close(look.asked, run.asked, rtol=1e-3, atol=1e-6)
+        close(look.weights, run.weights)
+        close(look.asked, run.asked)
     whole = found.runs["untouched"].weights
-    torch.testing.assert_close(made["reads"], whole[found.head, found.latent], rtol=1e-3, atol=1e-6)
-    torch.testing.assert_close(made["readers"], whole[found.head, :, found.place], rtol=1e-3, atol=1e-6)
+    close(made["reads"], whole[found.head, found.latent])
+    close(made["readers"], whole[found.head, :, found.place])
     query = found.runs["untouched"].query(found.place)
     assert ("query" in made) == (query is not None)
     if query is not None:
-        torch.testing.assert_close(made["query"], query, rtol=1e-3, atol=1e-6)
+        close(made["query"], query)
     assert [path.name for path in tmp_path.iterdir()] == ["playground.png"]
 
 
@@ -235,18 +218,18 @@ def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny
 def test_the_code_holds_any_text_unharmed(text):
     text = "ab" + text.replace("[MASK]", "")
     try:
-        found = explore(runs(), **STATE | {"text": text, "hole": (0, 2)})
+        found = explored(text=text, hole=(0, 2))
     except InputError:
         return
     script, names = code(found), {}
-    assert script.isprintable() or set(script) - {"\n"} == {c for c in script if c.isprintable()}
-    lines = [line for line in script.splitlines() if line.startswith("text, hole = ")]
-    exec("\n".join(lines), names)
+    assert script.replace("\n", "").isprintable()
+    [line] = [line for line in script.splitlines() if line.startswith("text, hole = ")]
+    exec(line, names)
     assert names["text"] == found.text and text.startswith(found.text)
 
 
 def test_a_click_on_a_cell_frames_its_byte_and_the_slider_moves_the_cells():
-    experiment = widgets.playground(load_pretrained("embedded"), "ab cab", (0, 2))
+    experiment = widgets.playground(base.embedded(), "ab cab", (0, 2))
     cells = experiment.children[1].children[1]
     labels = [label for label, _ in cells.options]
     assert [label[0] for label in labels] == list("□ab␣cab□")
@@ -260,7 +243,7 @@ def test_a_click_on_a_cell_frames_its_byte_and_the_slider_moves_the_cells():
 
 
 def test_files_are_new_and_hold_the_figure_and_the_code(tmp_path):
-    found = explore(runs(), **STATE)
+    found = explored()
     names = [save(found, tmp_path, kind).name for kind in ("png", "png", "svg", "py", "py", "png")]
     assert names == [
         "playground.png", "playground-2.png", "playground.svg",
@@ -297,14 +280,12 @@ def test_the_buttons_write_and_the_code_follows_the_playground(tmp_path):
 
 
 def test_the_challenges_of_the_notebook_have_answers():
-    whole = explore(runs(), **STATE).runs["untouched"]
-    other = explore(runs(), **STATE | {"text": "The old man put down his newspaper, and looked."}).runs[
-        "untouched"
-    ]
+    whole = explored().runs["untouched"]
+    other = explored(text="The old man put down his newspaper, and looked.").runs["untouched"]
     assert whole.weights[0, 8].argmax() == other.weights[0, 8].argmax()  # a place, whatever stands there
 
     def bits(**state):
-        return explore(runs(), **STATE | state).runs["changed"].bits
+        return explored(**state).runs["changed"].bits
 
     single = {n: bits(zeroed=(n, n + 1)) for n in range(64)}
     assert sorted(single, key=single.get)[-3:] == [7, 6, 8] and min(single.values()) < whole.bits
@@ -317,7 +298,7 @@ def test_the_challenges_of_the_notebook_have_answers():
 
 @pytest.mark.parametrize("state, layers", [({}, 8), ({"k": 5, "zeroed": (6, 9)}, 5)])
 def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, layers):
-    found = explore(runs(), **STATE | state)
+    found = explored(**state)
     figure = Figure(figsize=SIZE)
     alt = draw(figure, found)
     drawn = "\n".join(text.get_text() for text in (*figure.axes[0].texts, *figure.texts))
@@ -332,40 +313,35 @@ def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, la
 
 
 def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
-    torch.manual_seed(0)
-    sizes = dict(d_model=16, num_latents=4, d_latents=16, qk_channels=16, v_channels=16)
-    model = PerceiverIOForMaskedLM(PerceiverIOConfig(num_self_attends_per_block=1, **sizes)).eval()
-    found = explore(
-        ForwardPasses(model, "none"), **STATE | {"text": "abcd" * 300, "latent": 1, "place": 1100, "k": 1}
-    )
+    model = small_model(num_latents=4, d_latents=16, v_channels=16, num_self_attends_per_block=1)
+    passes = ForwardPasses(model, "none")
+    found = explored(lambda: passes, text="abcd" * 300, latent=1, place=1100, k=1)
     figure = Figure(figsize=SIZE)
     draw(figure, found)
     strip = figure.axes[1]
     assert "(shown: 960 to 1201)" in strip.get_title() and len(strip.texts) == 4
     [frame] = strip.lines
     line, sign = divmod(1100 - 960, 64)
-    assert {*frame.get_xdata()} == {sign - 0.5, sign + 0.5} and {*frame.get_ydata()} == {
-        line - 0.5,
-        line + 0.5,
-    }
+    assert {*frame.get_xdata()} == {sign - 0.5, sign + 0.5}
+    assert {*frame.get_ydata()} == {line - 0.5, line + 0.5}
 
 
 def test_the_stages_that_are_pasted_are_those_that_are_drawn():
-    lab = playground(load_pretrained("embedded"))
+    lab = widgets.playground(base.embedded())
     for change in ({}, {"latent": 20}, {"k": 5}, {"zeroed": (6, 9)}, {"k": 8, "zeroed": (0, 0)}):
         lab.state = change
         with plt.rc_context(STYLE):
             figure = Figure(figsize=SIZE, dpi=base.DPI)
             draw(figure, lab.result)
-            png = BytesIO()
+            png = io.BytesIO()
             figure.savefig(png, format="png")
-        shown, drawn = (plt.imread(BytesIO(data)) for data in (lab._png, png.getvalue()))
+        shown, drawn = (plt.imread(io.BytesIO(data)) for data in (lab._png, png.getvalue()))
         assert np.array_equal(shown, drawn), change
 
 
 @pytest.mark.parametrize("text, start, place", [(TEXT, 9, 10), ("é[MASK] was here.", 8, 5)])
 def test_the_frame_goes_with_the_hole_and_the_answer_stands_above_the_picture(text, start, place):
-    lab = playground(load_pretrained("embedded"))
+    lab = widgets.playground(base.embedded())
     lab.state = {"text": text}
     lab.state = {"hole": (start, start + 2)}
     assert lab.result.place == place == lab.result.runs["untouched"].first

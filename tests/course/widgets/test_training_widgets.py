@@ -24,7 +24,7 @@ def test_every_moment_of_the_embedded_run_is_its_log(scale):
     for step in (850, 15000, 28500):
         experiment.state = {"step": step}
         now = experiment.result
-        assert experiment.problem == "" and now.samples == []
+        assert experiment.problem == "" and not now.run.samples
         assert now.in_training == (float(log[step]["bits"]) if log[step]["bits"] else None)
         exam = max(known for known, row in log.items() if row["held_out_bits"] and known <= step)
         assert (now.exam, now.held_out) == (exam, float(log[exam]["held_out_bits"]))
@@ -35,18 +35,21 @@ def test_every_moment_of_the_embedded_run_is_its_log(scale):
     assert "6.18 above" in experiment.view.value and "nothing yet" in experiment.view.value
 
 
+def samples(now):
+    return now.run.samples[now.exam]
+
+
 def test_a_run_of_ones_own_shows_its_samples_escaped(tmp_path):
-    (tmp_path / "log.csv").write_text(
-        "step,bits,held_out_bits,learning_rate\n0,,8.0,\n5,7.5,,0.1\n9,7,6.5,0.2\n"
-    )
+    log = "step,bits,held_out_bits,learning_rate\n0,,8.0,\n5,7.5,,0.1\n9,7,6.5,0.2\n"
+    (tmp_path / "log.csv").write_text(log)
     (tmp_path / "samples.txt").write_text("0\tThe c[MASK]t.\t'<b>' 0.10\n9\tThe c[MASK]t.\t'a' 0.90\n")
     run = instruments.read_run(tmp_path)
     experiment = widgets.browse_run(run, {"unigram": 7.25}, step=5)
-    assert experiment.result.samples == [("The c[MASK]t.", "'<b>' 0.10")]
+    assert samples(experiment.result) == [("The c[MASK]t.", "'<b>' 0.10")]
     assert "&lt;b&gt;" in experiment.view.value and "<b>" not in experiment.view.value
     assert "1.0e-01" in experiment.view.value and "0.75 above" in experiment.view.value
     experiment.state = {"step": 9}
-    assert experiment.result.samples == [("The c[MASK]t.", "'a' 0.90")]
+    assert samples(experiment.result) == [("The c[MASK]t.", "'a' 0.90")]
     with pytest.raises(InputError, match="no held-out bits"):
         widgets.browse_run(run._replace(held_out={}), {"unigram": 7.25})
 
@@ -81,9 +84,7 @@ def test_both_verdicts_occur_and_the_better_one_is_named():
 
 
 def test_only_sizes_and_seeds_that_all_methods_have_can_be_chosen():
-    scores = SCORES | {
-        "probe": SCORES["probe"] | {400: [0.8] * 5},
-        "TF-IDF": {80: [0.5] * 5, 20: [0.5] * 4},
-    }
+    scores = SCORES | {"probe": SCORES["probe"] | {400: [0.8] * 5}}
+    scores |= {"TF-IDF": {80: [0.5] * 5, 20: [0.5] * 4}}
     controls = widgets.frozen_or_thawed(scores, 0.5).controls
     assert list(controls["labels"].options) == [20, 80] and controls["seeds"].max == 3
