@@ -1,5 +1,6 @@
 """The check as a teacher: whatever a learner hands in, a report comes back that says what to do next."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,7 @@ def test_every_mistake_is_wrong_in_a_way_of_its_own(id):
 @pytest.mark.parametrize("id", EXERCISES)
 def test_an_exercise_says_what_it_is(id):
     exercise = find(id)
-    assert exercise.title and exercise.paper and exercise.minutes > 0
-    assert exercise.difficulty in ("easy", "medium", "hard")
+    assert exercise.title and re.fullmatch(r"[1-9]\d* minutes · (easy|medium|hard) · .+", exercise.about)
     assert all(mistake.says.endswith((".", "?")) for mistake in exercise.known_mistakes)
 
 

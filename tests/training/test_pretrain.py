@@ -32,12 +32,7 @@ from perceiver_edu.training.configs import SIZES, PretrainConfig, new_model, siz
 from perceiver_edu.training.corpus import crop_pack, load_crops
 from perceiver_edu.training.loop import backward, learning_rate
 from perceiver_edu.training.masking import IGNORE, hole_positions, mask_bytes
-from perceiver_edu.training.pretrain import (
-    Pretraining,
-    held_out_bits,
-    pretrain,
-    pretrain_files,
-)
+from perceiver_edu.training.pretrain import Pretraining, held_out_bits, pretrain, pretrain_files
 from perceiver_edu.training.run_folder import checkpoints, claim, step_of
 from perceiver_edu.weights.pretrained import load_folder
 

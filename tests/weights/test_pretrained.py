@@ -169,11 +169,7 @@ def test_broken_weights_get_one_clear_error(folder, broken, message):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [
-        ("./nowhere", "no such folder"),
-        ("embeded", 'other choices are "embedded"'),
-        (__file__, "is a file"),
-    ],
+    [("./nowhere", "no such folder"), ("embeded", 'other choices are "embedded"'), (__file__, "is a file")],
 )
 def test_a_wrong_name_gets_the_choices(name, message):
     with pytest.raises(InputError, match=message):

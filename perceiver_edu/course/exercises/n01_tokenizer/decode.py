@@ -35,9 +35,7 @@ def decode_variant(
 
 EXERCISE = Exercise(
     title="ids to text",
-    minutes=5,
-    difficulty="medium",
-    paper="section 4.1",
+    about="5 minutes · medium · section 4.1",
     name="decode",
     cases=decode_cases,
     reference=ByteTokenizer().decode,

@@ -71,9 +71,7 @@ def encode_in_model(function, report):
 
 EXERCISE = Exercise(
     title="text to ids",
-    minutes=6,
-    difficulty="easy",
-    paper="section 4.1",
+    about="6 minutes · easy · section 4.1",
     name="encode",
     cases=encode_cases,
     reference=ByteTokenizer().encode,

@@ -53,9 +53,7 @@ def cost_in_model(function, report):
 
 EXERCISE = Exercise(
     title="predict the cost of cross-attention",
-    minutes=10,
-    difficulty="medium",
-    paper="section 3.1",
+    about="10 minutes · medium · section 3.1",
     name="multiply_adds",
     cases=cost_cases,
     variant=cost_variant,
@@ -75,7 +73,7 @@ EXERCISE = Exercise(
             "C and D.",
             "keys from latents": "Keys and values come from the M inputs, which are C wide; not from the "
             "latents.",
-        },
+        }
     },
     in_model=cost_in_model,
 )

@@ -66,16 +66,14 @@ def cost_in_model(function, report):
 
 EXERCISE = Exercise(
     title="what the processor has, and what it does",
-    minutes=6,
-    difficulty="medium",
-    paper="section 3.1, table 1",
+    about="6 minutes · medium · section 3.1, table 1",
     name="processor_cost",
     cases=cost_cases,
     variant=cost_variant,
     mistakes={
         "flop": {True: "These are FLOPs, twice as many: a multiply-add counts once here."},
         "keys": {
-            "M": "The map has N × M entries. That was the encoder: here the latents are the keys too, N × N.",
+            "M": "The map has N × M entries. That was the encoder: here the latents are the keys too, N × N."
         },
         "rows": {
             "M": "The layers are counted for M rows. The processor has N: no byte passes through it.",
@@ -88,7 +86,7 @@ EXERCISE = Exercise(
         "wide": {False: "The MLP's hidden width is widening · D."},
         "mlp": {1: "The MLP has two layers, expand and contract. One is missing."},
         "products": {
-            1: "The map has two products: queries with keys, and weights with values. The second is missing.",
+            1: "The map has two products: queries with keys, and weights with values. The second is missing."
         },
         "layers": {False: "This is one layer. There are L."},
         "blocks": {

@@ -150,9 +150,7 @@ def layer_in_model(function, report):
 
 EXERCISE = Exercise(
     title="one layer of the processor",
-    minutes=10,
-    difficulty="medium",
-    paper="section 3.1, appendix E",
+    about="10 minutes · medium · section 3.1, appendix E",
     name="self_attend",
     cases=layer_cases,
     reference=library_layer,

@@ -83,9 +83,7 @@ def savings_in_model(function, report):
 
 EXERCISE = Exercise(
     title="predict what the asked positions save",
-    minutes=10,
-    difficulty="hard",
-    paper="section 3.2, appendix E",
+    about="10 minutes · hard · section 3.2, appendix E",
     name="savings",
     cases=savings_cases,
     variant=savings_variant,

@@ -102,9 +102,7 @@ def loss_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the loss of the hidden bytes",
-    minutes=5,
-    difficulty="medium",
-    paper="section 4.1",
+    about="5 minutes · medium · section 4.1",
     name="masked_loss",
     cases=loss_cases,
     variant=loss_variant,
@@ -138,7 +136,7 @@ EXERCISE = Exercise(
             "place.",
         },
         "target": {
-            "ids": "The target is [MASK] itself: the labels come from `ids`. They must come from `original`.",
+            "ids": "The target is [MASK] itself: the labels come from `ids`. They must come from `original`."
         },
         "unit": {
             1 / math.log(2): "This is in bits (log₂). The loss is in nats, with the natural logarithm.",
@@ -146,7 +144,7 @@ EXERCISE = Exercise(
         },
         "squash": {
             True: "Probabilities are taken for scores: `cross_entropy` has its own softmax, so yours comes "
-            "twice.",
+            "twice."
         },
     },
     properties=loss_properties,

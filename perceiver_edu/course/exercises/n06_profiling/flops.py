@@ -69,9 +69,7 @@ def flops_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the FLOPs of the whole model",
-    minutes=8,
-    difficulty="medium",
-    paper="appendix E",
+    about="8 minutes · medium · appendix E",
     name="flops",
     cases=flops_cases,
     variant=flops_variant,
@@ -81,7 +79,7 @@ EXERCISE = Exercise(
         "depth": {"one": "This is one layer of the processor. There are L."},
         "read": {
             "all": "Decoder and head are counted for the M bytes that were read. They work on the O that "
-            "are asked.",
+            "are asked."
         },
         "map_": {
             "M × M": "The map has M columns in every stage. It has a column for each row that is *read*: M "

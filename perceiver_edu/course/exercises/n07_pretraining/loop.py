@@ -128,9 +128,7 @@ def loop_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the training loop",
-    minutes=12,
-    difficulty="medium",
-    paper="section 4.1",
+    about="12 minutes · medium · section 4.1",
     name="train",
     cases=loop_cases,
     variant=loop_variant,
@@ -159,7 +157,7 @@ EXERCISE = Exercise(
             "same batch": "Every step sees the first batch. It will be learned by heart.",
             "betas": "The `betas` are torch's (0.9, 0.999). Here they are (0.9, 0.98).",
             "decay": "The weight decay of 0.01 is missing.",
-        },
+        }
     },
     view=losses,
     sizes=lambda batches, **_: {"steps": len(batches)},

@@ -98,9 +98,7 @@ def loss_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the loss of a batch in parts",
-    minutes=6,
-    difficulty="medium",
-    paper="section 4.1",
+    about="6 minutes · medium · section 4.1",
     name="part_losses",
     cases=loss_cases,
     variant=loss_variant,
@@ -123,10 +121,10 @@ EXERCISE = Exercise(
         },
         "ignore": {
             "clamp": "-100 is taken for id 0, so those places are counted too. `cross_entropy` skips -100 "
-            "by itself: leave it in.",
+            "by itself: leave it in."
         },
         "unit": {
-            1 / math.log(2): "This is in bits. `cross_entropy` gives nats, and nats are asked for here.",
+            1 / math.log(2): "This is in bits. `cross_entropy` gives nats, and nats are asked for here."
         },
     },
     properties=loss_properties,

@@ -45,12 +45,9 @@ def start_variant(
     """-> {"latents" (N, D), "query" (K, D), "key" (K, C)}, with a switch for each mistake."""
     N, C = len(latents), key.shape[1]
     n = torch.arange(N, dtype=latents.dtype)
-    at = {
-        "middle": (n + 0.5) * M / N,
-        "left": n * M / N,
-        "ends": n * (M - 1) / max(1, N - 1),
-        "index": n,
-    }[centres]
+    at = {"middle": (n + 0.5) * M / N, "left": n * M / N, "ends": n * (M - 1) / max(1, N - 1), "index": n}[
+        centres
+    ]
     new = {"latents": latents.clone(), "query": torch.zeros_like(query), "key": torch.zeros_like(key)}
     if rest == "kept":
         new |= {"query": query.clone(), "key": key.clone()}
@@ -110,9 +107,7 @@ def start_in_model(function, report):
 
 EXERCISE = Exercise(
     title="a start that escapes the plateau",
-    minutes=10,
-    difficulty="hard",
-    paper="section 3.2",
+    about="10 minutes · hard · section 3.2",
     name="aligned_start",
     cases=start_cases,
     variant=start_variant,
@@ -140,7 +135,7 @@ EXERCISE = Exercise(
         },
         "picks": {
             "reversed": "W_q and W_k pick the channels in different orders, so each channel meets another "
-            "one. The same row must pick the same channel in both.",
+            "one. The same row must pick the same channel in both."
         },
     },
     properties=start_properties,

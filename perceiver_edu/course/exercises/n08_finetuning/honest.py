@@ -58,9 +58,7 @@ def rounded(result, arguments):
 
 EXERCISE = Exercise(
     title="better, or lucky?",
-    minutes=8,
-    difficulty="medium",
-    paper="section 4.1",
+    about="8 minutes · medium · section 4.1",
     name="compare",
     cases=honest_cases,
     variant=honest_variant,
@@ -78,7 +76,7 @@ EXERCISE = Exercise(
             "no sign": "A baseline that is clearly better is decided too: compare |difference|.",
             "no limit": "`limit` is not used: the difference must be more than `limit` errors.",
             "positive": "Any difference above 0 is taken for a win. Is it larger than chance makes it?",
-        },
+        }
     },
     view=rounded,
 )

@@ -90,9 +90,7 @@ def query_in_model(function, report):
 
 EXERCISE = Exercise(
     title="a query of your own",
-    minutes=6,
-    difficulty="medium",
-    paper="section 3.2",
+    about="6 minutes · medium · section 3.2",
     name="ask",
     cases=query_cases,
     variant=query_variant,
@@ -110,7 +108,7 @@ EXERCISE = Exercise(
             "hardest": "Only the latent with the best score is read. The softmax gives each its share.",
             "latents": "The latents themselves are mixed, not their values, `value(latents)`.",
             "keys": "The keys are mixed. They say where to look; what is read are the values.",
-        },
+        }
     },
     properties=query_properties,
     sizes=lambda **_: SIZES,
