@@ -62,10 +62,8 @@ def encode_in_model(function, report):
             scores.append(model(ids)[0, hole])
         fillings.append(tokenizer.decode(scores[-1].argmax(-1)))
     report.say(f"Read by the whole model, with `{hidden}` hidden:")
-    report.table(
-        ("ids from", "filled byte by byte"),
-        [("the library", repr(fillings[0])), ("your function", repr(fillings[1]))],
-    )
+    rows = zip(("the library", "your function"), map(repr, fillings), strict=True)
+    report.table(("ids from", "filled byte by byte"), list(rows))
     return torch.equal(*scores)
 
 

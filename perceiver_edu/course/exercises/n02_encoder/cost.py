@@ -8,10 +8,9 @@ from perceiver_edu.instruments.costs import count_attention_multiply_adds
 
 
 def cost_cases():
+    small = dict(M=13, N=5, C=11, D=7, qk_channels=6, v_channels=8, num_heads=2)
     return {
-        "M 13, N 5, C 11, D 7, qk 6, v 8, 2 heads": dict(
-            M=13, N=5, C=11, D=7, qk_channels=6, v_channels=8, num_heads=2
-        ),
+        "M 13, N 5, C 11, D 7, qk 6, v 8, 2 heads": small,
         "the real model": dict(M=2048, N=256, C=768, D=1280, qk_channels=256, v_channels=1280, num_heads=8),
     }
 

@@ -26,13 +26,7 @@ def cost_variant(
     """{"parameters": int, "multiply_adds": int}, with a switch for each mistake; untouched, it is right."""
     v = D if values == "D" else qk_channels
     hidden = (widening if wide else 1) * D
-    linear = [
-        (D, qk_channels),
-        (D, qk_channels),
-        (D, v),
-        *[(v, D)] * output,
-        *[(D, hidden), (hidden, D)][:mlp],
-    ]
+    linear = [*[(D, qk_channels)] * 2, (D, v), *[(v, D)] * output, *[(D, hidden), (hidden, D)][:mlp]]
     weights = sum(a * b for a, b in linear)
     parameters = weights + biases * sum(b for _, b in linear) + norms * 2 * 2 * D
     entries = M * M if rows == "M, and M keys" else N * (M if keys == "M" else N)

@@ -68,9 +68,9 @@ def layer_variant(
         return output(mixed.transpose(1, 2).flatten(2))
 
     def mlp(x):
-        return contract(
-            x if gelu == "linear" else F.relu(x) if gelu == "relu" else F.gelu(x, approximate=gelu)
-        )
+        if gelu in ("linear", "relu"):
+            return contract(x if gelu == "linear" else F.relu(x))
+        return contract(F.gelu(x, approximate=gelu))
 
     def attend(x):
         if norm == "post":

@@ -8,12 +8,9 @@ from perceiver_edu.instruments.costs import count_multiply_adds
 
 
 def savings_cases():
-    return {
-        "small": dict(O=17, asked=3, N=5, E=8, D=7, qk_channels=6, v_channels=9, V=11, rest=20_000),
-        "the real model": dict(
-            O=2048, asked=9, N=256, E=768, D=1280, qk_channels=256, v_channels=768, V=262, rest=55_163_486_208
-        ),
-    }
+    small = dict(O=17, asked=3, N=5, E=8, D=7, qk_channels=6, v_channels=9, V=11, rest=20_000)
+    real = dict(O=2048, asked=9, N=256, E=768, D=1280, qk_channels=256, v_channels=768, V=262)
+    return {"small": small, "the real model": real | {"rest": 55_163_486_208}}
 
 
 def exact(result, arguments):

@@ -22,22 +22,16 @@ def loss_cases():
     padded[0, 6:], padded[2, 8:] = PAD, PAD
     logits = 3 * torch.randn(B, M, V, generator=generator, dtype=torch.float64)
 
-    def hide(text, *holes):
-        ids = text.clone()
-        for row, *places in holes:
+    def hide(original, *holes):
+        ids = original.clone()
+        for row, places in enumerate(holes):
             ids[row, places] = MASK
-        return ids
+        return dict(logits=logits[: len(ids)], ids=ids, original=original)
 
     return {
-        "one text, one hidden byte": dict(
-            logits=logits[:1], ids=hide(original[:1], (0, 4)), original=original[:1]
-        ),
-        "three texts, holes of different length": dict(
-            logits=logits, ids=hide(original, (0, 1), (1, 3, 4, 5, 8), (2, 5, 6)), original=original
-        ),
-        "two of them padded": dict(
-            logits=logits, ids=hide(padded, (0, 2, 3, 4), (1, 7), (2, 1, 5)), original=padded
-        ),
+        "one text, one hidden byte": hide(original[:1], [4]),
+        "three texts, holes of different length": hide(original, [1], [3, 4, 5, 8], [5, 6]),
+        "two of them padded": hide(padded, [2, 3, 4], [7], [1, 5]),
     }
 
 

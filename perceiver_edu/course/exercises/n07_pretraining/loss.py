@@ -40,20 +40,18 @@ def loss_variant(logits, targets, size, over="asked", ignore="-100", unit=1.0):
     parts, asked = nats.split(size), (targets != IGNORE).split(size)
     sums = torch.stack([part.sum() for part in parts])
     number = torch.stack([part.sum() for part in asked])
-    return (
-        unit
-        * {
-            "asked": sums / number.sum(),
-            "part": sums / number,
-            "part, guarded": sums / number.clamp(min=1),
-            "parts": sums / number / len(parts),
-            "parts, guarded": sums / number.clamp(min=1) / len(parts),
-            "weighted": sums / number * number / number.sum(),
-            "all": sums / targets.numel(),
-            "rows": sums / len(targets),
-            "sum": sums,
-        }[over]
-    )
+    losses = {
+        "asked": sums / number.sum(),
+        "part": sums / number,
+        "part, guarded": sums / number.clamp(min=1),
+        "parts": sums / number / len(parts),
+        "parts, guarded": sums / number.clamp(min=1) / len(parts),
+        "weighted": sums / number * number / number.sum(),
+        "all": sums / targets.numel(),
+        "rows": sums / len(targets),
+        "sum": sums,
+    }
+    return unit * losses[over]
 
 
 def as_tensor(losses, arguments=None):
