@@ -1,6 +1,8 @@
 """What many tests share: a tiny model and Hugging Face's beside it; counts of what was tried."""
 
+import io
 import os
+import sys
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ os.environ.pop("PERCEIVER_EDU_WEIGHTS", None)  # the tests choose their weights 
 
 from tiny import TEXTS, tiny_hf_model
 
-from perceiver_edu import ByteTokenizer, from_huggingface
+from perceiver_edu import ByteTokenizer, cli, from_huggingface
 
 
 @pytest.fixture
@@ -37,6 +39,19 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command in this process -> exit code, stdout, stderr."""
+
+    def run(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        with pytest.raises(SystemExit) as done:
+            cli.main([str(argument) for argument in arguments])
+        return done.value.code, *capsys.readouterr()
+
+    return run
 
 
 TALLY = pytest.StashKey[dict]()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import SMALL
 from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM
@@ -60,18 +61,7 @@ class SureModel(FakeModel):
 def tiny():
     """A real model, tiny and random, all parameters large enough that every position answers differently."""
     torch.manual_seed(0)
-    config = PerceiverIOConfig(
-        max_position_embeddings=96,
-        d_model=24,
-        num_latents=7,
-        d_latents=40,
-        num_self_attends_per_block=2,
-        num_self_attention_heads=4,
-        num_cross_attention_heads=2,
-        qk_channels=16,
-        v_channels=40,
-    )
-    model = PerceiverIOForMaskedLM(config).double().eval()
+    model = PerceiverIOForMaskedLM(PerceiverIOConfig(**SMALL)).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0, 0.3)
@@ -143,9 +133,8 @@ def test_what_a_hole_leaves_of_a_special_token_is_ordinary_text():
     model = FakeModel()
     fill_mask(model, "a[CLS]", spans=(2, 4))
     b = ByteTokenizer.BYTE_OFFSET
-    assert model.calls[0][0] == [
-        [CLS, b + ord("a"), b + ord("["), MASK, MASK, b + ord("S"), b + ord("]"), SEP]
-    ]
+    before, after = [b + ord("a"), b + ord("[")], [b + ord("S"), b + ord("]")]
+    assert model.calls[0][0] == [[CLS, *before, MASK, MASK, *after, SEP]]
 
 
 def test_the_whole_text_can_be_a_hole():
@@ -179,9 +168,7 @@ def test_fillings_are_ranked_distinct_text_and_plain_types():
     for text, hidden in ODD_TEXTS:
         fillings = fill_mask(FakeModel(), text, hidden, top_k=40)[0]
         assert len({filling.text for filling in fillings}) == 40
-        assert all(
-            type(f) is Filling and type(f.text) is str and type(f.probability) is float for f in fillings
-        )
+        assert {(type(f), type(f.text), type(f.probability)) for f in fillings} == {(Filling, str, float)}
         probabilities = [filling.probability for filling in fillings]
         assert probabilities == sorted(probabilities, reverse=True)
         assert 0 < sum(probabilities) <= 1
@@ -347,7 +334,6 @@ def test_top_k_that_cannot_be_used(top_k, message):
 
 def test_a_text_may_fill_the_model_to_its_last_position_but_not_more(tiny):
     assert fill_mask(tiny, "x" * 93 + "y", "y")  # 94 bytes + [CLS] + [SEP] = 96
-    with pytest.raises(
-        InputError, match=r"text is 95 bytes long, this model reads at most 94 \(96 positions"
-    ):
+    message = r"text is 95 bytes long, this model reads at most 94 \(96 positions"
+    with pytest.raises(InputError, match=message):
         fill_mask(tiny, "é" * 47 + "y", "y")

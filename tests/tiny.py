@@ -19,6 +19,11 @@ TINY = dict(  # no two sizes are equal unless they must be, so a transposed axis
     self_attention_widening_factor=4,
 )
 
+SMALL = dict(  # for 94 bytes
+    max_position_embeddings=96, d_model=24, num_latents=7, d_latents=40, num_self_attends_per_block=2,
+    num_self_attention_heads=4, num_cross_attention_heads=2, qk_channels=16, v_channels=40,
+)  # fmt: skip
+
 
 def tiny_hf_model(seed=0, dtype=torch.float64, **changes):
     """Hugging Face's model with every parameter, norms and biases too, redrawn from N(0, 0.5)."""

@@ -31,14 +31,10 @@ def readable(result, expected) -> Any:
     if not isinstance(result, torch.Tensor):
         raise Misfit(f"expected a torch tensor, got {shown(result)}.")
     if result.device != expected.device:
-        raise Misfit(
-            f"expected a tensor on {expected.device}, where the inputs are; got one on {result.device}."
-        )
-    if (
-        result.is_sparse
-        or result.dtype.is_complex
-        or result.is_floating_point() != expected.is_floating_point()
-    ):
+        wanted, got = expected.device, result.device
+        raise Misfit(f"expected a tensor on {wanted}, where the inputs are; got one on {got}.")
+    same_kind = result.is_floating_point() == expected.is_floating_point()
+    if result.is_sparse or result.dtype.is_complex or not same_kind:
         raise Misfit(f"expected numbers of type {expected.dtype}, got {shown(result)}.")
     return result.detach()
 

@@ -20,9 +20,7 @@ class Exercise:
     """One exercise. The sizes of its inputs are all different, so that a swapped axis shows."""
 
     title: str
-    minutes: int
-    difficulty: str  # easy, medium or hard
-    paper: str  # the sections to read, as in the notebook
+    about: str  # as in the notebook: minutes · easy, medium or hard · the sections of the paper to read
     name: str  # of the function that the learner writes
     cases: Callable[[], dict[str, dict[str, Any]]]  # what is tested, from easy to hard: arguments by name
     variant: Callable  # (**arguments, **switches) -> result; without switches, the right one

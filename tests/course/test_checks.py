@@ -1,5 +1,6 @@
 """The check as a teacher: whatever a learner hands in, a report comes back that says what to do next."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,7 @@ def test_every_mistake_is_wrong_in_a_way_of_its_own(id):
 @pytest.mark.parametrize("id", EXERCISES)
 def test_an_exercise_says_what_it_is(id):
     exercise = find(id)
-    assert exercise.title and exercise.paper and exercise.minutes > 0
-    assert exercise.difficulty in ("easy", "medium", "hard")
+    assert exercise.title and re.fullmatch(r"[1-9]\d* minutes · (easy|medium|hard) · .+", exercise.about)
     assert all(mistake.says.endswith((".", "?")) for mistake in exercise.known_mistakes)
 
 
@@ -263,9 +263,7 @@ def test_whatever_comes_a_report_says_what_is_wrong(learner, says):
 
 
 @pytest.mark.parametrize("id", EXERCISES)
-@pytest.mark.parametrize(
-    "learner", [None, 3, divides, call_forever, Rude(), FailsWhenBuilt, lambda *args: None]
-)
+@pytest.mark.parametrize("learner", [None, 3, divides, call_forever, Rude(), FailsWhenBuilt, lambda *_: None])
 def test_every_exercise_survives(id, learner):
     assert check(id, learner).verdict == NOT_YET
 
@@ -361,20 +359,13 @@ def test_of_ids_the_first_difference_is_shown_with_its_row():
 
 
 def test_text_and_html_hold_the_same_words():
-    report = (
-        Report("a `title` & more", DONE).say("x < y, `a<b>`").table(("", "got"), [("q", "<i>")]).pre("1 < 2")
-    )
+    report = Report("a `title` & more", DONE).say("x < y, `a<b>`")
+    report.table(("", "got"), [("q", "<i>")]).pre("1 < 2")
     html = report._repr_html_()
-    assert (
-        "<code>a&lt;b&gt;</code>" in html
-        and "&lt;i&gt;" in html
-        and "1 &lt; 2" in html
-        and "&amp; more" in html
-    )
+    assert all(word in html for word in ("<code>a&lt;b&gt;</code>", "&lt;i&gt;", "1 &lt; 2", "&amp; more"))
     assert "a `title` & more" in repr(report) and "x < y" in repr(report)
-    assert "color:#" not in html.replace("border-left:4px solid #", "").replace(
-        " ", ""
-    )  # the page's own colours
+    without_borders = html.replace("border-left:4px solid #", "").replace(" ", "")
+    assert "color:#" not in without_borders  # the page's own colours
 
 
 def test_whole_numbers_of_another_size_are_right_and_nothing_is_said():

@@ -198,10 +198,7 @@ def test_fill_mask_runs_the_changed_model(model):
     ],
 )
 def test_what_does_not_exist_is_said(intervention, message):
-    with (
-        pytest.raises(InputError, match=message),
-        intervention(from_huggingface(tiny_hf_model())),
-    ):
+    with pytest.raises(InputError, match=message), intervention(from_huggingface(tiny_hf_model())):
         pass
 
 

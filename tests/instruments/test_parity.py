@@ -55,14 +55,9 @@ def test_without_a_mask_too(model, hf_model, batch):
 
 
 def test_the_attention_maps_agree(model, hf_model, batch):
-    from perceiver_edu.instruments import record
-
     ids, mask = batch
-    stages = [
-        "encoder.cross_attend",
-        *(f"processor.self_attends.{i}" for i in range(3)),
-        "decoder.cross_attend",
-    ]
+    layers = [f"processor.self_attends.{i}" for i in range(3)]
+    stages = ["encoder.cross_attend", *layers, "decoder.cross_attend"]
     names = [f"{stage}.attention.attention_map" for stage in stages]
     with record(model, names) as seen:
         model(ids, mask)
@@ -250,9 +245,8 @@ def test_with_attention_written_out_the_embedded_logits_are_hugging_faces():
 def test_the_full_size_agrees():
     model = load_pretrained("random")
     assert sum(p.numel() for p in model.parameters()) == 201_108_230
-    batch = ByteTokenizer().batch(
-        ["This is an incomplete sentence where some words are missing."], pad_to=2048
-    )
+    text = "This is an incomplete sentence where some words are missing."
+    batch = ByteTokenizer().batch([text], pad_to=2048)
     rows = compare_stages(model, huggingface_twin(model), *batch, layers=True)
     assert len(rows) == len(BOUNDARIES) + 26
     for row in rows:

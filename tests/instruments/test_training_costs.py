@@ -12,15 +12,9 @@ from perceiver_edu.instruments.training_costs import training_cost
 
 B, M, O = 6, 40, 7
 CONFIG = replace(
-    PerceiverIOConfig(),
-    max_position_embeddings=M,
-    d_model=48,
-    num_latents=16,
-    d_latents=80,
-    num_self_attends_per_block=2,
-    qk_channels=32,
-    v_channels=80,
-)
+    PerceiverIOConfig(), max_position_embeddings=M, d_model=48, num_latents=16, d_latents=80,
+    num_self_attends_per_block=2, qk_channels=32, v_channels=80,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

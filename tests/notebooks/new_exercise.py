@@ -36,9 +36,7 @@ def variant(x, wrong=""):
 
 EXERCISE = Exercise(
     title="twice as large",
-    minutes=5,
-    difficulty="easy",
-    paper="section 3.1",
+    about="5 minutes · easy · section 3.1",
     name="{name}",
     cases=cases,
     variant=variant,

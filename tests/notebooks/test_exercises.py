@@ -70,8 +70,7 @@ def test_every_exercise_has_its_four_cells_in_order(path):
         assert list(by_role) == ROLES
         assert "raise NotImplementedError" in by_role["stub"].source
         assert by_role["stub"].source.splitlines()[-1] == f'check("{exercise_id}", {exercise.name})'
-        says = f"*{exercise.minutes} minutes · {exercise.difficulty} · {exercise.paper}*"
-        assert by_role["task"].source.splitlines()[2] == says
+        assert by_role["task"].source.splitlines()[2] == f"*{exercise.about}*"
         assert 1 <= by_role["hints"].source.count("<details>") <= 3
         assert solution(by_role)
 

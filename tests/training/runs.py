@@ -4,8 +4,10 @@ import csv
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -13,18 +15,10 @@ from perceiver_edu import PerceiverIOConfig
 from perceiver_edu.training import loop
 
 CONFIG = PerceiverIOConfig(
-    max_position_embeddings=40,
-    d_model=8,
-    num_latents=3,
-    d_latents=12,
-    num_self_attends_per_block=1,
-    num_self_attention_heads=2,
-    num_cross_attention_heads=2,
-    qk_channels=None,
-    v_channels=None,
-    cross_attention_shape_for_attention="q",
-    attention_probs_dropout_prob=0.3,
-)
+    max_position_embeddings=40, d_model=8, num_latents=3, d_latents=12, num_self_attends_per_block=1,
+    num_self_attention_heads=2, num_cross_attention_heads=2, qk_channels=None, v_channels=None,
+    cross_attention_shape_for_attention="q", attention_probs_dropout_prob=0.3,
+)  # fmt: skip
 ENVIRONMENT = os.environ | {  # for other processes: they find the package and the tests of this folder
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": os.pathsep.join(map(str, [Path(__file__).parents[2], Path(__file__).parent])),
@@ -32,8 +26,9 @@ ENVIRONMENT = os.environ | {  # for other processes: they find the package and t
 RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-def cut_off(monkeypatch, at):
-    """From now on, the step `at` never comes."""
+@contextmanager
+def cut_off(monkeypatch, at, error=KeyboardInterrupt):
+    """Within, the step `at` never comes: an interruption does, and ends in this error."""
     original = loop.train_step
 
     def step(*arguments):
@@ -41,7 +36,9 @@ def cut_off(monkeypatch, at):
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(loop, "train_step", step)
+    with monkeypatch.context() as patch, pytest.raises(error):
+        patch.setattr(loop, "train_step", step)
+        yield
 
 
 def in_two_processes(*arguments, code=0):

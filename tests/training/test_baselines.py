@@ -72,9 +72,8 @@ def test_counting_is_counting():
     counts = count_holes(crops, seed=0, fraction=1.0)
     a, b, space = (OFFSET + ord(letter) for letter in "ab ")
     total = counts["unigram"].sum().item()
-    assert (
-        total == (crops >= OFFSET).sum() - (crops[:, -2] == space).sum()
-    )  # a space before [SEP] is in no word
+    last_spaces = (crops[:, -2] == space).sum()  # a space before [SEP] is in no word
+    assert total == (crops >= OFFSET).sum() - last_spaces
     assert counts["unigram"][0].nonzero().flatten().tolist() == [space, a, b]
     for name, table in counts.items():
         assert table.shape == (*SHAPES[name], V) and table.sum() == total

@@ -1,6 +1,5 @@
 """`perceiver-edu pretrain` and `perceiver-edu evaluate`, as their users see them."""
 
-import io
 import json
 import os
 import signal
@@ -11,30 +10,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import assert_one_line
 from runs import CONFIG, log_rows
 
-from perceiver_edu import InputError, PerceiverIOForMaskedLM, cli, load_pretrained, save_pretrained
+from perceiver_edu import InputError, PerceiverIOForMaskedLM, load_pretrained, save_pretrained
 from perceiver_edu.data import HELD_OUT
 from perceiver_edu.training.configs import PretrainConfig, new_model, sized
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.weights.pretrained import load_folder
 
 ROOT = Path(__file__).parents[2]
+SMALL_RUN = ["--size", "tiny", "--batch-size", "2"]
 
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command in this process -> exit code, stdout, stderr."""
-    torch.set_num_threads(1)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "stdin", io.StringIO())
-        with pytest.raises(SystemExit) as done:
-            cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return done.value.code, captured.out, captured.err
-
-    return run
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +32,6 @@ def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     save_pretrained(PerceiverIOForMaskedLM(sized("tiny")), folder)
     return folder
-
-
-def assert_one_line(code, out, err, message):
-    assert code == 2, err
-    assert out == ""
-    assert err.count("\n") == 1, err
-    assert err.startswith("perceiver-edu: ")
-    assert message in err
 
 
 @pytest.mark.parametrize("command", ["pretrain", "evaluate"])
@@ -67,7 +47,7 @@ def test_help(run, command):
 
 def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
     output = tmp_path / "run"
-    train = ["pretrain", HELD_OUT, "-o", output, "--size", "tiny", "--batch-size", 2]
+    train = ["pretrain", HELD_OUT, "-o", output, *SMALL_RUN]
     code, out, err = run(*train, "--steps", 3, "--held-out", HELD_OUT)
     assert (code, out) == (0, f"the model is in {output / 'model'}\n"), err
     assert "bits/byte" in err and "kB/s" in err
@@ -85,17 +65,8 @@ def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
 
 def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_path):
     (tmp_path / "config.json").write_bytes(to_json({"model_type": "perceiver"} | CONFIG.to_dict()))
-    options = {
-        "steps": 2,
-        "batch_size": 4,
-        "learning_rate": 0.01,
-        "warmup": 1,
-        "masks": "words",
-        "bytes_first": 0.0,
-        "short": 0.5,
-        "start": "usual",
-        "seed": 7,
-    }
+    options = dict(steps=2, batch_size=4, learning_rate=0.01, warmup=1, masks="words", bytes_first=0.0)
+    options |= dict(short=0.5, start="usual", seed=7)
     arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
     code, _, err = run(
         *("pretrain", HELD_OUT, "-o", tmp_path / "run", "--config", tmp_path / "config.json", *arguments),
@@ -111,21 +82,13 @@ def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_
 
 
 def test_pretrain_goes_on_from_given_weights(run, tmp_path):
-    (tmp_path / "config.json").write_bytes(to_json({"model_type": "perceiver"} | CONFIG.to_dict()))
-    first = (
-        "pretrain",
-        HELD_OUT,
-        "-o",
-        tmp_path / "first",
-        "--config",
-        tmp_path / "config.json",
-        "--steps",
-        9,
-    )
-    assert run(*first, "--batch-size", 8, "--warmup", 1, "--held-out", HELD_OUT)[0] == 0
+    config, batch = tmp_path / "config.json", ("--batch-size", 8, "--held-out", HELD_OUT)
+    config.write_bytes(to_json({"model_type": "perceiver"} | CONFIG.to_dict()))
+    first = ("pretrain", HELD_OUT, "-o", tmp_path / "first", "--config", config, "--steps", 9)
+    assert run(*first, *batch, "--warmup", 1)[0] == 0
     weights = tmp_path / "first" / "model"
     further = ("pretrain", HELD_OUT, "-o", tmp_path / "second", "--weights", weights, "--steps", 1)
-    code, _, err = run(*further, "--batch-size", 8, "--held-out", HELD_OUT)
+    code, _, err = run(*further, *batch)
     assert code == 0, err
     ended, begins = log_rows(tmp_path / "first")[-1], log_rows(tmp_path / "second")[0]
     assert begins["step"] == "0" and begins["held_out_bits"] == ended["held_out_bits"]
@@ -185,18 +148,7 @@ def test_pretrain_needs_none_of_what_a_bare_machine_may_lack(tmp_path):
         "from perceiver_edu.cli import main\n"
         "main(sys.argv[1:])\n"
     )
-    arguments = [
-        "pretrain",
-        HELD_OUT,
-        "-o",
-        tmp_path / "run",
-        "--size",
-        "tiny",
-        "--batch-size",
-        "2",
-        "--steps",
-        "2",
-    ]
+    arguments = ["pretrain", HELD_OUT, "-o", tmp_path / "run", *SMALL_RUN, "--steps", "2"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()
@@ -211,18 +163,7 @@ def test_without_accelerate_pretrain_says_what_to_install(run, tmp_path, monkeyp
 
 @pytest.mark.skipif(os.name != "posix", reason="interrupts as POSIX does")
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    command = [
-        "pretrain",
-        HELD_OUT,
-        "-o",
-        tmp_path,
-        "--size",
-        "tiny",
-        "--batch-size",
-        "2",
-        "--save-every",
-        "1",
-    ]
+    command = ["pretrain", HELD_OUT, "-o", tmp_path, *SMALL_RUN, "--save-every", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "perceiver_edu.cli", *command],
         cwd=ROOT,
@@ -263,21 +204,16 @@ def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
 
 
 def test_evaluate_json_is_one_object(run, weights, tmp_path):
-    (tmp_path / "mine.txt").write_text(
-        "Once upon a time there was a text of its own, and it was long enough. " * 9
-    )
+    text = "Once upon a time there was a text of its own, and it was long enough. " * 9
+    (tmp_path / "mine.txt").write_text(text)
     arguments = ["evaluate", weights, "--data", tmp_path / "mine.txt", "--crops", 3, "--seed", 4, "--json"]
     code, out, _ = run(*arguments)
     answer = json.loads(out)
     assert code == 0 and out.isascii()
     assert (answer["num_crops"], answer["crop_length"], answer["seed"]) == (3, 96, 4)
     assert 7 < answer["scores"]["model"]["bits"] < 9  # untrained
-    assert (
-        answer["cloze"]["right"]
-        <= answer["cloze"]["right_among_five"]
-        <= len(answer["cloze"]["guesses"])
-        == 40
-    )
+    cloze = answer["cloze"]
+    assert cloze["right"] <= cloze["right_among_five"] <= len(cloze["guesses"]) == 40
     assert json.loads(run(*arguments)[1]) == answer
     assert "cloze" not in json.loads(run(*arguments, "--no-cloze")[1])
 

@@ -112,15 +112,8 @@ def test_the_model_sees_no_hidden_byte(crops, baselines):
 
 
 def test_evaluation_leaves_the_model_as_it_was(crops, baselines):
-    config = PerceiverIOConfig(
-        max_position_embeddings=256,
-        d_model=16,
-        d_latents=16,
-        num_latents=4,
-        num_self_attends_per_block=1,
-        qk_channels=None,
-        v_channels=None,
-    )
+    sizes = dict(d_model=16, d_latents=16, num_latents=4, qk_channels=None, v_channels=None)
+    config = PerceiverIOConfig(max_position_embeddings=256, num_self_attends_per_block=1, **sizes)
     model = PerceiverIOForMaskedLM(config).train()
     result = evaluate(model, crops[:8], baselines=baselines, batch_size=4)
     assert model.training and 7.5 < result.scores["model"].bits < 8.6  # nothing learned: log2(262) = 8.03

@@ -1,35 +1,26 @@
 """Features: the same whatever stands beside a text, to NumPy and to Arrow; and what scikit-learn asks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import runs
 import torch
 
-from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM
+from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM
 from perceiver_edu.errors import InputError
 from perceiver_edu.training import features as module
 from perceiver_edu.training.features import extract_features, features_to_arrow
 from perceiver_edu.weights.pretrained import save_pretrained
 
-SIZES = dict(
-    max_position_embeddings=300,
-    d_model=8,
-    num_latents=5,
-    d_latents=12,
-    num_self_attends_per_block=1,
-    num_self_attention_heads=2,
-    num_cross_attention_heads=2,
-    qk_channels=None,
-    v_channels=None,
-    cross_attention_shape_for_attention="q",
-    initializer_range=0.5,
-)
+CONFIG = replace(runs.CONFIG, max_position_embeddings=300, num_latents=5, initializer_range=0.5)
 TEXTS = ["abc " * n + "é" for n in (9, 1, 30, 2, 17, 3, 60)]
 
 
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return PerceiverIOForMaskedLM(PerceiverIOConfig(**SIZES)).eval()
+    return PerceiverIOForMaskedLM(CONFIG).eval()
 
 
 def one_by_one(model, text, pooling):

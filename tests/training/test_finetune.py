@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -55,9 +56,8 @@ def write_csv(path, table):
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, table[0])
         writer.writeheader()
-        writer.writerows(
-            {k: "|".join(v) if isinstance(v, list) else v for k, v in row.items()} for row in table
-        )
+        for row in table:
+            writer.writerow({k: "|".join(v) if isinstance(v, list) else v for k, v in row.items()})
     return path
 
 
@@ -80,9 +80,7 @@ def halves(data):
 
 
 def settings(weights, **changes):
-    return FinetuneConfig(
-        **({"weights": weights, "epochs": 3, "batch_size": 8, "learning_rate": 0.02} | changes)
-    )
+    return FinetuneConfig(**(dict(weights=weights, epochs=3, batch_size=8, learning_rate=0.02) | changes))
 
 
 def assert_same_run(one, other):
@@ -97,9 +95,8 @@ def test_a_classifier_learns_and_transformers_gives_the_same_answers(file, weigh
 
     training, validation = halves(read(file))
     out = tmp_path / "run"
-    results = finetune(
-        training, validation, out, settings(weights, epochs=12), test=validation, progress=False
-    )
+    recipe = settings(weights, epochs=12)
+    results = finetune(training, validation, out, recipe, test=validation, progress=False)
     assert results["score"] >= 0.9 > 0.5 > results["most_common"]["topic"]
     assert results["test"]["scores"] == results["validation"]["scores"]  # the very same texts
     theirs = PerceiverForSequenceClassification.from_pretrained(out / "model").eval()
@@ -124,11 +121,9 @@ def test_three_kinds_of_task_at_once_a_query_for_each(tmp_path, weights):
         ("topic", "single", 3), ("tags", "multi", 2), ("length", "regression", 1)]  # fmt: skip
     results = finetune(*halves(data), tmp_path / "run", settings(weights, epochs=15), progress=False)
     scores = results["validation"]["scores"]
-    assert (
-        scores["topic"]["accuracy"] > 0.7 and scores["tags"]["f1"] > 0.6 and scores["length"]["pearson"] > 0.5
-    )
-    mean = (scores["topic"]["accuracy"] + scores["tags"]["f1"] + scores["length"]["pearson"]) / 3
-    assert results["score"] == pytest.approx(mean)
+    each = scores["topic"]["accuracy"], scores["tags"]["f1"], scores["length"]["pearson"]
+    assert each[0] > 0.7 and each[1] > 0.6 and each[2] > 0.5
+    assert results["score"] == pytest.approx(sum(each) / 3)
     for name in ("topic", "tags", "length"):
         assert load_classifier(tmp_path / "run" / "model" / name).tasks[0].name == name
 
@@ -154,9 +149,8 @@ def test_micro_batches_make_the_same_gradient(file, weights, tmp_path):
 
 
 def test_early_stopping_keeps_the_best_epoch(file, weights, tmp_path):
-    results = finetune(
-        *halves(read(file)), tmp_path / "run", settings(weights, epochs=30, patience=2), progress=False
-    )
+    patient = settings(weights, epochs=30, patience=2)
+    results = finetune(*halves(read(file)), tmp_path / "run", patient, progress=False)
     epochs = [row for row in log_rows(tmp_path / "run") if row["score"]]
     best = max(epochs, key=lambda row: float(row["score"]))  # the first of equals
     assert float(best["score"]) == results["score"] and int(best["step"]) == results["best_step"]
@@ -170,21 +164,18 @@ def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
         return (*split_off(data, 0.2, lambda n: torch.randperm(n).tolist()), None)
 
     summary = finetune_seeds(splits, tmp_path / "run", settings(weights, epochs=1), [0, 1, 2], progress=False)
-    scores = [
-        json.loads((tmp_path / "run" / f"seed-{s}" / "results.json").read_text())["score"] for s in range(3)
-    ]
-    assert summary["score"]["mean"] == pytest.approx(sum(scores) / 3)
-    mean = sum(scores) / 3
-    assert summary["score"]["spread"] == pytest.approx((sum((s - mean) ** 2 for s in scores) / 2) ** 0.5)
+    files = [tmp_path / "run" / f"seed-{seed}" / "results.json" for seed in range(3)]
+    scores = [json.loads(file.read_text())["score"] for file in files]
+    assert summary["score"]["mean"] == pytest.approx(statistics.fmean(scores))
+    assert summary["score"]["spread"] == pytest.approx(statistics.stdev(scores))
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
     with pytest.raises(InputError, match="seeds must be different"):
         finetune_seeds(splits, tmp_path / "again", settings(weights), [1, 1])
 
 
 def test_bf16_learns_too(file, weights, tmp_path):
-    results = finetune(
-        *halves(read(file)), tmp_path / "run", settings(weights, epochs=12), precision="bf16", progress=False
-    )
+    options = dict(precision="bf16", progress=False)
+    results = finetune(*halves(read(file)), tmp_path / "run", settings(weights, epochs=12), **options)
     assert results["score"] >= 0.8
     dtypes = {t.dtype for t in load_file(tmp_path / "run" / "model" / "model.safetensors").values()}
     assert dtypes == {torch.float32}
@@ -211,10 +202,8 @@ def read_labelled_rows(pairs):
 def test_a_run_that_was_cut_off_goes_on_exactly(file, weights, tmp_path, monkeypatch, at):
     data, one, other = halves(read(file)), tmp_path / "one", tmp_path / "other"
     finetune(*data, one, settings(weights), save_every=2, log_every=3, progress=False)
-    with monkeypatch.context() as patch:
-        cut_off(patch, at)
-        with pytest.raises(KeyboardInterrupt):
-            finetune(*data, other, settings(weights), save_every=2, log_every=3, progress=False)
+    with cut_off(monkeypatch, at):
+        finetune(*data, other, settings(weights), save_every=2, log_every=3, progress=False)
     assert not (other / "results.json").exists()
     with pytest.raises(InputError, match="already holds a run" if at >= 2 else "holds a run"):
         finetune(*data, other, settings(weights), progress=False)
@@ -292,10 +281,8 @@ def test_one_process_and_two_take_over_from_each_other(file, weights, tmp_path, 
     def saved(name):
         return [path.name for path in (tmp_path / name / "seed-0").glob("checkpoint-*")]
 
-    with monkeypatch.context() as patch:
-        cut_off(patch, 5)
-        with pytest.raises(SystemExit):
-            cli.main(arguments("changing"))
+    with cut_off(monkeypatch, 5, SystemExit):
+        cli.main(arguments("changing"))
     assert saved("changing") == ["checkpoint-4"]
     both("changing", until=13)
     assert saved("changing") == ["checkpoint-12"]  # in the second epoch of seven steps

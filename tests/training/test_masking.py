@@ -75,9 +75,7 @@ def test_word_units_are_the_words(rows):
 
 
 def test_word_units_of_an_example():
-    ids = torch.tensor(
-        [[ByteTokenizer.CLS, *(OFFSET + byte for byte in b"one  two,\nx "), ByteTokenizer.SEP]]
-    )
+    ids = torch.tensor([ByteTokenizer().encode("one  two,\nx ")])
     assert word_units(ids).tolist() == [[0, 1, 1, 1, 0, 2, 2, 2, 2, 2, 3, 3, 0, 0]]
 
 

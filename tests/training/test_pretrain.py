@@ -32,12 +32,7 @@ from perceiver_edu.training.configs import SIZES, PretrainConfig, new_model, siz
 from perceiver_edu.training.corpus import crop_pack, load_crops
 from perceiver_edu.training.loop import backward, learning_rate
 from perceiver_edu.training.masking import IGNORE, hole_positions, mask_bytes
-from perceiver_edu.training.pretrain import (
-    Pretraining,
-    held_out_bits,
-    pretrain,
-    pretrain_files,
-)
+from perceiver_edu.training.pretrain import Pretraining, held_out_bits, pretrain, pretrain_files
 from perceiver_edu.training.run_folder import checkpoints, claim, step_of
 from perceiver_edu.weights.pretrained import load_folder
 
@@ -77,10 +72,8 @@ def unbroken(crops, tmp_path_factory):
 
 @pytest.mark.parametrize("at", [0, 2, 5, 8, 9])
 def test_a_run_that_was_cut_off_goes_on_exactly(crops, unbroken, tmp_path, monkeypatch, at):
-    with monkeypatch.context() as patch:
-        cut_off(patch, at)
-        with pytest.raises(KeyboardInterrupt):
-            pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], **OFTEN)
+    with cut_off(monkeypatch, at):
+        pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], **OFTEN)
     assert not (tmp_path / "model").exists()
     assert [step_of(path) for path in checkpoints(tmp_path)] == ([at // 3 * 3] if at >= 3 else [])
     torch.rand(at + 1)  # what else was drawn in this process does not matter
@@ -92,10 +85,8 @@ def test_a_run_that_was_cut_off_goes_on_exactly(crops, unbroken, tmp_path, monke
 
 def test_a_run_of_many_interruptions(crops, unbroken, tmp_path, monkeypatch):
     for at in (4, 7, 7, 9):
-        with monkeypatch.context() as patch:
-            cut_off(patch, at)
-            with pytest.raises(KeyboardInterrupt):
-                pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], resume=True, **OFTEN)
+        with cut_off(monkeypatch, at):
+            pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], resume=True, **OFTEN)
     pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], resume=True, **OFTEN)
     assert_same_run(tmp_path, unbroken)
 
@@ -134,31 +125,18 @@ def test_other_settings_or_data_are_refused_by_name(crops, tmp_path):
 
 
 def test_what_a_killed_process_left_half_written_is_cleaned_up(crops, unbroken, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        cut_off(patch, 7)
-        with pytest.raises(KeyboardInterrupt):
-            pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], **OFTEN)
-    leftovers = [
-        tmp_path / ".unfinished" / "model.safetensors",
-        tmp_path / "checkpoint-3" / "config.json",
-        tmp_path / ".log.csv.x1y2",
-        tmp_path / "model" / ".model.safetensors.x1y2",
-    ]
-    for path in leftovers:
+    with cut_off(monkeypatch, 7):
+        pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], **OFTEN)
+    leftovers = [".unfinished/model.safetensors", "checkpoint-3/config.json", ".log.csv.x1y2"]
+    for path in [tmp_path / name for name in [*leftovers, "model/.model.safetensors.x1y2"]]:
         path.parent.mkdir(exist_ok=True)
         path.write_text("{")
     with open(tmp_path / "log.csv", "a") as file:
         file.write("8,3.1")
     pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], resume=True, **OFTEN)
     assert_same_run(tmp_path, unbroken)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        ".lock",
-        "checkpoint-10",
-        "log.csv",
-        "model",
-        "recipe.json",
-        "samples.txt",
-    ]
+    names = [".lock", "checkpoint-10", "log.csv", "model", "recipe.json", "samples.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_a_damaged_checkpoint_is_an_error_that_names_the_file(crops, tmp_path):
@@ -226,13 +204,8 @@ print(step, while_saving)
 @pytest.mark.skipif(os.name != "posix", reason="forks and kills as POSIX does")
 @pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_path, kills, tally):
-    done = subprocess.run(
-        [sys.executable, "-c", KILL, tmp_path / "run", str(kills)],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
+    command = [sys.executable, "-c", KILL, tmp_path / "run", str(kills)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     step, while_saving = map(int, done.stdout.split())
     assert while_saving >= kills / 4, "most of the time goes into saving, so most kills should hit it"
@@ -301,9 +274,8 @@ def test_the_gradient_is_that_of_the_mean_over_all_hidden_bytes():
     loss.backward()
     hidden = (labels != IGNORE).sum()
     expected = {name: parameter.grad for name, parameter in model.named_parameters()}
-    assert_same_gradients(
-        (found, tally), (expected, torch.stack([loss.detach() * hidden, hidden, 0 * hidden]))
-    )
+    expected_tally = torch.stack([loss.detach() * hidden, hidden, 0 * hidden])
+    assert_same_gradients((found, tally), (expected, expected_tally))
 
 
 @pytest.mark.parametrize("micro_batch_size", [1, 2, 4])
@@ -536,11 +508,8 @@ def test_a_stream_is_cut_into_chunks_and_every_crop_comes_once():
     for start in range(0, len(seen) - 6, 6):  # a chunk = 3 steps of 2 crops
         chunk, same = seen[start : start + 6].tolist(), expected[start : start + 6].tolist()
         assert sorted(chunk) == sorted(same) and chunk != same
-    assert any(
-        "epoch 1" in ByteTokenizer().decode(row.tolist())
-        for b in islice(stream.batches(settings, 0), 30)
-        for row in b
-    )
+    rows = torch.cat(list(islice(stream.batches(settings, 0), 30)))
+    assert any("epoch 1" in ByteTokenizer().decode(row.tolist()) for row in rows)
 
 
 def test_a_stream_goes_on_at_any_step_with_the_same_batches():
@@ -561,10 +530,8 @@ def test_a_stream_without_text_is_an_error_and_not_an_endless_wait():
 def test_a_run_on_a_stream_goes_on_exactly(crops, tmp_path, monkeypatch):
     stream = Stream("lines", lines, chunk_steps=3)
     pretrain(stream, tmp_path / "unbroken", SETTINGS, held_out=crops[:8], **OFTEN)
-    with monkeypatch.context() as patch:
-        cut_off(patch, 8)
-        with pytest.raises(KeyboardInterrupt):
-            pretrain(stream, tmp_path / "cut", SETTINGS, held_out=crops[:8], **OFTEN)
+    with cut_off(monkeypatch, 8):
+        pretrain(stream, tmp_path / "cut", SETTINGS, held_out=crops[:8], **OFTEN)
     pretrain(stream, tmp_path / "cut", SETTINGS, held_out=crops[:8], resume=True, **OFTEN)
     assert_same_run(tmp_path / "cut", tmp_path / "unbroken")
     with pytest.raises(InputError, match=r"data\.crops was None, now 50"):
@@ -576,9 +543,8 @@ def test_the_recipe_of_the_original_streams_from_the_hub(tmp_path):
     sources = []
     for name, share, length in (("web", 0.7, 30), ("articles", 0.3, 300)):
         file = tmp_path / f"{name}.jsonl"
-        file.write_text(
-            "".join(json.dumps({"text": f"{name} {n} " + "z" * length}) + "\n" for n in range(200))
-        )
+        rows = [{"text": f"{name} {n} " + "z" * length} for n in range(200)]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         sources.append((share, {"path": "json", "data_files": str(file)}))
     stream = c4_and_wikipedia(seed=3, sources=sources)
     assert describe(stream)["stream"] == "c4-wikipedia"

@@ -169,11 +169,7 @@ def test_broken_weights_get_one_clear_error(folder, broken, message):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [
-        ("./nowhere", "no such folder"),
-        ("embeded", 'other choices are "embedded"'),
-        (__file__, "is a file"),
-    ],
+    [("./nowhere", "no such folder"), ("embeded", 'other choices are "embedded"'), (__file__, "is a file")],
 )
 def test_a_wrong_name_gets_the_choices(name, message):
     with pytest.raises(InputError, match=message):
@@ -189,10 +185,9 @@ def test_an_unknown_device_gets_the_choices(device):
 def test_only_a_masked_language_model_is_taken():
     from transformers import PerceiverConfig, PerceiverModel
 
+    config = PerceiverConfig(num_latents=2, d_latents=8, num_self_attends_per_block=0)
     with pytest.raises(InputError, match="got PerceiverModel"):
-        from_huggingface(
-            PerceiverModel(PerceiverConfig(num_latents=2, d_latents=8, num_self_attends_per_block=0))
-        )
+        from_huggingface(PerceiverModel(config))
 
 
 def test_a_folder_that_cannot_be_written_is_named(model, tmp_path):

@@ -55,9 +55,7 @@ def shapes_in_model(function, report):
 
 EXERCISE = Exercise(
     title="predict the shapes",
-    minutes=5,
-    difficulty="easy",
-    paper="section 3.1, figure 2",
+    about="5 minutes · easy · section 3.1, figure 2",
     name="shapes",
     cases=shape_cases,
     variant=shapes_variant,
@@ -77,7 +75,7 @@ EXERCISE = Exercise(
             "channels first": "You have put the channels before the positions. Here the order is text, "
             "position, channel.",
             "no batch": "The batch axis B is missing: every array has it first.",
-        },
+        }
     },
     sizes=lambda **sizes: sizes,
     in_model=shapes_in_model,

@@ -31,9 +31,7 @@ def slip_variant(text, hidden, wrong=""):
 
 EXERCISE = Exercise(
     title="which ids are hidden?",
-    minutes=5,
-    difficulty="easy",
-    paper="section 4.1",
+    about="5 minutes · easy · section 4.1",
     name="hidden_ids",
     cases=slip_cases,
     variant=slip_variant,
@@ -49,6 +47,6 @@ EXERCISE = Exercise(
             "last": "The last hidden byte is missing: a slice ends one after its last place.",
             "both ends": "One byte too many at each end.",
             "one more": "One byte too many at the end: a slice does not hold its stop.",
-        },
+        }
     },
 )

@@ -43,9 +43,7 @@ def script_in_practice(function, report):
 
 EXERCISE = Exercise(
     title="predict the number of ids",
-    minutes=4,
-    difficulty="easy",
-    paper="section 4.1",
+    about="4 minutes · easy · section 4.1",
     name="num_ids",
     cases=script_cases,
     reference=count_by_encoding,

@@ -17,27 +17,19 @@ def decode_cases():
     }
 
 
-def decode_variant(
-    ids, skip_special_tokens, how="together", offset=OFFSET, specials="asked", errors="replace"
-):
-    names = ByteTokenizer.SPECIAL_TOKENS
+def decode_variant(ids, skip_special_tokens, how="", offset=OFFSET, specials="asked", errors="replace"):
     skip = {"asked": skip_special_tokens, "always": True, "never": False, "ends": False}[specials]
     ids = ids[1:-1] if specials == "ends" else ids
-    parts = [
-        (names[i].encode() if not skip else b"") if i < OFFSET else bytes([(i - offset) % 256]) for i in ids
-    ]
-    if how == "together":
-        return b"".join(parts).decode(errors=errors)
-    if how == "latin":
-        return b"".join(parts).decode("latin-1")
-    return "".join(part.decode(errors=errors) for part in parts)
+    shown = [b"" if skip else name.encode() for name in ByteTokenizer.SPECIAL_TOKENS]
+    parts = [shown[i] if i < OFFSET else bytes([(i - offset) % 256]) for i in ids]
+    if how == "alone":
+        return "".join(part.decode(errors=errors) for part in parts)
+    return b"".join(parts).decode("latin-1" if how == "latin" else "utf-8", errors)
 
 
 EXERCISE = Exercise(
     title="ids to text",
-    minutes=5,
-    difficulty="medium",
-    paper="section 4.1",
+    about="5 minutes · medium · section 4.1",
     name="decode",
     cases=decode_cases,
     reference=ByteTokenizer().decode,

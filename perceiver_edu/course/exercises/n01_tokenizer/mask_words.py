@@ -128,9 +128,7 @@ def words_in_model(function, report):
 
 EXERCISE = Exercise(
     title="hide whole words",
-    minutes=10,
-    difficulty="medium",
-    paper="section 4.1",
+    about="10 minutes · medium · section 4.1",
     name="mask_words",
     cases=words_cases,
     reference=library_words,

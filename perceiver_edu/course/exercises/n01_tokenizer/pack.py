@@ -129,9 +129,7 @@ def pack_in_practice(function, report):
 
 EXERCISE = Exercise(
     title="ten documents to crops",
-    minutes=10,
-    difficulty="medium",
-    paper="section 4.1",
+    about="10 minutes · medium · section 4.1",
     name="pack",
     cases=pack_cases,
     reference=lambda documents, length: crop_pack(documents, length).long(),
@@ -168,7 +166,7 @@ EXERCISE = Exercise(
         },
         "unit": {
             "characters": "You took the characters' code points, `ord`. Take the UTF-8 bytes, "
-            "`text.encode()`.",
+            "`text.encode()`."
         },
         "offset": {0: "The bytes lack their offset: id = byte + 6."},
     },

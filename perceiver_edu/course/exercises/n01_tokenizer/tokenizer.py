@@ -62,18 +62,14 @@ def encode_in_model(function, report):
             scores.append(model(ids)[0, hole])
         fillings.append(tokenizer.decode(scores[-1].argmax(-1)))
     report.say(f"Read by the whole model, with `{hidden}` hidden:")
-    report.table(
-        ("ids from", "filled byte by byte"),
-        [("the library", repr(fillings[0])), ("your function", repr(fillings[1]))],
-    )
+    rows = zip(("the library", "your function"), map(repr, fillings), strict=True)
+    report.table(("ids from", "filled byte by byte"), list(rows))
     return torch.equal(*scores)
 
 
 EXERCISE = Exercise(
     title="text to ids",
-    minutes=6,
-    difficulty="easy",
-    paper="section 4.1",
+    about="6 minutes · easy · section 4.1",
     name="encode",
     cases=encode_cases,
     reference=ByteTokenizer().encode,

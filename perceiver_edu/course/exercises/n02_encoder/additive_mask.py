@@ -84,9 +84,7 @@ def mask_properties(arguments):
 
 EXERCISE = Exercise(
     title="from a bool mask to a bias on the scores",
-    minutes=8,
-    difficulty="easy",
-    paper="appendix E",
+    about="8 minutes · easy · appendix E",
     name="additive_mask",
     cases=mask_cases,
     variant=mask_variant,
@@ -102,7 +100,7 @@ EXERCISE = Exercise(
             "hundred": "Padding gets -100. Scores can be larger than that.",
             "positive": "Padding gets a large positive number: now all attention goes there. It must be "
             "negative.",
-        },
+        }
     },
     properties=mask_properties,
     view=attention_with,

@@ -8,10 +8,9 @@ from perceiver_edu.instruments.costs import count_attention_multiply_adds
 
 
 def cost_cases():
+    small = dict(M=13, N=5, C=11, D=7, qk_channels=6, v_channels=8, num_heads=2)
     return {
-        "M 13, N 5, C 11, D 7, qk 6, v 8, 2 heads": dict(
-            M=13, N=5, C=11, D=7, qk_channels=6, v_channels=8, num_heads=2
-        ),
+        "M 13, N 5, C 11, D 7, qk 6, v 8, 2 heads": small,
         "the real model": dict(M=2048, N=256, C=768, D=1280, qk_channels=256, v_channels=1280, num_heads=8),
     }
 
@@ -53,9 +52,7 @@ def cost_in_model(function, report):
 
 EXERCISE = Exercise(
     title="predict the cost of cross-attention",
-    minutes=10,
-    difficulty="medium",
-    paper="section 3.1",
+    about="10 minutes · medium · section 3.1",
     name="multiply_adds",
     cases=cost_cases,
     variant=cost_variant,
@@ -75,7 +72,7 @@ EXERCISE = Exercise(
             "C and D.",
             "keys from latents": "Keys and values come from the M inputs, which are C wide; not from the "
             "latents.",
-        },
+        }
     },
     in_model=cost_in_model,
 )

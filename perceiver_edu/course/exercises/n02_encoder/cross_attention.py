@@ -146,9 +146,7 @@ def attention_in_model(function, report):
 
 EXERCISE = Exercise(
     title="cross-attention with heads and a mask",
-    minutes=20,
-    difficulty="medium",
-    paper="section 3.1, appendix E",
+    about="20 minutes · medium · section 3.1, appendix E",
     name="cross_attention",
     cases=attention_cases,
     reference=library_attention,
@@ -199,7 +197,7 @@ EXERCISE = Exercise(
         },
         "project": {False: "The last layer is missing: pass the joined heads through `output`."},
         "residual": {
-            True: "The queries are added to the result. That residual belongs to the layer around attention.",
+            True: "The queries are added to the result. That residual belongs to the layer around attention."
         },
     },
     properties=attention_properties,

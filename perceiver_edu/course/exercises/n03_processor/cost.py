@@ -26,13 +26,7 @@ def cost_variant(
     """{"parameters": int, "multiply_adds": int}, with a switch for each mistake; untouched, it is right."""
     v = D if values == "D" else qk_channels
     hidden = (widening if wide else 1) * D
-    linear = [
-        (D, qk_channels),
-        (D, qk_channels),
-        (D, v),
-        *[(v, D)] * output,
-        *[(D, hidden), (hidden, D)][:mlp],
-    ]
+    linear = [*[(D, qk_channels)] * 2, (D, v), *[(v, D)] * output, *[(D, hidden), (hidden, D)][:mlp]]
     weights = sum(a * b for a, b in linear)
     parameters = weights + biases * sum(b for _, b in linear) + norms * 2 * 2 * D
     entries = M * M if rows == "M, and M keys" else N * (M if keys == "M" else N)
@@ -66,16 +60,14 @@ def cost_in_model(function, report):
 
 EXERCISE = Exercise(
     title="what the processor has, and what it does",
-    minutes=6,
-    difficulty="medium",
-    paper="section 3.1, table 1",
+    about="6 minutes · medium · section 3.1, table 1",
     name="processor_cost",
     cases=cost_cases,
     variant=cost_variant,
     mistakes={
         "flop": {True: "These are FLOPs, twice as many: a multiply-add counts once here."},
         "keys": {
-            "M": "The map has N × M entries. That was the encoder: here the latents are the keys too, N × N.",
+            "M": "The map has N × M entries. That was the encoder: here the latents are the keys too, N × N."
         },
         "rows": {
             "M": "The layers are counted for M rows. The processor has N: no byte passes through it.",
@@ -88,7 +80,7 @@ EXERCISE = Exercise(
         "wide": {False: "The MLP's hidden width is widening · D."},
         "mlp": {1: "The MLP has two layers, expand and contract. One is missing."},
         "products": {
-            1: "The map has two products: queries with keys, and weights with values. The second is missing.",
+            1: "The map has two products: queries with keys, and weights with values. The second is missing."
         },
         "layers": {False: "This is one layer. There are L."},
         "blocks": {

@@ -88,9 +88,7 @@ def early_in_model(function, report):
 
 EXERCISE = Exercise(
     title="decode before the end",
-    minutes=5,
-    difficulty="easy",
-    paper="sections 3.1, 3.2",
+    about="5 minutes · easy · sections 3.1, 3.2",
     name="early_decode",
     cases=early_cases,
     reference=library_early,
@@ -108,7 +106,7 @@ EXERCISE = Exercise(
         "masked": {False: "The encoder does not get the mask: padding is read."},
         "asked": {False: "Every position is decoded. Ask only for `positions`: `model.queries(positions)`."},
         "encode": {
-            False: "The encoder is left out: these are the learned latents, before they have read anything.",
+            False: "The encoder is left out: these are the learned latents, before they have read anything."
         },
         "residual": {True: "The queries are added to the outputs. The decoder has no query residual."},
         "head": {

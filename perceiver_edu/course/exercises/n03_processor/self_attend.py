@@ -68,9 +68,9 @@ def layer_variant(
         return output(mixed.transpose(1, 2).flatten(2))
 
     def mlp(x):
-        return contract(
-            x if gelu == "linear" else F.relu(x) if gelu == "relu" else F.gelu(x, approximate=gelu)
-        )
+        if gelu in ("linear", "relu"):
+            return contract(x if gelu == "linear" else F.relu(x))
+        return contract(F.gelu(x, approximate=gelu))
 
     def attend(x):
         if norm == "post":
@@ -150,9 +150,7 @@ def layer_in_model(function, report):
 
 EXERCISE = Exercise(
     title="one layer of the processor",
-    minutes=10,
-    difficulty="medium",
-    paper="section 3.1, appendix E",
+    about="10 minutes · medium · section 3.1, appendix E",
     name="self_attend",
     cases=layer_cases,
     reference=library_layer,

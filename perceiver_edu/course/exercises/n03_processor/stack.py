@@ -59,9 +59,7 @@ def library_stack(num_layers, num_blocks, make_layer):
     return processor
 
 
-def stack_variant(
-    num_layers, num_blocks, make_layer, weights="shared", order="blocks", feed="chain", count="all"
-):
+def stack_variant(num_layers, num_blocks, make_layer, weights="shared", order="", feed="chain", count=""):
     """A stack with a switch for each mistake that many make -> a function of the latents."""
     make_layer = deepcopy(make_layer)
     layers = [make_layer() for _ in range(num_layers)]
@@ -136,9 +134,7 @@ def stack_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the stack, and the stack again",
-    minutes=5,
-    difficulty="easy",
-    paper="section 3.1",
+    about="5 minutes · easy · section 3.1",
     name="Stack",
     cases=stack_cases,
     reference=library_stack,

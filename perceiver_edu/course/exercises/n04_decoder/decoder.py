@@ -103,9 +103,7 @@ def decoder_in_model(function, report):
 
 EXERCISE = Exercise(
     title="a decoder without query residual",
-    minutes=8,
-    difficulty="medium",
-    paper="section 3.2, appendix E",
+    about="8 minutes · medium · section 3.2, appendix E",
     name="decode",
     cases=decoder_cases,
     reference=library_decoder,
@@ -126,7 +124,7 @@ EXERCISE = Exercise(
         "kv": {"none": "The latents enter attention without `kv_norm`."},
         "axis": {
             "queries": "The softmax runs over the queries. Each query shares its attention among the "
-            "latents, the last axis.",
+            "latents, the last axis."
         },
         "mlp_in": {
             "none": "The MLP gets its input without `mlp_norm`.",

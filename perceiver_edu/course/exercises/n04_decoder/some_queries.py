@@ -101,9 +101,7 @@ def queries_in_model(function, report):
 
 EXERCISE = Exercise(
     title="decode only what is asked",
-    minutes=6,
-    difficulty="easy",
-    paper="section 3.2",
+    about="6 minutes · easy · section 3.2",
     name="decode_asked",
     cases=query_cases,
     variant=queries_variant,
@@ -123,7 +121,7 @@ EXERCISE = Exercise(
             "sorted": "The places are sorted. The rows must come in the order in which they were asked.",
             "mask": "A mask over the places forgets their order, and that one was asked twice. Use the "
             "positions as an index.",
-        },
+        }
     },
     properties=queries_properties,
     sizes=lambda **_: SIZES,

@@ -48,9 +48,7 @@ def head_in_model(function, report):
 
 EXERCISE = Exercise(
     title="from outputs to scores",
-    minutes=4,
-    difficulty="easy",
-    paper="section 4.1",
+    about="4 minutes · easy · section 4.1",
     name="tied_head",
     cases=head_cases,
     variant=head_variant,
@@ -70,7 +68,7 @@ EXERCISE = Exercise(
             "loss or in `fill_mask`.",
             "log_softmax": "These are log-probabilities. The head gives plain scores, which need not sum to "
             "anything.",
-        },
+        }
     },
     sizes=lambda **_: {"B": 2, "O": 3, "E": 8, "V": 11, "M": 6, "V - 6": 5},
     in_model=head_in_model,

@@ -128,9 +128,7 @@ def divergence_in_model(function, report):
 
 EXERCISE = Exercise(
     title="find the first tensor that differs",
-    minutes=5,
-    difficulty="easy",
-    paper="section 3",
+    about="5 minutes · easy · section 3",
     name="first_divergence",
     cases=divergence_cases,
     variant=divergence_variant,
@@ -167,11 +165,11 @@ EXERCISE = Exercise(
         },
         "nan": {
             "passes": "A NaN passes: `nan > limit` is False. Ask the other way round, `not difference <= "
-            "limit`.",
+            "limit`."
         },
         "shape": {
             "passes": "Two different shapes pass, because one is stretched to the other when you subtract. "
-            "Compare the shapes first.",
+            "Compare the shapes first."
         },
     },
     view=one_name,

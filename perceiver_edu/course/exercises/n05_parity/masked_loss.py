@@ -22,22 +22,16 @@ def loss_cases():
     padded[0, 6:], padded[2, 8:] = PAD, PAD
     logits = 3 * torch.randn(B, M, V, generator=generator, dtype=torch.float64)
 
-    def hide(text, *holes):
-        ids = text.clone()
-        for row, *places in holes:
+    def hide(original, *holes):
+        ids = original.clone()
+        for row, places in enumerate(holes):
             ids[row, places] = MASK
-        return ids
+        return dict(logits=logits[: len(ids)], ids=ids, original=original)
 
     return {
-        "one text, one hidden byte": dict(
-            logits=logits[:1], ids=hide(original[:1], (0, 4)), original=original[:1]
-        ),
-        "three texts, holes of different length": dict(
-            logits=logits, ids=hide(original, (0, 1), (1, 3, 4, 5, 8), (2, 5, 6)), original=original
-        ),
-        "two of them padded": dict(
-            logits=logits, ids=hide(padded, (0, 2, 3, 4), (1, 7), (2, 1, 5)), original=padded
-        ),
+        "one text, one hidden byte": hide(original[:1], [4]),
+        "three texts, holes of different length": hide(original, [1], [3, 4, 5, 8], [5, 6]),
+        "two of them padded": hide(padded, [2, 3, 4], [7], [1, 5]),
     }
 
 
@@ -102,9 +96,7 @@ def loss_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the loss of the hidden bytes",
-    minutes=5,
-    difficulty="medium",
-    paper="section 4.1",
+    about="5 minutes · medium · section 4.1",
     name="masked_loss",
     cases=loss_cases,
     variant=loss_variant,
@@ -138,7 +130,7 @@ EXERCISE = Exercise(
             "place.",
         },
         "target": {
-            "ids": "The target is [MASK] itself: the labels come from `ids`. They must come from `original`.",
+            "ids": "The target is [MASK] itself: the labels come from `ids`. They must come from `original`."
         },
         "unit": {
             1 / math.log(2): "This is in bits (log₂). The loss is in nats, with the natural logarithm.",
@@ -146,7 +138,7 @@ EXERCISE = Exercise(
         },
         "squash": {
             True: "Probabilities are taken for scores: `cross_entropy` has its own softmax, so yours comes "
-            "twice.",
+            "twice."
         },
     },
     properties=loss_properties,

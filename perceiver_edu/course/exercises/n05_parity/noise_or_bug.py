@@ -75,9 +75,7 @@ def rounding_variant(ours, theirs, x, rule="float64", late=False):
 
 EXERCISE = Exercise(
     title="rounding, or a bug?",
-    minutes=5,
-    difficulty="medium",
-    paper="section 3",
+    about="5 minutes · medium · section 3",
     name="noise_or_bug",
     cases=rounding_cases,
     variant=rounding_variant,
@@ -98,7 +96,7 @@ EXERCISE = Exercise(
         "late": {
             True: "Whatever differs at all is called a bug. Were only the results converted to float64? The "
             "rounding is in them already: convert the layers and `x`, and run again. Or is 0 asked for? "
-            "float64 rounds too, at about 1e-16 of the scale.",
+            "float64 rounds too, at about 1e-16 of the scale."
         },
     },
 )

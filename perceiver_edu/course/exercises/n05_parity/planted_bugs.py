@@ -110,9 +110,7 @@ def reveal(function, report):
 
 EXERCISE = Exercise(
     title="locate five bugs",
-    minutes=10,
-    difficulty="hard",
-    paper="appendix E",
+    about="10 minutes · hard · appendix E",
     name="located",
     cases=lambda: {"five bugs": {}},
     variant=bugs_variant,
@@ -132,11 +130,11 @@ EXERCISE = Exercise(
         },
         "bug_2": {
             "heads": "Bug 2: query, key and value agree and the output does not, so it is between them. "
-            "Heads or mask? Compare once more without a mask.",
+            "Heads or mask? Compare once more without a mask."
         },
         "bug_3": {
             "mask": "Bug 3 is not the mask: the processor has none. Query, key and value agree; what else "
-            "lies between them and the output?",
+            "lies between them and the output?"
         },
         "bug_1": {
             "norm": "Bug 1 is not a norm: `mlp_norm` agrees, and so does `mlp.expand`. What comes between "

@@ -8,10 +8,7 @@ from perceiver_edu.course.exercises.predictions import SMALL, price, six_digits
 
 
 def crossover_cases():
-    return {
-        "5 small layers": {"cost": price(SMALL)},
-        "the real model": {"cost": price(PerceiverIOConfig())},
-    }
+    return {"5 small layers": {"cost": price(SMALL)}, "the real model": {"cost": price(PerceiverIOConfig())}}
 
 
 def crossover_variant(cost, grows=("encoder", "decoder", "mlm_head"), mean=False, whole=False, ends=None):
@@ -28,9 +25,7 @@ def crossover_variant(cost, grows=("encoder", "decoder", "mlm_head"), mean=False
 
 EXERCISE = Exercise(
     title="where the bytes cost as much as the depth",
-    minutes=6,
-    difficulty="medium",
-    paper="section 3.1",
+    about="6 minutes · medium · section 3.1",
     name="crossover",
     cases=crossover_cases,
     variant=crossover_variant,
@@ -44,11 +39,11 @@ EXERCISE = Exercise(
         },
         "mean": {
             True: "You divide the whole price by the number of bytes. A part of it is fixed, so that is no "
-            "price of one *further* byte: take the difference of two lengths.",
+            "price of one *further* byte: take the difference of two lengths."
         },
         "whole": {
             True: "You take all that is fixed: also what encoder and decoder cost for the latents alone. "
-            "Asked is the processor.",
+            "Asked is the processor."
         },
         "ends": {
             "floor": "The number is right, but cut to whole bytes. Return it as it is.",

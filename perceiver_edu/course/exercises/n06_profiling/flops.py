@@ -12,17 +12,13 @@ COUNTED = [*STAGES][1:]  # an embedding multiplies nothing
 
 
 def flops_cases():
-    return {
-        "small": dict(B=3, M=13, O=11, N=5, C=17, D=7, L=2, V=19, qk=6, v=8, decoder_qk=9),
-        "the real model": dict(
-            B=1, M=2048, O=1024, N=256, C=768, D=1280, L=26, V=262, qk=256, v=1280, decoder_qk=256
-        ),
-    }
+    small = dict(B=3, M=13, O=11, N=5, C=17, D=7, L=2, V=19, qk=6, v=8, decoder_qk=9)
+    real = dict(B=1, M=2048, O=1024, N=256, C=768, D=1280, L=26, V=262, qk=256, v=1280, decoder_qk=256)
+    return {"small": small, "the real model": real}
 
 
-def flops_variant(
-    B, M, O, N, C, D, L, V, qk, v, decoder_qk, unit=2, texts="B", depth="L", read="O", map_="K", wrong=""
-):
+def flops_variant(B, M, O, N, C, D, L, V, qk, v, decoder_qk, unit=2, texts="", depth="", read="", map_="",
+                  wrong=""):  # fmt: skip
     """FLOPs of each stage that multiplies -> {"encoder": int, …}."""
 
     def attend(Q, q_dim, K, kv_dim, qk, v):
@@ -69,9 +65,7 @@ def flops_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the FLOPs of the whole model",
-    minutes=8,
-    difficulty="medium",
-    paper="appendix E",
+    about="8 minutes · medium · appendix E",
     name="flops",
     cases=flops_cases,
     variant=flops_variant,
@@ -81,7 +75,7 @@ EXERCISE = Exercise(
         "depth": {"one": "This is one layer of the processor. There are L."},
         "read": {
             "all": "Decoder and head are counted for the M bytes that were read. They work on the O that "
-            "are asked.",
+            "are asked."
         },
         "map_": {
             "M × M": "The map has M columns in every stage. It has a column for each row that is *read*: M "

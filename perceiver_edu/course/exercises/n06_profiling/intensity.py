@@ -38,9 +38,7 @@ def intensity_variant(
 
 EXERCISE = Exercise(
     title="which side of the roofline",
-    minutes=6,
-    difficulty="medium",
-    paper="section 3.1",
+    about="6 minutes · medium · section 3.1",
     name="roofline",
     cases=intensity_cases,
     variant=intensity_variant,

@@ -48,9 +48,7 @@ def ladder_in_model(function, report):
 
 EXERCISE = Exercise(
     title="pay for nothing that was not asked",
-    minutes=8,
-    difficulty="medium",
-    paper="section 3.2",
+    about="8 minutes · medium · section 3.2",
     name="rungs",
     cases=ladder_cases,
     variant=ladder_variant,

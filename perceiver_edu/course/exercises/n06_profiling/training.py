@@ -23,9 +23,7 @@ def training_variant(parameters, forward, B, steps, rate, passes=3, copies=4, un
 
 EXERCISE = Exercise(
     title="a training run, before it is started",
-    minutes=6,
-    difficulty="easy",
-    paper="appendix E",
+    about="6 minutes · easy · appendix E",
     name="training_run",
     cases=training_cases,
     variant=training_variant,
@@ -43,10 +41,7 @@ EXERCISE = Exercise(
             2: "Weights and gradients are here, AdamW's two means are missing.",
             3: "AdamW keeps two means for each parameter, of the gradient and of its square.",
         },
-        "time": {
-            60: "These are minutes. Asked are hours.",
-            1: "These are seconds. Asked are hours.",
-        },
+        "time": {60: "These are minutes. Asked are hours.", 1: "These are seconds. Asked are hours."},
     },
     view=each_six_digits,
 )

@@ -44,9 +44,7 @@ def transformer_in_model(function, report):
 
 EXERCISE = Exercise(
     title="from which length on a Transformer costs more",
-    minutes=8,
-    difficulty="hard",
-    paper="section 3.1",
+    about="8 minutes · hard · section 3.1",
     name="equal_length",
     cases=transformer_cases,
     variant=transformer_variant,
@@ -59,11 +57,11 @@ EXERCISE = Exercise(
         "layers": {"attention": "The Transformer's MLP is missing: D to D, twice, in each layer."},
         "unit": {
             1: "The Transformer is counted in multiply-adds, and `cost` in FLOPs. A multiply-add is two "
-            "FLOPs.",
+            "FLOPs."
         },
         "asked": {
             "one": "Perceiver IO is asked for one byte, the Transformer for all M. Ask both for all: "
-            "`cost(M, M)`.",
+            "`cost(M, M)`."
         },
         "head": {False: "The Transformer's head is missing: D to V for each byte."},
     },

@@ -103,9 +103,7 @@ def geometry_in_model(function, report):
 
 EXERCISE = Exercise(
     title="what a hole tells by its shape",
-    minutes=8,
-    difficulty="medium",
-    paper="section 4.1",
+    about="8 minutes · medium · section 4.1",
     name="hole_distances",
     cases=geometry_cases,
     variant=geometry_variant,
@@ -124,7 +122,7 @@ EXERCISE = Exercise(
             "is hidden too. There, the places -1 and M count as visible.",
             "last axis": "The two sides stand on the last axis, (B, M, 2). They are asked for on the first, "
             "(2, B, M).",
-        },
+        }
     },
     properties=geometry_properties,
     view=as_tensor,

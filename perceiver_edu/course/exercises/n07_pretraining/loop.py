@@ -56,10 +56,8 @@ def loop_variant(new_model, batches, loss_of, peak, warmup, clip, wrong=""):
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=betas, weight_decay=decay)
     for step, batch in enumerate(batches):
         warm, cosine = (step + (wrong != "from zero")) / warmup, (1 + math.cos(math.pi * step / steps)) / 2
-        rate = {"constant": 1.0, "no warm-up": cosine, "no cosine": min(1.0, warm)}.get(
-            wrong, min(warm, cosine)
-        )
-        rate = min(1.0, warm) * cosine if wrong == "product" else rate
+        rates = {"constant": 1.0, "no warm-up": cosine, "no cosine": min(1.0, warm)}
+        rate = (rates | {"product": min(1.0, warm) * cosine}).get(wrong, min(warm, cosine))
         if wrong != "late":
             optimizer.param_groups[0]["lr"] = peak * rate
         with torch.enable_grad():
@@ -112,10 +110,9 @@ def loop_in_model(function, report):
         positions, targets = hole_positions(labels)
         return summed_loss(model, inputs, positions, targets) / (labels != -100).sum()
 
-    given = dict(
-        new_model=lambda: new_model(settings), batches=torch.stack([crops[i::12][:4] for i in range(12)])
-    )
-    given |= dict(loss_of=loss_of, peak=6e-3, warmup=4, clip=1.0)
+    batches = torch.stack([crops[i::12][:4] for i in range(12)])
+    given = dict(new_model=lambda: new_model(settings), batches=batches, loss_of=loss_of)
+    given |= dict(peak=6e-3, warmup=4, clip=1.0)
     wanted = loop_variant(**given)
     yours = losses(call(function, given))
     rows = [
@@ -128,9 +125,7 @@ def loop_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the training loop",
-    minutes=12,
-    difficulty="medium",
-    paper="section 4.1",
+    about="12 minutes · medium · section 4.1",
     name="train",
     cases=loop_cases,
     variant=loop_variant,
@@ -159,7 +154,7 @@ EXERCISE = Exercise(
             "same batch": "Every step sees the first batch. It will be learned by heart.",
             "betas": "The `betas` are torch's (0.9, 0.999). Here they are (0.9, 0.98).",
             "decay": "The weight decay of 0.01 is missing.",
-        },
+        }
     },
     view=losses,
     sizes=lambda batches, **_: {"steps": len(batches)},

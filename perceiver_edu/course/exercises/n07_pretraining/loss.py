@@ -40,20 +40,18 @@ def loss_variant(logits, targets, size, over="asked", ignore="-100", unit=1.0):
     parts, asked = nats.split(size), (targets != IGNORE).split(size)
     sums = torch.stack([part.sum() for part in parts])
     number = torch.stack([part.sum() for part in asked])
-    return (
-        unit
-        * {
-            "asked": sums / number.sum(),
-            "part": sums / number,
-            "part, guarded": sums / number.clamp(min=1),
-            "parts": sums / number / len(parts),
-            "parts, guarded": sums / number.clamp(min=1) / len(parts),
-            "weighted": sums / number * number / number.sum(),
-            "all": sums / targets.numel(),
-            "rows": sums / len(targets),
-            "sum": sums,
-        }[over]
-    )
+    losses = {
+        "asked": sums / number.sum(),
+        "part": sums / number,
+        "part, guarded": sums / number.clamp(min=1),
+        "parts": sums / number / len(parts),
+        "parts, guarded": sums / number.clamp(min=1) / len(parts),
+        "weighted": sums / number * number / number.sum(),
+        "all": sums / targets.numel(),
+        "rows": sums / len(targets),
+        "sum": sums,
+    }
+    return unit * losses[over]
 
 
 def as_tensor(losses, arguments=None):
@@ -98,9 +96,7 @@ def loss_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the loss of a batch in parts",
-    minutes=6,
-    difficulty="medium",
-    paper="section 4.1",
+    about="6 minutes · medium · section 4.1",
     name="part_losses",
     cases=loss_cases,
     variant=loss_variant,
@@ -123,10 +119,10 @@ EXERCISE = Exercise(
         },
         "ignore": {
             "clamp": "-100 is taken for id 0, so those places are counted too. `cross_entropy` skips -100 "
-            "by itself: leave it in.",
+            "by itself: leave it in."
         },
         "unit": {
-            1 / math.log(2): "This is in bits. `cross_entropy` gives nats, and nats are asked for here.",
+            1 / math.log(2): "This is in bits. `cross_entropy` gives nats, and nats are asked for here."
         },
     },
     properties=loss_properties,

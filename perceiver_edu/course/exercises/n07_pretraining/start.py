@@ -39,18 +39,12 @@ def start_cases():
     }
 
 
-def start_variant(
-    latents, query, key, wave, M, scale, centres="middle", scaled="both", rest="", picks="first"
-):
+def start_variant(latents, query, key, wave, M, scale, centres="", scaled="both", rest="", picks=""):
     """-> {"latents" (N, D), "query" (K, D), "key" (K, C)}, with a switch for each mistake."""
     N, C = len(latents), key.shape[1]
     n = torch.arange(N, dtype=latents.dtype)
-    at = {
-        "middle": (n + 0.5) * M / N,
-        "left": n * M / N,
-        "ends": n * (M - 1) / max(1, N - 1),
-        "index": n,
-    }[centres]
+    places = {"left": n * M / N, "ends": n * (M - 1) / max(1, N - 1), "index": n}
+    at = places.get(centres, (n + 0.5) * M / N)
     new = {"latents": latents.clone(), "query": torch.zeros_like(query), "key": torch.zeros_like(key)}
     if rest == "kept":
         new |= {"query": query.clone(), "key": key.clone()}
@@ -58,7 +52,7 @@ def start_variant(
         new["latents"].zero_()
     new["latents"][:, :C] = wave(at) + (latents[:, :C] if rest == "added" else 0)
     i = torch.arange(C)
-    columns = i.flip(0) if picks == "reversed" else i
+    columns = i.flip(0) if picks else i
     new["query"][i, i] = scale if scaled in ("both", "query") else 1.0
     new["key"][i, columns] = scale if scaled in ("both", "key") else 1.0
     return new
@@ -110,9 +104,7 @@ def start_in_model(function, report):
 
 EXERCISE = Exercise(
     title="a start that escapes the plateau",
-    minutes=10,
-    difficulty="hard",
-    paper="section 3.2",
+    about="10 minutes · hard · section 3.2",
     name="aligned_start",
     cases=start_cases,
     variant=start_variant,
@@ -140,7 +132,7 @@ EXERCISE = Exercise(
         },
         "picks": {
             "reversed": "W_q and W_k pick the channels in different orders, so each channel meets another "
-            "one. The same row must pick the same channel in both.",
+            "one. The same row must pick the same channel in both."
         },
     },
     properties=start_properties,

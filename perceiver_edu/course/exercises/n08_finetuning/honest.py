@@ -9,14 +9,13 @@ from perceiver_edu.course.report import shown
 
 
 def honest_cases():
+    five = dict(ours=[0.52, 0.71, 0.90, 0.61, 0.80], baseline=[0.50, 0.70, 0.88, 0.60, 0.78], limit=2.8)
     return {
         "clearly better": dict(ours=[0.80, 0.84, 0.79, 0.85], baseline=[0.70, 0.75, 0.68, 0.74], limit=3.2),
         "clearly worse": dict(ours=[0.61, 0.64, 0.60], baseline=[0.72, 0.74, 0.73], limit=4.3),
         "one lucky seed": dict(ours=[0.70, 0.71, 0.90], baseline=[0.72, 0.70, 0.69], limit=4.3),
         "twice its error": dict(ours=[0.75, 0.70, 0.78], baseline=[0.70, 0.69, 0.71], limit=4.3),
-        "small, but the same on every seed": dict(
-            ours=[0.52, 0.71, 0.90, 0.61, 0.80], baseline=[0.50, 0.70, 0.88, 0.60, 0.78], limit=2.8
-        ),
+        "small, but the same on every seed": five,
     }
 
 
@@ -58,9 +57,7 @@ def rounded(result, arguments):
 
 EXERCISE = Exercise(
     title="better, or lucky?",
-    minutes=8,
-    difficulty="medium",
-    paper="section 4.1",
+    about="8 minutes · medium · section 4.1",
     name="compare",
     cases=honest_cases,
     variant=honest_variant,
@@ -78,7 +75,7 @@ EXERCISE = Exercise(
             "no sign": "A baseline that is clearly better is decided too: compare |difference|.",
             "no limit": "`limit` is not used: the difference must be more than `limit` errors.",
             "positive": "Any difference above 0 is taken for a win. Is it larger than chance makes it?",
-        },
+        }
     },
     view=rounded,
 )

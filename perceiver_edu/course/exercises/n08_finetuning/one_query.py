@@ -30,10 +30,8 @@ def query_cases():
 def query_variant(latents, query, key, value, wrong=""):
     """latents (B, N, D), query (K,), key D -> K, value D -> V: answer (B, V)."""
     keys, values = key(latents), value(latents)  # (B, N, K), (B, N, V)
-    width = {"no scale": 1, "wrong scale": latents.shape[-1], "N scale": latents.shape[1]}.get(
-        wrong, len(query)
-    )
-    scores = keys @ query / math.sqrt(width)  # (B, N)
+    widths = {"no scale": 1, "wrong scale": latents.shape[-1], "N scale": latents.shape[1]}
+    scores = keys @ query / math.sqrt(widths.get(wrong, len(query)))  # (B, N)
     weights = scores.softmax(0 if wrong == "texts" else -1)
     if wrong == "mean":
         weights = torch.full_like(scores, 1 / scores.shape[1])
@@ -46,18 +44,18 @@ def query_variant(latents, query, key, value, wrong=""):
 
 
 def query_properties(arguments):
+    def alike(got, expected):
+        return torch.allclose(got, expected), f"largest difference {distance(got, expected):.1e}"
+
     @torch.no_grad()
     def zeros(call):
         got = call(**arguments | {"query": torch.zeros_like(arguments["query"])})
-        mean = arguments["value"](arguments["latents"]).mean(1)
-        return torch.allclose(got, mean), f"largest difference {distance(got, mean):.1e}"
+        return alike(got, arguments["value"](arguments["latents"]).mean(1))
 
     @torch.no_grad()
     def shuffled(call):
         order = torch.tensor([3, 0, 4, 1, 2])
-        got = call(**arguments | {"latents": arguments["latents"][:, order]})
-        same = call(**arguments)
-        return torch.allclose(got, same), f"largest difference {distance(got, same):.1e}"
+        return alike(call(**arguments | {"latents": arguments["latents"][:, order]}), call(**arguments))
 
     yield "a query of zeros gives the mean of the values", zeros
     yield "the order of the latents makes no difference", shuffled
@@ -72,12 +70,8 @@ def query_in_model(function, report):
     ids, mask = (x.to(model.device) for x in tokenizer.batch(["She opened the door.", "Of the house, no."]))
     latents = classifier.processor(classifier.encoder(classifier.embedding(ids), mask))
     c, attention = classifier.decoder.cross_attend, classifier.decoder.cross_attend.attention
-    given = {
-        "latents": c.kv_norm(latents),
-        "query": attention.query(c.q_norm(classifier.queries.positions[0])),
-        "key": attention.key,
-        "value": attention.value,
-    }
+    query = attention.query(c.q_norm(classifier.queries.positions[0]))
+    given = {"latents": c.kv_norm(latents), "query": query, "key": attention.key, "value": attention.value}
     x = classifier.queries.positions[0] + attention.output(call(function, given))
     yours = classifier.heads[0](x + c.mlp(c.mlp_norm(x)))
     wanted = classifier(ids, mask)["answer"]
@@ -90,9 +84,7 @@ def query_in_model(function, report):
 
 EXERCISE = Exercise(
     title="a query of your own",
-    minutes=6,
-    difficulty="medium",
-    paper="section 3.2",
+    about="6 minutes · medium · section 3.2",
     name="ask",
     cases=query_cases,
     variant=query_variant,
@@ -110,7 +102,7 @@ EXERCISE = Exercise(
             "hardest": "Only the latent with the best score is read. The softmax gives each its share.",
             "latents": "The latents themselves are mixed, not their values, `value(latents)`.",
             "keys": "The keys are mixed. They say where to look; what is read are the values.",
-        },
+        }
     },
     properties=query_properties,
     sizes=lambda **_: SIZES,

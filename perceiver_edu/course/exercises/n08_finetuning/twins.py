@@ -61,9 +61,7 @@ def twin_variant(training, test, wrong=""):
 
 EXERCISE = Exercise(
     title="twins across the split",
-    minutes=6,
-    difficulty="easy",
-    paper="section 4.1",
+    about="6 minutes · easy · section 4.1",
     name="twins",
     cases=twin_cases,
     variant=twin_variant,
@@ -82,7 +80,7 @@ EXERCISE = Exercise(
             "itself": "A test text that repeats another test text is counted. That is no leak: training "
             "does not hold it.",
             "from 1": "The numbers count from 1. In Python they count from 0.",
-        },
+        }
     },
     view=lambda found, _: sorted(map(int, found)) if isinstance(found, list | tuple | set) else found,
 )

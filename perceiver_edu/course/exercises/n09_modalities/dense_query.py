@@ -10,10 +10,7 @@ SIZES = {"B": 2, "O": 6, "H": 4, "W": 5, "F": 3, "P": 7}
 
 def query_cases():
     s, draw = SIZES, numbers(10)
-    given = {
-        "features": draw(s["B"], s["H"], s["W"], s["F"]),
-        "positions": draw(s["H"] * s["W"], s["P"]),
-    }
+    given = {"features": draw(s["B"], s["H"], s["W"], s["F"]), "positions": draw(s["H"] * s["W"], s["P"])}
     return {
         "every pixel": {"points": torch.arange(s["H"] * s["W"])} | given,
         "six pixels, one of them twice": {"points": torch.tensor([13, 2, 19, 2, 0, 8])} | given,
@@ -39,9 +36,7 @@ def query_variant(points, features, positions, wrong="", place="", first="featur
 
 EXERCISE = Exercise(
     title="a query for each pixel",
-    minutes=8,
-    difficulty="medium",
-    paper="section 3.2",
+    about="8 minutes · medium · section 3.2",
     name="pixel_queries",
     cases=query_cases,
     variant=query_variant,
@@ -59,10 +54,10 @@ EXERCISE = Exercise(
         },
         "place": {
             "first": "The positions are those of the first O pixels. A query needs the position of the very "
-            "pixel whose features it carries.",
+            "pixel whose features it carries."
         },
         "first": {
-            "positions": "The positions stand before the features. Asked for is features, then positions.",
+            "positions": "The positions stand before the features. Asked for is features, then positions."
         },
     },
     sizes=lambda points, **_: SIZES | {"O": len(points), "F + P": SIZES["F"] + SIZES["P"]},

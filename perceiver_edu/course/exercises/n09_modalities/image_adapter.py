@@ -61,9 +61,7 @@ def adapter_in_model(function, report):
 
 EXERCISE = Exercise(
     title="an image becomes an input array",
-    minutes=8,
-    difficulty="medium",
-    paper="section 3.1",
+    about="8 minutes · medium · section 3.1",
     name="image_inputs",
     cases=adapter_cases,
     variant=adapter_variant,
@@ -82,7 +80,7 @@ EXERCISE = Exercise(
             "block must stand beside the axis of columns within it before you flatten.",
         },
         "first": {
-            "positions": "The positions stand before the features. Asked for is features, then positions.",
+            "positions": "The positions stand before the features. Asked for is features, then positions."
         },
     },
     in_model=adapter_in_model,

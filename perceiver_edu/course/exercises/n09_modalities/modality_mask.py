@@ -7,10 +7,7 @@ from perceiver_edu.modalities import modality_mask
 
 
 def mask_cases():
-    there = {
-        "image": torch.tensor([True, False, True]),
-        "sound": torch.tensor([True, True, False]),
-    }
+    there = {"image": torch.tensor([True, False, True]), "sound": torch.tensor([True, True, False])}
     sizes = {"sound": 4, "image": 6}
     three = {"video": 5, "label": 1, "audio": 2}
     return {
@@ -42,9 +39,7 @@ def mask_variant(sizes, present, inverted=False, order="sorted", wrong=""):
 
 EXERCISE = Exercise(
     title="hide a modality",
-    minutes=6,
-    difficulty="easy",
-    paper="section 4.3",
+    about="6 minutes · easy · section 4.3",
     name="which_inputs",
     cases=mask_cases,
     variant=mask_variant,
