@@ -141,6 +141,11 @@ def shuffled_guesses(models: dict, images, moved: int, together: bool) -> tuple[
     return order, guesses
 
 
+def read_shuffled(models: dict, images, labels, digit: int, moved: int, together: bool) -> Shuffled:
+    """Exchange `moved` of the inputs in a fixed random order; `together`: their positions go with them."""
+    return shuffled(*shuffled_guesses(models, images, moved, together), images, labels, digit)
+
+
 def shuffled(order, guesses: dict, images, labels, digit: int) -> Shuffled:
     """What there is to show of one image; order and guesses as `shuffled_guesses` gives them."""
     right = {name: float((guessed == labels).float().mean()) for name, guessed in guesses.items()}
