@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+os.environ["TQDM_DISABLE"] = "1"  # a bar appears only where something takes long
 os.environ.pop("PERCEIVER_EDU_FAST", None)  # outputs are committed, and compared, at full size
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
