@@ -42,8 +42,8 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import torch
 from IPython import get_ipython
-from matplotlib.figure import Figure
 
+from perceiver_edu.course.widgets.redrawn import RedrawnFigure
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import STYLE
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -100,7 +100,7 @@ class Experiment(Shown):
     def __init__(self, name: str, controls: dict, compute, draw, tell, size, headline=None):
         self.name, self.controls = name, controls
         self._compute, self._draw, self._tell, self._headline = compute, draw, tell, headline
-        self.size, self.figure = size, None
+        self.figure = RedrawnFigure(figsize=size, dpi=DPI)
         self._pending = None  # the drawing that waits for the end of a burst
         self._png, self.alt, self.result, self.problem = b"", "", None, ""
         self.draws, self.seconds = 0, 0.0  # how often it was drawn, and how long the last time took
@@ -130,8 +130,9 @@ class Experiment(Shown):
         try:
             with torch.no_grad(), plt.rc_context(STYLE):
                 self.result = self._compute(**self.state)
-                self.figure = Figure(figsize=self.size, dpi=DPI)
+                self.figure.begin()
                 self.alt = self._draw(self.figure, self.result)
+                self.figure.end()
                 png = BytesIO()
                 self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
             report = self._tell(self.result)

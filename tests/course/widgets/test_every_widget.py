@@ -6,16 +6,21 @@ import re
 from functools import cache, reduce
 from importlib import import_module
 from inspect import isfunction, signature
+from io import BytesIO
 from pathlib import Path
 
 import ipywidgets
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from perceiver_edu.course.widgets import WIDGETS, Experiment
-from perceiver_edu.course.widgets.base import LOOK
+from perceiver_edu.course.widgets.base import DPI, LOOK
+from perceiver_edu.instruments.plots.style import STYLE
 
 UNUSUAL = ["", " ", "a" * 3000, "🙂" * 750, "<script>alert(1)</script>", "مرحبا بالعالم", "[MASK]", "\ud800"]
 UNUSUAL += ["e\u0301\n\0", "$x$ costs $5", "'''\"\"\"\\{x}\\n", "a\u202eb\u2028c", "é🙂 <b>[MASK]</b> " * 9]
@@ -63,6 +68,12 @@ def test_state_after_random_state_is_drawn_or_refused_in_one_sentence(name):
             control.value = anything(control, chance)
         assert "stopped the experiment" not in experiment.problem
         assert ("<img " in experiment.view.value) != bool(experiment.problem)
+        if not experiment.problem:  # it is drawn as on a new figure, to the pixel
+            new, png = Figure(figsize=experiment.figure.get_size_inches(), dpi=DPI), BytesIO()
+            with torch.no_grad(), plt.rc_context(STYLE):
+                experiment._draw(new, experiment.result)
+                new.savefig(png, format="png", pil_kwargs={"compress_level": 1})
+            assert png.getvalue() == experiment._png
         drawn += not experiment.problem
 
 
