@@ -1,5 +1,6 @@
 """`make lab` as a learner starts it, without a browser; then once with one."""
 
+import contextlib
 import json
 import os
 import re
@@ -84,9 +85,11 @@ def test_make_lab_serves_the_start_page_to_whoever_has_the_token(lab):
 
 @pytest.mark.slow
 def test_make_lab_listens_on_loopback_only(lab):
-    processes = psutil.Process(lab.process.pid).children(recursive=True)
-    connections = [connection for process in processes for connection in process.net_connections("inet")]
-    listening = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+    listening = set()
+    for process in psutil.Process(lab.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that has just ended listens no more
+            connections = process.net_connections("inet")
+            listening |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
     assert listening == {"127.0.0.1"}
 
 
