@@ -1,7 +1,7 @@
-"""Who takes part in a benchmark: Hugging Face in its forms, its ONNX export, and this library in its."""
+"""Who takes part in a benchmark: Hugging Face's model in torch, ONNX Runtime and OpenVINO, and this library."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from torch import nn
 from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM
 from perceiver_edu.fast import optimize
 from perceiver_edu.instruments import huggingface_twin, stage_costs, total
+from perceiver_edu.openvino_engine import CALIBRATION, examples, library, quantized
 from perceiver_edu.training.features import by_length, pad
 
 
@@ -93,6 +94,28 @@ def contenders(
         order = [number for numbers, _, _ in sorted_batches for number in numbers]
         return Contender(name, True, precision, parts, followed, flops, order)
 
+    def exported(precision):
+        """The peers that read one size: that of the longest text."""
+        if device != "cpu":
+            return
+        if precision != "bf16":
+            int8 = precision == "int8"
+            yield Contender("HF in ONNX Runtime", False, precision, onnx(twin, same, asked, int8))
+        yield Contender("HF in OpenVINO", False, precision, openvino(twin, same, asked, precision))
+        if positions is not None:
+            parts = openvino(twin, same, asked, precision, gathered=True)
+            yield Contender("HF in OpenVINO, asked rows", False, precision, parts)
+
+    def optimized(precision, **options):
+        if device == "cpu":
+            name = "optimize() in OpenVINO"
+            yield ours(name, precision, optimize(model, engine="openvino", **options))
+        if precision == "int8":
+            return
+        yield ours("optimize() in torch", precision, optimize(model, engine="torch", **options), True)
+        if compile_ours:
+            yield ours("optimize(compile=True)", precision, optimize(model, compile=True, **options))
+
     twin = huggingface_twin(model)
     yield theirs("HF eager, padded", "fp32", twin, full, True)  # always: all others are compared with it
     if "fp32" in precisions:
@@ -100,13 +123,10 @@ def contenders(
             yield from eager("fp32", twin)
         if compiled:
             yield theirs("HF compiled", "fp32", torch.compile(twin, **faster), same)
-        if device == "cpu":
-            yield Contender("HF in ONNX Runtime", False, "fp32", onnx(twin, same, asked))
+        yield from exported("fp32")
         if everyone or not many:
             yield ours("readable stages", "fp32", model, True)
-        yield ours("optimize()", "fp32", optimize(model), True)
-        if compile_ours:
-            yield ours("optimize(compile)", "fp32", optimize(model, compile=True))
+        yield from optimized("fp32")
     if "bf16" in precisions:
         half = huggingface_twin(model).bfloat16()
         if job.padded:
@@ -114,10 +134,8 @@ def contenders(
         yield from eager("bf16", half)
         if compiled:
             yield theirs("HF compiled", "bf16", torch.compile(half, **faster), same)
-        yield ours("optimize()", "bf16", optimize(model, dtype=torch.bfloat16), True)
-        if compile_ours:
-            fast = optimize(model, dtype=torch.bfloat16, compile=True)
-            yield ours("optimize(compile)", "bf16", fast)
+        yield from exported("bf16")
+        yield from optimized("bf16", dtype=torch.bfloat16)
     if "int8" in precisions:
         from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
@@ -125,8 +143,8 @@ def contenders(
         if job.padded:
             yield theirs("HF eager, padded", "int8", small, full)
         yield from eager("int8", small, followed=False)
-        yield Contender("HF in ONNX Runtime", False, "int8", onnx(twin, same, asked, int8=True))
-        yield ours("optimize()", "int8", optimize(model, int8=True))
+        yield from exported("int8")
+        yield from optimized("int8", int8=True)
 
 
 def flops_of(config, batches: list[torch.Tensor], O: int) -> int:
@@ -140,26 +158,34 @@ def fixed(rows, length: int, device) -> tuple[torch.Tensor, torch.Tensor]:
     return ids[:-1], mask[:-1]
 
 
+class Logits(nn.Module):
+    """Hugging Face's model as a function of two tensors; `asked` are the rows of the logits that it returns."""
+
+    def __init__(self, hf_model, asked=slice(None)):
+        super().__init__()
+        self.model, self.asked = hf_model, asked
+
+    def forward(self, ids, mask):
+        return self.model(inputs=ids, attention_mask=mask).logits[:, self.asked]
+
+
+def once(start) -> Callable:
+    """`start()` makes a function, at its first call."""
+    made = cache(start)
+    return lambda *arguments: made()(*arguments)
+
+
 def onnx(hf_model, parts, asked, int8=False) -> list[Callable[[], torch.Tensor]]:
     """Hugging Face's model, exported for the size of the parts, run by ONNX Runtime with torch's threads."""
-    session = []
+    [(ids, mask)] = parts[0]
+    example = (ids, mask.long())
 
     def start():
         import onnxruntime
 
-        class Logits(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.model = hf_model
-
-            def forward(self, ids, mask):
-                return self.model(inputs=ids, attention_mask=mask).logits
-
         with TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            [(ids, mask)] = parts[0]
-            example = (ids, mask.long())
-            torch.onnx.export(Logits(), example, path, dynamo=True, verbose=False, external_data=True)
+            torch.onnx.export(Logits(hf_model), example, path, dynamo=True, verbose=False, external_data=True)
             if int8:
                 from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -169,17 +195,48 @@ def onnx(hf_model, parts, asked, int8=False) -> list[Callable[[], torch.Tensor]]
                 path = small
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = torch.get_num_threads()
-            providers = ["CPUExecutionProvider"]
-            session.append(onnxruntime.InferenceSession(str(path), options, providers=providers))
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        names = [value.name for value in session.get_inputs()]
 
-    def run(ids, mask):
-        if not session:
-            start()
-        names = [value.name for value in session[0].get_inputs()]
-        inputs = dict(zip(names, (ids.numpy(), mask.long().numpy()), strict=False))
-        [logits] = session[0].run(None, inputs)
-        return torch.from_numpy(np.ascontiguousarray(logits))[:, asked]
+        def run(ids, mask):
+            inputs = dict(zip(names, (ids.numpy(), mask.long().numpy()), strict=False))
+            [logits] = session.run(None, inputs)
+            return torch.from_numpy(np.ascontiguousarray(logits))[:, asked]
 
+        return run
+
+    run = once(start)
+    return [partial(run, ids, mask) for [(ids, mask)] in parts]
+
+
+def openvino(hf_model, parts, asked, precision, gathered=False) -> list[Callable[[], torch.Tensor]]:
+    """The same in OpenVINO. `gathered`: only the asked rows leave the graph, which is then made for them."""
+    [(ids, mask)] = parts[0]
+    example = (ids, mask.long())
+
+    def start():
+        ov = library("openvino")
+        inside, outside = (asked, slice(None)) if gathered else (slice(None), asked)
+        program = torch.export.export(Logits(hf_model, inside), example)
+        graph = ov.convert_model(program)
+        if precision == "int8":
+            length, count = ids.shape[1], len(ids)
+            texts = [ids for ids, _, _ in examples(length, CALIBRATION)]
+            rows = [fixed([row[0].tolist()] * count, length, "cpu") for row in texts]
+            graph = quantized(graph, [(ids, mask.long()) for ids, mask in rows])
+        options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        compiled = ov.compile_model(graph, "CPU", options)
+
+        def run(ids, mask):
+            return torch.from_numpy(compiled([ids.numpy(), mask.long().numpy()])[0])[:, outside]
+
+        return run
+
+    run = once(start)
     return [partial(run, ids, mask) for [(ids, mask)] in parts]
 
 

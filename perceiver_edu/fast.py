@@ -3,68 +3,87 @@
     fast = optimize(load_pretrained())
     fill_mask(fast, text)  # the same call, the same answer
 
-Four steps are always taken and exact up to rounding: padding at the end is cut off, what does not depend on
-the input is computed once, projections that read the same array are one matrix product, and on a CPU weights
-lie in the order that oneDNN's kernels read. The switches trade precision, or the time to compile.
+Three steps are exact up to rounding and always taken: padding at the end is cut off, arrays that do not depend
+on the input are computed once, and projections of the same array are joined into one matrix product. The
+switches choose the library that runs the rest, and its precision.
 """
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import cast
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from perceiver_edu.attention import MLP, CrossAttend, MultiHeadAttention, SelfAttend
-from perceiver_edu.errors import InputError
+from perceiver_edu.attention import CrossAttend, MultiHeadAttention, SelfAttend
+from perceiver_edu.errors import InputError, choose
 from perceiver_edu.model import PerceiverIOForMaskedLM, check_inputs
 
-ONE_DNN = torch.backends.mkldnn.is_available()
-STEPS = 127 if torch.cpu._is_vnni_supported() else 63  # int8's largest input; sums overflow without VNNI
-ATTENTION = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32  # its dtype in int8
+if TYPE_CHECKING:
+    from perceiver_edu.openvino_engine import OpenVINOPerceiverIO
+
+ENGINES = ("torch", "openvino")
 
 
 def optimize(
     model: PerceiverIOForMaskedLM,
     *,
+    engine: str | None = None,
     dtype: torch.dtype | None = None,
     int8: bool = False,
     compile: bool = False,
-) -> "FastPerceiverIO":
-    """A model of the same interface, for inference, with weights of its own: the original stays as it was.
+) -> "FastPerceiverIO | OpenVINOPerceiverIO":
+    """A model of the same interface, for inference, with weights of its own: the original is not changed.
 
     Args:
-        dtype: of weights and arithmetic; None = the model's. torch.bfloat16 pays where the processor has
+        engine: "openvino" = OpenVINO's CPU kernels, usually the fastest; the conversion takes from ten seconds to
+            a minute, so save the result (`fast.save(folder)`, `load_optimized(folder)`). "torch" = torch's own
+            kernels, ready at once. None = OpenVINO on a CPU where it is installed, otherwise torch.
+        dtype: of weights and arithmetic; None = the model's. torch.bfloat16 pays off on a processor that has
             instructions for it.
-        int8: products with weight matrices in 8-bit integers, on the CPU; attention, which has no weights, in
-            bf16 where the processor knows it. See `Int8Linear`.
-        compile: `torch.compile`; on a GPU replayed as CUDA graphs. The first call with new sizes takes long.
-            On a CPU it stands in place of oneDNN's order of weights, and gains less; freezing the weights in
-            (torch 2.13, an AMD EPYC) made it slower by 3 %, and three times as long to compile.
+        int8: matrix products in 8-bit integers, with OpenVINO only. The scales of the activations are calibrated
+            on texts that come with the package; `fast.int8_error` is the error on other texts.
+        compile: `torch.compile`, with torch only; on a GPU replayed as CUDA graphs. The first call with new
+            sizes takes long.
 
-    Raises: InputError for int8 with anything but float32 weights on the CPU, or where torch lacks oneDNN.
+    Raises: InputError for an engine that is not installed or cannot run this model, and for options that do
+    not go together.
     """
     fast = FastPerceiverIO(model).eval().requires_grad_(False)
-    on_cpu = fast.device.type == "cpu"
-    if int8 and (compile or dtype is not None or not on_cpu or fast.bias.dtype != torch.float32):
-        raise InputError(
-            "int8 runs on the CPU, from float32 weights, not compiled: leave `dtype` and `compile` out, load "
-            'the model with dtype=torch.float32, device="cpu"'
-        )
-    if int8 and not ONE_DNN:
-        raise InputError("int8 needs a torch with oneDNN, and this one has none: leave `int8` out")
     if dtype is not None:
         fast = fast.to(dtype)
-    if int8 or (on_cpu and ONE_DNN and not compile and fast.bias.dtype in (torch.float32, torch.bfloat16)):
-        pack(fast, int8)
+    on_cpu = fast.device.type == "cpu"
+    if engine is None:
+        suits = on_cpu and not compile and fast.bias.dtype in (torch.float32, torch.bfloat16)
+        engine = "openvino" if int8 or (suits and find_spec("openvino")) else "torch"
+    choose("engine", engine, ENGINES)
+    if engine == "openvino":
+        if compile:
+            raise InputError('compile=True belongs to engine="torch"; OpenVINO compiles by itself')
+        from perceiver_edu.openvino_engine import convert
+
+        return convert(fast, int8)
+    if int8:
+        raise InputError('int8 needs engine="openvino": pip install "perceiver-edu[fast]"')
     if compile:
         fast.compiled = torch.compile(fast.run, mode=None if on_cpu else "reduce-overhead")
     return fast
 
 
+class Arrays(NamedTuple):
+    """What the last three stages return."""
+
+    latents: torch.Tensor  # (B, N, D)
+    outputs: torch.Tensor  # (B, O, E)
+    logits: torch.Tensor  # (B, O, V)
+
+
 class FastPerceiverIO(nn.Module):
-    """`PerceiverIOForMaskedLM`, for inference. See `optimize`."""
+    """`PerceiverIOForMaskedLM`, for inference, in plain torch. See `optimize`."""
+
+    engine = "torch"
 
     @torch.no_grad()
     def __init__(self, model: PerceiverIOForMaskedLM):
@@ -84,20 +103,17 @@ class FastPerceiverIO(nn.Module):
     def device(self) -> torch.device:
         return self.bias.device
 
-    @torch.no_grad()
     def forward(self, input_ids, mask=None, positions=None):
         """As `PerceiverIOForMaskedLM.forward`: (B, M), (B, M) bool, (O,) or (B, O) -> logits (B, O, V)."""
-        check_inputs(self.config, input_ids, mask, positions)
-        if mask is not None:
-            places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
-            last = (mask.any(0) * places).max()
-            last, real = torch.stack([last, mask.sum()]).tolist()  # a GPU waits here, once
-            longest = max(1, last)
-            input_ids, mask = input_ids[:, :longest], mask[:, :longest]
-            mask = None if real == mask.numel() else mask
-        return (self.compiled or self.run)(input_ids, mask, positions)
+        return self.arrays(input_ids, mask, positions).logits
 
-    def run(self, input_ids, mask, positions):
+    @torch.no_grad()
+    def arrays(self, input_ids, mask=None, positions=None) -> Arrays:
+        """As `forward`, with the latents and outputs that the logits are made of."""
+        check_inputs(self.config, input_ids, mask, positions)
+        return (self.compiled or self.run)(*without_padding(input_ids, mask), positions)
+
+    def run(self, input_ids, mask, positions) -> Arrays:
         positions_read = self.position_embedding[: input_ids.shape[1]]  # (M, C)
         inputs = F.embedding(input_ids, self.byte_embedding) + positions_read  # (B, M, C)
         latents = self.encoder(inputs, mask)  # (B, N, D)
@@ -105,7 +121,19 @@ class FastPerceiverIO(nn.Module):
             for layer in self.processor:
                 latents = layer(latents)
         outputs = self.decoder(latents, rows=positions)  # (B, O, E)
-        return F.linear(outputs, self.byte_embedding, self.bias)  # (B, O, V)
+        return Arrays(latents, outputs, F.linear(outputs, self.byte_embedding, self.bias))
+
+
+def without_padding(input_ids, mask):
+    """Ids (B, M) and mask (B, M) or None, up to the last real id; no mask where everything is real."""
+    if mask is None:
+        return input_ids, None
+    places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+    last = (mask.any(0) * places).max()
+    last, real = torch.stack([last, mask.sum()]).tolist()  # a GPU waits here, once
+    longest = max(1, last)
+    input_ids, mask = input_ids[:, :longest], mask[:, :longest]
+    return input_ids, None if real == mask.numel() else mask
 
 
 class FastCrossAttend(nn.Module):
@@ -126,9 +154,10 @@ class FastCrossAttend(nn.Module):
     def forward(self, x_kv, kv_mask=None, rows=None):
         """x_kv (B, K, kv_dim), kv_mask (B, K) bool, rows (O,) or (B, O) that ask -> (B, O, q_dim)."""
         query = self.query if rows is None else self.query[rows]
-        query = query.expand(len(x_kv), -1, -1).contiguous()  # (B, O, qk_channels), without a stride of 0
+        batch_size = x_kv.shape[0]  # not len(x_kv), which torch.export would take for a constant
+        query = query.expand(batch_size, -1, -1).contiguous()  # (B, O, qk_channels), without a stride of 0
         key, value = self.key_value(self.kv_norm(x_kv)).split(self.widths, dim=-1)
-        x = self.output(attend(query, key, value, self.num_heads, kv_mask).to(x_kv.dtype))
+        x = self.output(attend(query, key, value, self.num_heads, kv_mask))
         if self.residual is not None:
             x = x + (self.residual if rows is None else self.residual[rows])
         return x + self.mlp(self.mlp_norm(x))
@@ -150,84 +179,8 @@ class FastSelfAttend(nn.Module):
     def forward(self, x):
         """x (B, N, dim) -> (B, N, dim)."""
         query, key, value = self.query_key_value(self.q_norm(x)).split(self.widths, dim=-1)
-        read = attend(query, key, value, self.num_heads)
-        x = x + self.output(read.to(x.dtype))
+        x = x + self.output(attend(query, key, value, self.num_heads))
         return x + self.mlp(self.mlp_norm(x))
-
-
-class PackedLinear(nn.Module):
-    """A Linear on a CPU, with the GELU that may follow it: one oneDNN kernel, which reads reordered weights.
-
-    For float32 torch calls MKL, which is slower where Intel has not made the processor (on an AMD EPYC 190
-    GFLOP/s against 222: benchmarks/results/bounds-…). oneDNN needs no second pass for the GELU, either.
-    """
-
-    def __init__(self, linear: nn.Linear, gelu: str | None = None):
-        super().__init__()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
-        self.bias = linear.bias.detach()
-        self.after = after(gelu)
-
-    def forward(self, x):
-        """(…, in) -> (…, out)."""
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *self.after)
-
-
-class Int8Linear(nn.Module):
-    """A Linear in 8-bit integers, with the GELU that may follow it: one oneDNN kernel.
-
-        x Wᵀ + b ≈ s_x s_w x̂ ŵᵀ + b,   ŵ = round(W / s_w),   x̂ = round(x / s_x)
-
-    s_w is one number for each output, fixed here; s_x is one for all of x, taken anew at each call.
-    """
-
-    def __init__(self, linear: nn.Linear, gelu: str | None = None, dtype: torch.dtype = torch.float32):
-        super().__init__()
-        weight = linear.weight.detach()
-        self.scale = (weight.abs().amax(1) / 127).clamp(min=1e-12)  # s_w (out,)
-        rounded = (weight / self.scale[:, None]).round().to(torch.int8)
-        self.weight = torch.ops.onednn.qlinear_prepack(rounded, None)
-        self.zero = torch.zeros_like(self.scale, dtype=torch.int32)  # weights are rounded about 0
-        self.bias, self.dtype, self.after = linear.bias.detach(), dtype, after(gelu)
-
-    def forward(self, x):
-        """(…, in) -> (…, out), of the dtype given at the start."""
-        low, high = x.aminmax()
-        scale = max(-float(low), float(high), 1e-12) / STEPS
-        rounded = (x * (1 / scale)).round_().to(torch.int8)
-        zero = STEPS + 1  # oneDNN is fast for bytes without a sign: this one stands for 0
-        whole = rounded.view(torch.uint8).add_(zero)
-        weight = self.weight, self.scale, self.zero, self.bias
-        out = 1.0, 0, self.dtype, *self.after
-        return torch.ops.onednn.qlinear_pointwise(whole, scale, zero, *weight, *out)
-
-
-def after(gelu: str | None) -> tuple[str, list, str]:
-    """What a oneDNN kernel does with its products before it writes them."""
-    return ("none", [], "") if gelu is None else ("gelu", [], gelu)
-
-
-def pack(model: "FastPerceiverIO", int8: bool) -> None:
-    """Put an `Int8Linear` or a `PackedLinear` in the place of every Linear."""
-    for parent in list(model.modules()):
-        for name, layer in list(parent.named_children()):
-            if not isinstance(layer, nn.Linear):
-                continue
-            gelu = parent.activation.approximate if isinstance(parent, MLP) and name == "expand" else None
-            if int8:
-                read_by_attention = name in ("key_value", "query_key_value")
-                packed: nn.Module = Int8Linear(layer, gelu, ATTENTION if read_by_attention else torch.float32)
-            else:
-                try:
-                    packed = PackedLinear(layer, gelu)
-                except RuntimeError:  # bf16, and a processor that has no instructions for it
-                    continue
-            setattr(parent, name, packed)
-            if gelu is not None:
-                parent.activation = nn.Identity()  # the kernel has done it
-    if int8:  # attention has no weights to round
-        for stage in (model.encoder, model.decoder):
-            stage.query.data = stage.query.data.to(ATTENTION)
 
 
 def attend(

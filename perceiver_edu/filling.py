@@ -19,6 +19,7 @@ from perceiver_edu.utf8_search import best_byte_strings, positive
 if TYPE_CHECKING:
     from perceiver_edu.fast import FastPerceiverIO
     from perceiver_edu.model import PerceiverIOForMaskedLM
+    from perceiver_edu.openvino_engine import OpenVINOPerceiverIO
 
 MASK_TOKEN = ByteTokenizer.SPECIAL_TOKENS[ByteTokenizer.MASK]  # "[MASK]"
 HOW_TO_NAME_A_HOLE = "write [MASK] once for each missing byte, or name a part of the text to mask"
@@ -35,7 +36,7 @@ class Filling(NamedTuple):
 
 
 def fill_mask(
-    model: "PerceiverIOForMaskedLM | FastPerceiverIO",
+    model: "PerceiverIOForMaskedLM | FastPerceiverIO | OpenVINOPerceiverIO",
     text: str,
     spans: Span | Iterable[Span] | None = None,
     top_k: int = 5,
@@ -73,7 +74,7 @@ def fill_mask(
             f"({longest} positions, two of them for [CLS] and [SEP]): shorten the text"
         )
 
-    device = next(model.parameters()).device
+    device = model.device
     asked = torch.tensor([p for hole in positions for p in hole], device=device)  # (O,)
     with _eval_mode(model), torch.no_grad():
         logits = model(torch.tensor([ids], device=device), mask=None, positions=asked)  # (1, O, V)

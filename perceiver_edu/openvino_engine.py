@@ -1,0 +1,215 @@
+"""The fast model on OpenVINO, a library of CPU kernels: converted once, for all sizes, and kept in a folder.
+
+fast = optimize(model, engine="openvino")
+fast.save("fast")
+fast = load_optimized("fast")  # a second or two, without conversion
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.data import HELD_OUT
+from perceiver_edu.errors import InputError
+from perceiver_edu.fast import Arrays, FastPerceiverIO, without_padding
+from perceiver_edu.model import check_inputs
+from perceiver_edu.tokenizer import ByteTokenizer
+
+GRAPH, ABOUT = "openvino.xml", "perceiver_io.json"
+PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+INSTALL = 'pip install "perceiver-edu[fast]"'
+CALIBRATION, CHECK = 32, 8  # texts that set the scales of int8, and others that measure its error
+
+
+def library(name: str) -> ModuleType:
+    """openvino or nncf. Raises: InputError where it is not installed."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # else both report to Google
+    try:
+        return __import__(name)
+    except ImportError:
+        raise InputError(f"this needs {name}, which is not installed: {INSTALL}") from None
+
+
+class OpenVINOPerceiverIO(nn.Module):
+    """`PerceiverIOForMaskedLM`, for inference, in OpenVINO. See `optimize`.
+
+    One compilation serves texts, batches and queries of every size. Calls from several threads wait for each
+    other.
+    """
+
+    engine = "openvino"
+    device = torch.device("cpu")
+
+    def __init__(self, graph, config: PerceiverIOConfig, precision: str, int8_error: float | None = None):
+        """graph: an `openvino.Model`; precision: "f32" or "bf16", of everything that is not int8.
+
+        int8_error: largest error of a logit on other texts than those of the calibration, as a share of the
+            largest logit; None = not int8.
+        """
+        super().__init__()
+        self.graph, self.config, self.precision, self.int8_error = graph, config, precision, int8_error
+        options = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self.compiled = library("openvino").compile_model(graph, "CPU", options)
+        self.turn = threading.Lock()
+        self.eval()
+
+    def forward(self, input_ids, mask=None, positions=None):
+        """As `PerceiverIOForMaskedLM.forward`: (B, M), (B, M) bool, (O,) or (B, O) -> logits (B, O, V)."""
+        return self.arrays(input_ids, mask, positions).logits
+
+    def arrays(self, input_ids, mask=None, positions=None) -> Arrays:
+        """As `forward`, with the latents and outputs that the logits are made of."""
+        check_inputs(self.config, input_ids, mask, positions)
+        input_ids, mask = without_padding(input_ids, mask)
+        if mask is None:
+            mask = torch.ones_like(input_ids, dtype=torch.bool)
+        if positions is None:
+            positions = torch.arange(self.config.max_position_embeddings)
+        longest = self.config.max_position_embeddings
+        if positions.numel() and not -longest <= int(positions.min()) <= int(positions.max()) < longest:
+            raise IndexError(f"positions go from 0 to {longest - 1}")
+        positions = positions.expand(len(input_ids), -1) % longest
+        given = [tensor.cpu().contiguous().numpy() for tensor in (input_ids.long(), mask, positions)]
+        with self.turn:
+            found = self.compiled(given)
+        return Arrays(*(torch.from_numpy(found[number]) for number in range(3)))
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write a folder that `load_optimized` opens. It appears when it is whole.
+
+        Raises: InputError where there is a folder of this name already, or it cannot be written.
+        """
+        folder = Path(folder)
+        if folder.exists():
+            raise InputError(f"{folder} exists already: remove it, or name another folder")
+        about = {"config": asdict(self.config), "precision": self.precision, "int8_error": self.int8_error}
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+            try:
+                library("openvino").save_model(self.graph, unfinished / GRAPH, compress_to_fp16=False)
+                (unfinished / ABOUT).write_text(json.dumps(about, indent=2))
+                unfinished.chmod(0o755)
+                unfinished.rename(folder)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+        except OSError as error:
+            raise InputError(f"cannot write {folder}: {error.strerror}") from None
+
+
+def load_optimized(folder: str | os.PathLike) -> OpenVINOPerceiverIO:
+    """What `OpenVINOPerceiverIO.save` wrote. Load only folders that you, or somebody you trust, have saved.
+
+    Raises: InputError for a folder without it, or a damaged one, and where OpenVINO is not installed.
+    """
+    folder, openvino = Path(folder), library("openvino")
+    try:
+        about = json.loads((folder / ABOUT).read_text("utf-8"))
+        graph = openvino.Core().read_model(folder / GRAPH)
+        return OpenVINOPerceiverIO(
+            graph, PerceiverIOConfig(**about["config"]), about["precision"], about["int8_error"]
+        )
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename} is missing: was {folder} saved by `fast.save`?") from None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{folder} is damaged: {str(error).splitlines()[0]}") from None
+
+
+def convert(fast: FastPerceiverIO, int8: bool = False) -> OpenVINOPerceiverIO:
+    """The torch model, by `torch.export`, as a graph of OpenVINO with three inputs of any size.
+
+    Raises: InputError for a model on a GPU or in a dtype that OpenVINO does not run, and where a library is
+    not installed.
+    """
+    dtype = fast.bias.dtype
+    if fast.device.type != "cpu" or dtype not in PRECISIONS:
+        raise InputError(
+            f"OpenVINO runs float32 and bfloat16 on the CPU, and this model is {dtype} on {fast.device}: "
+            'use engine="torch"'
+        )
+    openvino, fast = library("openvino"), fast.float()
+    if int8:
+        library("nncf")  # known to be there before the conversion, which takes a while
+    ids, positions = torch.zeros(2, 8, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.int64)
+    longest = fast.config.max_position_embeddings
+    B, M, O = torch.export.Dim("B"), torch.export.Dim("M", max=longest), torch.export.Dim("O")
+    program = torch.export.export(
+        Run(fast), (ids, ids == 0, positions), dynamic_shapes=({0: B, 1: M}, {0: B, 1: M}, {0: B, 1: O})
+    )
+    graph = openvino.convert_model(program)
+    if not int8:
+        return OpenVINOPerceiverIO(graph, fast.config, PRECISIONS[dtype])
+    rows = list(examples(longest, CALIBRATION + CHECK))
+    small = OpenVINOPerceiverIO(quantized(graph, rows[:CALIBRATION]), fast.config, PRECISIONS[dtype])
+    errors = []
+    for ids, mask, positions in rows[CALIBRATION:]:
+        exact = fast(ids, mask, positions)
+        errors.append(float((small(ids, mask, positions) - exact).abs().max() / exact.abs().max()))
+    small.int8_error = max(errors)
+    return small
+
+
+class Run(nn.Module):
+    """`FastPerceiverIO.run` as a module's `forward`, which is what `torch.export` takes."""
+
+    def __init__(self, fast: FastPerceiverIO):
+        super().__init__()
+        self.fast = fast
+
+    def forward(self, input_ids, mask, positions):
+        return tuple(self.fast.run(input_ids, mask, positions))
+
+
+def quantized(graph, rows: list[tuple[Tensor, ...]]):
+    """The graph with matrix products in 8-bit integers: one scale for each output of a weight matrix, and one for
+    each array of activations, fixed here by the smallest and largest numbers that these texts give.
+
+    NNCF's SmoothQuant is off: with it the largest error of the embedded model is four times as large.
+    """
+    nncf = library("nncf")
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    given = [[tensor.numpy() for tensor in row] for row in rows]
+    settings = nncf.AdvancedQuantizationParameters(
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+        smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
+        disable_bias_correction=True,
+    )
+    with redirect_stdout(sys.stderr):  # its progress bars
+        return nncf.quantize(
+            graph,
+            nncf.Dataset(given),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(given),
+            advanced_parameters=settings,
+        )
+
+
+def examples(longest: int, number: int) -> Iterator[tuple[Tensor, ...]]:
+    """Held-out texts of many lengths with a hole of up to 9 bytes: ids (1, M), mask (1, M), positions (1, O)."""
+    tokenizer = ByteTokenizer()
+    lines = HELD_OUT.read_text("utf-8").splitlines()
+    for count in range(number):
+        text = json.loads(lines[count % len(lines)])["text"]
+        length = min(longest, 16 + 24 * (count % 10))
+        ids = torch.tensor([tokenizer.encode(text, max_length=length, truncation=True)])
+        hole = torch.arange(ids.shape[1] // 3, min(ids.shape[1] // 3 + 9, ids.shape[1] - 1))
+        ids[0, hole] = tokenizer.MASK
+        yield ids, torch.ones_like(ids, dtype=torch.bool), hole[None]

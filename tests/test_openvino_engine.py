@@ -1,0 +1,165 @@
+"""OpenVINO computes what the stages compute, for every size, and is converted once."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from tiny import tiny_hf_model
+
+from perceiver_edu import InputError, fill_mask, from_huggingface, load_pretrained
+from perceiver_edu.fast import optimize
+from perceiver_edu.openvino_engine import ABOUT, GRAPH, OpenVINOPerceiverIO, load_optimized
+
+openvino = pytest.importorskip("openvino")
+
+
+@pytest.fixture(scope="module")
+def small():
+    return from_huggingface(tiny_hf_model(dtype=torch.float32)).eval()
+
+
+@pytest.fixture(scope="module")
+def fast(small):
+    return optimize(small)
+
+
+@pytest.fixture(scope="module")
+def saved(fast, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "some" / "folder"
+    fast.save(folder)
+    return folder
+
+
+def assert_close(got, expected, limit=1e-5):
+    assert got.shape == expected.shape and got.dtype == torch.float32
+    assert (got - expected).abs().max() < limit * expected.abs().max()
+
+
+@pytest.mark.parametrize("positions", [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])])
+def test_it_computes_the_same_function(fast, small, batch, positions):
+    assert isinstance(fast, OpenVINOPerceiverIO)
+    ids, mask = batch
+    with torch.no_grad():
+        assert_close(fast(ids, mask, positions), small(ids, mask, positions))
+        assert_close(fast(ids, None, positions), small(ids, None, positions))
+
+
+@pytest.mark.slow
+def test_another_form_of_the_model(batch):
+    changes = {"num_blocks": 2, "use_query_residual": False, "hidden_act": "gelu_new"}
+    model = from_huggingface(tiny_hf_model(dtype=torch.float32, **changes))
+    with torch.no_grad():
+        assert_close(optimize(model)(*batch), model(*batch))
+
+
+def test_one_compilation_serves_every_size(small, fast, saved, monkeypatch):
+    compiled = []
+    compile_model = openvino.compile_model
+    monkeypatch.setattr(openvino, "compile_model", lambda *a: compiled.append(a) or compile_model(*a))
+    loaded = load_optimized(saved)
+    for B, M, O in ((1, 1, 1), (1, 29, 29), (5, 7, 2), (3, 28, 1), (2, 2, 17)):
+        ids = torch.randint(6, 262, (B, M))
+        mask = torch.rand(B, M) < 0.7
+        mask[:, 0] = True
+        positions = torch.randint(0, 29, (B, O))
+        with torch.no_grad():
+            assert_close(loaded(ids, mask, positions), small(ids, mask, positions))
+        assert torch.equal(loaded(ids, mask, positions), fast(ids, mask, positions))
+    assert len(compiled) == 1
+
+
+def test_latents_and_outputs(fast, small, batch):
+    ids, mask = batch
+    found = fast.arrays(ids, mask, torch.tensor([4]))
+    with torch.no_grad():
+        latents = small.processor(small.encoder(small.embedding(ids), mask))
+        assert_close(found.latents, latents)
+        assert_close(found.outputs, small.decoder(small.queries(torch.tensor([4])), latents))
+
+
+@pytest.mark.slow
+def test_the_embedded_model_fills_alike():
+    model, text = load_pretrained(), "He looked at her for a moment without speaking."
+    [slow], [fast] = fill_mask(model, text, " moment"), fill_mask(optimize(model), text, " moment")
+    assert [filling.text for filling in slow] == [filling.text for filling in fast]
+    assert [f.probability for f in fast] == pytest.approx([f.probability for f in slow], rel=1e-3)
+
+
+def test_bf16(fast, small, batch):
+    half = OpenVINOPerceiverIO(fast.graph, fast.config, "bf16")
+    with torch.no_grad():
+        assert_close(half(*batch), small(*batch), limit=0.05)
+
+
+@pytest.mark.slow
+def test_int8_says_how_exact_it_is(small, batch, tmp_path):
+    fast = optimize(small, int8=True)
+    types = {
+        output.get_element_type().get_type_name() for op in fast.graph.get_ops() for output in op.outputs()
+    }
+    assert "i8" in types and 0 < fast.int8_error < 0.2
+    with torch.no_grad():
+        assert_close(fast(*batch), small(*batch), limit=0.2)
+    fast.save(tmp_path / "int8")
+    assert load_optimized(tmp_path / "int8").int8_error == fast.int8_error
+
+
+def test_several_threads_get_the_answers_of_one(fast):
+    texts = [torch.randint(6, 262, (1, 3 + number)) for number in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        for together, alone in zip(pool.map(fast, texts), map(fast, texts), strict=True):
+            assert torch.equal(together, alone)
+
+
+def test_what_is_refused(fast):
+    with pytest.raises(InputError, match="this model reads at most 29"):
+        fast(torch.zeros(1, 30, dtype=torch.int64))
+    with pytest.raises(IndexError, match="positions go from 0 to 28"):
+        fast(torch.zeros(1, 3, dtype=torch.int64), None, torch.tensor([29]))
+
+
+def test_a_folder_that_is_there_stays(fast, saved):
+    before = sorted(path.name for path in saved.parent.iterdir())
+    with pytest.raises(InputError, match="exists already"):
+        fast.save(saved)
+    assert sorted(path.name for path in saved.parent.iterdir()) == before == ["folder"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "no graph", "cut graph", "no weights", "cut weights", "other"])
+def test_a_damaged_folder_is_an_error(saved, tmp_path, damage):
+    folder = tmp_path / "copy"
+    if damage != "missing":
+        folder.mkdir()
+        for path in saved.iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
+    graph, weights = folder / GRAPH, (folder / GRAPH).with_suffix(".bin")
+    if damage.startswith("no"):
+        (graph if damage == "no graph" else weights).unlink()
+    elif damage.startswith("cut"):
+        path = graph if damage == "cut graph" else weights
+        path.write_bytes(path.read_bytes()[:-100])
+    elif damage == "other":
+        (folder / ABOUT).write_text(json.dumps({"config": {"layers": 3}}))
+    with pytest.raises(InputError, match=r"is missing|is damaged"):
+        load_optimized(folder)
+
+
+@pytest.mark.parametrize(("name", "options"), [("openvino", {}), ("nncf", {"int8": True})])
+def test_what_is_not_installed_is_named_with_the_command(small, monkeypatch, name, options):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        InputError, match=rf'needs {name}, which is not installed: pip install "perceiver-edu\[fast'
+    ):
+        optimize(small, engine="openvino", **options)
+
+
+def test_nothing_is_reported_to_its_makers():
+    program = (
+        "import sys; from perceiver_edu.openvino_engine import library; library('openvino'); library('nncf')\n"
+        "from openvino.tools.ovc import convert_model; print(sys.modules['openvino_telemetry'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "None"
