@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark: Hugging Face's model in torch, ONNX Runtime and OpenVINO, and this library."""
+"""The contenders: Hugging Face's model in torch, ONNX Runtime and OpenVINO, and this library."""
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -159,7 +159,7 @@ def fixed(rows, length: int, device) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Logits(nn.Module):
-    """Hugging Face's model as a function of two tensors; `asked` are the rows of the logits that it returns."""
+    """Hugging Face's model as a function of two tensors, which returns the `asked` rows of the logits."""
 
     def __init__(self, hf_model, asked=slice(None)):
         super().__init__()

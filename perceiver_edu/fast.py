@@ -3,9 +3,9 @@
     fast = optimize(load_pretrained())
     fill_mask(fast, text)  # the same call, the same answer
 
-Three steps are exact up to rounding and always taken: padding at the end is cut off, arrays that do not depend
-on the input are computed once, and projections of the same array are joined into one matrix product. The
-switches choose the library that runs the rest, and its precision.
+Three steps are exact up to rounding and always taken: padding at the end is cut off, arrays that do not
+depend on the input are computed once, and projections of the same array are joined into one matrix product.
+The switches choose the library that runs the rest, and its precision.
 """
 
 from collections.abc import Callable
@@ -38,13 +38,13 @@ def optimize(
     """A model of the same interface, for inference, with weights of its own: the original is not changed.
 
     Args:
-        engine: "openvino" = OpenVINO's CPU kernels, usually the fastest; the conversion takes from ten seconds to
-            a minute, so save the result (`fast.save(folder)`, `load_optimized(folder)`). "torch" = torch's own
-            kernels, ready at once. None = OpenVINO on a CPU where it is installed, otherwise torch.
+        engine: "openvino" = OpenVINO's CPU kernels, usually the fastest; the conversion takes from ten seconds
+            to a minute, so save the result (`fast.save(folder)`, `load_optimized(folder)`). "torch" = torch's
+            own kernels, ready at once. None = OpenVINO on a CPU where it is installed, otherwise torch.
         dtype: of weights and arithmetic; None = the model's. torch.bfloat16 pays off on a processor that has
             instructions for it.
-        int8: matrix products in 8-bit integers, with OpenVINO only. The scales of the activations are calibrated
-            on texts that come with the package; `fast.int8_error` is the error on other texts.
+        int8: matrix products in 8-bit integers, with OpenVINO only. The scales of the activations are
+            calibrated on texts that come with the package; `fast.int8_error` is the error on other texts.
         compile: `torch.compile`, with torch only; on a GPU replayed as CUDA graphs. The first call with new
             sizes takes long.
 

@@ -16,7 +16,6 @@ from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -178,8 +177,8 @@ class Run(nn.Module):
 
 
 def quantized(graph, rows: list[tuple[Tensor, ...]]):
-    """The graph with matrix products in 8-bit integers: one scale for each output of a weight matrix, and one for
-    each array of activations, fixed here by the smallest and largest numbers that these texts give.
+    """The graph with matrix products in 8-bit integers: one scale for each output of a weight matrix, and one
+    for each array of activations, fixed here by the smallest and largest numbers that these texts give.
 
     NNCF's SmoothQuant is off: with it the largest error of the embedded model is four times as large.
     """
@@ -203,7 +202,7 @@ def quantized(graph, rows: list[tuple[Tensor, ...]]):
 
 
 def examples(longest: int, number: int) -> Iterator[tuple[Tensor, ...]]:
-    """Held-out texts of many lengths with a hole of up to 9 bytes: ids (1, M), mask (1, M), positions (1, O)."""
+    """Held-out texts of many lengths with a hole of up to 9 bytes: ids and mask (1, M), positions (1, O)."""
     tokenizer = ByteTokenizer()
     lines = HELD_OUT.read_text("utf-8").splitlines()
     for count in range(number):

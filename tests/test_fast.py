@@ -125,8 +125,8 @@ def test_options_that_do_not_go_together(model, options, says):
 def test_without_openvino_it_is_torch(model, monkeypatch):
     small = from_huggingface(tiny_hf_model(dtype=torch.float32))
     monkeypatch.setattr("perceiver_edu.fast.find_spec", lambda name: None)
-    for model in (small, model):
-        assert isinstance(optimize(model), FastPerceiverIO)
+    for either in (small, model):
+        assert isinstance(optimize(either), FastPerceiverIO)
 
 
 def test_no_private_operators_of_torch():
