@@ -38,8 +38,8 @@ def optimize(
     """A model of the same interface, for inference, with weights of its own: the original is not changed.
 
     Args:
-        engine: "openvino" = OpenVINO's CPU kernels, usually the fastest; the conversion takes from ten seconds
-            to a minute, so save the result (`fast.save(folder)`, `load_optimized(folder)`). "torch" = torch's
+        engine: "openvino" = OpenVINO's CPU kernels, usually the fastest; the conversion takes ten seconds to
+            a minute, so save the result (`fast.save(folder)`, `load_optimized(folder)`). "torch" = torch's
             own kernels, ready at once. None = OpenVINO on a CPU where it is installed, otherwise torch.
         dtype: of weights and arithmetic; None = the model's. torch.bfloat16 pays off on a processor that has
             instructions for it.
@@ -108,12 +108,20 @@ class FastPerceiverIO(nn.Module):
         return self.arrays(input_ids, mask, positions).logits
 
     @torch.no_grad()
-    def arrays(self, input_ids, mask=None, positions=None) -> Arrays:
+    def arrays(
+        self,
+        input_ids: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        positions: torch.Tensor | None = None,
+    ) -> Arrays:
         """As `forward`, with the latents and outputs that the logits are made of."""
         check_inputs(self.config, input_ids, mask, positions)
-        return (self.compiled or self.run)(*without_padding(input_ids, mask), positions)
+        input_ids, mask = without_padding(input_ids, mask)
+        return (self.compiled or self.run)(input_ids, mask, positions)
 
-    def run(self, input_ids, mask, positions) -> Arrays:
+    def run(
+        self, input_ids: torch.Tensor, mask: torch.Tensor | None, positions: torch.Tensor | None
+    ) -> Arrays:
         positions_read = self.position_embedding[: input_ids.shape[1]]  # (M, C)
         inputs = F.embedding(input_ids, self.byte_embedding) + positions_read  # (B, M, C)
         latents = self.encoder(inputs, mask)  # (B, N, D)
@@ -124,7 +132,9 @@ class FastPerceiverIO(nn.Module):
         return Arrays(latents, outputs, F.linear(outputs, self.byte_embedding, self.bias))
 
 
-def without_padding(input_ids, mask):
+def without_padding(
+    input_ids: torch.Tensor, mask: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Ids (B, M) and mask (B, M) or None, up to the last real id; no mask where everything is real."""
     if mask is None:
         return input_ids, None

@@ -16,6 +16,7 @@ from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +53,9 @@ class OpenVINOPerceiverIO(nn.Module):
     engine = "openvino"
     device = torch.device("cpu")
 
-    def __init__(self, graph, config: PerceiverIOConfig, precision: str, int8_error: float | None = None):
+    def __init__(
+        self, graph: Any, config: PerceiverIOConfig, precision: str, int8_error: float | None = None
+    ):
         """graph: an `openvino.Model`; precision: "f32" or "bf16", of everything that is not int8.
 
         int8_error: largest error of a logit on other texts than those of the calibration, as a share of the
@@ -73,7 +76,9 @@ class OpenVINOPerceiverIO(nn.Module):
         """As `PerceiverIOForMaskedLM.forward`: (B, M), (B, M) bool, (O,) or (B, O) -> logits (B, O, V)."""
         return self.arrays(input_ids, mask, positions).logits
 
-    def arrays(self, input_ids, mask=None, positions=None) -> Arrays:
+    def arrays(
+        self, input_ids: Tensor, mask: Tensor | None = None, positions: Tensor | None = None
+    ) -> Arrays:
         """As `forward`, with the latents and outputs that the logits are made of."""
         check_inputs(self.config, input_ids, mask, positions)
         input_ids, mask = without_padding(input_ids, mask)
@@ -176,7 +181,7 @@ class Run(nn.Module):
         return tuple(self.fast.run(input_ids, mask, positions))
 
 
-def quantized(graph, rows: list[tuple[Tensor, ...]]):
+def quantized(graph: Any, rows: list[tuple[Tensor, ...]]) -> Any:
     """The graph with matrix products in 8-bit integers: one scale for each output of a weight matrix, and one
     for each array of activations, fixed here by the smallest and largest numbers that these texts give.
 
