@@ -156,7 +156,7 @@ def test_what_is_not_installed_is_named_with_the_command(small, monkeypatch, nam
 
 def test_nothing_is_reported_to_its_makers():
     program = (
-        "import sys; from perceiver_edu.openvino_engine import library; library('openvino'); library('nncf')\n"
+        "import sys; from perceiver_edu.openvino_engine import library\nlibrary('openvino'), library('nncf')\n"
         "from openvino.tools.ovc import convert_model; print(sys.modules['openvino_telemetry'])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
