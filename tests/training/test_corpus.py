@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from perceiver_edu import ByteTokenizer
 from perceiver_edu.data import HELD_OUT
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training.corpus import (
     RECIPE,
     crop_pack,
@@ -26,6 +26,7 @@ from perceiver_edu.training.corpus import (
     read_documents,
     shorten,
     stream_recipe,
+    write_cache,
 )
 
 PAD, CLS, SEP, OFFSET = ByteTokenizer.PAD, ByteTokenizer.CLS, ByteTokenizer.SEP, ByteTokenizer.BYTE_OFFSET
@@ -104,7 +105,7 @@ def test_folders_are_read_in_the_order_of_names(tmp_path):
         ("a.txt", b"one\ntwo\nthr\xffee", "a.txt, line 3: not UTF-8"),
         ("a.jsonl.xz", b"no xz at all", "a.jsonl.xz: cannot be read"),
         ("a.jsonl.xz", lzma.compress(b'{"text": "cut off"}\n')[:-20], "a.jsonl.xz: cannot be read"),
-        ("a.txt.gz", gzip.compress(bytes(range(256)))[:-20], "a.txt.gz: cannot be read"),
+        ("a.txt.gz", gzip.compress(b"cut off" * 9)[:-12], "a.txt.gz: cannot be read"),
         ("a.txt.gz", b"no gzip at all", "a.txt.gz: cannot be read"),
         ("a.csv", b"text", "a.csv: nothing here ends in .jsonl"),
     ],
@@ -243,11 +244,17 @@ def test_load_crops_is_pack_and_the_cache_changes_nothing(tmp_path):
     for _ in range(2):
         assert (load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False) == expected).all()
     [stored] = (tmp_path / "new").iterdir()
-    np.save(stored, expected.numpy()[:3])
+    write_cache(stored, expected[:3])
     cached = load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False)
     assert len(cached) == 3, "read from the cache"
     cached[:] = 0
     assert (np.load(stored) == expected.numpy()[:3]).all(), "the trainer cannot spoil it"
+    whole = stored.read_bytes()
+    for damaged in (whole[:-1], whole[:200], b"", whole[:150] + b"\1" + whole[151:], whole + b"\0"):
+        stored.write_bytes(damaged)
+        with pytest.warns(InputWarning, match="is damaged: the text is read again"):
+            assert (load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False) == expected).all()
+        assert len(load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False)) == len(expected)
     for other in (dict(length=101), dict(length=100, documents_per_pack=2)):
         assert len(load_crops(HELD_OUT, cache=tmp_path / "new", progress=False, **other)) > 3
 
