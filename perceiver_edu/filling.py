@@ -94,7 +94,7 @@ def find_holes(text: str, spans: Span | Iterable[Span] | None = None) -> list[Ho
     Raises: InputError for a text or a span that cannot be used; the message says why.
     """
     if not isinstance(text, str):
-        raise InputError(f"the text must be one str, got {type(text).__name__}")
+        raise InputError(f"the text must be a str, got {type(text).__name__}")
     if not text:
         raise InputError("the text is empty: give a sentence with a hole in it")
     try:

@@ -48,7 +48,7 @@ def video():
 
 
 CASES = {  # class: (sizes, inputs, what the forward takes beside them)
-    "PerceiverForImageClassificationLearned": ({}, lambda: images(3, 4, 9), {}),  # 36 = 6 x 6 positions
+    "PerceiverForImageClassificationLearned": ({}, lambda: images(3, 6, 6), {}),
     "PerceiverForImageClassificationFourier": ({}, lambda: images(3, 4, 9), {}),
     "PerceiverForImageClassificationConvProcessing": ({}, lambda: images(3, 21, 34), {}),
     "PerceiverForOpticalFlow": ({}, lambda: images(2, 27, 7, 11), {}),
