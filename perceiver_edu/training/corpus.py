@@ -257,7 +257,7 @@ def read_cache(path: Path) -> torch.Tensor | None:
         return None
     with open(path, "rb") as file:
         size, crc = os.fstat(file.fileno()).st_size - CRC_BYTES, 0
-        while piece := file.read(min(2**20, size - file.tell())):
+        while piece := file.read(min(2**20, max(0, size - file.tell()))):
             crc = zlib.crc32(piece, crc)
         if size < 0 or file.read() != crc.to_bytes(CRC_BYTES):
             warn(f"{path} is damaged: the text is read again")
