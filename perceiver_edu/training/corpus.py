@@ -47,7 +47,7 @@ def read_documents(paths: str | Path | Sequence[str | Path], text_field: str = "
         try:
             yield from read(file, text_field)
         except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-            raise InputError(f"{file}: cannot be read: {error}") from error
+            raise InputError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
 
 
 def list_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -117,7 +117,9 @@ def read_parquet(file: Path, text_field: str) -> Iterator[str]:
             if number != table.metadata.num_rows:
                 raise InputError(f"{file}: {number} rows, but it should hold {table.metadata.num_rows}")
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not a readable Parquet file of UTF-8 text: {error}") from error
+        raise InputError(
+            f"{file}: not a readable Parquet file of UTF-8 text: {' '.join(str(error).split())}"
+        ) from error
 
 
 def check_text(document: object, where: str, text_field: str) -> str:

@@ -41,6 +41,8 @@ def open_plain(path: Path) -> BinaryIO:
     check_plain(path)
     packed = path.suffix.lower()
     if packed == ".gz":
+        if not path.stat().st_size:
+            raise EOFError("the file is empty")  # gzip.open takes it for the packed form of no text
         return cast(BinaryIO, gzip.open(path, "rb"))
     file = open(path, "rb")  # noqa: SIM115  the caller closes it
     return io.BufferedReader(Unpacked(file), PIECE) if packed == ".xz" else file
