@@ -99,7 +99,7 @@ def machine_peaks(
     """
     device = torch.device(device)
     size, length = MATMUL_SIZE[device.type], COPY_BYTES[device.type]
-    rates = {}
+    rates: dict[torch.dtype, float] = {}
     for kind in dict.fromkeys((dtype, torch.float32)):
         for rows, inner in ((size, size), (size // 2, size // 2), (2 * size, size), (size, size // 4)):
             a, b = (torch.randn(n, inner, device=device).to(kind) for n in (rows, size))

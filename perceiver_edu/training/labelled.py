@@ -177,8 +177,8 @@ def read_labels(what: str, column: Column, value: Any) -> list[str]:
         cell = value.strip()
         if column.separator is None and cell[:1] + cell[-1:] in ("[]", "()", "{}"):
             raise InputError(
-                f"{what} looks like a written list, {cell!r:.40}: separate labels by '|', without brackets and "
-                "quotation marks, or give a .jsonl file, in which a list is a list"
+                f"{what} looks like a written list, {cell!r:.40}: separate labels by '|', without brackets "
+                "and quotation marks, or give a .jsonl file, in which a list is a list"
             )
         if column.separator is None and (other := re.search("[,;\t\n]", cell)):
             raise InputError(f"{what} has {other[0]!r} in it, {cell!r:.40}: {how}")
