@@ -71,6 +71,10 @@ class Evaluation:
         ]:
             gain = self.gain_over(name)
             lines.append(f"{abs(gain):.3f} bits {'below' if gain > 0 else 'ABOVE'} {meaning}")
+        if self.scores["geometry"].bits > 8:  # a uniform baseline would be better
+            lines.append(
+                "the baselines were counted on text of another kind: they say nothing about this one"
+            )
         if SHUFFLED in self.scores:
             lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
         return "\n".join(lines)
