@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, check_list
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.utf8_search import best_byte_strings, positive
 
@@ -31,7 +31,7 @@ class Filling(NamedTuple):
     """One guess for one hole."""
 
     text: str
-    probability: float  # product of the probabilities of its bytes, each out of all 262 ids
+    probability: float  # product of the probabilities of its bytes, each out of all ids
 
 
 def fill_mask(
@@ -78,7 +78,8 @@ def fill_mask(
     with _eval_mode(model), torch.no_grad():
         logits = model(torch.tensor([ids], device=device), mask=None, positions=asked)  # (1, O, V)
     log_probs = logits[0].cpu().double().log_softmax(-1).numpy()  # (O, V), the special ids have their share
-    log_probs = log_probs[:, ByteTokenizer.BYTE_OFFSET :]  # (O, 256), but no filling contains them
+    # No filling contains them, nor what a vocabulary that is padded to 264 has beyond the bytes.
+    log_probs = log_probs[:, ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]  # (O, 256)
 
     per_hole = np.split(log_probs, np.cumsum([len(hole) for hole in positions])[:-1])  # each (L, 256)
     return [
@@ -173,7 +174,10 @@ def _pair(span: Any) -> Hole | None:
 
 def _as_list(spans: Any) -> list:
     """One span or several -> a list of spans."""
-    if isinstance(spans, str) or _pair(spans):
+    if isinstance(spans, str):
+        return [spans]
+    check_list("spans", spans)
+    if _pair(spans):
         return [spans]
     try:
         return list(spans)

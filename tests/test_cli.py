@@ -70,6 +70,14 @@ def sum_of_parameters(folder):
     return sum(parameter.numel() for parameter in load_pretrained(folder).parameters())
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text(run, tiny, tmp_path):
+    code, out, _ = run("fill", "--span", "0:5", "-w", tiny, "--json", stdin=b"\xef\xbb\xbfHello there\n")
+    assert code == 0 and json.loads(out)["holes"][0]["hidden"] == "Hello"
+    marked = Path(shutil.copytree(tiny, tmp_path / "marked"))
+    (marked / "config.json").write_bytes(b"\xef\xbb\xbf" + (marked / "config.json").read_bytes())
+    assert run("fill", "Hello", "-m", "H", "-w", marked)[0] == 0
+
+
 def test_fill_takes_several_holes_in_their_order(run, tiny):
     code, out, _ = run("fill", "one two three", "--mask", "three", "-m", "one", "--span", "4:7", "-w", tiny)
     assert code == 0
@@ -157,6 +165,7 @@ def test_weights_come_from_the_option_or_else_the_environment(run, tiny, monkeyp
         (["abc", "--span", "2:9"], "(2, 9) does not lie in the text"),
         (["abc", "--span", "2"], "--span takes START:STOP in characters, such as 8:11, got '2'"),
         (["abc", "--span", "a:b"], "got 'a:b'"),
+        (["abc" * 9, "--span", "1_0:1_2"], "got '1_0:1_2'"),
         (["abc", "-m", "b", "-k", "0"], "top_k must be at least 1, got 0"),
         (["x" * 94 + "y", "-m", "y"], "text is 95 bytes long, this model reads at most 94"),
         (["abc", "-m", "b", "-d", "toaster"], "'toaster' is not usable here; there is cpu"),

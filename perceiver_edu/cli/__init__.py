@@ -8,7 +8,8 @@ import atexit
 import os
 import signal
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +21,7 @@ from perceiver_edu.cli.parity import parity
 from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
 from perceiver_edu.cli.weights import weights
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.terminal import visible
 
 INTERRUPTED = "perceiver-edu: interrupted"
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # where a terminal knows no UTF-8, escapes instead of an error
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = show_warning
     try:
         try:
             app(arguments, prog_name="perceiver-edu")
@@ -77,6 +79,14 @@ def interrupt(signal_number, frame):
             os._exit(130)
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Ours is one line without the place in our code; another library's looks as ever."""
+    if issubclass(category, InputWarning):
+        print(f"perceiver-edu: warning: {visible(str(message))}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, *where[:2]), end="", file=sys.stderr)
 
 
 def print_version(wanted: bool):

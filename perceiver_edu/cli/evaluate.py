@@ -52,7 +52,10 @@ def evaluate(
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)
     result = evaluate_model(model, spread(rows, crops or len(rows)), seed, progress=not as_json)
-    reading = reading_entropy(model, rows)
+    try:
+        reading, spread_out = reading_entropy(model, rows), ""
+    except InputError as error:  # of a short text, everything else is known
+        reading, spread_out = None, f"how spread out the latents read is not known: {error}"
     sentences = evaluate_cloze(model) if cloze else None
     shared.say_which(model, name)
     if as_json:
@@ -67,8 +70,9 @@ def evaluate(
                 }
             }
         )
-        print_json(weights=name, **asdict(result), reading=asdict(reading), **answers)
+        read = asdict(reading) if reading else None
+        print_json(weights=name, **asdict(result), reading=read, **answers)
     else:
-        print(f"{result}\n{reading}")
+        print(f"{result}\n{reading or spread_out}")
         if sentences:
             print(f"\n{visible(str(sentences), keep=chr(10))}")

@@ -39,8 +39,8 @@ def profile(
     """Show where time and memory go, by stage.
 
     Beside them stands what this machine can do at best. FLOPs follow from the sizes; time is the median of
-    several runs; memory is what is held beyond the weights. The machine's best is measured on one large
-    matrix product and one large copy.
+    several runs; memory is what is held beyond the weights. The machine's best is measured on some large
+    matrix products and a large copy.
 
     \b
     Examples:
@@ -69,7 +69,7 @@ def profile(
     ids = torch.randint(6, 262, (batch, num_bytes), generator=generator).to(model.device)
     positions = None if outputs == longest else torch.arange(outputs, device=model.device)
     rows = profiling.profile_stages(model, ids, None, positions, repeats=repeats)
-    peaks = machine.machine_peaks(model.device, getattr(torch, dtype))
+    peaks = profiling.raised(machine.machine_peaks(model.device, getattr(torch, dtype)), rows)
     operations = profiling.trace(model, ids, None, positions, trace) if trace else None
     shared.say_which(model, name)
     if as_json:

@@ -150,7 +150,9 @@ def run_filled(model, text: str, holes, ours: bool) -> tuple[dict[str, torch.Ten
     for start, stop in sorted(holes):
         first = 1 + len(tokenizer.encode(text[:start], add_special_tokens=False))  # after [CLS]
         scores = tensors["logits"][0, first : first + hole_length(text[start:stop])].cpu().double()
-        scores = scores.log_softmax(-1)[:, tokenizer.BYTE_OFFSET :].nan_to_num(-1e9)  # (bytes, 256)
+        scores = scores.log_softmax(-1)[:, tokenizer.BYTE_OFFSET : tokenizer.VOCAB_SIZE].nan_to_num(
+            -1e9
+        )  # (bytes, 256)
         fillings.append(best_byte_strings(scores.numpy(), 1)[0][0].decode())
     return tensors, fill_in(text, sorted(holes), fillings)
 

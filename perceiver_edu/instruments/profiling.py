@@ -9,7 +9,7 @@ import torch
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.costs import stage_costs, total
-from perceiver_edu.instruments.machine import Clock, measure, synchronize
+from perceiver_edu.instruments.machine import Clock, Peaks, measure, synchronize
 from perceiver_edu.instruments.memory import peak_memory
 from perceiver_edu.instruments.tracing import stage_hooks
 from perceiver_edu.model import PerceiverIOForMaskedLM
@@ -68,6 +68,12 @@ def profile_stages(
     costs = stage_costs(model.config, M=ids.shape[1], O=O, B=len(ids))
     rows = [StageProfile(c.stage, c.flops, seconds[c.stage], peaks[c.stage]) for c in costs]
     return [*rows, StageProfile("all", total(costs).flops, whole, max(peaks.values()))]
+
+
+def raised(peaks: Peaks, rows: list[StageProfile]) -> Peaks:
+    """The peaks, raised to the fastest of the stages: what this machine has done, it can do."""
+    fastest = max(row.flops_per_second for row in rows)
+    return peaks._replace(flops_per_second=max(peaks.flops_per_second, fastest))
 
 
 class Operation(NamedTuple):

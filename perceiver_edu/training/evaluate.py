@@ -12,7 +12,14 @@ from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import Baselines, load_counts
-from perceiver_edu.training.masking import IGNORE, hole_positions, is_white_space, mask_words, word_units
+from perceiver_edu.training.masking import (
+    IGNORE,
+    hole_positions,
+    is_white_space,
+    mask_words,
+    warn_of_large_units,
+    word_units,
+)
 
 SHUFFLED = "model, words shuffled"
 
@@ -64,6 +71,10 @@ class Evaluation:
         ]:
             gain = self.gain_over(name)
             lines.append(f"{abs(gain):.3f} bits {'below' if gain > 0 else 'ABOVE'} {meaning}")
+        if self.scores["geometry"].bits > 8:  # a uniform baseline would be better
+            lines.append(
+                "the baselines were counted on text of another kind: they say nothing about this one"
+            )
         if SHUFFLED in self.scores:
             lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
         return "\n".join(lines)
@@ -99,6 +110,7 @@ def evaluate(
     words = word_units(crops)
     if not (labels != IGNORE).any():
         raise InputError("these crops hold no word to hide")
+    warn_of_large_units(crops, labels, fraction)
     shuffled = shuffle_context(inputs, labels, generator) if shuffle else None
     baselines = baselines or Baselines(load_counts())
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, check_list
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import PerceiverIOForClassification
@@ -39,9 +39,11 @@ def extract_features(
             "bytes" = the mean of the byte embeddings, without anything that follows: a baseline, F = C.
         batch_size: texts at a time. They are sorted by length first, so little is padded, and memory is
             bounded by `batch_size` times the longest text.
-        truncation: cut a text that is too long for the model; otherwise it is an error.
+        truncation: cut a text that is too long for the model; otherwise it is an error. Of parts that are
+            joined by [SEP], the longest is cut first.
 
-    Raises: InputError for a text that is no str, or too long; for a pooling that does not exist.
+    Raises: InputError for a text that is no str, or too long; for a pooling that does not exist; for a
+        dictionary or a table, of which one column has to be chosen.
     """
     chunks = list(feature_chunks(model, texts, pooling, batch_size, truncation, progress))
     return np.concatenate(chunks) if chunks else np.zeros((0, width(model, pooling)), np.float32)
@@ -89,8 +91,7 @@ def feature_chunks(
     model: Model, texts: Iterable[str], pooling: Pooling, batch_size: int, truncation: bool, progress: bool
 ) -> Iterator[np.ndarray]:
     """Features of up to CHUNK texts at a time: (chunk, F) float32."""
-    if isinstance(texts, str):
-        raise InputError("features are made of a list of texts, not of one str: wrap it as [text]")
+    check_list("texts", texts)
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
     size, was_training, done = width(model, pooling), model.training, 0
@@ -147,9 +148,31 @@ def encode(model: Model, text: str, number: int, truncation: bool) -> list[int]:
     """One text -> ids. Raises: InputError, which says which text it is (they count from 0)."""
     try:
         longest = model.config.max_position_embeddings
-        return ByteTokenizer().encode(text, max_length=longest, truncation=truncation)
+        ids = ByteTokenizer().encode(text, max_length=None if truncation else longest)
+        return truncate(ids, longest)
     except InputError as error:
         raise InputError(f"text {number}: {error}") from None
+
+
+def truncate(ids: list[int], longest: int) -> list[int]:
+    """[CLS] part [SEP] part [SEP] -> at most `longest` ids, taken off the end of whichever part is longest,
+    as transformers does for pairs. Raises: InputError where a part would be lost wholly."""
+    if len(ids) <= longest:
+        return ids
+    parts: list[list[int]] = [[]]
+    for number in ids[1:-1]:
+        parts.append([]) if number == ByteTokenizer.SEP else parts[-1].append(number)
+    room = longest - 1 - len(parts)
+    if room < len(parts):
+        raise InputError(f"{len(parts)} parts of a text do not fit into {longest} ids: leave some away")
+    most = next(size for size in range(room + 1) if sum(min(len(part), size + 1) for part in parts) > room)
+    spare = room - sum(min(len(part), most) for part in parts)  # one more for so many of the first ones
+    kept = [ByteTokenizer.CLS]
+    for part in parts:
+        one_more = len(part) > most and spare > 0
+        spare -= one_more
+        kept += [*part[: most + one_more], ByteTokenizer.SEP]
+    return kept
 
 
 def by_length(

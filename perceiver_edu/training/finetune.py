@@ -3,8 +3,9 @@
 What a run writes while it goes on is described in `run_folder.py`. At its end there are
 
     model/            the classifier of the best epoch; of several tasks, a folder for each
-    curves.png, confusion-TASK.png, confusion-TASK.csv
-    results.json      scores, and what they were measured on; it is written last
+    confusion-TASK.csv
+    results.json      scores, and what they were measured on; it is written when all else is there
+    curves.png, confusion-TASK.png
 """
 
 import json
@@ -28,12 +29,12 @@ from perceiver_edu.training.classify import (
 )
 from perceiver_edu.training.configs import FinetuneConfig, seed_of
 from perceiver_edu.training.features import pad
-from perceiver_edu.training.judge import file_name, most_common, score_classifier, write_pictures
+from perceiver_edu.training.judge import draw_pictures, most_common, score_classifier, write_confusion
 from perceiver_edu.training.labelled import Labelled
 from perceiver_edu.training.loop import Batch, Job, Loss, Report, train
 from perceiver_edu.training.run_folder import checkpoints
 from perceiver_edu.training.scores import deciding_score
-from perceiver_edu.training.tasks import Encoded, tasks_of
+from perceiver_edu.training.tasks import Encoded, file_name, tasks_of
 from perceiver_edu.weights.files import read_json, to_json, write_whole
 from perceiver_edu.weights.pretrained import load_pretrained
 
@@ -162,14 +163,15 @@ class Finetuning(Job):
         self.results["most_common"] = most_common(self.tasks, self.training, self.held_out[last])
         if not self.main:
             return
-        write_pictures(self.folder, self.tasks, answers[last], self.held_out[last])
         unwrapped = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         for task in self.tasks:
             own = file_name(task.name) if len(self.tasks) > 1 else ""
             save_classifier(unwrapped, self.folder / "model" / own, task.name)
+        confusions = write_confusion(self.folder, self.tasks, answers[last], self.held_out[last])
         write_whole(self.folder / "results.json", to_json(self.results))
         for checkpoint in checkpoints(self.folder):
             shutil.rmtree(checkpoint)
+        draw_pictures(self.folder, confusions)
 
 
 def texts_of_step(settings: FinetuneConfig, num_texts: int, step: int) -> torch.Tensor:

@@ -23,7 +23,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if plain_size(path) > LONGEST_JSON:
         raise InputError(f"{path} is longer than any configuration: {path.stat().st_size:,} bytes")
     try:
-        values = json.loads(path.read_text("utf-8"))
+        values = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

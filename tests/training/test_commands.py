@@ -218,6 +218,40 @@ def test_evaluate_json_is_one_object(run, weights, tmp_path):
     assert "cloze" not in json.loads(run(*arguments, "--no-cloze")[1])
 
 
+def test_of_a_short_text_evaluate_reports_all_but_what_needs_a_full_crop(run, weights, tmp_path):
+    (tmp_path / "short.txt").write_text("It was cold and nobody had come down yet.\nShe waited.\n")
+    arguments = ["evaluate", weights, "--data", tmp_path / "short.txt", "--no-cloze"]
+    code, out, err = run(*arguments)
+    assert code == 0, err
+    assert "1 crops of 96 ids" in out
+    last = "how spread out the latents read is not known: none of these crops is full"
+    assert out.splitlines()[-1].startswith(last)
+    answer = json.loads(run(*arguments, "--json")[1])
+    assert answer["reading"] is None and answer["scores"]["model"]["bits"] > 0
+
+
+def test_a_warning_of_ours_is_one_line(run, weights, tmp_path):
+    for name in (".hidden.txt", "a.txt"):
+        (tmp_path / name).write_text("It was cold and nobody had come down yet.\nShe waited.\n")
+    err = run("evaluate", weights, "--data", tmp_path, "--no-cloze")[2]
+    lines = [line for line in err.splitlines() if "warning" in line.lower()]
+    assert lines == [
+        f"perceiver-edu: warning: {tmp_path}: not read, because they are hidden or have another ending: "
+        ".hidden.txt"
+    ]
+
+
+def test_a_vocabulary_that_is_padded_trains_and_evaluates(run, tmp_path):
+    (tmp_path / "config.json").write_bytes(
+        to_json({"model_type": "perceiver"} | sized("tiny").to_dict() | {"vocab_size": 264})
+    )
+    train = ["pretrain", HELD_OUT, "-o", tmp_path / "run", "--config", tmp_path / "config.json"]
+    code, _, err = run(*train, "--steps", 1, "--batch-size", 2, "--held-out", HELD_OUT)
+    assert code == 0, err
+    code, out, err = run("evaluate", tmp_path / "run" / "model", "--crops", 2)
+    assert code == 0 and "cloze" in out, err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -54,7 +54,12 @@ def fill_span(model, text: str, hole: tuple[int, int]) -> Filled:
     text, hole, hidden, note = hidden_part(model, text, hole)
     with record(model, "mlm_head") as seen:  # `fill_mask` runs the model once, and asks for the hole only
         [fillings] = fill_mask(model, text, hole)
-    by_byte = seen["mlm_head"][0][0].float().cpu().softmax(-1)[:, ByteTokenizer.BYTE_OFFSET :]  # (L, 256)
+    by_byte = (
+        seen["mlm_head"][0][0]
+        .float()
+        .cpu()
+        .softmax(-1)[:, ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]
+    )  # (L, 256)
     return Filled(with_signs(text, hole), hidden, fillings, by_byte, note)
 
 
