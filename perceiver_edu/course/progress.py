@@ -6,7 +6,8 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from perceiver_edu.weights.files import to_json, write_whole
+from perceiver_edu.weights.files import to_json
+from perceiver_edu.writing import write_whole
 
 PROGRESS_VARIABLE = "PERCEIVER_EDU_PROGRESS"
 

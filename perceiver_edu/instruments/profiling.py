@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ from perceiver_edu.instruments.machine import Clock, measure, synchronize
 from perceiver_edu.instruments.memory import peak_memory
 from perceiver_edu.instruments.tracing import stage_hooks
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.writing import whole_file
 
 
 class StageProfile(NamedTuple):
@@ -90,7 +90,7 @@ def trace(
 
     `path`: where to write a Chrome trace too, to be opened at https://ui.perfetto.dev or chrome://tracing.
 
-    Raises: InputError where `path` cannot be written; what stood there before is kept.
+    Raises: InputError where `path` cannot be written; what was there before is kept.
     """
     from torch.profiler import ProfilerActivity, profile, record_function
 
@@ -124,9 +124,7 @@ def trace(
 def export(profiler: torch.profiler.profile, path: Path) -> None:
     """The Chrome trace, written beside `path` and moved there when it is whole."""
     try:
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            beside = Path(folder) / path.name
-            profiler.export_chrome_trace(os.fspath(beside))
-            os.replace(beside, path)
+        with whole_file(path) as file:
+            profiler.export_chrome_trace(os.fspath(file.name))
     except OSError as error:
         raise InputError(f"cannot write the trace to {path}: {error}") from error

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
+from perceiver_edu.writing import whole_file
 
 # ---------------------------------------------------------------- documents
 
@@ -268,17 +269,13 @@ def read_cache(path: Path) -> torch.Tensor | None:
 def write_cache(path: Path, crops: torch.Tensor) -> None:
     """One `.npy` and, after its last number, a CRC-32 of all that stands before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    with open(unfinished, "w+b") as file:
+    with whole_file(path) as file:
         np.save(file, crops.numpy())
         file.seek(0)
         crc = 0
         while piece := file.read(2**20):
             crc = zlib.crc32(piece, crc)
         file.write(crc.to_bytes(CRC_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)  # at once: another process sees the whole file or none
 
 
 def packing_efficiency(crops: torch.Tensor) -> float:
