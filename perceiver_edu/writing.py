@@ -28,8 +28,6 @@ def check_plain(path: Path) -> os.stat_result | None:
         about = path.stat()
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise InputError(f"{path} cannot be used: {error.strerror}") from None
     if not stat.S_ISREG(about.st_mode):
         raise InputError(f"{path} is not a plain file")
     return about

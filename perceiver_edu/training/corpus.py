@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.run_folder import without_runs
 from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
 from perceiver_edu.writing import whole_file
 
@@ -67,9 +68,12 @@ def list_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped."""
+    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped.
+
+    What training runs have written there is not text to train on.
+    """
     found, skipped = [], []
-    for file in sorted(folder.rglob("*")):
+    for file in without_runs(sorted(folder.rglob("*"))):
         parts = file.relative_to(folder).parts
         hidden = [number for number, part in enumerate(parts, 1) if part.startswith(".")]
         if hidden:

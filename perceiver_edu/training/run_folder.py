@@ -40,6 +40,10 @@ from perceiver_edu.writing import UNFINISHED, lock, write_whole
 RECIPE, MANIFEST, LOCK = "recipe.json", "manifest.json", ".lock"
 RECORDS = ("log.csv", "samples.txt")
 RESULTS = "results.json"  # of a fine-tuning run
+FILES = (RECIPE, MANIFEST, LOCK, *RECORDS, RESULTS)
+OWN = re.compile(
+    "|".join([*map(re.escape, FILES), "model", rf"\{UNFINISHED}.*", "checkpoint-.*", "confusion-.*"])
+)
 MAY_CHANGE = {"steps", "files", "run"}  # fields of recipe.json that are not compared
 MEASURED = {"data", "held_out", "weights_sha256"}  # fields that are known only when all has been read
 NEW = "begin a new run in another folder"
@@ -75,7 +79,7 @@ def check_own_files(folder: Path) -> None:
     """Raises: InputError if a file of the run is a link, a pipe, a device or a folder. Writing through a link
     could destroy another run."""
     model = folder / "model"
-    for path in [folder / name for name in (RECIPE, MANIFEST, LOCK, *RECORDS, RESULTS)] + [*model.rglob("*")]:
+    for path in [folder / name for name in FILES] + [*model.rglob("*")]:
         if os.path.lexists(path):
             in_model = model in path.parents
             kind = path.lstat().st_mode
@@ -83,6 +87,17 @@ def check_own_files(folder: Path) -> None:
                 raise InputError(f"{path} is not a plain file, as a run writes it: move it away, or {NEW}")
     if os.path.lexists(model) and (model.is_symlink() or not model.is_dir()):
         raise InputError(f"{model} is not a folder, as a run writes it: move it away, or {NEW}")
+
+
+def without_runs(paths: list[Path]) -> list[Path]:
+    """Without what a run has written: its folder may lie among its data, or be the folder of its data."""
+    runs = {path.parent for path in paths if path.name == RECIPE and (path.parent / LOCK).is_file()}
+
+    def written(path: Path) -> bool:
+        inside = [path.relative_to(run).parts[0] for run in runs if run in path.parents]
+        return path.name == LOCK or any(OWN.fullmatch(name) for name in inside)
+
+    return [path for path in paths if not written(path)]
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -599,12 +599,12 @@ def test_a_step_does_not_wait_for_the_gpu(crops):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 0}, "steps must be at least 1, got 0"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"warmup": -1}, "warmup must be at least 0, got -1"),
-        ({"seed": -1}, "seed must be at least 0, got -1"),
-        ({"learning_rate": 0.0}, "learning_rate must be more than 0, got 0.0"),
-        ({"learning_rate": float("nan")}, "learning_rate must be more than 0, got nan"),
+        ({"steps": 0}, "steps must be between 1 and 1,000,000,000,000, got 0"),
+        ({"batch_size": 0}, "batch_size must be between 1 and 1,000,000, got 0"),
+        ({"warmup": -1}, "warmup must be between 0 and"),
+        ({"seed": -1}, "seed must be between 0 and"),
+        ({"learning_rate": 0.0}, "learning_rate must be more than 0 and finite, got 0.0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be more than 0 and finite, got nan"),
         ({"clip": 0.0}, "clip must be more than 0"),
         ({"fraction": 0.0}, "fraction must be more than 0 and at most 1, got 0.0"),
         ({"fraction": 1.5}, "fraction must be more than 0 and at most 1, got 1.5"),
