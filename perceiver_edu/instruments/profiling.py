@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from perceiver_edu.instruments.machine import Clock, measure, synchronize
 from perceiver_edu.instruments.memory import peak_memory
 from perceiver_edu.instruments.tracing import stage_hooks
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.writing import whole_file
+from perceiver_edu.writing import write_whole
 
 
 class StageProfile(NamedTuple):
@@ -122,9 +123,11 @@ def trace(
 
 
 def export(profiler: torch.profiler.profile, path: Path) -> None:
-    """The Chrome trace, written beside `path` and moved there when it is whole."""
+    """The Chrome trace as a file."""
     try:
-        with whole_file(path) as file:
-            profiler.export_chrome_trace(os.fspath(file.name))
+        with TemporaryDirectory() as folder:
+            made = Path(folder, path.name)
+            profiler.export_chrome_trace(os.fspath(made))
+            write_whole(path, made.read_bytes())
     except OSError as error:
         raise InputError(f"cannot write the trace to {path}: {error}") from error
