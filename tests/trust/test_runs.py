@@ -59,7 +59,7 @@ def train(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["pretrain", "finetune"])
 def made(request, train, tmp_path_factory):
-    """kind, {state: folder of a run}, {state: folder of another run}. All should become what "finished" is."""
+    """kind, {state: folder of a run}, {state: folder of another run}; all are to end as "finished" is."""
     torch.set_num_threads(1)
     kind, folders = request.param, []
     for seed in (0, 1):
