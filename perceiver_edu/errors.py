@@ -6,6 +6,10 @@ class InputError(ValueError):
     """What the user gave cannot be used; the message says what was wrong and what to do."""
 
 
+class DivergedError(InputError):
+    """The numbers of a training run became NaN or infinite. The command line ends with exit code 1."""
+
+
 class InputWarning(UserWarning):
     """What the user gave was used, but not all of it, or not as it may seem."""
 

@@ -21,7 +21,7 @@ from perceiver_edu.cli.parity import parity
 from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
 from perceiver_edu.cli.weights import weights
-from perceiver_edu.errors import InputError, InputWarning
+from perceiver_edu.errors import DivergedError, InputError, InputWarning
 from perceiver_edu.terminal import visible
 
 INTERRUPTED = "perceiver-edu: interrupted"
@@ -39,7 +39,8 @@ app = typer.Typer(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 1 a check failed, 2 the user's error (one line on stderr), 130 Ctrl-C.
+    """Run a command and exit: 0 done, 1 a check failed or the training diverged, 2 the user's error, 130
+    Ctrl-C. On stderr there is one line.
 
     Anything else that goes wrong is a bug of ours and keeps its traceback.
     """
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except (InputError, OSError) as error:
         print(f"perceiver-edu: {visible(str(error))}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, DivergedError) else 2)
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)

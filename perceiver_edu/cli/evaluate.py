@@ -48,6 +48,8 @@ def evaluate(
 
     if crops is not None and crops < 1:
         raise InputError(f"--crops must be at least 1, got {crops}")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"--seed must be between 0 and {2**63 - 1:,}, got {seed}")
     model, name = shared.load(weights, device)
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)

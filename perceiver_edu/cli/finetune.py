@@ -100,8 +100,8 @@ def finetune(
     from perceiver_edu.training.seeds import finetune_seeds
     from perceiver_edu.weights.pretrained import weights_name
 
-    if seeds < 1:
-        raise InputError(f"--seeds must be at least 1, got {seeds}")
+    if not 1 <= seeds <= 1000:
+        raise InputError(f"--seeds must be between 1 and 1,000, got {seeds}")
     settings = FinetuneConfig(
         weights=weights_name(weights),
         epochs=epochs,

@@ -10,6 +10,7 @@ from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
 from perceiver_edu.errors import InputError, choose
 from perceiver_edu.terminal import new_console, new_table, print_json
+from perceiver_edu.writing import check_output
 
 if TYPE_CHECKING:
     from perceiver_edu.instruments.machine import Peaks
@@ -53,6 +54,8 @@ def profile(
     from perceiver_edu.instruments import machine, profiling
 
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
+    if trace:
+        check_output(trace)  # now, and not after minutes of computing
     model, name = shared.load(weights, device)
     model = model.to(getattr(torch, dtype))
     longest = model.config.max_position_embeddings

@@ -13,6 +13,7 @@ from perceiver_edu.instruments.machine import Clock, Peaks, measure, synchronize
 from perceiver_edu.instruments.memory import peak_memory
 from perceiver_edu.instruments.tracing import stage_hooks
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.writing import write_whole
 
 
 class StageProfile(NamedTuple):
@@ -96,7 +97,7 @@ def trace(
 
     `path`: where to write a Chrome trace too, to be opened at https://ui.perfetto.dev or chrome://tracing.
 
-    Raises: InputError where `path` cannot be written; what stood there before is kept.
+    Raises: InputError where `path` cannot be written; what was there before is kept.
     """
     from torch.profiler import ProfilerActivity, profile, record_function
 
@@ -128,11 +129,11 @@ def trace(
 
 
 def export(profiler: torch.profiler.profile, path: Path) -> None:
-    """The Chrome trace, written beside `path` and moved there when it is whole."""
+    """The Chrome trace as a file."""
     try:
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            beside = Path(folder) / path.name
-            profiler.export_chrome_trace(os.fspath(beside))
-            os.replace(beside, path)
+        with TemporaryDirectory() as folder:
+            made = Path(folder, path.name)
+            profiler.export_chrome_trace(os.fspath(made))
+            write_whole(path, made.read_bytes())
     except OSError as error:
         raise InputError(f"cannot write the trace to {path}: {error}") from error

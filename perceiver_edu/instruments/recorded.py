@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.writing import check_plain
 
 
 class Recorded(NamedTuple):
@@ -64,6 +65,8 @@ def read_run(folder: str | os.PathLike) -> Run:
     Raises: InputError, naming the file, for one that cannot be read as such.
     """
     run, path = Run({}, {}, {}, {}), Path(folder) / "log.csv"
+    for name in ("log.csv", "samples.txt"):
+        check_plain(Path(folder) / name)
     try:
         with open(path, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):

@@ -17,7 +17,9 @@ from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.run_folder import without_runs
 from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
+from perceiver_edu.writing import whole_file
 
 # ---------------------------------------------------------------- documents
 
@@ -66,9 +68,12 @@ def list_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped."""
+    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped.
+
+    What training runs have written there is not text to train on.
+    """
     found, skipped = [], []
-    for file in sorted(folder.rglob("*")):
+    for file in without_runs(sorted(folder.rglob("*"))):
         parts = file.relative_to(folder).parts
         hidden = [number for number, part in enumerate(parts, 1) if part.startswith(".")]
         if hidden:
@@ -270,17 +275,13 @@ def read_cache(path: Path) -> torch.Tensor | None:
 def write_cache(path: Path, crops: torch.Tensor) -> None:
     """One `.npy` and, after its last number, a CRC-32 of all that stands before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    with open(unfinished, "w+b") as file:
+    with whole_file(path) as file:
         np.save(file, crops.numpy())
         file.seek(0)
         crc = 0
         while piece := file.read(2**20):
             crc = zlib.crc32(piece, crc)
         file.write(crc.to_bytes(CRC_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)  # at once: another process sees the whole file or none
 
 
 def packing_efficiency(crops: torch.Tensor) -> float:

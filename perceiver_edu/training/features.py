@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import PerceiverIOForClassification
 from perceiver_edu.training.corpus import in_groups
+from perceiver_edu.writing import whole_file
 
 Model = PerceiverIOForMaskedLM | PerceiverIOForClassification
 Pooling = str | Sequence[int]
@@ -64,25 +64,20 @@ def features_to_arrow(
     However many texts there are, only 4,096 are in memory; the file appears when it is whole.
     `pyarrow.ipc.open_file(path).read_all()` reads it.
 
-    Raises: InputError as `extract_features`, and where pyarrow is missing.
+    Raises: InputError as `extract_features`, where pyarrow is missing, and where `path` is no plain file.
     """
     try:
         import pyarrow as pa
     except ModuleNotFoundError:
         raise InputError("an Arrow file needs pyarrow: pip install 'perceiver-edu[train]'") from None
-    path, size = Path(path), width(model, pooling)
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    size = width(model, pooling)
     schema = pa.schema([("features", pa.list_(pa.float32(), size))])
     count = 0
-    try:
-        with pa.OSFile(str(unfinished), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            for chunk in feature_chunks(model, texts, pooling, batch_size, truncation, progress):
-                column = pa.FixedSizeListArray.from_arrays(pa.array(chunk.ravel()), size)
-                writer.write_batch(pa.record_batch([column], schema=schema))
-                count += len(chunk)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(path) as file, pa.ipc.new_file(file, schema) as writer:
+        for chunk in feature_chunks(model, texts, pooling, batch_size, truncation, progress):
+            column = pa.FixedSizeListArray.from_arrays(pa.array(chunk.ravel()), size)
+            writer.write_batch(pa.record_batch([column], schema=schema))
+            count += len(chunk)
     return count
 
 

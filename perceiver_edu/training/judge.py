@@ -14,7 +14,7 @@ from perceiver_edu.training.classify import PerceiverIOForClassification, Task, 
 from perceiver_edu.training.features import pad
 from perceiver_edu.training.scores import confusion, save_confusion, save_curves, task_scores
 from perceiver_edu.training.tasks import Encoded, file_name
-from perceiver_edu.weights.files import write_whole
+from perceiver_edu.writing import write_whole
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -11,7 +11,7 @@ import numpy as np
 from perceiver_edu.errors import InputError
 from perceiver_edu.terminal import visible
 from perceiver_edu.training.classify import Task
-from perceiver_edu.weights.files import write_whole
+from perceiver_edu.writing import write_whole
 
 MOST_DRAWN = 30  # classes of a confusion matrix
 

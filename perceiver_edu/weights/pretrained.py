@@ -22,11 +22,11 @@ from perceiver_edu.weights.files import (
     read_safetensors,
     shard_names,
     to_json,
-    write_whole,
 )
 from perceiver_edu.weights.golden import golden_check
 from perceiver_edu.weights.hub import REAL, download
 from perceiver_edu.weights.huggingface import RENAMES, huggingface_name, read_config
+from perceiver_edu.writing import write_whole
 
 if TYPE_CHECKING:
     from transformers import PerceiverConfig, PerceiverForMaskedLM

@@ -214,8 +214,8 @@ def test_a_label_that_training_does_not_have_is_an_error(tmp_path, capsys, weigh
         (["--label", "tags:multi", "--separator", ""], "--separator is one or more characters between"),
         (["--epochs", "0"], "epochs must be between"),
         (["--learning-rate", "-1"], "learning_rate must be more than 0"),
-        (["--patience", "0"], "patience must be at least 1"),
-        (["--seeds", "0"], "--seeds must be at least 1"),
+        (["--patience", "0"], "patience must be between 1"),
+        (["--seeds", "0"], "--seeds must be between 1 and 1,000"),
         (["--batch-size", "3", "--micro-batch-size", "2"], "must divide by"),
         (["--label", "topic", "--label", "topic"], "names a column twice"),
         (

@@ -141,6 +141,38 @@ def test_full_and_read_only_places_for_results(disk, tmp_path, monkeypatch, tall
     tally("read-only places", 3)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices as POSIX has them")
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "folder", "deep", "long"])
+def test_a_progress_file_that_never_ends_is_one_sentence(kind, tmp_path, monkeypatch, tally):
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(path))
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link to a device":
+        path.symlink_to("/dev/zero")  # to read from; nothing is written
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "deep":
+        path.write_text('{"done":' * 100_000)
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**33)  # claims 8 GiB
+    done, problem = read_progress()
+    expected = "is damaged; delete it" if kind in ("deep", "long") else f"({path} is not a plain file)"
+    assert done == {} and expected in problem and mark_done("00.shapes") == problem
+    tally("progress files that are no such file", 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices as POSIX has them")
+def test_a_trace_goes_to_a_plain_file_only(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "pipe", tmp_path / "folder", "/"):
+        before = sorted(os.listdir("/")), sorted(os.listdir(tmp_path))
+        assert_one_line(command("profile", "--trace", path), f"{path} is not a plain file")
+        assert before == (sorted(os.listdir("/")), sorted(os.listdir(tmp_path)))
+
+
 def test_no_home_and_nowhere_to_write():
     """A service account: no HOME, a working folder that is not ours."""
     bare = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
