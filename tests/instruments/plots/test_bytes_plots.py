@@ -1,7 +1,5 @@
 """Bytes per character are those of UTF-8, and a hidden word has the colour of what was done to it."""
 
-import matplotlib.pyplot as plt
-import pytest
 import torch
 from matplotlib.colors import to_hex
 
@@ -10,13 +8,6 @@ from perceiver_edu.instruments.plots.bytes import OTHER, bytes_per_character, ma
 from perceiver_edu.instruments.plots.style import LATENT, OUTPUT, STAGE
 
 MASK = ByteTokenizer.MASK
-
-
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
 
 
 def test_bytes_per_character(ax):
