@@ -16,7 +16,6 @@ import pytest
 from lab_page import ExperimentView, LabPage
 from lab_server import ROOT, free_port, running
 
-from perceiver_edu import load_pretrained
 from perceiver_edu.course.widgets import WIDGETS
 from perceiver_edu.instruments.machine import processor_name
 
@@ -133,11 +132,6 @@ def latencies(browser):
     limits = {"kernel_median_ms": 150, "screen_median_ms": 400}
     slow = [name for name, row in table.items() if any(row[what] > most for what, most in limits.items())]
     assert not slow, f"slower than 150 ms in the kernel or 400 ms on the screen: {slow}; see {RESULTS}"
-
-
-@pytest.fixture(scope="session")
-def model():
-    return load_pretrained("embedded")
 
 
 @pytest.fixture

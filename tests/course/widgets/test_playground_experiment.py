@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from test_every_widget import UNUSUAL
-from test_experiments import TEXT, close, hidden
+from test_experiments import TEXT, close, hidden, tables
 
 from perceiver_edu import InputError, PerceiverIOConfig, PerceiverIOForMaskedLM, fill_mask, instruments
 from perceiver_edu.course import widgets
@@ -117,6 +117,36 @@ def test_a_changed_run_is_what_the_interventions_do(change, blocks):
     for part in PARTS:
         assert run.lengths[part] == pytest.approx(float(seen[part][0].norm(dim=-1).mean()), rel=1e-4)
         assert run.shapes[part] == tuple(seen[part][0].shape)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"place": 3},
+        {"zeroed": (6, 9), "k": 7, "layer": 1, "silenced": (0, 3)},
+        {"k": 5, "beside": "untrained", "latent": 12, "head": 4},
+    ],
+)
+def test_the_tables_hold_the_numbers_of_the_runs(state):
+    found = explored(**state)
+    whole, weights = found.runs["untouched"], found.runs["untouched"].weights[found.head]
+    _, fillings, arrays, reading = tables(tell(found))
+    assert len(fillings[0]) == len(found.runs) + 1
+    for column, run in enumerate(found.runs.values(), 1):
+        shown = [f"{text!r} {100 * p:.3g} %" for text, p in run.fillings] + [f"{run.bits:.2f}"]
+        assert [row[column] for row in fillings] == shown
+        place = 2 * column - (column > 1)  # of each further run there is the difference, too
+        assert [row[place] for row in arrays] == [f"{length:.3f}" for length in run.lengths.values()]
+        if column > 1:
+            apart = [f"{run.difference(whole, part):.1%}" for part in run.lengths]
+            assert [row[place + 1] for row in arrays] == apart
+    query = whole.query(found.place)
+    rows = [weights[found.latent], weights[:, found.place], *([] if query is None else [query])]
+    assert len(reading[0]) == 2 * len(rows)
+    for column, row in enumerate(rows):
+        shares, places = row.topk(5)
+        assert [cells[2 * column].split()[0] for cells in reading] == [str(p) for p in places.tolist()]
+        assert [cells[2 * column + 1] for cells in reading] == [f"{share:.1%}" for share in shares.tolist()]
 
 
 def test_the_map_is_that_of_the_text_with_its_hole():
