@@ -26,7 +26,7 @@ from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents
 from perceiver_edu.instruments.plots.style import STYLE
 from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP
 from perceiver_edu.stages import STAGES
-from perceiver_edu.weights.pretrained import save_pretrained
+from perceiver_edu.weights.pretrained import load_pretrained, save_pretrained
 
 HOLE = (28, 33)
 PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
@@ -56,25 +56,11 @@ def recorded(name):
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory, tiny_model):
+def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "tiny"
-    save_pretrained(tiny_model, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tiny_model():
     sizes = dict(max_position_embeddings=60, num_latents=5, num_blocks=2, num_self_attends_per_block=2)
-    return small_model(num_self_attention_heads=4, num_cross_attention_heads=2, **sizes)
-
-
-def run_the_code(found, folder, monkeypatch) -> dict:
-    """The names that the exported script leaves; it is run in this folder."""
-    monkeypatch.chdir(folder)
-    names = {"__name__": "__main__"}
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(code(found), "exported.py", "exec"), names)
-    return names
+    save_pretrained(small_model(num_self_attention_heads=4, num_cross_attention_heads=2, **sizes), folder)
+    return folder
 
 
 def same(fillings, expected):
@@ -196,11 +182,11 @@ def test_looking_elsewhere_runs_no_model_again(monkeypatch):
         explored(**look)
 
 
-def test_the_second_weights_are_run_whole(tiny, tiny_model):
+def test_the_second_weights_are_run_whole(tiny):
     half = explored(zeroed=(6, 9), beside="half its layers").runs["second weights"]
     assert half is runs().run(TEXT, HOLE, Change(4))
     other = explored(zeroed=(6, 9), beside="named weights", second=f" {tiny} ").runs["second weights"]
-    same(other.fillings, fill_mask(tiny_model, TEXT, HOLE)[0])
+    same(other.fillings, fill_mask(load_pretrained(tiny), TEXT, HOLE)[0])
     assert other.shapes["encoder"] == (1, 5, 24)
     untrained = explored(zeroed=(6, 9), beside="untrained").runs["second weights"]
     assert untrained.bits == pytest.approx(8.03, abs=0.2) != half.bits
@@ -225,7 +211,9 @@ def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny
     if state.get("beside") == "named weights":
         state = state | {"second": str(tiny)}
     found = explored(**state)
-    made = run_the_code(found, tmp_path, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code(found), made := {})
     assert list(made["found"]) == list(found.runs)
     for run, look in zip(found.runs.values(), made["found"].values(), strict=True):
         same(look.fillings, run.fillings)
