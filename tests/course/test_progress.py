@@ -50,7 +50,6 @@ def test_where_the_file_lies(monkeypatch, tmp_path):
 
 
 def test_without_a_home_folder(monkeypatch):
-    monkeypatch.delenv("PERCEIVER_EDU_PROGRESS", raising=False)
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", "~nobody-of-this-name/progress.json")
     assert "progress cannot be" in mark_done("00.a")
     assert "progress cannot be" in repr(course_overview())

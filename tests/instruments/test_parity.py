@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import tiny_hf_model
+from tiny import tiny_twins
 
-from perceiver_edu import ByteTokenizer, InputError, from_huggingface, load_pretrained
+from perceiver_edu import ByteTokenizer, InputError, load_pretrained
 from perceiver_edu.course import planted
 from perceiver_edu.instruments import (
     compare_parts,
@@ -42,8 +42,8 @@ CONFIGS = {
 
 @pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS.keys())
 def test_every_stage_agrees_with_hugging_face(changes, batch):
-    hf_model = tiny_hf_model(**changes)
-    rows = compare_stages(from_huggingface(hf_model), hf_model, *batch, layers=True)
+    model, hf_model = tiny_twins(**changes)
+    rows = compare_stages(model, hf_model, *batch, layers=True)
     for row in rows:
         assert row.max_abs < 1e-10 * max(1.0, row.scale), ledger(rows)
     depth = hf_model.config.num_self_attends_per_block * hf_model.config.num_blocks
@@ -109,8 +109,7 @@ MUTATIONS = {  # what is planted -> the first boundary where it must show
 
 @pytest.mark.parametrize(("mutate", "stage"), MUTATIONS.items(), ids=[m.__name__ for m in MUTATIONS])
 def test_a_planted_mutation_is_caught_where_it_was_planted(mutate, stage, batch):
-    hf_model = tiny_hf_model(num_blocks=2)
-    model = from_huggingface(hf_model)
+    model, hf_model = tiny_twins(num_blocks=2)
     mutate(model)
     rows = compare_stages(model, hf_model, *batch)
     assert next(row.stage for row in rows if not row.ok) == stage
@@ -118,8 +117,7 @@ def test_a_planted_mutation_is_caught_where_it_was_planted(mutate, stage, batch)
 
 
 def test_every_part_agrees_with_hugging_face(batch):
-    hf_model = tiny_hf_model(num_blocks=2)
-    model = from_huggingface(hf_model)
+    model, hf_model = tiny_twins(num_blocks=2)
     inside = ["q_norm", *(f"attention.{name}" for name in ("query", "key", "value", "output"))]
     inside += ["mlp_norm", "mlp.expand", "mlp.contract", "all of it"]
     for stage in ("encoder.cross_attend", "processor.self_attends.2", "decoder.cross_attend"):
@@ -143,8 +141,7 @@ PARTS = {  # what is planted -> where, and the first part that shows it
 
 @pytest.mark.parametrize(("mutate", "place"), PARTS.items(), ids=[m.__name__ for m in PARTS])
 def test_a_planted_mutation_is_caught_in_its_part(mutate, place, batch):
-    hf_model = tiny_hf_model()
-    model = from_huggingface(hf_model)
+    model, hf_model = tiny_twins()
     mutate(model)
     rows = compare_parts(model, hf_model, place[0], *batch)
     assert next(row.stage for row in rows if not row.ok) == place[1], ledger(rows)
@@ -157,8 +154,7 @@ def test_parts_of_something_else_are_refused(model, hf_model, batch, stage):
 
 
 def test_what_never_ran_is_a_divergence(batch):
-    hf_model = tiny_hf_model(num_blocks=2)
-    model = from_huggingface(hf_model)
+    model, hf_model = tiny_twins(num_blocks=2)
     planted.one_block(model)
     rows = compare_stages(model, hf_model, *batch, layers=True)
     first = next(row for row in rows if not row.ok)

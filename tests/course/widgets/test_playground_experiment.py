@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from test_every_widget import UNUSUAL
 from test_experiments import TEXT, close, hidden, tables
+from tiny import tiny_twins
 
-from perceiver_edu import InputError, PerceiverIOConfig, PerceiverIOForMaskedLM, fill_mask, instruments
+from perceiver_edu import InputError, fill_mask, instruments
 from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import base
 from perceiver_edu.course.widgets.exploring import Change, ForwardPasses, explore
@@ -32,7 +33,6 @@ HOLE = (28, 33)
 PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
 STATE = {"text": TEXT, "hole": HOLE, "latent": 8, "head": 0, "place": 29, "k": 8, "zeroed": (0, 0)}
 STATE |= {"layer": 0, "silenced": (0, 0), "beside": "nothing", "second": ""}
-SMALL = dict(d_model=16, d_latents=24, qk_channels=16, v_channels=24, attention_probs_dropout_prob=0.0)
 
 runs = lru_cache(lambda: ForwardPasses(base.embedded(), "embedded"))
 lab = lru_cache(lambda: widgets.playground(base.embedded(), weights="embedded"))
@@ -41,11 +41,6 @@ lab = lru_cache(lambda: widgets.playground(base.embedded(), weights="embedded"))
 def explored(runs_of=runs, **state):
     """What the playground shows where it differs from STATE in this."""
     return explore(runs_of(), **STATE | state)
-
-
-def small_model(**sizes):
-    torch.manual_seed(1)
-    return PerceiverIOForMaskedLM(PerceiverIOConfig(**SMALL | sizes)).eval()
 
 
 def recorded(name):
@@ -58,8 +53,7 @@ def recorded(name):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "tiny"
-    sizes = dict(max_position_embeddings=60, num_latents=5, num_blocks=2, num_self_attends_per_block=2)
-    save_pretrained(small_model(num_self_attention_heads=4, num_cross_attention_heads=2, **sizes), folder)
+    save_pretrained(tiny_twins(torch.float32, max_position_embeddings=60, num_blocks=2)[0], folder)
     return folder
 
 
@@ -187,7 +181,7 @@ def test_the_second_weights_are_run_whole(tiny):
     assert half is runs().run(TEXT, HOLE, Change(4))
     other = explored(zeroed=(6, 9), beside="named weights", second=f" {tiny} ").runs["second weights"]
     same(other.fillings, fill_mask(load_pretrained(tiny), TEXT, HOLE)[0])
-    assert other.shapes["encoder"] == (1, 5, 24)
+    assert other.shapes["encoder"] == (1, 5, 12)
     untrained = explored(zeroed=(6, 9), beside="untrained").runs["second weights"]
     assert untrained.bits == pytest.approx(8.03, abs=0.2) != half.bits
 
@@ -331,7 +325,7 @@ def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, la
 
 
 def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
-    model = small_model(num_latents=4, d_latents=16, v_channels=16, num_self_attends_per_block=1)
+    model, _ = tiny_twins(torch.float32, max_position_embeddings=1202)
     passes = ForwardPasses(model, "none")
     found = explored(lambda: passes, text="abcd" * 300, latent=1, place=1100, k=1)
     figure = Figure(figsize=SIZE)
