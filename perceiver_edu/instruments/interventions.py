@@ -23,7 +23,6 @@ from perceiver_edu.attention import SelfAttend
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.latents import depth
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.processor import Processor
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def stop_after(model: PerceiverIOForMaskedLM, k: int) -> Iterator[None]:
     processor = model.processor
 
     def first_layers(latents: torch.Tensor) -> torch.Tensor:
-        for self_attend in _run_order(processor)[:k]:
+        for self_attend in ([*processor.self_attends] * processor.num_blocks)[:k]:
             latents = self_attend(latents)
         return latents
 
@@ -183,11 +182,6 @@ def _change_after(
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _run_order(processor: Processor) -> list[nn.Module]:
-    """The layers as they run: all of them, once in each block."""
-    return [layer for _ in range(processor.num_blocks) for layer in processor.self_attends]
 
 
 def _depth(model: PerceiverIOForMaskedLM, name: str, k: Any) -> int:

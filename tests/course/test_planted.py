@@ -36,9 +36,7 @@ def test_only_the_mask_needs_a_mask():
 
 
 def test_the_fifth_hides_in_float32():
-    assert [
-        number for number in PLANTED if not first(compare_stages(*planted_bug(number), *tiny_batch()))
-    ] == [5]
+    assert [n for n in PLANTED if not first(compare_stages(*planted_bug(n), *tiny_batch()))] == [5]
 
 
 def test_a_bug_that_does_not_exist_is_refused():

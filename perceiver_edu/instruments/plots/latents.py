@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from perceiver_edu.instruments.latents import cosines
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, PURPLE, STAGE
 from perceiver_edu.model import PerceiverIOForMaskedLM
 
-COLOURS = (LATENT, INPUT, OUTPUT, "#CC79A7", INK)  # the last two: Okabe and Ito's purple, and ink
+COLOURS = (LATENT, INPUT, OUTPUT, PURPLE, INK)
 MARKS = "osD^v"
 
 

@@ -7,14 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from perceiver_edu.instruments.parity import Row
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTPUT, STAGE, VERMILION
 
-BUG = "#D55E00"
-GREY = "#999999"
 ARROW: dict[str, Any] = dict(arrowstyle="-|>", mutation_scale=11, color=INK, lw=1)
 STYLES = {  # what a curve shows -> colour, line, marker
     "right": ((INPUT, "-", "o"), (OUTPUT, "-", "s"), (LATENT, "-", "D")),
-    "wrong": ((BUG, "-", "^"), (INK, ":", "v")),
+    "wrong": ((VERMILION, "-", "^"), (INK, ":", "v")),
 }
 
 
@@ -80,7 +78,7 @@ def caught_or_missed(ax: Axes, fixtures: Mapping[str, Mapping[str, float]]) -> N
     fixtures: name -> {mutation: largest difference / what is allowed}. Right of the line it is caught.
     """
     mutations = list(next(iter(fixtures.values())))
-    for (name, ratios), colour, marker in zip(fixtures.items(), (BUG, OUTPUT), ("X", "o"), strict=True):
+    for (name, ratios), colour, marker in zip(fixtures.items(), (VERMILION, OUTPUT), ("X", "o"), strict=True):
         y = range(len(mutations))
         ax.scatter([ratios[m] for m in mutations], y, s=70, color=colour, marker=marker, label=name, zorder=3)
     ax.axvline(1, color=INK, lw=1.5)

@@ -35,11 +35,9 @@ def test_after_an_error_no_figure_is_left_or_shown():
     assert plt.get_fignums() == before and not shown.outputs
 
 
-def test_the_pipeline_shows_the_shapes_of_the_run(model, batch):
-    fig, ax = plt.subplots()
+def test_the_pipeline_shows_the_shapes_of_the_run(ax, model, batch):
     shapes = pipeline(ax, model, batch[0][:1, :21], torch.tensor([3, 4, 5]))
     drawn = " ".join(text.get_text() for text in ax.texts)
-    plt.close(fig)
     assert list(shapes.values()) == [
         (1, 21),
         (1, 21, 16),

@@ -1,9 +1,8 @@
 """The pictures of the decoder show the numbers they were given, and what they return is what they draw."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 import torch
+from matplotlib.figure import Figure
 
 from perceiver_edu.instruments.plots.diagrams import cross_attention
 from perceiver_edu.instruments.plots.queries import (
@@ -14,13 +13,6 @@ from perceiver_edu.instruments.plots.queries import (
     same_latents,
     similarity_by_distance,
 )
-
-
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
 
 
 def words(ax):
@@ -63,14 +55,13 @@ def test_the_third_line_is_what_is_left(ax):
 
 
 def test_each_row_of_a_map_has_its_own_black():
-    fig, axes = plt.subplots(ncols=2)
+    axes = Figure().subplots(ncols=2)
     written, read = torch.rand(4, 3), torch.rand(4, 3).softmax(-1)
     same_latents(axes, written, read)
     for ax, weights in zip(axes, (written, read), strict=True):
         drawn = torch.tensor(np.asarray(ax.images[0].get_array()))
         torch.testing.assert_close(drawn.amax(-1), torch.ones(4))
         torch.testing.assert_close(drawn**2, weights / weights.amax(-1, keepdim=True))
-    plt.close(fig)
 
 
 def test_the_likeliest_bytes_stand_on_top(ax):
