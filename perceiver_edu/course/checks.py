@@ -8,7 +8,7 @@ from itertools import combinations
 import torch
 
 from perceiver_edu.course import progress
-from perceiver_edu.course.comparison import plain, readable, same
+from perceiver_edu.course.comparison import plain, readable, same, shapes
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
 from perceiver_edu.course.gradients import lost_gradients
@@ -82,7 +82,8 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool) -> R
         if broken:
             report.say(f"Not right: {'; '.join(broken)}. What have these that the others have not?")
 
-    properties = list(look_at(exercise, function, cases, list(got)))
+    fitting = [label for label in got if shapes(got[label]) == shapes(expected[label])]
+    properties = list(look_at(exercise, function, cases, fitting))
     if properties:
         rows = [(says, "✓ yes" if fine else "✗ no", seen) for says, fine, seen in properties]
         report.table(("what a right answer does", "yours", "seen"), rows)
@@ -97,10 +98,10 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool) -> R
         report.say("Your result is float32 though the inputs are float64: somewhere a tensor is made "
                    "without `dtype=`. The numbers are right.")  # fmt: skip
 
-    shapes = [[getattr(results[label], "shape", 0) for label in got] for results in (got, expected)]
-    fits = bool(got) and not problem and shapes[0] == shapes[1]
+    fits = bool(got) and not problem and len(fitting) == len(got)
     if exercise.in_model is not None and fits and (ok or not folded):
-        ok = put_into_model(exercise, function, report) and ok
+        number = isinstance(expected[fitting[0]], int | float)
+        ok = put_into_model(exercise, function, report, ok, number) and ok
     report.verdict = DONE if ok else NOT_YET
     if ok:
         note = progress.mark_done(exercise.id)
@@ -124,12 +125,15 @@ def changes_its_mind(exercise: Exercise, function, cases, expected, results, got
     """Does a second call with the same arguments give another result, or change that of the first?"""
     second = {label: run(function, arguments, quiet=True) for label, arguments in cases.items()}
     for label, outcome in second.items():
-        if outcome.problem:
-            report.say("A second call with the same arguments ends in another way.")
-            say_problem(report, label, outcome, several=len(cases) > 1)
-            return True
         for result in (outcome.value, results[label]):
-            now = viewed(exercise, result, cases[label], expected[label])
+            try:
+                if outcome.problem:
+                    raise Misfit(outcome.problem)
+                now = viewed(exercise, result, cases[label], expected[label])
+            except Misfit as misfit:
+                report.say("A second call with the same arguments ends in another way than the first.")
+                say_problem(report, label, outcome._replace(problem=str(misfit)), several=len(cases) > 1)
+                return True
             if not same(now, got[label]):
                 report.say(
                     "The same call gives one result now and another one later. Is something random, such as "
@@ -194,11 +198,11 @@ def say_difference(report: Report, exercise: Exercise, label: str, cases, expect
 
 def remarks(expected, got):
     """What can be said at first sight."""
-    shapes = [getattr(value, "shape", ()) for value in (expected, got)]
-    if shapes[0] != shapes[1] and sorted(shapes[0]) == sorted(shapes[1]):
-        yield "The sizes of your result are the expected ones, in another order."
-    if shapes[0] != shapes[1] and 0 in shapes[1]:
-        yield "Your result is empty."
+    if shapes(expected) != shapes(got) and isinstance(got, torch.Tensor):
+        if sorted(expected.shape) == sorted(got.shape):
+            yield "The sizes of your result are the expected ones, in another order."
+        if not got.numel():
+            yield "Your result is empty."
     if isinstance(got, torch.Tensor | float) and torch.as_tensor(got).isnan().any():
         yield "There is a NaN in your result, which is no number: 0 / 0, inf - inf or 0 · inf gives one."
 
@@ -236,7 +240,7 @@ def explains(exercise: Exercise, mistakes, cases, expected, got) -> bool:
 
 
 def look_at(exercise: Exercise, function, cases, labels):
-    """The exercise's properties, on the last case with a result -> (says, holds, what was seen)."""
+    """The exercise's properties, on the last of these cases -> (says, holds, what was seen)."""
     if exercise.properties is None or not labels:
         return
 
@@ -253,12 +257,16 @@ def look_at(exercise: Exercise, function, cases, labels):
             yield says, False, f"could not be seen: {str(error)[:160]}"
 
 
-def put_into_model(exercise: Exercise, function, report: Report) -> bool:
-    """The learner's stage in the whole pretrained model -> is the model unchanged?"""
+def put_into_model(exercise: Exercise, function, report: Report, ok: bool, number: bool) -> bool:
+    """The learner's stage in the whole pretrained model -> is the model unchanged?
+
+    `ok`: the cases were right. Of a wrong answer that cannot be used in the model nothing more is said.
+    `number`: the function gives a number.
+    """
     names = exercise.arguments  # in the order of the stub
 
     def tried(**arguments):
-        return plain(call(function, {name: arguments[name] for name in names}), largest=math.inf)
+        return plain(call(function, {name: arguments[name] for name in names}), math.inf, number)
 
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -268,7 +276,8 @@ def put_into_model(exercise: Exercise, function, report: Report) -> bool:
     except BaseException as error:
         in_words = isinstance(error, Misfit | InputError)
         outcome = Outcome(problem=str(error)) if in_words else explain_error(error, {}, NOT_USED)
-        report.say(f"In the whole model, {outcome.problem}")
+        if ok or outcome.code:
+            report.say(f"In the whole model, {outcome.problem}")
         if outcome.code:
             report.pre(outcome.code)
         return False

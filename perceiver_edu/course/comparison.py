@@ -15,8 +15,10 @@ FLOAT32_TOLERANCE = 1e-5
 LARGEST = 1_000_000  # entries; no right answer to a case has as many
 
 
-def plain(result, largest: float = LARGEST) -> Any:
+def plain(result, largest: float = LARGEST, number: bool = False) -> Any:
     """The result, in which single numbers of NumPy, torch and `fractions` have become Python's own.
+
+    A result that is one tensor stays one, unless a `number` is expected.
 
     Raises: Misfit for a result that has no end, is too large to be looked at, or holds no real numbers.
     """
@@ -32,7 +34,7 @@ def plain(result, largest: float = LARGEST) -> Any:
             kinds["sparse"] = value.layout != torch.strided
             for kind in filter(kinds.get, kinds):
                 raise Misfit(f"your result is {kind}: {shown(value)}. Return a plain tensor of real numbers.")
-            value = value.item() if inside and not value.ndim else value
+            value = value.item() if inside and value.numel() == 1 else value
         elif getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # NumPy's
             value = value.item()
         elif isinstance(value, Number) and not isinstance(value, int | float | complex):
@@ -51,7 +53,7 @@ def plain(result, largest: float = LARGEST) -> Any:
         return type(value)(map(convert, value)) if type(value) in (list, tuple) else value
 
     try:
-        return convert(result, inside=False)
+        return convert(result, inside=number)
     except RecursionError:
         raise Misfit("your result is nested without end.") from None
 
@@ -72,7 +74,11 @@ def readable(result, expected, part="") -> Any:
         return readable_number(result, isinstance(expected, bool), at)
     if isinstance(expected, dict):
         if not isinstance(result, dict) or result.keys() != expected.keys():
-            got = f"the keys {', '.join(map(str, result))}" if isinstance(result, dict) else shown(result)
+            got = (
+                f"the keys {', '.join(map(str, result))}"
+                if isinstance(result, dict) and result
+                else shown(result)
+            )
             raise Misfit(f"{at}expected a dict with the keys {', '.join(expected)}; got {got}.")
         return {key: readable(result[key], value, f"`{key}`") for key, value in expected.items()}
     if isinstance(expected, tuple | list):
@@ -92,6 +98,8 @@ def readable_number(result, truth: bool, at: str) -> bool | int | float:
         result = result.item()
     if truth != isinstance(result, bool) or not isinstance(result, int | float):
         raise Misfit(f"{at}expected {'True or False' if truth else 'a number'}, got {shown(result)}.")
+    if isinstance(result, int) and result.bit_length() > 1000:
+        raise Misfit(f"{at}your number has {result.bit_length():,} bits, which is far too large.")
     return result
 
 
@@ -105,11 +113,19 @@ def readable_tensor(result, expected: torch.Tensor, at: str) -> torch.Tensor:
     if result.device != expected.device:
         wanted, got = expected.device, result.device
         raise Misfit(f"{at}expected a tensor on {wanted}, where the inputs are; got one on {got}.")
-    if result.is_floating_point() != expected.is_floating_point():
+    kinds = [(tensor.is_floating_point(), tensor.dtype == torch.bool) for tensor in (result, expected)]
+    if kinds[0] != kinds[1]:
         raise Misfit(f"{at}expected numbers of type {expected.dtype}, got {shown(result)}.")
     if result.dtype in (torch.float16, torch.bfloat16) and expected.dtype != result.dtype:
         raise Misfit(f"{at}your result is {result.dtype}, which is too coarse. Compute in {expected.dtype}.")
     return result.detach().clone()
+
+
+def shapes(result):
+    """The shapes of a result's tensors, in the form of the result."""
+    if isinstance(result, dict):
+        return {key: shapes(value) for key, value in result.items()}
+    return result.shape if isinstance(result, torch.Tensor) else None
 
 
 def same(a, b) -> bool:
@@ -119,14 +135,16 @@ def same(a, b) -> bool:
             return False
         coarse = torch.float32 in (a.dtype, b.dtype)
         limit = (FLOAT32_TOLERANCE if coarse else TOLERANCE) * max(1.0, _largest(b))
-        difference = (a.double() - b.double()).masked_fill(a.isnan() & b.isnan(), 0)  # NaN is like NaN
+        alike = (a == b) | (a.isnan() & b.isnan())  # infinity is like infinity, and NaN like NaN
+        difference = (a.double() - b.double()).masked_fill(alike, 0)
         return _largest(difference) <= limit
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(map(same, a, b))
     if all(isinstance(n, int | float) and not isinstance(n, bool) for n in (a, b)):
-        return math.isclose(a, b, rel_tol=FLOAT32_TOLERANCE, abs_tol=1e-6)  # it may come from float32
+        both_nan = a != a and b != b
+        return both_nan or math.isclose(a, b, rel_tol=FLOAT32_TOLERANCE, abs_tol=1e-6)  # as of float32
     try:
         return bool(a == b)
     except Exception:  # whatever a learner's object does when it is compared

@@ -77,7 +77,7 @@ def bind(function, given: dict[str, Any]) -> partial:
 
 
 def explain_error(
-    error: BaseException, arguments: dict[str, Any], outside="your function cannot be called"
+    error: BaseException, arguments: dict[str, Any], outside="the call failed outside of your code"
 ) -> Outcome:
     """An exception in the learner's code -> what it means, and the line of their code.
 

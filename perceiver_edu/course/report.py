@@ -21,6 +21,9 @@ class Short(Repr):
 
     repr_Parameter = repr_Tensor
 
+    def repr_ndarray(self, array, level):
+        return f"an array of shape {array.shape}, {array.dtype}"
+
     def repr_ellipsis(self, value, level):
         return "..."
 

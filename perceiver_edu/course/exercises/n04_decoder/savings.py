@@ -1,5 +1,6 @@
 """Exercise 04.savings: which share of the decoder, and of the whole model, the asked positions save."""
 
+from perceiver_edu.course.comparison import same
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.swap import call, pretrained
@@ -67,7 +68,7 @@ def savings_in_model(function, report):
     equal = beside(report, header, rows)
     share = 1 - counted[asked]["all"] / counted[O]["all"]
     report.say(f"Of the whole model, torch counts {share:.1%} saved; your formula says {yours['model']:.1%}.")
-    return equal and abs(share - yours["model"]) < 1e-9
+    return equal and same(share, yours["model"])
 
 
 EXERCISE = Exercise(
