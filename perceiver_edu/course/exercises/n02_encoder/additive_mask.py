@@ -61,11 +61,11 @@ def mask_properties(arguments):
     def shape(call):
         seen = tuple(call(**arguments).shape)
         B, K = arguments["mask"].shape
-        return seen == (B, 1, 1, K), f"expected ({B}, 1, 1, {K}), got {seen}"
+        return seen == (B, 1, 1, K), f"{seen}"
 
     def dtype(call):
         seen = call(**arguments).dtype
-        return seen == arguments["dtype"], f"expected {arguments['dtype']}, got {seen}"
+        return seen == arguments["dtype"], f"{seen}, asked for {arguments['dtype']}"
 
     def real(call):
         largest = float(call(**arguments)[:, 0, 0][arguments["mask"]].abs().max())

@@ -31,7 +31,6 @@ def attention_cases():
     }
 
 
-@torch.no_grad()
 def library_attention(x_q, x_kv, query, key, value, output, num_heads, kv_mask):
     """x_q (B, Q, q_dim), x_kv (B, K, kv_dim), kv_mask (B, K) bool -> (B, Q, q_dim), by our class."""
     widths = query.in_features, key.in_features, query.out_features, value.out_features, output.out_features
@@ -203,5 +202,6 @@ EXERCISE = Exercise(
     properties=attention_properties,
     sizes=lambda num_heads, **_: SIZES | {"v_channels / heads": 6, "qk_channels / heads": 4},
     accept=module_or_function(attention_sizes),
+    trains=True,
     in_model=attention_in_model,
 )

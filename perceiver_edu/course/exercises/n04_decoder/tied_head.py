@@ -17,7 +17,6 @@ def head_cases():
     return {"a bias of 0": arguments | {"bias": torch.zeros_like(bias)}, "with a bias": arguments}
 
 
-@torch.no_grad()
 def head_variant(outputs, embedding, bias, wrong=""):
     """outputs (B, O, E), embedding with byte_embedding (V, E), bias (V,) -> scores (B, O, V)."""
     byte, position = embedding.byte_embedding.weight, embedding.position_embedding.weight
@@ -71,5 +70,6 @@ EXERCISE = Exercise(
         }
     },
     sizes=lambda **_: {"B": 2, "O": 3, "E": 8, "V": 11, "M": 6, "V - 6": 5},
+    trains=True,
     in_model=head_in_model,
 )

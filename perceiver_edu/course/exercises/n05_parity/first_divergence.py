@@ -174,4 +174,5 @@ EXERCISE = Exercise(
     },
     view=one_name,
     in_model=divergence_in_model,
+    terse=True,
 )

@@ -99,4 +99,5 @@ EXERCISE = Exercise(
             "float64 rounds too, at about 1e-16 of the scale."
         },
     },
+    terse=True,
 )

@@ -1,7 +1,6 @@
 """Exercise 06.intensity: is it the arithmetic or the memory that one waits for?"""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import each_six_digits
 
 MEMORY, ARITHMETIC = "memory", "arithmetic"
 
@@ -59,5 +58,4 @@ EXERCISE = Exercise(
         },
         "side": {"other": "The two words are exchanged: what takes *longer* is what one waits for."},
     },
-    view=each_six_digits,
 )

@@ -1,7 +1,6 @@
 """Exercise 06.training: what a training run takes, before it is started."""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import each_six_digits
 
 
 def training_cases():
@@ -43,5 +42,5 @@ EXERCISE = Exercise(
         },
         "time": {60: "These are minutes. Asked are hours.", 1: "These are seconds. Asked are hours."},
     },
-    view=each_six_digits,
+    terse=True,
 )

@@ -40,11 +40,14 @@ def loop_cases():
         made[::3] *= 3  # some gradients are large
         return made
 
-    given = {"new_model": small_model, "loss_of": squared_error, "peak": 0.02}
+    def given(steps, warmup, clip):
+        loss = {"loss_of": squared_error, "peak": 0.02, "warmup": warmup, "clip": clip}
+        return {"new_model": small_model, "batches": batches(steps)} | loss
+
     return {
-        "three steps, without warm-up or clipping": given | dict(batches=batches(3), warmup=1, clip=1e9),
-        "nine steps, with warm-up": given | dict(batches=batches(9), warmup=4, clip=1e9),
-        "nine steps, with warm-up and clipping": given | dict(batches=batches(9), warmup=4, clip=0.8),
+        "three steps, without warm-up or clipping": given(3, 1, 1e9),
+        "nine steps, with warm-up": given(9, 4, 1e9),
+        "nine steps, with warm-up and clipping": given(9, 4, 0.8),
     }
 
 

@@ -4,8 +4,6 @@ import math
 import statistics
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.guard import Misfit
-from perceiver_edu.course.report import shown
 
 
 def honest_cases():
@@ -45,16 +43,6 @@ def honest_variant(ours, baseline, limit, wrong=""):
     return {"difference": difference, "spread": spread, "error": error, "decided": decided}
 
 
-def rounded(result, arguments):
-    """Nine digits: the order in which a learner adds makes no difference."""
-    if not isinstance(result, dict):
-        return result
-    try:
-        return {k: bool(v) if k == "decided" else round(float(v), 9) + 0.0 for k, v in result.items()}
-    except (TypeError, ValueError):
-        raise Misfit(f"expected numbers, and True or False for `decided`; got {shown(result)}") from None
-
-
 EXERCISE = Exercise(
     title="better, or lucky?",
     about="8 minutes · medium · section 4.1",
@@ -77,5 +65,4 @@ EXERCISE = Exercise(
             "positive": "Any difference above 0 is taken for a win. Is it larger than chance makes it?",
         }
     },
-    view=rounded,
 )

@@ -83,4 +83,5 @@ EXERCISE = Exercise(
         }
     },
     view=lambda found, _: sorted(map(int, found)) if isinstance(found, list | tuple | set) else found,
+    terse=True,
 )

@@ -58,4 +58,5 @@ EXERCISE = Exercise(
             "one each": "Each modality has one column. It needs as many as it has inputs: `sizes[name]`.",
         },
     },
+    terse=True,
 )
