@@ -167,7 +167,14 @@ def save_classifier(model: PerceiverIOForClassification, folder: str | Path, tas
         "label2id": {label: i for i, label in enumerate(chosen.labels)},
         "task": chosen.name,
     }
-    write_folder(folder, model.config, tensors, about)
+    write_folder(
+        folder,
+        model.config,
+        tensors,
+        about,
+        lambda sizes: PerceiverIOForClassification(sizes, [chosen]),
+        CLASSIFIER_RENAMES,
+    )
 
 
 def load_classifier(folder: str | Path) -> PerceiverIOForClassification:

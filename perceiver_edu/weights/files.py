@@ -1,12 +1,12 @@
-"""The files of a folder of weights, read as a stranger's: nothing in them is run or believed."""
+"""The files of a folder of weights, treated as untrusted input: nothing in them is run or believed."""
 
 import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,11 @@ import torch
 from perceiver_edu.errors import InputError
 
 LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
+ONLY_A_PICKLE = (
+    "has only pytorch_model.bin, a pickle, which this library does not open. Give a revision that has "
+    'model.safetensors (on the hub often revision="refs/pr/1"), or let transformers read it: '
+    "from_huggingface(model)"
+)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -71,25 +76,6 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
 
 
-def read_bin(path: Path) -> dict[str, torch.Tensor]:
-    """An older pickled file, of which only tensors are taken. Raises: InputError for anything else in it."""
-    plain_size(path)
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                    raise ValueError("compressed: a small file may unpack to any size")
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can fail in any way; none of its code has run
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} is damaged or holds more than tensors ({reason}); nothing was loaded"
-        ) from None
-    if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
-        raise InputError(f"{path} does not hold a dictionary of tensors")
-    return tensors
-
-
 def provenance(folder: Path) -> dict[str, Any]:
     """Where weights come from: folder, the hub's commit where it has one, size and sha256 of each file."""
     snapshot = re.search(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]{40})$", folder.resolve().as_posix())
@@ -107,6 +93,27 @@ def provenance(folder: Path) -> dict[str, Any]:
 
 def to_json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write several files of a folder: all are whole on the disk before the first takes its place.
+
+    A disk that fills up costs none of the files that were there before. Files whose mode was changed keep it.
+
+    Raises: InputError where something other than a plain file has one of these names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before = {name: folder / name for name in contents if os.path.lexists(folder / name)}
+    for path in before.values():
+        if not path.is_file():
+            raise InputError(f"{path} is not a plain file: nothing was written")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished.") as beside:
+        for name, content in contents.items():
+            write_whole(Path(beside, name), content)
+            if name in before:
+                shutil.copymode(before[name], Path(beside, name))
+        for name in contents:
+            os.replace(Path(beside, name), folder / name)
 
 
 def write_whole(path: Path, content: bytes) -> None:
