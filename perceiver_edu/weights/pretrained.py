@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import nn
 
+from perceiver_edu.borrow import COMPILED
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError, brief
 from perceiver_edu.model import PerceiverIOForMaskedLM
@@ -36,7 +37,6 @@ RANDOM_SEED = 0
 MOST_LAYERS = 1000  # that one run may pass; no file limits the repeats of layers with the same weights
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
-COMPILED = "_orig_mod."  # what torch.compile puts before the names of a module's parameters
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -144,8 +144,8 @@ def mutate(folder: Path, rng: random.Random, trap: Path) -> str:
 
 
 KINDS = [
-    "truncated", "header bits", "header length", "shards", "many layers", "huge tensor", "overlap", "dtype", "deep header",
-    "tensors", "config", "config text", "long config", "index", "pickle", "no plain file",
+    "truncated", "header bits", "header length", "shards", "many layers", "huge tensor", "overlap", "dtype",
+    "deep header", "tensors", "config", "config text", "long config", "index", "pickle", "no plain file",
 ]  # fmt: skip
 
 
