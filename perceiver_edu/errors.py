@@ -1,9 +1,28 @@
+import re
+import reprlib
 import warnings
 from collections.abc import Iterable, Mapping
+from operator import index
+from typing import Any
+
+from perceiver_edu.terminal import visible
+
+LONGEST_MESSAGE = 1000  # characters
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = 100
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message says what was wrong and what to do."""
+    """What the user gave cannot be used; the message says what was wrong and what to do.
+
+    The message is one line without control characters, whatever names and texts it quotes.
+    """
+
+    def __init__(self, message: str):
+        message = visible(re.sub(r"\s*\n\s*", " ", message))
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
+        super().__init__(message)
 
 
 class DivergedError(InputError):
@@ -23,7 +42,7 @@ def choose(what: str, name: str, choices: Iterable[str]) -> None:
     """Raises: InputError for a name that is not among the choices."""
     choices = list(choices)
     if name not in choices:
-        raise InputError(f"no {what} {name!r}; there is {', '.join(choices)}")
+        raise InputError(f"no {what} {brief(name)}; there is {', '.join(choices)}")
 
 
 def check_list(what: str, values: object) -> None:
@@ -34,3 +53,22 @@ def check_list(what: str, values: object) -> None:
     if isinstance(values, Mapping | set | frozenset) or hasattr(values, "columns"):
         how = "give one of its columns, such as list(table['text'])"
         raise InputError(f"{what} must be a list, not a {type(values).__name__}: {how}")
+
+
+def whole_number(name: str, value: Any, lowest: int, highest: int) -> int:
+    """The value as an int. Raises: InputError for anything but a whole number in the range."""
+    try:
+        number = index(value)
+    except TypeError:
+        number = lowest - 1
+    if isinstance(value, bool) or not lowest <= number <= highest:
+        raise InputError(f"{name} must be a whole number from {lowest:,} to {highest:,}, got {brief(value)}")
+    return number
+
+
+def brief(value: object) -> str:
+    """The repr of a value, shortened, for a message; never raises, whatever the value does."""
+    try:
+        return _brief.repr(value)
+    except Exception:
+        return f"an object of type {type(value).__name__}"

@@ -1,8 +1,7 @@
 """The main job: a text with holes -> ranked fillings for each hole."""
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import pairwise, product
 from operator import index
 from reprlib import repr as shown
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, check_list
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.utf8_search import best_byte_strings, positive
@@ -75,7 +74,7 @@ def fill_mask(
 
     device = next(model.parameters()).device
     asked = torch.tensor([p for hole in positions for p in hole], device=device)  # (O,)
-    with _eval_mode(model), torch.no_grad():
+    with eval_mode(model), torch.no_grad():
         logits = model(torch.tensor([ids], device=device), mask=None, positions=asked)  # (1, O, V)
     log_probs = logits[0].cpu().double().log_softmax(-1).numpy()  # (O, V), the special ids have their share
     # No filling contains them, nor what a vocabulary that is padded to 264 has beyond the bytes.
@@ -199,15 +198,3 @@ def _ids_with_holes(text: str, holes: list[Hole]) -> tuple[list[int], list[range
         done = stop
     ids += [*tokenizer.encode(text[done:], add_special_tokens=False), tokenizer.SEP]
     return ids, [positions[start] for start, _ in holes]
-
-
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    """Dropout off inside, every module as it was outside."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -7,9 +7,11 @@ part of it. It keeps the mode of the file that it replaces; a new one gets the m
 import glob
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -69,6 +71,24 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write several files of a folder: all are whole on the disk before the first takes its place.
+
+    A disk that fills up costs none of the files that were there before. Files whose mode was changed keep it.
+
+    Raises: InputError where something other than a plain file has one of these names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before = {name: folder / name for name in contents if check_output(folder / name)}
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished.") as beside:
+        for name, content in contents.items():
+            write_whole(Path(beside, name), content)
+            if name in before:
+                shutil.copymode(before[name], Path(beside, name))
+        for name in contents:
+            os.replace(Path(beside, name), os.path.realpath(folder / name))
 
 
 def remove_abandoned(place: Path) -> None:

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from operator import index
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from perceiver_edu.errors import InputError, check_list
+from perceiver_edu.borrow import eval_mode
+from perceiver_edu.errors import InputError, brief, check_list, whole_number
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import PerceiverIOForClassification
@@ -87,23 +89,19 @@ def feature_chunks(
 ) -> Iterator[np.ndarray]:
     """Features of up to CHUNK texts at a time: (chunk, F) float32."""
     check_list("texts", texts)
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
-    size, was_training, done = width(model, pooling), model.training, 0
+    whole_number("batch_size", batch_size, 1, 2**20)
+    size, done = width(model, pooling), 0
     total = len(texts) if isinstance(texts, Sized) else None
-    model.eval()
-    try:
-        with tqdm(total=total, unit="text", mininterval=1, disable=not progress) as bar:
-            for group in in_groups(texts, CHUNK):
-                rows = [encode(model, text, number, truncation) for number, text in enumerate(group, done)]
-                features = np.empty((len(rows), size), np.float32)
+    with tqdm(total=total, unit="text", mininterval=1, disable=not progress) as bar:
+        for group in in_groups(texts, CHUNK):
+            rows = [encode(model, text, number, truncation) for number, text in enumerate(group, done)]
+            features = np.empty((len(rows), size), np.float32)
+            with eval_mode(model):
                 for chosen, ids, mask in by_length(rows, batch_size, model.device):
                     features[chosen] = pool(model, ids, mask, pooling).float().cpu().numpy()
                     bar.update(len(chosen))
-                done += len(rows)
-                yield features
-    finally:
-        model.train(was_training)
+            done += len(rows)
+            yield features
 
 
 def pool(model: Model, ids: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
@@ -128,13 +126,13 @@ def width(model: Model, pooling: Pooling) -> int:
             return widths[pooling]
     else:
         try:
-            chosen = [int(number) for number in pooling]
+            chosen = [index(pooling[place]) for place in range(len(pooling))]
         except (TypeError, ValueError):
             chosen = []
         if chosen and all(0 <= number < c.num_latents for number in chosen):
             return len(chosen) * c.d_latents
     raise InputError(
-        f"no pooling {pooling!r}; there is {', '.join(POOLINGS)}, "
+        f"no pooling {brief(pooling)}; there is {', '.join(POOLINGS)}, "
         f"or a list of latents, numbers from 0 to {c.num_latents - 1}"
     )
 

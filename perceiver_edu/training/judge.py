@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.training.classify import PerceiverIOForClassification, Task, task_losses
 from perceiver_edu.training.features import pad
@@ -27,15 +28,13 @@ def score_classifier(
     """All processes together -> {task: {score: value}}, the tasks' mean loss, {task: answers (n, L)}."""
     from accelerate.utils import gather_object
 
-    was_training = model.training
-    model.eval()
     order = sorted(range(len(data.rows)), key=lambda number: len(data.rows[number]))
     mine, found = order[accelerator.process_index :: accelerator.num_processes], []
-    for start in range(0, len(mine), batch_size):
-        chosen = mine[start : start + batch_size]
-        scores = model(*pad([data.rows[number] for number in chosen], accelerator.device))
-        found.append((chosen, {name: part.float().cpu().numpy() for name, part in scores.items()}))
-    model.train(was_training)
+    with eval_mode(model):
+        for start in range(0, len(mine), batch_size):
+            chosen = mine[start : start + batch_size]
+            scores = model(*pad([data.rows[number] for number in chosen], accelerator.device))
+            found.append((chosen, {name: part.float().cpu().numpy() for name, part in scores.items()}))
     found = gather_object(found)
     all_scores, losses, answers = {}, [], {}
     for task in model.tasks:

@@ -1,10 +1,9 @@
-"""The files of a folder of weights, read as a stranger's: nothing in them is run or believed."""
+"""The files of a folder of weights, treated as untrusted input: nothing in them is run or believed."""
 
 import hashlib
 import json
 import re
 import stat
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,11 @@ import torch
 from perceiver_edu.errors import InputError
 
 LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
+ONLY_A_PICKLE = (
+    "has only pytorch_model.bin, a pickle, which this library does not open. Give a revision that has "
+    'model.safetensors (on the hub often revision="refs/pr/1"), or let transformers read it: '
+    "from_huggingface(model)"
+)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -67,25 +71,6 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
-
-
-def read_bin(path: Path) -> dict[str, torch.Tensor]:
-    """An older pickled file, of which only tensors are taken. Raises: InputError for anything else in it."""
-    plain_size(path)
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                    raise ValueError("compressed: a small file may unpack to any size")
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can fail in any way; none of its code has run
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} is damaged or holds more than tensors ({reason}); nothing was loaded"
-        ) from None
-    if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
-        raise InputError(f"{path} does not hold a dictionary of tensors")
-    return tensors
 
 
 def provenance(folder: Path) -> dict[str, Any]:

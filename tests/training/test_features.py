@@ -80,7 +80,7 @@ def test_bad_texts_and_poolings_are_named_and_leave_no_file(model, tmp_path):
         (["a"], {"pooling": "max"}, "no pooling 'max'; there is mean, query, bytes"),
         (["a"], {"pooling": [0, 5]}, "numbers from 0 to 4"),
         (["a"], {"pooling": []}, "no pooling"),
-        (["a"], {"batch_size": 0}, "batch_size must be at least 1"),
+        (["a"], {"batch_size": 0}, "batch_size must be a whole number from 1"),
     ):
         with pytest.raises(InputError, match=words):
             extract_features(model, texts, progress=False, **options)
