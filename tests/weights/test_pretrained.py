@@ -18,8 +18,8 @@ from perceiver_edu import (
     save_pretrained,
 )
 from perceiver_edu.weights import files
-from perceiver_edu.weights.files import write_whole
 from perceiver_edu.weights.huggingface import huggingface_name
+from perceiver_edu.writing import write_whole
 
 CONFIGS = [
     {},
