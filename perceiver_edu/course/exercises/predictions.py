@@ -1,6 +1,7 @@
 """What exercises that predict numbers share: a small model, its costs, and a table of results."""
 
 from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.course.guard import Misfit
 from perceiver_edu.instruments.costs import stage_costs
 
 SMALL = PerceiverIOConfig(
@@ -14,6 +15,16 @@ def price(config: PerceiverIOConfig):
     return lambda M, O: {cost.stage: cost.flops for cost in stage_costs(config, M, O)}
 
 
+def plain(result, arguments=None, words=()):
+    """A dict of numbers as it is. Raises: Misfit, by name, where one is None or a text; `words` may be texts."""
+    for key, value in result.items() if isinstance(result, dict) else ():
+        if value is None:
+            raise Misfit(f"`{key}` is None. Does a function that you call lack its `return`?")
+        if isinstance(value, str) and key not in words:
+            raise Misfit(f"`{key}` is the text {value!r}. Return the number itself, not rounded or formatted.")
+    return result
+
+
 def six_digits(result, arguments=None):
     """A number to six digits, because the order in which a learner divides makes no difference."""
     return float(f"{result:.6g}") if isinstance(result, int | float) else result
@@ -21,6 +32,7 @@ def six_digits(result, arguments=None):
 
 def each_six_digits(result, arguments):
     """The same for each number in a dict."""
+    plain(result, words=["waits_for"])
     return {key: six_digits(n) for key, n in result.items()} if isinstance(result, dict) else result
 
 

@@ -1,7 +1,7 @@
 """Exercise 02.cost: the multiply-adds of cross-attention, and why N × M."""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.exercises.predictions import beside, plain
 from perceiver_edu.course.guard import run
 from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments.costs import count_attention_multiply_adds
@@ -74,5 +74,6 @@ EXERCISE = Exercise(
             "latents.",
         }
     },
+    view=plain,
     in_model=cost_in_model,
 )

@@ -1,7 +1,7 @@
 """Exercise 04.savings: which share of the decoder, and of the whole model, the asked positions save."""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.exercises.predictions import beside, plain
 from perceiver_edu.course.guard import run
 from perceiver_edu.course.swap import pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds
@@ -15,7 +15,7 @@ def savings_cases():
 
 def exact(result, arguments):
     """Shares to nine digits: the order in which a learner divides makes no difference."""
-    if not isinstance(result, dict):
+    if not isinstance(plain(result), dict):
         return result
     return {k: round(float(v), 9) if k in ("decoder", "model") else v for k, v in result.items()}
 
