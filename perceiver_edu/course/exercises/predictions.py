@@ -21,7 +21,9 @@ def plain(result, arguments=None, words=()):
         if value is None:
             raise Misfit(f"`{key}` is None. Does a function that you call lack its `return`?")
         if isinstance(value, str) and key not in words:
-            raise Misfit(f"`{key}` is the text {value!r}. Return the number itself, not rounded or formatted.")
+            raise Misfit(
+                f"`{key}` is the text {value!r}. Return the number itself, not rounded or formatted."
+            )
     return result
 
 

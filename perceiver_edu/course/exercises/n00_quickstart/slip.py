@@ -8,7 +8,10 @@ CARD = "This is an incomplete sentence where some words are missing."
 def slip_cases():
     return {
         "the card's sentence": {"text": CARD, "hidden": " missing."},
-        "a hole at the start, and its word once more": {"text": "Bytes are not bits, Bytes.", "hidden": "Bytes"},
+        "a hole at the start, and its word once more": {
+            "text": "Bytes are not bits, Bytes.",
+            "hidden": "Bytes",
+        },
         "two bytes in one letter": {"text": "A naïve café opens.", "hidden": " café"},
         "three bytes, and four": {"text": "é, 猫 – 🎉: é猫🎉!", "hidden": "é猫🎉"},
     }
@@ -41,6 +44,6 @@ EXERCISE = Exercise(
             (0, -1): "The last hidden byte is missing: a slice ends one after its last place.",
             (-1, 1): "One byte too many at each end.",
             (0, 1): "One byte too many at the end: a slice does not hold its stop.",
-        }
+        },
     },
 )

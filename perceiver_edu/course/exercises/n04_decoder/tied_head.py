@@ -70,7 +70,7 @@ EXERCISE = Exercise(
             "loss or in `fill_mask`.",
             "log_softmax": "These are log-probabilities. The head gives plain scores, which need not sum to "
             "anything.",
-        }
+        },
     },
     sizes=lambda **_: {"B": 2, "O": 3, "E": 8, "V": 11, "M": 6, "V - 6": 5},
     in_model=head_in_model,

@@ -63,7 +63,9 @@ def divergence_cases():
     }
     cases = {k: {"ours": ours, "theirs": theirs, "tolerance": 1e-5} for k, (ours, theirs) in cases.items()}
     turned = same | {"processed": same["processed"].reshape(2, 7, 4)}
-    cases["tolerance 0, and the same numbers in another shape"] = dict(ours=turned, theirs=same, tolerance=0.0)
+    cases["tolerance 0, and the same numbers in another shape"] = dict(
+        ours=turned, theirs=same, tolerance=0.0
+    )
     return cases | {"a wide tolerance": dict(ours=large, theirs=same, tolerance=0.7)}
 
 

@@ -110,7 +110,7 @@ EXERCISE = Exercise(
             "itself": "A test text that repeats another test text is counted. That is no leak: training "
             "does not hold it.",
             "from 1": "The numbers count from 1. In Python they count from 0.",
-        }
+        },
     },
     view=found_numbers,
 )
