@@ -16,7 +16,7 @@ def price(config: PerceiverIOConfig):
 
 
 def plain(result, arguments=None, words=()):
-    """A dict of numbers as it is. Raises: Misfit, by name, where one is None or a text; `words` may be texts."""
+    """A dict of numbers, as it is. Raises: Misfit where one is None or, but for `words`, a text."""
     for key, value in result.items() if isinstance(result, dict) else ():
         if value is None:
             raise Misfit(f"`{key}` is None. Does a function that you call lack its `return`?")

@@ -30,8 +30,8 @@ class LayerMaker:
     def __call__(self, *latents):
         if latents:
             raise Misfit(
-                "`make_layer` gets latents. It makes layers: call it without arguments, `make_layer()`, once for "
-                "each layer, and keep what it returns."
+                "`make_layer` gets latents. It makes layers: call it without arguments, `make_layer()`, "
+                "once for each layer, and keep what it returns."
             )
         self.made += 1
         return redrawn(SelfAttend(**SIZES), numbers(self.made))

@@ -92,16 +92,16 @@ EXERCISE = Exercise(
             "bug of these pass. Run both again in float64.",
             "float64, absolute": "In float64 too the difference grows with the numbers: compare with a "
             "share of the largest one.",
-            "float64, equal": "You ask for equality in float64. It rounds too, at about 1e-16 of the largest number.",
-            "float64, wide": "In float64 your tolerance is too wide: a bug of 1e-8 of the largest number passes. "
+            "float64, equal": "You ask for equality. float64 rounds too, at about 1e-16 of the scale.",
+            "float64, wide": "In float64 your tolerance is too wide: a bug of 1e-8 of the scale passes. "
             "Rounding is at about 1e-16 of it.",
             "shrinks": "Two that are exactly equal are called a bug: 0 does not become smaller in float64. "
             "Look at the difference in float64 itself, or let 0 pass first.",
             "inverted": "The two words are exchanged.",
         },
         "late": {
-            True: "Whatever differs in float32 is called a bug. Were only the results converted to float64? The "
-            "rounding is in them already: convert the layers and `x`, and run again."
+            True: "Whatever differs in float32 is called a bug. Were only the results converted to float64? "
+            "The rounding is in them already: convert the layers and `x`, and run again."
         },
     },
 )

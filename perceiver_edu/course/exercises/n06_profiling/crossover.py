@@ -42,7 +42,7 @@ EXERCISE = Exercise(
         "mean": {
             (at, depth): "You divide the price of all bytes by their number"
             + (", the processor's share too" if depth else "")
-            + ". A part of it is fixed, so that is no price of one *further* byte: take the difference of two lengths."
+            + ". A part of it is fixed, so that is no price of one *further* byte: take a difference."
             for depth in (False, True)
             for at in (1000, 2000, 2048)  # lengths that learners try
         },

@@ -69,8 +69,7 @@ EXERCISE = Exercise(
             "unsorted": "The groups are not sorted by length: one long text makes its neighbours long.",
             "all": "`sorted` is still one batch, so all texts are as long as the longest. Cut it into "
             "batches of `size`.",
-            "longest first": "The texts are sorted from long to short, so the smaller batch holds the shortest. "
-            "Asked is from short to long.",
+            "longest first": "The texts are sorted from long to short. Sort them from short to long.",
             "dropped": "The last batch has fewer texts than `size`. It is missing.",
             "filled up": "The last batch has fewer texts than `size`. Count those that it has.",
             "one by one": "You took the texts one by one. Asked are batches of `size`.",

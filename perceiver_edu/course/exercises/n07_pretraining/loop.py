@@ -139,8 +139,8 @@ EXERCISE = Exercise(
             "follows the sum of all batches so far. Call `optimizer.zero_grad()` once a step.",
             "zero first": "`zero_grad` stands between `backward` and `step`: the gradient is thrown away "
             "before it is used.",
-            "no step": "The weights never change. Is `optimizer.step()` missing, does `zero_grad` stand between "
-            "`backward` and `step`, or does the optimizer hold the parameters of another model?",
+            "no step": "The weights never change. Is `optimizer.step()` missing, does `zero_grad` stand "
+            "between `backward` and `step`, or does the optimizer hold the parameters of another model?",
             "after": "These are the losses after each step. Take the loss that you call `backward` on.",
             "no clip": "The gradient is not clipped when it is used. `clip_grad_norm_` must stand between "
             "`backward` and `step`.",

@@ -94,7 +94,7 @@ EXERCISE = Exercise(
             "all": "Signs and spaces still count. Only letters make a text.",
             "digits": "Texts that differ in a number only are twins too: forget the digits.",
             "ascii": "`[^a-z]` throws away letters such as é: `café` and `caf` become twins.",
-            "no accents": "The accents are taken off: `café` and `cafe` become twins. They have other letters.",
+            "no accents": "The accents are taken off, so `café` and `cafe` become twins.",
             "spaces": "Spaces still count, so `a  tensor` is not found.",
             "words": "The words are compared one by one: `To day` and `Today` have the same letters.",
             "sorted words": "The words are compared in any order. A dog that bit a man is another text.",
