@@ -70,6 +70,8 @@ def test_every_exercise_has_its_four_cells_in_order(path):
         assert list(by_role) == ROLES
         assert "raise NotImplementedError" in by_role["stub"].source
         assert by_role["stub"].source.splitlines()[-1] == f'check("{exercise_id}", {exercise.name})'
+        given = re.search(r"def \w+\((?:self, )?(.*?)\)", by_role["stub"].source)[1]
+        assert re.findall(r"(\w+)(?:=\w+)?(?:, |$)", given) == exercise.arguments
         assert by_role["task"].source.splitlines()[2] == f"*{exercise.about}*"
         assert 1 <= by_role["hints"].source.count("<details>") <= 3
         assert solution(by_role)
