@@ -7,12 +7,10 @@ part of it. It keeps the mode of the file that it replaces; a new one gets the m
 import glob
 import os
 import secrets
-import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -74,21 +72,17 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write several files of a folder: all are whole on the disk before the first takes its place.
+    """Write several files of a folder as `whole_file` does: all are on the disk before the first is moved.
 
-    A disk that fills up costs none of the files that were there before. Files whose mode was changed keep it.
-
-    Raises: InputError where something other than a plain file has one of these names.
+    So a disk that fills up costs none of the files that were there before.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    before = {name: folder / name for name in contents if check_output(folder / name)}
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished.") as beside:
+    with ExitStack() as files:
         for name, content in contents.items():
-            write_whole(Path(beside, name), content)
-            if name in before:
-                shutil.copymode(before[name], Path(beside, name))
-        for name in contents:
-            os.replace(Path(beside, name), os.path.realpath(folder / name))
+            file = files.enter_context(whole_file(folder / name))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def remove_abandoned(place: Path) -> None:

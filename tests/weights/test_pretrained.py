@@ -17,8 +17,6 @@ from perceiver_edu import (
     optimize,
     save_pretrained,
 )
-from perceiver_edu.weights import files
-from perceiver_edu.weights.files import write_whole
 from perceiver_edu.weights.huggingface import huggingface_name
 
 CONFIGS = [
@@ -159,14 +157,14 @@ def test_tied_weights_are_saved_as_two(model, tmp_path):
 
 
 def test_saving_that_breaks_off_leaves_the_model_before_it(model, folder, monkeypatch):
-    before, written = everything_in(folder), []
+    before, written, fsync = everything_in(folder), [], os.fsync
 
-    def full(path, content):
+    def full(handle):
         if written:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written.append(write_whole(path, content))
+        written.append(fsync(handle))
 
-    monkeypatch.setattr(files, "write_whole", full)
+    monkeypatch.setattr(os, "fsync", full)
     model.mlm_head.bias.data += 1
     with pytest.raises(InputError, match="No space left"):
         save_pretrained(model, folder)
