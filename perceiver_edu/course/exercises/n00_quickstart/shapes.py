@@ -12,7 +12,7 @@ from perceiver_edu.tokenizer import ByteTokenizer
 
 def shape_cases():
     return {
-        "small": dict(B=2, M=13, O=3, N=5, C=11, D=7, V=262),
+        "small": dict(B=2, M=13, O=3, N=5, C=11, D=7, V=17),
         "the real model": dict(B=1, M=2048, O=9, N=256, C=768, D=1280, V=262),
     }
 

@@ -26,6 +26,10 @@ def attention_with(bias, arguments):
     B, K = arguments["mask"].shape
     generator = torch.Generator().manual_seed(6)
     scores = 100 * torch.randn(B, 4, 5, K, generator=generator, dtype=torch.float64)
+    if bias.device != arguments["mask"].device:
+        raise Misfit(
+            f"expected a tensor on {arguments['mask'].device}, where the mask is; got one on {bias.device}."
+        )
     if bias.dtype == torch.bool or not bias.is_floating_point():
         raise Misfit(f"expected floating-point numbers, which can be added to scores; got {bias.dtype}.")
     if bias.isnan().any():

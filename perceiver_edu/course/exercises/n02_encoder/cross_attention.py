@@ -18,7 +18,9 @@ def attention_arguments(num_heads, masked, seed=0) -> dict:
     widths = s["q_dim"], s["kv_dim"], s["qk_channels"], s["v_channels"], s["q_dim"]
     attention = redrawn(MultiHeadAttention(*widths, num_heads), draw)
     x_q, x_kv = draw(s["B"], s["Q"], s["q_dim"]), draw(s["B"], s["K"], s["kv_dim"])
-    mask = torch.arange(s["K"]) < torch.tensor([[4], [7]]) if masked else None  # the first text has padding
+    mask = torch.arange(s["K"]) < torch.tensor([[4], [7]]) if masked else None  # the first text has padding,
+    if masked:
+        mask[1, 2] = False  # and the second has a gap
     layers = {name: getattr(attention, name) for name in LAYERS}
     return {"x_q": x_q, "x_kv": x_kv, **layers, "num_heads": num_heads, "kv_mask": mask}
 

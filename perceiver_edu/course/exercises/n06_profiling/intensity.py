@@ -9,8 +9,11 @@ def intensity_cases():
     machine = dict(peak_flops=100e9, peak_bytes=25e9)
     return {
         "one text, float32": dict(B=1, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=4) | machine,
+        "2 texts, near the ridge": dict(B=2, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=4)
+        | dict(peak_flops=90e9, peak_bytes=50e9),
         "64 texts, float32": dict(B=64, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=4) | machine,
-        "8 texts, bfloat16": dict(B=8, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=2) | machine,
+        "8 texts, bfloat16": dict(B=8, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=2)
+        | dict(peak_flops=300e9, peak_bytes=25e9),
     }
 
 

@@ -10,7 +10,7 @@ from perceiver_edu.course.swap import call, pretrained
 
 
 def transformer_cases():
-    small = dict(cost=price(SMALL), D=24, L=5, V=262, qk=8, v=24)
+    small = dict(cost=price(SMALL), D=24, L=5, V=262, qk=8, v=20)
     real = dict(cost=price(PerceiverIOConfig()), D=1280, L=26, V=262, qk=256, v=1280)
     return {"5 small layers": small, "the real model": real}
 
