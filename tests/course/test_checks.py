@@ -646,8 +646,11 @@ def test_of_ids_the_first_difference_is_shown_with_its_row():
 def test_text_and_html_hold_the_same_words():
     report = Report("a `title` & more", DONE).say("x < y, `a<b>`")
     report.table(("", "got"), [("q", "<i>")]).pre("1 < 2")
+    report.fold("<u> title", ("", "wanted"), [("r", "<s>")], plain="elsewhere")
     html = report._repr_html_()
     assert all(word in html for word in ("<code>a&lt;b&gt;</code>", "&lt;i&gt;", "1 &lt; 2", "&amp; more"))
+    assert "<summary>&lt;u&gt; title</summary>" in html and "&lt;s&gt;" in html and "elsewhere" not in html
+    assert "elsewhere" in repr(report) and "<s>" not in repr(report)
     assert "a `title` & more" in repr(report) and "x < y" in repr(report)
     without_borders = html.replace("border-left:4px solid #", "").replace(" ", "")
     assert "color:#" not in without_borders  # the page's own colours
