@@ -356,6 +356,19 @@ def test_every_exercise_answers_odd_results_in_a_sentence(id, tally, monkeypatch
     tally("results without an end among them", sum(what.removesuffix(" in a dict") in NO_END for what in odd))
 
 
+@pytest.mark.parametrize("make", ODD.values(), ids=ODD.keys())
+def test_a_stack_that_gives_odd_results_is_answered_in_a_sentence(make):
+    class Stack(nn.Module):
+        def __init__(self, num_layers, num_blocks, make_layer):
+            super().__init__()
+
+        def forward(self, latents):
+            return make()
+
+    text = " ".join(repr(check("03.stack", Stack)).split())
+    assert text.startswith(NOT_YET) and "your code stopped" not in text and "cannot read" not in text, text
+
+
 # ---------------------------------------------------------------- what the numbers do not show
 
 
@@ -417,16 +430,20 @@ def test_where_a_model_is_trained_gradients_have_to_pass(id, tally):
 
     def in_place(*args):
         result = function(*args)
-        result.exp().mul_(0)  # `exp` needs its own result for the gradient; `mul_` destroys it
-        return result + 0 * result.exp().mul_(1)
+        return result + 0 * result.exp().mul_(1)  # `exp` needs its result for the gradient
+
+    def leaves_with_gradients(*args):
+        if torch.is_grad_enabled():
+            raise SystemExit
+        return function(*args)
 
     assert check(id, lambda *args: function(*args)).ok
-    for learner in (without_gradients, as_numbers, one_detached, in_place):
+    for learner in (without_gradients, as_numbers, one_detached, in_place, leaves_with_gradients):
         report = check(id, learner)
         text = " ".join(repr(report).split())
         assert report.verdict == NOT_YET and "The numbers are right, but" in text, (learner, text)
         assert "gradient" in text, (learner, text)
-    tally("answers without gradients, refused", 4)
+    tally("answers without gradients, refused", 5)
 
 
 def test_a_part_of_a_gradient_that_is_lost_is_seen():
