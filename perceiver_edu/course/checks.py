@@ -113,7 +113,7 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool) -> R
 def viewed(exercise: Exercise, result, arguments, wanted):
     """What is compared of a result. Raises: Misfit where nothing can be."""
     try:
-        return readable(exercise.view(plain(result), arguments), wanted)
+        return readable(plain(exercise.view(plain(result), arguments)), wanted)
     except Misfit:
         raise
     except Exception:
@@ -151,7 +151,9 @@ def gradients_pass(exercise: Exercise, function, cases, report: Report) -> bool:
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 lost = lost_gradients(exercise, function, arguments)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             outcome = explain_error(error, arguments, "the gradient of your result cannot be computed")
             report.say("The numbers are right, but not what happens when gradients are asked for.")
             say_problem(report, label, outcome, several=len(cases) > 1)

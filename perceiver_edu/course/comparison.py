@@ -65,7 +65,8 @@ def readable(result, expected, part="") -> Any:
     """
     at = f"{part}: " if part else ""
     if result is None:
-        raise Misfit(f"{part} is None." if part else "your function returned None: is the `return` missing?")
+        whole = "your function returned None: is the `return` missing?"
+        raise Misfit(f"{part} is None. Does a function that you call lack its `return`?" if part else whole)
     if result is ...:
         raise Misfit(f"{at}`...` is still there. Put your answer in its place.")
     if isinstance(expected, torch.Tensor):
@@ -96,6 +97,8 @@ def readable_number(result, truth: bool, at: str) -> bool | int | float:
     """One number, or True or False where the truth is asked."""
     if isinstance(result, torch.Tensor) and result.numel() == 1:
         result = result.item()
+    if isinstance(result, str) and not truth:
+        raise Misfit(f"{at}expected a number, got the text {shown(result)}. Return the number itself.")
     if truth != isinstance(result, bool) or not isinstance(result, int | float):
         raise Misfit(f"{at}expected {'True or False' if truth else 'a number'}, got {shown(result)}.")
     if isinstance(result, int) and result.bit_length() > 1000:

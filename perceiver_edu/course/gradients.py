@@ -17,7 +17,7 @@ def lost_gradients(exercise: Exercise, function, arguments) -> str:
     wrong = [name for name in right if not same(yours[name], right[name])]
     if not wrong:
         return ""
-    names = " and ".join(f"`{name}`" for name in dict.fromkeys(name.partition(".")[0] for name in wrong))
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(name.partition(".")[0] for name in wrong))
     none = not any(yours[name].any() for name in wrong)
     says = f"no gradient reaches {names}" if none else f"a part of the gradient of {names} is lost"
     return (

@@ -337,8 +337,9 @@ def right_answer(id):
 @pytest.mark.parametrize("id", EXERCISES)
 def test_every_exercise_answers_odd_results_in_a_sentence(id, tally, monkeypatch):
     _, right = right_answer(id)
-    last = dict([*EXERCISES[id].cases().items()][-1:])  # one case is enough, and quick
-    monkeypatch.setattr(checks, "find", lambda id: replace(EXERCISES[id], cases=lambda: last))
+    cases = [*EXERCISES[id].cases().items()]
+    two = dict([cases[0], cases[-1]])  # that is enough, and quick
+    monkeypatch.setattr(checks, "find", lambda id: replace(EXERCISES[id], cases=lambda: two))
     odd = dict(ODD)
     if isinstance(right, dict):  # one entry is odd, the others are right
         key = list(right)[-1]
@@ -353,6 +354,19 @@ def test_every_exercise_answers_odd_results_in_a_sentence(id, tally, monkeypatch
         assert not any(sentence in text for sentence in untrue), f"{what}: {text}"
     tally("odd results answered in a sentence", len(odd))
     tally("results without an end among them", sum(what.removesuffix(" in a dict") in NO_END for what in odd))
+
+
+@pytest.mark.parametrize("make", ODD.values(), ids=ODD.keys())
+def test_a_stack_that_gives_odd_results_is_answered_in_a_sentence(make):
+    class Stack(nn.Module):
+        def __init__(self, num_layers, num_blocks, make_layer):
+            super().__init__()
+
+        def forward(self, latents):
+            return make()
+
+    text = " ".join(repr(check("03.stack", Stack)).split())
+    assert text.startswith(NOT_YET) and "your code stopped" not in text and "cannot read" not in text, text
 
 
 # ---------------------------------------------------------------- what the numbers do not show
@@ -416,16 +430,20 @@ def test_where_a_model_is_trained_gradients_have_to_pass(id, tally):
 
     def in_place(*args):
         result = function(*args)
-        result.exp().mul_(0)  # `exp` needs its own result for the gradient; `mul_` destroys it
-        return result + 0 * result.exp().mul_(1)
+        return result + 0 * result.exp().mul_(1)  # `exp` needs its result for the gradient
+
+    def leaves_with_gradients(*args):
+        if torch.is_grad_enabled():
+            raise SystemExit
+        return function(*args)
 
     assert check(id, lambda *args: function(*args)).ok
-    for learner in (without_gradients, as_numbers, one_detached, in_place):
+    for learner in (without_gradients, as_numbers, one_detached, in_place, leaves_with_gradients):
         report = check(id, learner)
         text = " ".join(repr(report).split())
         assert report.verdict == NOT_YET and "The numbers are right, but" in text, (learner, text)
         assert "gradient" in text, (learner, text)
-    tally("answers without gradients, refused", 4)
+    tally("answers without gradients, refused", 5)
 
 
 def test_a_part_of_a_gradient_that_is_lost_is_seen():
@@ -645,8 +663,11 @@ def test_of_ids_the_first_difference_is_shown_with_its_row():
 def test_text_and_html_hold_the_same_words():
     report = Report("a `title` & more", DONE).say("x < y, `a<b>`")
     report.table(("", "got"), [("q", "<i>")]).pre("1 < 2")
+    report.fold("<u> title", ("", "wanted"), [("r", "<s>")], plain="elsewhere")
     html = report._repr_html_()
     assert all(word in html for word in ("<code>a&lt;b&gt;</code>", "&lt;i&gt;", "1 &lt; 2", "&amp; more"))
+    assert "<summary>&lt;u&gt; title</summary>" in html and "&lt;s&gt;" in html and "elsewhere" not in html
+    assert "elsewhere" in repr(report) and "<s>" not in repr(report)
     assert "a `title` & more" in repr(report) and "x < y" in repr(report)
     without_borders = html.replace("border-left:4px solid #", "").replace(" ", "")
     assert "color:#" not in without_borders  # the page's own colours

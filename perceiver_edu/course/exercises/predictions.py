@@ -2,7 +2,6 @@
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.comparison import same
-from perceiver_edu.course.guard import Misfit
 from perceiver_edu.instruments.costs import stage_costs
 
 SMALL = PerceiverIOConfig(
@@ -14,18 +13,6 @@ SMALL = PerceiverIOConfig(
 def price(config: PerceiverIOConfig):
     """-> cost(M, O): the FLOPs of each stage for one text of M bytes and O queries."""
     return lambda M, O: {cost.stage: cost.flops for cost in stage_costs(config, M, O)}
-
-
-def plain(result, arguments=None, words=()):
-    """A dict of numbers, as it is. Raises: Misfit where one is None or, but for `words`, a text."""
-    for key, value in result.items() if isinstance(result, dict) else ():
-        if value is None:
-            raise Misfit(f"`{key}` is None. Does a function that you call lack its `return`?")
-        if isinstance(value, str) and key not in words:
-            raise Misfit(
-                f"`{key}` is the text {value!r}. Return the number itself, not rounded or formatted."
-            )
-    return result
 
 
 def beside(report, header, rows) -> bool:

@@ -64,9 +64,8 @@ def differences_by_stage(ax: Axes, right: Mapping[str, list[Row]], wrong: Mappin
     ax.axhline(floor, color=GREY, lw=0.8)
     ax.annotate("exactly 0", (len(stages) - 0.6, floor), ha="right", va="bottom", fontsize=8, color="#666666")
     names = [stage.replace("processed by layer ", "layer ") for stage in stages]
-    ax.set_xticks(range(len(names)), names, rotation=40 if len(names) > 8 else 0, ha="right")
-    if len(names) <= 8:
-        ax.set_xticks(range(len(names)), names, ha="center")
+    slanted: dict[str, Any] = {"rotation": 40, "ha": "right"} if len(names) > 8 else {}
+    ax.set_xticks(range(len(names)), names, **slanted)
     ax.set(ylabel="largest difference / scale")
     ax.grid(axis="y", lw=0.4, color="#CCCCCC")
     ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))

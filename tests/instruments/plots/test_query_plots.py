@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from perceiver_edu.instruments.plots.diagrams import cross_attention
 from perceiver_edu.instruments.plots.queries import (
     between_places,
     byte_guesses,
@@ -69,10 +68,3 @@ def test_the_likeliest_bytes_stand_on_top(ax):
     shares[0, ord("h")], shares[0, ord("b")], shares[1, 0xC3], shares[1, ord("e")] = 0.6, 0.2, 0.5, 0.3
     assert byte_guesses(ax, shares, top=2) == [[ord("h"), ord("b")], [0xC3, ord("e")]]
     assert words(ax)[:8] == ["h", "60%", "b", "20%", "C3", "50%", "e", "30%"]
-
-
-def test_the_matrices_can_be_those_of_the_decoder(ax, model):
-    cross_attention(ax, model.decoder.cross_attend.attention, 9, 5, names=("output queries", "latents"))
-    drawn = " ".join(words(ax))
-    for part in ("output queries\n9 × 16", "latents\n5 × 12", "V\n5 × 16", "× 8 heads\n9 × 5"):
-        assert part in drawn

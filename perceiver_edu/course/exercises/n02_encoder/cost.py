@@ -1,7 +1,7 @@
 """Exercise 02.cost: the multiply-adds of cross-attention, and why N × M."""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import beside, plain
+from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_attention_multiply_adds
 
@@ -73,6 +73,5 @@ EXERCISE = Exercise(
             "latents.",
         }
     },
-    view=plain,
     in_model=cost_in_model,
 )

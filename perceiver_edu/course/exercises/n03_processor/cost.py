@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import beside, plain
+from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments import count_multiply_adds
 
@@ -91,6 +91,5 @@ EXERCISE = Exercise(
         "each": {True: "The parameters are multiplied by N. All latents share the layers' weights."},
         "values": {"qk": "The values are taken to be qk_channels wide. In the processor they are D wide."},
     },
-    view=plain,
     in_model=cost_in_model,
 )

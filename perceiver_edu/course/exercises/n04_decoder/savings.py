@@ -2,7 +2,7 @@
 
 from perceiver_edu.course.comparison import same
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import beside, plain
+from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds
 
@@ -104,6 +104,5 @@ EXERCISE = Exercise(
             "percent": "These shares are in percent. Give fractions of 1.",
         },
     },
-    view=plain,
     in_model=savings_in_model,
 )

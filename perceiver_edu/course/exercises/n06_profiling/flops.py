@@ -2,7 +2,7 @@
 
 from perceiver_edu.config import DECODER_QK_CHANNELS
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import beside, plain
+from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds
 from perceiver_edu.stages import STAGES
@@ -91,6 +91,5 @@ EXERCISE = Exercise(
             "the one that is read: K rows of kv_dim.",
         },
     },
-    view=plain,
     in_model=flops_in_model,
 )

@@ -2,7 +2,7 @@
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import SMALL, beside, plain
+from perceiver_edu.course.exercises.predictions import SMALL, beside
 from perceiver_edu.course.swap import call
 from perceiver_edu.instruments.costs import count_multiply_adds, stage_costs, total
 
@@ -75,6 +75,5 @@ EXERCISE = Exercise(
             "one by one": "You took the texts one by one. Asked are batches of `size`.",
         },
     },
-    view=plain,
     in_model=ladder_in_model,
 )

@@ -44,5 +44,4 @@ EXERCISE = Exercise(
         },
         "time": {60: "These are minutes. Asked are hours.", 1: "These are seconds. Asked are hours."},
     },
-    terse=True,
 )

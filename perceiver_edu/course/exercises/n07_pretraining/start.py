@@ -5,11 +5,8 @@ from dataclasses import replace
 
 import torch
 
-from perceiver_edu.course.comparison import same, side_by_side
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers
-from perceiver_edu.course.guard import Misfit
-from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.training.configs import sized
@@ -59,20 +56,6 @@ def start_variant(latents, query, key, wave, M, scale, centres="", scaled="both"
     new["query"][i, i] = scale if scaled in ("both", "query") else 1.0
     new["key"][i, columns] = scale if scaled in ("both", "key") else 1.0
     return new
-
-
-def three_tensors(result, arguments):
-    """Raises: Misfit, by name, for what is no tensor."""
-    for key, value in result.items() if isinstance(result, dict) else ():
-        if not isinstance(value, torch.Tensor):
-            raise Misfit(f"expected a tensor for `{key}`, got {shown(value)}.")
-    return result
-
-
-def wrong_ones(expected, got, sizes):
-    """Rows for the table: of each tensor that is wrong the shape and a number."""
-    pairs = [(key, expected[key], got[key]) for key in expected if not same(expected[key], got[key])]
-    return [(f"{key}: {row[0]}", *row[1:]) for key, *both in pairs for row in side_by_side(*both, sizes)]
 
 
 def reading(new, wave, M):
@@ -153,8 +136,6 @@ EXERCISE = Exercise(
         },
     },
     properties=start_properties,
-    view=three_tensors,
     sizes=lambda latents, M, **_: {"M": M} | SIZES | {"M": M, "N": len(latents)},
-    rows=wrong_ones,
     in_model=start_in_model,
 )

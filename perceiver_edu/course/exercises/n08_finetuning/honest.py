@@ -4,7 +4,6 @@ import math
 import statistics
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import plain
 
 
 def honest_cases():
@@ -53,7 +52,6 @@ EXERCISE = Exercise(
     name="compare",
     cases=honest_cases,
     variant=honest_variant,
-    view=plain,
     mistakes={
         "wrong": {
             "best": "`difference` compares the best seeds. The best of several is luck; compare means.",

@@ -113,5 +113,4 @@ EXERCISE = Exercise(
         },
     },
     view=found_numbers,
-    terse=True,
 )
