@@ -47,7 +47,7 @@ def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
         return report.say(f"the check cannot read what it got, {shown(learner)}: {type(error).__name__}.")
 
 
-def judge(exercise: Exercise, learner, report: Report, show_expected: bool) -> Report:
+def judge(exercise: Exercise, learner, report: Report, show_expected: bool = False) -> Report:
     function = exercise.accept(learner, exercise)
     cases = exercise.cases()
     expected, results, got, problem = {}, {}, {}, None
@@ -212,18 +212,24 @@ def remarks(expected, got):
 def diagnose(exercise: Exercise, cases, expected, got) -> str:
     """The sentence of the known mistake, or of the pair of them, that gives exactly the learner's results.
 
-    Where several give them, nobody knows which it was: then they are named together, or not at all.
+    Where several give them, nobody knows which it was. They are named together, or what all pairs share; and
+    where results are `terse` a mistake that is not known may give them, so the sentence is only a question.
     """
+
+    def fit(*mistakes) -> bool:
+        return explains(exercise, mistakes, cases, expected, got)
+
     known = exercise.known_mistakes
-    alone = " Or: ".join(one.says for one in known if explains(exercise, [one], cases, expected, got))
-    if exercise.terse and alone:
-        return f"Other mistakes may give these results, too, but is it this one? {alone}"
-    if alone or exercise.terse:
-        return alone
-    pairs = [pair for pair in combinations(known, 2) if not pair[0].switches.keys() & pair[1].switches.keys()]
-    found = [pair for pair in pairs if explains(exercise, pair, cases, expected, got)]
-    common = [mistake.says for mistake in known if found and all(mistake in pair for pair in found)]
-    return " And: ".join(common) + (" Something else is not right, either." if len(common) == 1 else "")
+    says = " Or: ".join(mistake.says for mistake in known if fit(mistake))
+    if not says:
+        pairs = [
+            pair for pair in combinations(known, 2) if not pair[0].switches.keys() & pair[1].switches.keys()
+        ]
+        found = [pair for pair in pairs if fit(*pair)]
+        common = [mistake.says for mistake in known if found and all(mistake in pair for pair in found)]
+        says = " And: ".join(common) + (" Something else is not right, either." if len(common) == 1 else "")
+    hedge = "Other mistakes may give these results, too, but is it this? " if says and exercise.terse else ""
+    return hedge + says
 
 
 def explains(exercise: Exercise, mistakes, cases, expected, got) -> bool:

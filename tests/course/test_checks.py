@@ -338,8 +338,9 @@ def right_answer(id):
 def test_every_exercise_answers_odd_results_in_a_sentence(id, tally, monkeypatch):
     _, right = right_answer(id)
     cases = [*EXERCISES[id].cases().items()]
-    two = dict([cases[0], cases[-1]])  # that is enough, and quick
-    monkeypatch.setattr(checks, "find", lambda id: replace(EXERCISES[id], cases=lambda: two))
+    two = dict([cases[0], cases[-1]])  # enough
+    quick = replace(EXERCISES[id], cases=lambda: two, in_model=None)
+    monkeypatch.setattr(checks, "find", lambda id: quick)
     odd = dict(ODD)
     if isinstance(right, dict):  # one entry is odd, the others are right
         key = list(right)[-1]
@@ -409,7 +410,8 @@ TRAINING = [id for id, exercise in EXERCISES.items() if exercise.trains]
 
 
 @pytest.mark.parametrize("id", TRAINING)
-def test_where_a_model_is_trained_gradients_have_to_pass(id, tally):
+def test_where_a_model_is_trained_gradients_have_to_pass(id, tally, monkeypatch):
+    monkeypatch.setattr(checks, "find", lambda id: replace(EXERCISES[id], in_model=None))
     library, _ = right_answer(id)
     names = EXERCISES[id].arguments
 
@@ -546,8 +548,8 @@ def test_a_mistake_is_named_alone_only_if_no_other_gives_the_same():
     assert says([4]) == "Two more. Or: Twice."  # the second case has no result
     assert says([6, 12]) == "One more. And: Twice."
     assert says([7, 7]) == ""
-    assert says([4, 10], terse=True).endswith("is it this one? Twice.")
-    assert says([6, 12], terse=True) == ""
+    assert says([4, 10], terse=True).endswith("is it this? Twice.")
+    assert says([7, 7], terse=True) == ""
 
 
 def test_the_expected_result_is_folded_away_where_it_is_the_solution():
