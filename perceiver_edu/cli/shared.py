@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.terminal import visible
 
 WEIGHTS_HELP = (
@@ -56,5 +56,6 @@ def parse_span(span: str) -> tuple[int, int]:
     try:
         start, stop = map(int, span.split(":"))
     except ValueError:
-        raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {span!r}") from None
+        got = brief(span)
+        raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {got}") from None
     return start, stop

@@ -93,7 +93,9 @@ def explain_error(error: BaseException, arguments: dict[str, Any]) -> Outcome:
         return Outcome(problem="your code calls itself without end (RecursionError).", code=code)
     try:
         message = str(error).strip().splitlines()[0]
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         message = ""
     problem = f"your code stopped with {type(error).__name__}" + (f": {message[:300]}" if message else ".")
     if "without overflow" in message:

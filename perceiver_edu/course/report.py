@@ -62,7 +62,9 @@ class Report:
         # No colour is set for the text: it is the page's own, so it is readable in light and in dark.
         style = f"border-left:4px solid {COLOURS[self.verdict]};padding-left:1em"
         head = f"<p><b>{self.verdict}</b> · {_inline(self.title)}</p>"
-        return f'<div class="perceiver-edu-check" style="{style}">{head}{self.parts_as_html()}</div>'
+        body = head + self.parts_as_html()
+        untouched = " mathjax_ignore tex2jax_ignore" * ("$" in body)  # JupyterLab would typeset $…$
+        return f'<div class="perceiver-edu-check{untouched}" style="{style}">{body}</div>'
 
     def parts_as_html(self) -> str:
         """The parts alone, without verdict and title."""
@@ -96,5 +98,7 @@ def shown(value) -> str:
         if isinstance(value, torch.Tensor):
             return f"a tensor of shape {tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}"
         return _short.repr(value)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # SystemExit, too: it would end the learner's session
         return f"an object of type {type(value).__name__}"

@@ -14,6 +14,7 @@ from perceiver_edu.instruments.machine import Clock, measure, synchronize
 from perceiver_edu.instruments.memory import peak_memory
 from perceiver_edu.instruments.tracing import stage_hooks
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.weights.files import check_replaceable
 
 MOST_REPEATS = 10_000
 
@@ -128,10 +129,11 @@ def trace(
 
 def export(profiler: torch.profiler.profile, path: Path) -> None:
     """The Chrome trace, written beside `path` and moved there when it is whole."""
+    check_replaceable(path)
     try:
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            beside = Path(folder) / path.name
+        with TemporaryDirectory(dir=path.parent, prefix=".trace.") as folder:
+            beside = Path(folder) / "trace.json"
             profiler.export_chrome_trace(os.fspath(beside))
             os.replace(beside, path)
-    except OSError as error:
+    except (OSError, TypeError) as error:  # TypeError: of a name that is not UTF-8
         raise InputError(f"cannot write the trace to {path}: {error}") from error

@@ -16,6 +16,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import PerceiverIOForClassification
 from perceiver_edu.training.corpus import in_groups
+from perceiver_edu.weights.files import check_replaceable
 
 Model = PerceiverIOForMaskedLM | PerceiverIOForClassification
 Pooling = str | Sequence[int]
@@ -71,6 +72,7 @@ def features_to_arrow(
     except ModuleNotFoundError:
         raise InputError("an Arrow file needs pyarrow: pip install 'perceiver-edu[train]'") from None
     path, size = Path(path), width(model, pooling)
+    check_replaceable(path)
     unfinished = path.with_name(f".{path.name}.unfinished")
     schema = pa.schema([("features", pa.list_(pa.float32(), size))])
     count = 0

@@ -95,6 +95,12 @@ def to_json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
 
 
+def check_replaceable(path: Path) -> None:
+    """Raises: InputError where something other than a plain file is there: a device, a pipe, a folder."""
+    if os.path.lexists(path) and not path.is_file():
+        raise InputError(f"{path} is not a plain file: nothing was written")
+
+
 def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write several files of a folder: all are whole on the disk before the first takes its place.
 
@@ -103,15 +109,13 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
     Raises: InputError where something other than a plain file has one of these names.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    before = {name: folder / name for name in contents if os.path.lexists(folder / name)}
-    for path in before.values():
-        if not path.is_file():
-            raise InputError(f"{path} is not a plain file: nothing was written")
+    for name in contents:
+        check_replaceable(folder / name)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished.") as beside:
         for name, content in contents.items():
             write_whole(Path(beside, name), content)
-            if name in before:
-                shutil.copymode(before[name], Path(beside, name))
+            if (folder / name).exists():
+                shutil.copymode(folder / name, Path(beside, name))
         for name in contents:
             os.replace(Path(beside, name), folder / name)
 
