@@ -55,14 +55,15 @@ def check_list(what: str, values: object) -> None:
         raise InputError(f"{what} must be a list, not a {type(values).__name__}: {how}")
 
 
-def whole_number(name: str, value: Any, lowest: int, highest: int) -> int:
+def whole_number(name: str, value: Any, lowest: int, highest: int | None = None) -> int:
     """The value as an int. Raises: InputError for anything but a whole number in the range."""
     try:
         number = index(value)
     except TypeError:
         number = lowest - 1
-    if isinstance(value, bool) or not lowest <= number <= highest:
-        raise InputError(f"{name} must be a whole number from {lowest:,} to {highest:,}, got {brief(value)}")
+    if isinstance(value, bool) or number < lowest or (highest is not None and number > highest):
+        allowed = f"≥ {lowest:,}" if highest is None else f"from {lowest:,} to {highest:,}"
+        raise InputError(f"{name} must be a whole number {allowed}, got {brief(value)}")
     return number
 
 
@@ -70,5 +71,7 @@ def brief(value: object) -> str:
     """The repr of a value, shortened, for a message; never raises, whatever the value does."""
     try:
         return _brief.repr(value)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return f"an object of type {type(value).__name__}"

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from perceiver_edu.borrow import eval_mode
-from perceiver_edu.errors import InputError, check_list
+from perceiver_edu.errors import InputError, brief, check_list, whole_number
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.utf8_search import best_byte_strings, positive
+from perceiver_edu.utf8_search import best_byte_strings
 
 if TYPE_CHECKING:
     from perceiver_edu.fast import FastPerceiverIO
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MASK_TOKEN = ByteTokenizer.SPECIAL_TOKENS[ByteTokenizer.MASK]  # "[MASK]"
 HOW_TO_NAME_A_HOLE = "write [MASK] once for each missing byte, or name a part of the text to mask"
+
+MOST_BYTES = 1_000_000  # of all fillings of a hole together: some ten seconds' work
 
 Hole = tuple[int, int]  # (start, stop) in the characters of a text
 Span = str | tuple[int, int]  # how to name a hole: what it hides, or where it is
@@ -63,8 +65,12 @@ def fill_mask(
     Raises: InputError for a text, span or top_k that cannot be used, and for a text too long for the model.
     """
     holes = find_holes(text, spans)
-    top_k = positive("top_k", top_k)
+    top_k = whole_number("top_k", top_k, 1)
     ids, positions = _ids_with_holes(text, holes)
+    length = max(map(len, positions))
+    if min(top_k, 256**length) * length > MOST_BYTES:
+        most = MOST_BYTES // length
+        raise InputError(f"top_k must be at most {most:,} for a hole of {length} bytes, got {brief(top_k)}")
     longest = model.config.max_position_embeddings
     if len(ids) > longest:
         raise InputError(

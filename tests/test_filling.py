@@ -338,10 +338,18 @@ def test_a_vocabulary_that_is_padded_changes_nothing():
     assert all(0 < filling.probability < 0.01 for filling in fillings)
 
 
-@pytest.mark.parametrize(("top_k", "message"), [(0, "at least 1, got 0"), (-3, "got -3"), ("5", "got '5'")])
+@pytest.mark.parametrize(
+    ("top_k", "message"),
+    [
+        (0, "whole number ≥ 1"),
+        (-3, "got -3"),
+        ("5", "got '5'"),
+        (10**6, "at most 333,333 for a hole of 3"),
+    ],
+)
 def test_top_k_that_cannot_be_used(top_k, message):
     with pytest.raises(InputError, match=message):
-        fill_mask(FakeModel(), "abc", "b", top_k=top_k)
+        fill_mask(FakeModel(), "abcde", "bcd", top_k=top_k)
 
 
 def test_a_text_may_fill_the_model_to_its_last_position_but_not_more(tiny):

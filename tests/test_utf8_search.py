@@ -165,8 +165,8 @@ def test_a_hole_of_no_bytes_has_one_filling():
         (np.zeros(256), 5, r"shape \(L, 256\)"),
         (np.full((1, 256), np.nan), 5, "NaN"),
         (np.full((1, 256), np.inf), 5, "inf"),
-        (np.zeros((1, 256)), 0, "top_k must be at least 1, got 0"),
-        (np.zeros((1, 256)), 2.5, "top_k must be an integer, got 2.5"),
+        (np.zeros((1, 256)), 0, "top_k must be a whole number ≥ 1, got 0"),
+        (np.zeros((1, 256)), 2.5, "top_k must be a whole number ≥ 1, got 2.5"),
     ],
 )
 def test_bad_input_is_refused(log_probs, top_k, message):

@@ -7,7 +7,7 @@ import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, whole_number
 from perceiver_edu.terminal import print_json, visible
 
 
@@ -46,10 +46,9 @@ def evaluate(
     from perceiver_edu.training.evaluate import evaluate as evaluate_model
     from perceiver_edu.training.evaluate import reading_entropy
 
-    if crops is not None and crops < 1:
-        raise InputError(f"--crops must be at least 1, got {crops}")
-    if not 0 <= seed < 2**63:
-        raise InputError(f"--seed must be between 0 and {2**63 - 1:,}, got {seed}")
+    if crops is not None:
+        whole_number("--crops", crops, 1)
+    whole_number("--seed", seed, -(2**63), 2**64 - 1)  # before the text is read
     model, name = shared.load(weights, device)
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.terminal import visible
 
 WEIGHTS_HELP = (
@@ -58,5 +58,5 @@ def read_stdin() -> str:
 def parse_span(span: str) -> tuple[int, int]:
     found = re.fullmatch(r"([0-9]{1,18}):([0-9]{1,18})", span)
     if not found:
-        raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {span!r}")
+        raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {brief(span)}")
     return int(found[1]), int(found[2])

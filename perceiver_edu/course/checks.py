@@ -15,7 +15,7 @@ from perceiver_edu.course.gradients import lost_gradients
 from perceiver_edu.course.guard import Misfit, Outcome, explain_error, run
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report, shown
 from perceiver_edu.course.swap import call
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 
 NOT_USED = "what your code returns there cannot be used"
 
@@ -42,7 +42,9 @@ def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
     except Misfit as misfit:
         report.verdict = NOT_YET
         return report.say(str(misfit))
-    except Exception as error:  # for example from an object that fails when it is only looked at
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # for example from an object that fails when it is only looked at
         report.verdict = NOT_YET
         return report.say(f"the check cannot read what it got, {shown(learner)}: {type(error).__name__}.")
 
@@ -261,8 +263,10 @@ def look_at(exercise: Exercise, function, cases, labels):
     for says, test in exercise.properties(cases[labels[-1]]):
         try:
             yield says, *test(call)
-        except Exception as error:  # the learner's code failed there, or its result cannot be looked at
-            yield says, False, f"could not be seen: {str(error)[:160]}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the learner's code failed there, or its result cannot be looked at
+            yield says, False, f"could not be seen: {brief(error)}"
 
 
 def put_into_model(exercise: Exercise, function, report: Report, ok: bool, number: bool) -> bool:

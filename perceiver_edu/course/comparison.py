@@ -150,7 +150,9 @@ def same(a, b) -> bool:
         return both_nan or math.isclose(a, b, rel_tol=FLOAT32_TOLERANCE, abs_tol=1e-6)  # as of float32
     try:
         return bool(a == b)
-    except Exception:  # whatever a learner's object does when it is compared
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # whatever a learner's object does when it is compared
         return False
 
 

@@ -96,7 +96,9 @@ def explain_error(
         return Outcome(problem="your code calls itself without end (RecursionError).", code=code)
     try:
         message = str(error).strip().splitlines()[0]
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         message = ""
     name = type(error).__name__ + (f": {message[:300]}" if message else ".")
     problem = f"your code stopped with {name}" if theirs else f"{outside}. Python says {name}"

@@ -84,7 +84,9 @@ class Report:
         # No colour is set for the text: it is the page's own, so it is readable in light and in dark.
         style = f"border-left:4px solid {COLOURS[self.verdict]};padding-left:1em"
         head = f"<p><b>{self.verdict}</b> · {_inline(self.title)}</p>"
-        return f'<div class="perceiver-edu-check" style="{style}">{head}{self.parts_as_html()}</div>'
+        body = head + self.parts_as_html()
+        untouched = " mathjax_ignore tex2jax_ignore" * ("$" in body)  # JupyterLab would typeset $…$
+        return f'<div class="perceiver-edu-check{untouched}" style="{style}">{body}</div>'
 
     def parts_as_html(self) -> str:
         """The parts alone, without verdict and title."""
@@ -121,5 +123,7 @@ def shown(value) -> str:
     """A value in a few words; never raises, whatever the value does."""
     try:
         return _short.repr(value)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # SystemExit, too: it would end the learner's session
         return f"an object of type {type(value).__name__}"

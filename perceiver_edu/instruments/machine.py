@@ -1,5 +1,7 @@
 """This machine: its clock, and what it can do at best."""
 
+import math
+import os
 import platform
 import re
 import statistics
@@ -86,6 +88,16 @@ def processor_name() -> str:
     info = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
     return found[1] if found else platform.processor() or platform.machine()
+
+
+def memory_bytes(device: torch.device) -> float:
+    """All the memory of a device, free or not; infinity where it cannot be known."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return math.inf
 
 
 def machine_peaks(

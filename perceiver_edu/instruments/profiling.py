@@ -137,7 +137,7 @@ def export(profiler: torch.profiler.profile, path: Path) -> None:
     """The Chrome trace as a file."""
     try:
         with TemporaryDirectory() as folder:
-            made = Path(folder, path.name)
+            made = Path(folder, "trace.json")
             profiler.export_chrome_trace(os.fspath(made))
             write_whole(path, made.read_bytes())
     except OSError as error:
