@@ -59,7 +59,7 @@ def as_tensor(losses, arguments=None):
     if not isinstance(losses, list | tuple):
         return losses
     try:
-        return torch.stack([torch.as_tensor(loss).double().reshape(()) for loss in losses])
+        return torch.stack([torch.as_tensor(loss, dtype=torch.float64).reshape(()) for loss in losses])
     except (TypeError, ValueError, RuntimeError):
         raise Misfit("expected one number for each part.") from None
 
