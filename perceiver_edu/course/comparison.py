@@ -181,7 +181,7 @@ def side_by_side(expected, got, sizes: dict[str, int], axes=(), read=None) -> li
                 ]
         return rows
     if not isinstance(expected, torch.Tensor):
-        return [("result", *in_words(expected, got, sizes))]
+        return [("result", *in_words(expected, got, sizes, differ=not same(expected, got)))]
     rows = [("shape", named_shape(expected.shape, sizes), named_shape(got.shape, sizes))]
     if not expected.is_floating_point():
         return rows + first_difference(expected, got, axes, read)
@@ -190,7 +190,7 @@ def side_by_side(expected, got, sizes: dict[str, int], axes=(), read=None) -> li
         place = [int(i) for i in torch.unravel_index(distance.argmax(), distance.shape)]
         where = f"at {place}, where they differ most"
         at = tuple(place)
-        rows.append((where, f"{float(expected[at]):.6g}", f"{float(got[at]):.6g}"))
+        rows.append((where, *in_words(float(expected[at]), float(got[at]), {}, differ=True)))
         rows.append(("largest number", f"{_largest(expected):.4g}", f"{_largest(got):.4g}"))
         if got.isnan().any():
             rows.append(("not a number (NaN)", "0", f"{int(got.isnan().sum())} of {got.numel()}"))
@@ -215,8 +215,8 @@ def first_difference(expected, got, axes, read) -> list[tuple[str, str, str]]:
     return rows
 
 
-def in_words(expected, got, sizes) -> tuple[str, str]:
-    """Both in a few words, numbers with so many digits that what is not the same looks different."""
+def in_words(expected, got, sizes, differ: bool) -> tuple[str, str]:
+    """Both in a few words; numbers that `differ` with so many digits that it shows."""
 
     def words(value, digits):
         is_shape = isinstance(value, tuple) and value and all(isinstance(size, int) for size in value)
@@ -225,8 +225,7 @@ def in_words(expected, got, sizes) -> tuple[str, str]:
         return f"{value:.{digits}g}" if isinstance(value, float) else shown(value)
 
     pair = words(expected, 6), words(got, 6)
-    alike = pair[0] == pair[1] and not same(expected, got)
-    return (words(expected, 17), words(got, 17)) if alike else pair
+    return (words(expected, 17), words(got, 17)) if differ and pair[0] == pair[1] else pair
 
 
 def named_shape(shape, sizes: dict[str, int]) -> str:

@@ -526,6 +526,8 @@ def test_a_number_is_a_number(kind, monkeypatch):
 def test_what_is_not_the_same_does_not_look_the_same():
     [(_, expected, got)] = find("06.crossover").rows(7.58426966, 7.58434, {})
     assert expected != got
+    (_, (_, expected, got), _) = find("07.loop").rows(torch.tensor([3.549014]), torch.tensor([3.549012]), {})
+    assert expected != got
     rows = find("07.start").rows({"query": torch.zeros(2)}, {"query": torch.tensor([0.0, 2.0])}, {})
     assert ("query: at [1], where they differ most", "0", "2  ✗") in rows
 
