@@ -29,7 +29,7 @@ NAMES = [
 ]  # fmt: skip
 DEVICES = [*NAMES, "CPU", "cuda", "cuda:99", "meta", "mps"]
 TEXTS = [name for name in NAMES if name != "/"]  # which is every text on this machine: long, but right
-# What is written to: nothing outside the test's own folder, where also a link to a device is.
+# What is written to: nothing outside the test's own folder; DEVICE is a link to a pipe there.
 OUTPUTS = [name for name in NAMES if not name.startswith("/") and name not in (".", "..")]
 OPTIONS = {  # of each command: what else it is given, and for each option, or "", what is tried
     "fill": (
@@ -77,7 +77,7 @@ def places(tmp_path_factory):
     (folder / "loop").symlink_to(folder / "loop")
     (folder / "locked").mkdir(mode=0)
     (folder / "folder").mkdir()
-    (folder / "device").symlink_to("/dev/full")
+    (folder / "device").symlink_to(folder / "pipe")
     (folder / "text").write_text("Some words of a text that nobody has seen before. " * 20)
     names = {name: str(folder / name.lower()) for name in PLACES}
     yield names

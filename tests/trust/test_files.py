@@ -90,12 +90,12 @@ FORMATS = {  # name of the file: how it is read, its bytes, whether it has a che
     "a.txt": (documents, TEXT, False),
     "a.jsonl": (documents, JSON, False),
     "a.txt.xz": (documents, lzma.compress(TEXT), True),
-    "a.jsonl.gz": (documents, gzip.compress(JSON), True),
+    "a.jsonl.gz": (documents, gzip.compress(JSON, mtime=0), True),
     "a.parquet": (documents, None, True),
     "labelled.csv": (labelled, separated(",", '"'), False),
     "labelled.tsv": (labelled, separated("\t"), False),
     "labelled.jsonl": (labelled, JSON, False),
-    "folder.txt.gz": (from_folder, gzip.compress(TEXT), True),
+    "folder.txt.gz": (from_folder, gzip.compress(TEXT, mtime=0), True),
     "crops.npy": (from_cache, None, True),
 }
 
