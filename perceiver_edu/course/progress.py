@@ -30,7 +30,7 @@ def read_progress() -> tuple[dict[str, str], str]:
     try:
         path = progress_file()
         if path.exists() and not path.is_file():
-            return {}, f"The progress file {path} is not a plain file."
+            return {}, f"Your progress cannot be read ({path} is not a plain file)."
         done = json.loads(path.read_text("utf-8"))["done"]
         if not all(isinstance(value, str) for pair in done.items() for value in pair):
             raise ValueError
