@@ -403,6 +403,33 @@ def test_course_with_a_damaged_progress_file(run, notebooks, tmp_path):
     assert "delete it" in json.loads(run("course", "--json")[1])["problem"]
 
 
+def test_course_opens_lab_without_what_lies_in_the_current_folder(tmp_path):
+    from perceiver_edu.course.lab import lab_command
+
+    (tmp_path / "jupyter.py").write_text("print('a trap')")
+    command = lab_command(tmp_path / "notebooks" / "00_first.ipynb")
+    command = [*command[: command.index("lab")], "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 0 and "jupyterlab" in done.stdout and "a trap" not in done.stdout
+
+
+def test_course_with_a_progress_file_that_never_ends(run, notebooks, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "pipe"))
+    code, _, err = run("course")
+    assert code == 0 and "is not a plain file" in err
+
+
+def test_too_little_memory_is_one_line(run, monkeypatch):
+    monkeypatch.setattr(shared, "load", lambda *_: torch.empty(2**60))
+    assert_one_line(*run("fill", "abc", "-m", "b"), "not enough memory")
+
+
+def test_profile_of_what_this_machine_cannot_hold(run, tiny, monkeypatch):
+    monkeypatch.setattr(instruments.machine, "memory_bytes", lambda device: 10**6)
+    assert_one_line(*run("profile", tiny, "--batch", "999"), "--batch 999 needs more than")
+
+
 def test_course_in_an_installed_package_says_what_to_do(run, notebooks, opened, monkeypatch):
     from perceiver_edu.course import overview
 

@@ -48,7 +48,7 @@ def evaluate(
 
     if crops is not None:
         whole_number("--crops", crops, 1)
-    whole_number("--seed", seed, -(2**63), 2**64 - 1)  # before the text is read
+    whole_number("--seed", seed, 0, 2**63 - 1)  # before the text is read
     model, name = shared.load(weights, device)
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)

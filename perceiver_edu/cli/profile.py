@@ -72,7 +72,7 @@ def profile(
     numbers = num_bytes * (2 * c.d_model + c.encoder_qk + c.encoder_v) + outputs * c.vocab_size
     needed = batch * numbers * getattr(torch, dtype).itemsize
     if needed > machine.memory_bytes(model.device):
-        raise InputError(f"--batch {batch} needs more than {needed / 1e9:.0f} GB: choose a smaller one")
+        raise InputError(f"--batch {batch} needs more than {needed / 1e9:.3g} GB: choose a smaller one")
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(6, 262, (batch, num_bytes), generator=generator).to(model.device)
     positions = None if outputs == longest else torch.arange(outputs, device=model.device)

@@ -271,8 +271,8 @@ def without_memory(
     try:
         with torch.device("meta"):
             return new(config)
-    except (RuntimeError, TypeError) as error:  # from sizes that no 64-bit number holds
-        raise InputError(f"{source}: no model can be that large: {error}") from None
+    except (RuntimeError, TypeError, ArithmeticError) as error:  # sizes of 0, or that no number holds
+        raise InputError(f"{source}: no model can have these sizes: {error}") from None
 
 
 def expected_tensors(

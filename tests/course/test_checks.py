@@ -703,3 +703,20 @@ def test_autograd_is_on_only_where_the_exercise_trains():
         check(id, look)
     assert seen == [True, False]
     assert torch.is_grad_enabled()
+
+
+class Quits:
+    """Looking at it, comparing it or asking its length would end the session."""
+
+    def quit(self, *_):
+        raise SystemExit(3)
+
+    __repr__ = __str__ = __eq__ = __len__ = __iter__ = __float__ = __bool__ = quit
+    __hash__ = None
+
+
+@pytest.mark.parametrize("exercise", sorted(EXERCISES))
+@pytest.mark.parametrize("handed_in", [Quits(), lambda *_, **__: Quits()], ids=["itself", "returned"])
+def test_an_object_that_quits_does_not_end_the_session(exercise, handed_in):
+    report = check(exercise, handed_in)
+    assert not report.ok and repr(report) and report._repr_html_()

@@ -50,13 +50,13 @@ def test_without_notebooks_or_a_place_to_write_it_says_so(notebooks, tmp_path):
     with pytest.raises(InputError, match="there are no notebooks"):
         start_page(tmp_path / "nowhere")
     (tmp_path / "start.ipynb").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="is not a plain file"):
         start_page(notebooks)
 
 
 def test_lab_opens_it_in_the_folder_of_the_repository(notebooks):
     command = lab.lab_command(start_page(notebooks))
-    assert command[:4] == [sys.executable, "-m", "jupyter", "lab"]
+    assert command[:5] == [sys.executable, "-P", "-m", "jupyter", "lab"]
     assert f"--ServerApp.root_dir={notebooks.parent.resolve()}" in command
     assert "--LabApp.default_url=/lab/tree/start.ipynb" in command
     assert ("--allow-root" in command) == (hasattr(os, "geteuid") and os.geteuid() == 0)

@@ -1,6 +1,7 @@
 """Measured cost: which stage is meant, what memory is counted, and that nothing is left behind."""
 
 import json
+import os
 import statistics
 import time
 from pathlib import Path
@@ -43,6 +44,16 @@ def test_hooks_are_gone_after_an_error(model, batch):
     assert hooks(model) == 0
     with pytest.raises(InputError, match="repeats must be a whole number from 1"):
         profile_stages(model, *batch, repeats=0)
+
+
+def test_a_trace_takes_the_place_of_plain_files_only(model, batch, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name in ("pipe", "link", ".", "no/folder"):
+        before = sorted(path.lstat().st_ino for path in tmp_path.iterdir())
+        with pytest.raises(InputError, match=r"is not a plain file|cannot write the trace"):
+            trace(model, *batch, path=tmp_path / name)
+        assert sorted(path.lstat().st_ino for path in tmp_path.iterdir()) == before
 
 
 def test_live_bytes_follows_tensors_from_birth_to_death():

@@ -221,7 +221,7 @@ def test_a_saved_folder_loads_by_its_name(name, tmp_path):
 def test_what_does_not_fit_is_refused(tmp_path):
     from transformers import PerceiverConfig, PerceiverForMaskedLM
 
-    with pytest.raises(InputError, match="PerceiverForMaskedLM is none of"):
+    with pytest.raises(InputError, match="'PerceiverForMaskedLM' is none of"):
         from_huggingface(PerceiverForMaskedLM(PerceiverConfig(**TINY, d_model=16, max_position_embeddings=7)))
     hf_model = hf_twin("PerceiverForImageClassificationFourier", **TINY)
     state = hf_model.state_dict()
@@ -313,3 +313,23 @@ def test_the_published_checkpoints_have_their_published_scores(name):
     with torch.no_grad():
         scores = model(PerceiverImageProcessor()(image, return_tensors="pt").pixel_values)
     torch.testing.assert_close(scores[0, :3], torch.tensor(GOLDEN[name]), rtol=1e-4, atol=1e-4)
+
+
+NASTY = [0, -1, 2**40, 10**30, 10**4000, 1.5, float("nan"), "x", None, [], {}, [[[]]], [0, 0], [2**40, 2**40]]
+
+
+@pytest.mark.slow
+def test_a_config_that_claims_nonsense_is_one_line(tmp_path, tally):
+    """Whatever one field holds, for all fields of the class that has the most."""
+    hf_twin("PerceiverForMultimodalAutoencoding", **(TINY | VIDEO)).save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    values, refused = json.loads(config.read_text()), 0
+    for key in values:
+        for nasty in NASTY:
+            config.write_text(json.dumps(values | {key: nasty}))
+            try:
+                load_pretrained(tmp_path)
+            except InputError:
+                refused += 1
+    assert refused > 100
+    tally("nonsense in a multimodal config, refused by one line or without effect", len(values) * len(NASTY))

@@ -257,7 +257,7 @@ def test_a_vocabulary_that_is_padded_trains_and_evaluates(run, tmp_path):
     [
         (["/no/such/folder"], "/no/such/folder"),
         (["{weights}", "--data", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
-        (["{weights}", "--crops", "0"], "--crops must be at least 1, got 0"),
+        (["{weights}", "--crops", "0"], "--crops must be a whole number ≥ 1, got 0"),
         (["{weights}", "-d", "toaster"], "'toaster'"),
     ],
 )

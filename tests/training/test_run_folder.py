@@ -365,8 +365,8 @@ def test_variables_that_change_nothing_are_left_alone(monkeypatch):
             ["finetune", "{tmp}/table.csv", "--learning-rate", "inf"],
             "learning_rate must be more than 0 and finite",
         ),
-        (["evaluate", "--seed", 10**30], "--seed must be between 0 and"),
-        (["evaluate", "--seed", -1], "--seed must be between 0 and"),
+        (["evaluate", "--seed", 10**30], "--seed must be a whole number from 0 to"),
+        (["evaluate", "--seed", -1], "--seed must be a whole number from 0 to"),
     ],
 )
 def test_extreme_values_are_one_line(run, table, tmp_path, arguments, message):

@@ -249,7 +249,7 @@ BREAKS = {
     "huge sizes": (break_config(num_latents=2**40), "has shape"),
     "sizes beyond numbers": (
         break_config(d_latents=2**62 * 6, v_channels=None),
-        "config.json|no model can be",
+        "config.json|no model can have",
     ),
     "repeated for ever without layers": (
         break_config(num_blocks=10**9, num_self_attends_per_block=0),

@@ -28,6 +28,7 @@ def untrained_reader(inputs) -> m.PerceiverIO:
     return m.PerceiverIO(inputs, *stages, m.ClassHead(8, 10)).eval()
 
 
+@torch.random.fork_rng(devices=[])
 def example_readers() -> tuple:
     """Arguments of `shuffle_pixels`: models that learned nothing, and noise."""
     torch.manual_seed(0)
@@ -37,6 +38,7 @@ def example_readers() -> tuple:
     return readers, images, labels
 
 
+@torch.random.fork_rng(devices=[])
 def example_senses() -> tuple:
     """Arguments of `drop_a_sense`: models that learned nothing, and noise."""
     torch.manual_seed(0)
