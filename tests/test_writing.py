@@ -152,7 +152,8 @@ def test_nothing_else_in_the_package_replaces_files():
         for path in package.rglob("*.py")
         for line in path.read_text("utf-8").splitlines()
         if re.search(
-            r"os\.replace|NamedTemp|mkstemp|write_text|write_bytes|(?<!fd)open\([^)]*\"w|savefig\((?!png|file)",
+            r"os\.replace|NamedTemp|mkstemp|write_text|write_bytes"
+            r"|(?<!fd)open\([^)]*\"w|savefig\((?!png|file)",
             line,
         )
     ]
