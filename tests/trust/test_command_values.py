@@ -105,7 +105,8 @@ def attempts():
                 yield [command, *(given if option else []), *([option] if option else []), value]
 
 
-@pytest.mark.parametrize("number", [150, pytest.param(None, marks=pytest.mark.slow)], ids=["short", "all"])
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("number", [100, pytest.param(None, marks=pytest.mark.slow)], ids=["short", "all"])
 def test_bad_values_of_every_command(number, run, places, monkeypatch, tmp_path, tally):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(hub, "is_offline", lambda: True)

@@ -181,7 +181,8 @@ def result_of(kind, home):
     return [(home / name).read_bytes() for name in ("model/model.safetensors", *records)], log_rows(home)
 
 
-@pytest.mark.parametrize("share", [pytest.param(0.05, id="few"), pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("share", [pytest.param(0.02, id="few"), pytest.param(0.5, marks=pytest.mark.slow)])
 def test_a_changed_run_ends_in_the_same_model_or_in_one_line(made, train, tmp_path, share, tally):
     kind, runs, others = made
     rng, wrong = random.Random(0), []
