@@ -223,7 +223,7 @@ def test_evaluate_json_is_one_object(run, weights, tmp_path):
     [
         (["/no/such/folder"], "/no/such/folder"),
         (["{weights}", "--data", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
-        (["{weights}", "--crops", "0"], "--crops must be at least 1, got 0"),
+        (["{weights}", "--crops", "0"], "--crops must be a whole number ≥ 1, got 0"),
         (["{weights}", "-d", "toaster"], "'toaster'"),
     ],
 )
