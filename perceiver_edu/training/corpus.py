@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -258,15 +258,21 @@ def load_crops(
     return crops
 
 
+def crc_of(file: BinaryIO, size: int) -> bytes:
+    """The CRC-32 of the next `size` bytes of a file, which is then behind them."""
+    crc = 0
+    while piece := file.read(min(2**20, size)):
+        crc, size = zlib.crc32(piece, crc), size - len(piece)
+    return crc.to_bytes(CRC_BYTES)
+
+
 def read_cache(path: Path) -> torch.Tensor | None:
     """What `write_cache` wrote, mapped into memory; None where it is missing or, with a warning, damaged."""
     if not path.is_file():
         return None
     with open(path, "rb") as file:
-        size, crc = os.fstat(file.fileno()).st_size - CRC_BYTES, 0
-        while piece := file.read(min(2**20, max(0, size - file.tell()))):
-            crc = zlib.crc32(piece, crc)
-        if size < 0 or file.read() != crc.to_bytes(CRC_BYTES):
+        size = os.fstat(file.fileno()).st_size - CRC_BYTES
+        if size < 0 or crc_of(file, size) != file.read():
             warn(f"{path} is damaged: the text is read again")
             return None
     return torch.from_numpy(np.load(path, mmap_mode="c"))  # "c": writes stay private
@@ -277,11 +283,9 @@ def write_cache(path: Path, crops: torch.Tensor) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         np.save(file, crops.numpy())
+        size = file.tell()
         file.seek(0)
-        crc = 0
-        while piece := file.read(2**20):
-            crc = zlib.crc32(piece, crc)
-        file.write(crc.to_bytes(CRC_BYTES))
+        file.write(crc_of(file, size))
 
 
 def packing_efficiency(crops: torch.Tensor) -> float:

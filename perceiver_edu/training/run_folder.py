@@ -33,7 +33,7 @@ from perceiver_edu.errors import InputError, warn
 from perceiver_edu.filling import fill_mask
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.weights.files import read_json, to_json
+from perceiver_edu.weights.files import read_json, sha256, to_json
 from perceiver_edu.weights.pretrained import load_folder, save_pretrained
 from perceiver_edu.writing import UNFINISHED, lock, write_whole
 
@@ -178,11 +178,6 @@ def file_sums(paths: Iterable[str | Path]) -> dict[str, str]:
     return {str(path): sha256(Path(path)) for path in paths if Path(path).is_file()}
 
 
-def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def weights_sum(model: nn.Module) -> str:
     """The SHA-256 of all parameters and buffers."""
     total = hashlib.sha256()
@@ -259,10 +254,9 @@ def open_run(folder: Path, wanted: dict, resume: bool) -> tuple[Path | None, dic
         raise InputError(f"{folder} holds what a run ends with, but no checkpoint to go on from: {NEW}")
     if newest and recipe["steps"] < step_of(newest):
         raise InputError(f"{folder} is at step {step_of(newest)}, past steps={recipe['steps']}")
+    # What a process that was killed was just writing, or removing.
     for pattern in (f"{UNFINISHED}*", f"model/{UNFINISHED}*", f"model/*/{UNFINISHED}*"):
-        for leftover in folder.glob(
-            pattern
-        ):  # what was being written, or removed, by a process that was killed
+        for leftover in folder.glob(pattern):
             remove(leftover)
     for name in RECORDS:
         if newest and (newest / name).exists():

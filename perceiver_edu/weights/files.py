@@ -79,13 +79,15 @@ def provenance(folder: Path) -> dict[str, Any]:
     files = {}
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".safetensors", ".bin") and path.is_file():
-            with path.open("rb") as file:
-                files[path.name] = {
-                    "bytes": path.stat().st_size,
-                    "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-                }
+            files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     hub = {"repository": f"{snapshot[1]}/{snapshot[2]}", "revision": snapshot[3]} if snapshot else {}
     return {"folder": str(folder), **hub, "files": files}
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_json(values: Mapping[str, Any]) -> bytes:

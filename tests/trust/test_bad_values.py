@@ -3,13 +3,12 @@
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 import torch
+from time_limit import at_most
 from tiny import SMALL
 
 from perceiver_edu import PerceiverIOConfig, PerceiverIOForMaskedLM, save_pretrained
@@ -82,20 +81,6 @@ def places(tmp_path_factory):
     names = {name: str(folder / name.lower()) for name in PLACES}
     yield names
     (folder / "locked").chmod(0o700)
-
-
-@contextmanager
-def at_most(seconds):
-    def late(*_):
-        raise AssertionError(f"still running after {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def attempts():

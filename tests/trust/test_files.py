@@ -8,12 +8,11 @@ import io
 import json
 import lzma
 import random
-import signal
 import warnings
 from collections import Counter
-from contextlib import contextmanager
 
 import pytest
+from time_limit import at_most
 
 from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training.corpus import load_crops, read_documents
@@ -135,20 +134,6 @@ def empty(rng, content):
 DAMAGES = [truncate, flip, trailing, wrong_encoding, byte_order_mark, nul, empty]
 
 
-@contextmanager
-def alarm(seconds):
-    def ring(*_):
-        raise TimeoutError(f"it has not ended after {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_damaged_file_is_read_as_it_was_or_refused(name, tmp_path, tally):
@@ -167,7 +152,7 @@ def test_a_damaged_file_is_read_as_it_was_or_refused(name, tmp_path, tally):
             path.write_bytes(damage(rng, content))
             what = f"{damage.__name__} {number}"
             try:
-                with alarm(20), warnings.catch_warnings():
+                with at_most(20), warnings.catch_warnings():
                     warnings.simplefilter("ignore", InputWarning)
                     got = read(path)
             except InputError as error:

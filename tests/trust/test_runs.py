@@ -3,15 +3,14 @@
 import os
 import random
 import shutil
-import signal
 import stat
 import sys
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from time_limit import at_most
 
 sys.path.append(str(Path(__file__).parents[1] / "training"))
 from runs import CONFIG, cut_off, log_rows
@@ -162,20 +161,6 @@ def snapshot(home):
     return {name: about for name, about in found.items() if name != run_folder.LOCK}
 
 
-@contextmanager
-def no_hang(seconds=60):
-    def ring(*_):
-        raise TimeoutError(f"nothing happened for {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def result_of(kind, home):
     records = ["samples.txt"] if kind == "pretrain" else ["results.json"]
     return [(home / name).read_bytes() for name in ("model/model.safetensors", *records)], log_rows(home)
@@ -194,7 +179,7 @@ def test_a_changed_run_ends_in_the_same_model_or_in_one_line(made, train, tmp_pa
         way(home / name, others[state] / name, rng)
         before, what = snapshot(home), f"{kind}, {state}: {way.__name__} {name}"
         try:
-            with no_hang(), warnings.catch_warnings(action="ignore"):
+            with at_most(60), warnings.catch_warnings(action="ignore"):
                 train(kind, home, resume=True)
             if result_of(kind, home) != expected:
                 wrong.append(f"{what}: it ended in another model or log, silently")
