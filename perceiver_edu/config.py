@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 
 if TYPE_CHECKING:
     from transformers import PerceiverConfig
@@ -56,22 +56,23 @@ class PerceiverIOConfig:
                 field.name in ("qk_channels", "v_channels") and value is not None
             ):
                 smallest = 0 if field.name == "num_self_attends_per_block" else 1
-                if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-                    raise InputError(f"{field.name} must be a whole number ≥ {smallest}, got {value!r}")
+                if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value < 2**63:
+                    raise InputError(f"{field.name} must be a whole number ≥ {smallest}, got {brief(value)}")
         for name in ("attention_probs_dropout_prob", "initializer_range"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-                raise InputError(f"{name} must be a number in [0, 1), got {value!r}")
+                raise InputError(f"{name} must be a number in [0, 1), got {brief(value)}")
         if not isinstance(self.use_query_residual, bool):
-            raise InputError(f"use_query_residual must be true or false, got {self.use_query_residual!r}")
+            got = brief(self.use_query_residual)
+            raise InputError(f"use_query_residual must be true or false, got {got}")
         if not isinstance(self.hidden_act, str) or self.hidden_act not in GELU_FORMS:
             raise InputError(
-                f"hidden_act {self.hidden_act!r} is not supported; known: {', '.join(GELU_FORMS)}"
+                f"hidden_act {brief(self.hidden_act)} is not supported; known: {', '.join(GELU_FORMS)}"
             )
         if self.cross_attention_shape_for_attention not in ("q", "kv"):
             raise InputError(
                 "cross_attention_shape_for_attention must be 'q' or 'kv', "
-                f"got {self.cross_attention_shape_for_attention!r}"
+                f"got {brief(self.cross_attention_shape_for_attention)}"
             )
 
         def divisible(name: str, value: int, heads_name: str, heads: int) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import skip_init
 
 from perceiver_edu.attention import CrossAttend, MultiHeadAttention, SelfAttend
 from perceiver_edu.errors import InputError, choose
@@ -231,7 +232,8 @@ def scaled_query(attention: MultiHeadAttention) -> nn.Linear:
 def joined(*linears: nn.Linear) -> nn.Linear:
     """Layers that read the same array, as one: its outputs are theirs, side by side."""
     weight = torch.cat([linear.weight for linear in linears])
-    layer = nn.Linear(weight.shape[1], weight.shape[0], device=weight.device, dtype=weight.dtype)
+    sizes = weight.shape[1], weight.shape[0]
+    layer = skip_init(nn.Linear, *sizes, device=weight.device, dtype=weight.dtype)  # draws no random numbers
     layer.weight.copy_(weight)
     layer.bias.copy_(torch.cat([linear.bias for linear in linears]))
     return layer

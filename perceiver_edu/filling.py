@@ -1,8 +1,7 @@
 """The main job: a text with holes -> ranked fillings for each hole."""
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import pairwise, product
 from operator import index
 from reprlib import repr as shown
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.borrow import eval_mode
+from perceiver_edu.errors import InputError, brief, check_list, whole_number
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.utf8_search import best_byte_strings, positive
+from perceiver_edu.utf8_search import best_byte_strings
 
 if TYPE_CHECKING:
     from perceiver_edu.fast import FastPerceiverIO
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 MASK_TOKEN = ByteTokenizer.SPECIAL_TOKENS[ByteTokenizer.MASK]  # "[MASK]"
 HOW_TO_NAME_A_HOLE = "write [MASK] once for each missing byte, or name a part of the text to mask"
 
+MOST_BYTES = 1_000_000  # of all fillings of a hole together: some ten seconds' work
+
 Hole = tuple[int, int]  # (start, stop) in the characters of a text
 Span = str | tuple[int, int]  # how to name a hole: what it hides, or where it is
 
@@ -32,7 +33,7 @@ class Filling(NamedTuple):
     """One guess for one hole."""
 
     text: str
-    probability: float  # product of the probabilities of its bytes, each out of all 262 ids
+    probability: float  # product of the probabilities of its bytes, each out of all ids
 
 
 def fill_mask(
@@ -65,8 +66,12 @@ def fill_mask(
     Raises: InputError for a text, span or top_k that cannot be used, and for a text too long for the model.
     """
     holes = find_holes(text, spans)
-    top_k = positive("top_k", top_k)
+    top_k = whole_number("top_k", top_k, 1)
     ids, positions = _ids_with_holes(text, holes)
+    length = max(map(len, positions))
+    if min(top_k, 256**length) * length > MOST_BYTES:
+        most = MOST_BYTES // length
+        raise InputError(f"top_k must be at most {most:,} for a hole of {length} bytes, got {brief(top_k)}")
     longest = model.config.max_position_embeddings
     if len(ids) > longest:
         raise InputError(
@@ -76,10 +81,11 @@ def fill_mask(
 
     device = model.device
     asked = torch.tensor([p for hole in positions for p in hole], device=device)  # (O,)
-    with _eval_mode(model), torch.no_grad():
+    with eval_mode(model), torch.no_grad():
         logits = model(torch.tensor([ids], device=device), mask=None, positions=asked)  # (1, O, V)
     log_probs = logits[0].cpu().double().log_softmax(-1).numpy()  # (O, V), the special ids have their share
-    log_probs = log_probs[:, ByteTokenizer.BYTE_OFFSET :]  # (O, 256), but no filling contains them
+    # No filling contains them, nor what a vocabulary that is padded to 264 has beyond the bytes.
+    log_probs = log_probs[:, ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]  # (O, 256)
 
     per_hole = np.split(log_probs, np.cumsum([len(hole) for hole in positions])[:-1])  # each (L, 256)
     return [
@@ -174,7 +180,10 @@ def _pair(span: Any) -> Hole | None:
 
 def _as_list(spans: Any) -> list:
     """One span or several -> a list of spans."""
-    if isinstance(spans, str) or _pair(spans):
+    if isinstance(spans, str):
+        return [spans]
+    check_list("spans", spans)
+    if _pair(spans):
         return [spans]
     try:
         return list(spans)
@@ -196,15 +205,3 @@ def _ids_with_holes(text: str, holes: list[Hole]) -> tuple[list[int], list[range
         done = stop
     ids += [*tokenizer.encode(text[done:], add_special_tokens=False), tokenizer.SEP]
     return ids, [positions[start] for start, _ in holes]
-
-
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    """Dropout off inside, every module as it was outside."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.compiler import is_compiling
 
 from perceiver_edu.config import (
     DECODER_HEADS,
@@ -15,7 +16,7 @@ from perceiver_edu.config import (
 from perceiver_edu.decoder import Decoder, OutputQueries
 from perceiver_edu.embedding import Embedding
 from perceiver_edu.encoder import Encoder
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.mlm_head import MLMHead
 from perceiver_edu.processor import Processor
 
@@ -142,10 +143,14 @@ def check_inputs(
     mask: torch.Tensor | None,
     positions: torch.Tensor | None,
 ) -> None:
-    """Shapes and types only, because looking at values would make a GPU wait.
+    """Shapes and types, and on a CPU ranges: looking at values would make a GPU wait, or a compiler stop.
 
     Raises: InputError for what `PerceiverIOForMaskedLM.forward` does not take.
     """
+    given = {"input_ids": input_ids, "mask": mask, "positions": positions}
+    for name, tensor in given.items():
+        if not isinstance(tensor, torch.Tensor) and not (tensor is None and name != "input_ids"):
+            raise InputError(f"{name} must be a tensor, got {brief(tensor)}")
     if input_ids.dim() != 2 or input_ids.dtype not in (torch.int64, torch.int32):
         raise InputError(
             "input_ids must be int64 of shape (B, M), "
@@ -168,3 +173,12 @@ def check_inputs(
             f"positions must be int64 of shape (O,) or (B = {len(input_ids)}, O), "
             f"got {positions.dtype} of shape {tuple(positions.shape)}"
         )
+    for name, tensor, end in (
+        ("input_ids", input_ids, config.vocab_size),
+        ("positions", positions, config.max_position_embeddings),
+    ):
+        if tensor is None or not tensor.numel() or tensor.device.type != "cpu" or is_compiling():
+            continue
+        low, high = (int(value) for value in tensor.aminmax())
+        if low < 0 or high >= end:
+            raise InputError(f"{name} must be from 0 to {end - 1}, got {low if low < 0 else high}")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +25,8 @@ def watched(items: Collection[Item], what: str) -> Iterable[Item]:
     There is a bar in a terminal and in a notebook, and none where nobody would see it.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if not (sys.stderr.isatty() or hasattr(shell, "kernel")):
+    seen = sys.stderr.isatty() or hasattr(shell, "kernel")
+    if not seen or os.environ.get("TQDM_DISABLE"):  # which tqdm's bars for notebooks do not look at
         return items
     from tqdm.auto import tqdm
 

@@ -1,13 +1,11 @@
 """The most probable byte strings that are whole text: a k-best Viterbi search over a small UTF-8 machine."""
 
 from functools import lru_cache
-from operator import index
-from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, whole_number
 
 # UTF-8, read one byte at a time (RFC 3629). A line is (from, lowest byte, highest byte, to). The machine
 # stands on "border" between two characters, and on "1 more", "2 more", "3 more" while so many continuation
@@ -55,7 +53,7 @@ def best_byte_strings(log_probs: ArrayLike, top_k: int) -> list[tuple[bytes, flo
         raise InputError(
             "the log-probabilities have NaN or +inf among them: the model that gave them is broken"
         )
-    top_k = positive("top_k", top_k)
+    top_k = min(whole_number("top_k", top_k, 1), 2**31)
 
     moves = [  # (from, to, the bytes that lead there: (L, m), at each position the best first)
         (state, to, low + np.argsort(-log_probs[:, low : high + 1], kind="stable")[:, :top_k])
@@ -92,17 +90,6 @@ def best_byte_strings(log_probs: ArrayLike, top_k: int) -> list[tuple[bytes, flo
         strings[:, position] = added[rows]
         rows = rows_before[rows]
     return [(string.tobytes(), float(score)) for string, score in zip(strings, scores, strict=True)]
-
-
-def positive(name: str, number: SupportsIndex) -> int:
-    """`number` as an int ≥ 1. Raises: InputError where it is none."""
-    try:
-        whole = index(number)
-    except TypeError:
-        raise InputError(f"{name} must be an integer, got {number!r}") from None
-    if whole < 1:
-        raise InputError(f"{name} must be at least 1, got {whole}")
-    return whole
 
 
 def _pairs(n: int, m: int, top_k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_hf_model
-
-from perceiver_edu import from_huggingface
+from tiny import tiny_twins
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -19,7 +17,7 @@ def importable(monkeypatch):
 
 @pytest.fixture
 def small_model():
-    return from_huggingface(tiny_hf_model(dtype=torch.float32))
+    return tiny_twins(dtype=torch.float32)[0]
 
 
 def test_every_contender_answers_in_the_order_of_the_texts(small_model):

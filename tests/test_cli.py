@@ -70,6 +70,14 @@ def sum_of_parameters(folder):
     return sum(parameter.numel() for parameter in load_pretrained(folder).parameters())
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text(run, tiny, tmp_path):
+    code, out, _ = run("fill", "--span", "0:5", "-w", tiny, "--json", stdin=b"\xef\xbb\xbfHello there\n")
+    assert code == 0 and json.loads(out)["holes"][0]["hidden"] == "Hello"
+    marked = Path(shutil.copytree(tiny, tmp_path / "marked"))
+    (marked / "config.json").write_bytes(b"\xef\xbb\xbf" + (marked / "config.json").read_bytes())
+    assert run("fill", "Hello", "-m", "H", "-w", marked)[0] == 0
+
+
 def test_fill_takes_several_holes_in_their_order(run, tiny):
     code, out, _ = run("fill", "one two three", "--mask", "three", "-m", "one", "--span", "4:7", "-w", tiny)
     assert code == 0
@@ -157,7 +165,8 @@ def test_weights_come_from_the_option_or_else_the_environment(run, tiny, monkeyp
         (["abc", "--span", "2:9"], "(2, 9) does not lie in the text"),
         (["abc", "--span", "2"], "--span takes START:STOP in characters, such as 8:11, got '2'"),
         (["abc", "--span", "a:b"], "got 'a:b'"),
-        (["abc", "-m", "b", "-k", "0"], "top_k must be at least 1, got 0"),
+        (["abc" * 9, "--span", "1_0:1_2"], "got '1_0:1_2'"),
+        (["abc", "-m", "b", "-k", "0"], "top_k must be a whole number ≥ 1, got 0"),
         (["x" * 94 + "y", "-m", "y"], "text is 95 bytes long, this model reads at most 94"),
         (["abc", "-m", "b", "-d", "toaster"], "'toaster' is not usable here; there is cpu"),
         (["abc", "-m", "b", "-d", "cuda:99"], "'cuda:99' is not usable here"),
@@ -188,7 +197,7 @@ def test_a_bug_keeps_its_traceback(tiny, monkeypatch):
     ("error", "message"),
     [
         (OSError(28, "No space left on device"), "No space left on device"),
-        (InputError("two\nlines \x1b[31m"), r"two\nlines \x1b[31m"),
+        (InputError("two\nlines \x1b[31m"), r"two lines \x1b[31m"),
     ],
 )
 def test_an_error_from_below_is_one_line(run, monkeypatch, error, message):
@@ -358,7 +367,7 @@ def test_course_json(run, notebooks, tmp_path):
     assert code == 0
     assert set(answer) == {"next", "open", "progress_file", "problem", "notebooks"}
     assert answer["next"] == str(notebooks / "01_second.ipynb")
-    assert answer["open"][1:4] == ["-m", "jupyter", "lab"]
+    assert answer["open"][1:5] == ["-P", "-m", "jupyter", "lab"]
     assert answer["progress_file"] == str(tmp_path / "progress.json") and answer["problem"] is None
     assert [notebook["minutes"] for notebook in answer["notebooks"]] == [15, 40]
     assert [set(n) for n in answer["notebooks"]] == [{"file", "title", "minutes", "exercises"}] * 2
@@ -370,7 +379,7 @@ def test_course_opens_the_next_notebook_beside_the_code_it_links_to(run, noteboo
     code, out, _ = run("course", "--open")
     assert code == 0 and "01 · Title" in out
     [command] = opened
-    assert command[:4] == [sys.executable, "-m", "jupyter", "lab"]
+    assert command[:5] == [sys.executable, "-P", "-m", "jupyter", "lab"]
     assert f"--ServerApp.root_dir={notebooks.parent.resolve()}" in command
     assert "--LabApp.default_url=/lab/tree/notebooks/01_second.ipynb" in command
     assert ("--allow-root" in command) == (os.geteuid() == 0)
@@ -392,6 +401,33 @@ def test_course_with_a_damaged_progress_file(run, notebooks, tmp_path):
     assert code == 0 and "0 of 2" in out
     assert err.count("\n") == 1 and "delete it" in err
     assert "delete it" in json.loads(run("course", "--json")[1])["problem"]
+
+
+def test_course_opens_lab_without_what_lies_in_the_current_folder(tmp_path):
+    from perceiver_edu.course.lab import lab_command
+
+    (tmp_path / "jupyter.py").write_text("print('a trap')")
+    command = lab_command(tmp_path / "notebooks" / "00_first.ipynb")
+    command = [*command[: command.index("lab")], "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 0 and "jupyterlab" in done.stdout and "a trap" not in done.stdout
+
+
+def test_course_with_a_progress_file_that_never_ends(run, notebooks, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "pipe"))
+    code, _, err = run("course")
+    assert code == 0 and "is not a plain file" in err
+
+
+def test_too_little_memory_is_one_line(run, monkeypatch):
+    monkeypatch.setattr(shared, "load", lambda *_: torch.empty(2**60))
+    assert_one_line(*run("fill", "abc", "-m", "b"), "not enough memory")
+
+
+def test_profile_of_what_this_machine_cannot_hold(run, tiny, monkeypatch):
+    monkeypatch.setattr(instruments.machine, "memory_bytes", lambda device: 10**6)
+    assert_one_line(*run("profile", tiny, "--batch", "999"), "--batch 999 needs more than")
 
 
 def test_course_in_an_installed_package_says_what_to_do(run, notebooks, opened, monkeypatch):
@@ -445,10 +481,7 @@ def test_version(run):
 )
 def test_wrong_usage_exits_2(run, arguments):
     code, out, err = run(*arguments)
-    assert code == 2
-    assert out == ""
-    assert "Error: " in err
-    assert "Traceback" not in err
+    assert_one_line(code, out, err, "perceiver-edu fill --help" if arguments[0] == "fill" else "--help")
 
 
 def test_the_process_itself(tiny):
@@ -535,10 +568,10 @@ def test_profile_prints_the_stages_and_what_the_machine_can_do(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--outputs", "999"], "--outputs must be between 1 and 256, got 999"),
-        (["--bytes", "0"], "--bytes must be between 1 and 256"),
+        (["--outputs", "999"], "--outputs must be a whole number from 1 to 256, got 999"),
+        (["--bytes", "0"], "--bytes must be a whole number from 1 to 256"),
         (["--dtype", "int3"], "no dtype 'int3'; there is float32, bfloat16, float16"),
-        (["--repeats", "0"], "repeats must be at least 1"),
+        (["--repeats", "0"], "--repeats must be a whole number from 1"),
     ],
 )
 def test_profile_refuses_what_cannot_be_measured(run, arguments, message):

@@ -299,6 +299,8 @@ def test_fill_in_puts_each_filling_in_its_hole():
         ("hello", "\udc80", "does not occur"),
         ("hello", "", "empty"),
         ("hello", [], "empty list"),
+        ("hello", {"ell": 1}, "spans must be a list, not a dict"),
+        ("hello", {"h", "ell"}, "spans must be a list, not a set"),
         ("hello", "l", r"'l' occurs 2 times: .* \(start, stop\) .* here \(2, 3\), \(3, 4\)$"),
         ("aaa", "aa", r"occurs 2 times: .* \(0, 2\), \(1, 3\)$"),
         ("z" * 20, "z", r"occurs 20 times: .* \(7, 8\), …$"),
@@ -326,10 +328,28 @@ def test_texts_and_spans_that_cannot_be_used(text, spans, message):
     assert not model.calls
 
 
-@pytest.mark.parametrize(("top_k", "message"), [(0, "at least 1, got 0"), (-3, "got -3"), ("5", "got '5'")])
+def test_a_vocabulary_that_is_padded_changes_nothing():
+    config = PerceiverIOConfig(**SMALL | {"vocab_size": 264})
+    torch.manual_seed(0)
+    model = PerceiverIOForMaskedLM(config).eval()
+    model.mlm_head.bias.data[262:] = 9  # what no text contains is the model's first guess
+    [fillings] = fill_mask(model, "a c[MASK][MASK]t", top_k=3)
+    assert [len(filling.text.encode()) for filling in fillings] == [2, 2, 2]
+    assert all(0 < filling.probability < 0.01 for filling in fillings)
+
+
+@pytest.mark.parametrize(
+    ("top_k", "message"),
+    [
+        (0, "whole number ≥ 1"),
+        (-3, "got -3"),
+        ("5", "got '5'"),
+        (10**6, "at most 333,333 for a hole of 3"),
+    ],
+)
 def test_top_k_that_cannot_be_used(top_k, message):
     with pytest.raises(InputError, match=message):
-        fill_mask(FakeModel(), "abc", "b", top_k=top_k)
+        fill_mask(FakeModel(), "abcde", "bcd", top_k=top_k)
 
 
 def test_a_text_may_fill_the_model_to_its_last_position_but_not_more(tiny):

@@ -6,12 +6,6 @@ from perceiver_edu import ByteTokenizer, InputError, PerceiverIOConfig, Perceive
 from perceiver_edu.instruments import record
 
 
-def test_the_default_sizes_are_the_checkpoints():
-    with torch.device("meta"):
-        model = PerceiverIOForMaskedLM(PerceiverIOConfig())
-    assert sum(p.numel() for p in model.parameters()) == 201_108_230
-
-
 def test_all_queries_are_decoded_by_default(model, batch):
     assert model(*batch).shape == (2, 29, 262)
 

@@ -4,6 +4,8 @@ import io
 import sys
 import time
 
+import pytest
+
 from perceiver_edu.terminal import watched
 
 
@@ -12,27 +14,15 @@ class Screen(io.StringIO):
         return True
 
 
-def slowly(items, seconds):
+@pytest.mark.parametrize(
+    "stream, seconds, shown", [(Screen, 0.6, True), (Screen, 0, False), (io.StringIO, 0.6, False)]
+)
+def test_a_bar_shows_what_takes_seconds_where_somebody_watches(stream, seconds, shown, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stream())
     seen = []
-    for item in items:
+    for item in watched("abcde", "loading weights"):
         seen.append(item)
         time.sleep(seconds)
-    return seen
-
-
-def test_a_bar_shows_what_takes_seconds(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Screen())
-    assert slowly(watched("abcde", "loading weights"), 0.6) == list("abcde")
-    assert "loading weights" in sys.stderr.getvalue() and "5" in sys.stderr.getvalue()
-
-
-def test_what_is_quick_shows_none(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Screen())
-    assert slowly(watched("abcde", "loading weights"), 0) == list("abcde")
-    assert "loading" not in sys.stderr.getvalue()
-
-
-def test_where_nobody_watches_there_is_none(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert slowly(watched("abcde", "loading weights"), 0.6) == list("abcde")
-    assert sys.stderr.getvalue() == ""
+    assert seen == list("abcde")
+    written = sys.stderr.getvalue()
+    assert "loading weights" in written and "5" in written if shown else written == ""

@@ -89,25 +89,7 @@ def test_three_bytes_over_the_corners_of_utf8(seed):
 
 
 def test_four_bytes_over_the_corners_of_utf8():
-    alphabet = [
-        0x41,
-        0x80,
-        0x8F,
-        0x90,
-        0x9F,
-        0xA0,
-        0xBF,
-        0xC1,
-        0xC2,
-        0xDF,
-        0xE0,
-        0xED,
-        0xEF,
-        0xF0,
-        0xF3,
-        0xF4,
-        0xF5,
-    ]
+    alphabet = bytes.fromhex("41 80 8F 90 9F A0 BF C1 C2 DF E0 ED EF F0 F3 F4 F5")
     log_probs = only(alphabet, random_log_probs(4, 0))
     for top_k in (1, 10, 10**6):
         assert_best(best_byte_strings(log_probs, top_k), log_probs, brute_force(log_probs, top_k, alphabet))
@@ -183,8 +165,8 @@ def test_a_hole_of_no_bytes_has_one_filling():
         (np.zeros(256), 5, r"shape \(L, 256\)"),
         (np.full((1, 256), np.nan), 5, "NaN"),
         (np.full((1, 256), np.inf), 5, "inf"),
-        (np.zeros((1, 256)), 0, "top_k must be at least 1, got 0"),
-        (np.zeros((1, 256)), 2.5, "top_k must be an integer, got 2.5"),
+        (np.zeros((1, 256)), 0, "top_k must be a whole number ≥ 1, got 0"),
+        (np.zeros((1, 256)), 2.5, "top_k must be a whole number ≥ 1, got 2.5"),
     ],
 )
 def test_bad_input_is_refused(log_probs, top_k, message):

@@ -2,6 +2,8 @@
 
 import torch
 
+from perceiver_edu.course import planted
+
 TEXTS = ["Read é, 中 and 🙂.", "A b."]  # 21 and 4 bytes: the second row of a batch is padded
 
 TINY = dict(  # no two sizes are equal unless they must be, so a transposed axis fails
@@ -25,13 +27,11 @@ SMALL = dict(  # for 94 bytes
 )  # fmt: skip
 
 
-def tiny_hf_model(seed=0, dtype=torch.float64, **changes):
-    """Hugging Face's model with every parameter, norms and biases too, redrawn from N(0, 0.5)."""
-    from transformers import PerceiverConfig, PerceiverForMaskedLM
+def tiny_twins(dtype=torch.float64, **changes):
+    """Our model and Hugging Face's with the same weights: every parameter is redrawn from N(0, 0.5)."""
+    torch.manual_seed(0)  # for what a test draws after this
+    return planted.tiny_pair(dtype=dtype, **(TINY | changes))
 
-    torch.manual_seed(seed)
-    hf_model = PerceiverForMaskedLM(PerceiverConfig(**(TINY | changes))).to(dtype).eval()
-    with torch.no_grad():
-        for parameter in hf_model.parameters():
-            parameter.normal_(std=0.5)
-    return hf_model
+
+def tiny_hf_model(dtype=torch.float64, **changes):
+    return tiny_twins(dtype, **changes)[1]

@@ -5,10 +5,12 @@ A command is a function in a file of its own, listed below. What the user did wr
 """
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +22,7 @@ from perceiver_edu.cli.parity import parity
 from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
 from perceiver_edu.cli.weights import weights
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import DivergedError, InputError, InputWarning
 from perceiver_edu.terminal import visible
 
 INTERRUPTED = "perceiver-edu: interrupted"
@@ -29,7 +31,6 @@ app = typer.Typer(
     help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, "
     "train a model of your own and see how good it is.",
     epilog="`perceiver-edu COMMAND --help` has examples.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -38,35 +39,83 @@ app = typer.Typer(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 1 a check failed, 2 the user's error (one line on stderr), 130 Ctrl-C.
+    """Run a command and exit: 0 done, 2 the user's error, 130 Ctrl-C, 1 a check that failed, a training that
+    diverged, or a reader who has gone.
+
+    The user's error is one line on stderr: a value that cannot be used, a full disk, too little memory.
 
     Anything else that goes wrong is a bug of ours and keeps its traceback.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not so in a shell's background
         signal.signal(signal.SIGINT, interrupt)
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # all is done: too late to interrupt
+    arguments = sys.argv[1:] if arguments is None else arguments
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # where a terminal knows no UTF-8, escapes instead of an error
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = show_warning
+    code = 0
     try:
         try:
-            app(arguments, prog_name="perceiver-edu")
+            code = app(arguments or ["--help"], prog_name="perceiver-edu", standalone_mode=False) or 0
         finally:
-            if sys.stdout:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (InputError, OSError) as error:
-        print(f"perceiver-edu: {visible(str(error))}", file=sys.stderr)
-        sys.exit(2)
+        code = 1
     except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr)
-        sys.exit(130)
-    except SystemExit as done:  # typer's answer to a KeyboardInterrupt
-        if done.code == 130:
-            print(INTERRUPTED, file=sys.stderr)
-        raise
+        code = 130
+    except typer.TyperException as error:  # an option that does not exist, a value of another type
+        code = refuse(f"{error.format_message()} (perceiver-edu {command_of(arguments)}--help)")
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):  # torch's way to say so
+            raise
+        code = refuse("not enough memory for this: choose smaller sizes")
+    except (InputError, OSError) as error:
+        refuse(str(error))
+        code = 1 if isinstance(error, DivergedError) else 2
+    except SystemExit as done:
+        code = done.code
+    if code == 130:
+        say(INTERRUPTED)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # else Python tries again as it ends, and says so
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
+def open_streams() -> None:
+    """Descriptors that the caller has closed lead nowhere: else the next file that is opened would be one.
+
+    Raises: SystemExit where stdout is closed, as the answer would be lost.
+    """
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, and it stays open
+        if name != "stdin":  # which is None where there is no text to read
+            setattr(sys, name, os.fdopen(number, "w"))
+    if "stdout" in closed:
+        sys.exit(refuse("standard output is closed, so the answer would be lost: send it to a file"))
+
+
+def refuse(message: str) -> int:
+    """One line on stderr -> the exit code."""
+    say(f"perceiver-edu: {InputError(message)}")
+    return 2
+
+
+def say(line: str) -> None:
+    """A line on stderr, where somebody can read it."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def command_of(arguments: list[str]) -> str:
+    """ "fill " where the command exists."""
+    names = [command.__name__ for command in COMMANDS]
+    return f"{arguments[0]} " if arguments and arguments[0] in names else ""
 
 
 def interrupt(signal_number, frame):
@@ -77,6 +126,14 @@ def interrupt(signal_number, frame):
             os._exit(130)
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Ours is one line without the place in our code; another library's looks as ever."""
+    if issubclass(category, InputWarning):
+        print(f"perceiver-edu: warning: {visible(str(message))}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, *where[:2]), end="", file=sys.stderr)
 
 
 def print_version(wanted: bool):
@@ -96,5 +153,6 @@ def common(
     pass
 
 
-for command in (fill, parity, pretrain, finetune, evaluate, profile, weights, course):
+COMMANDS = (fill, parity, pretrain, finetune, evaluate, profile, weights, course)
+for command in COMMANDS:
     app.command()(command)

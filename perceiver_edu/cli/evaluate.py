@@ -7,7 +7,7 @@ import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, whole_number
 from perceiver_edu.terminal import print_json, visible
 
 
@@ -46,13 +46,17 @@ def evaluate(
     from perceiver_edu.training.evaluate import evaluate as evaluate_model
     from perceiver_edu.training.evaluate import reading_entropy
 
-    if crops is not None and crops < 1:
-        raise InputError(f"--crops must be at least 1, got {crops}")
+    if crops is not None:
+        whole_number("--crops", crops, 1)
+    whole_number("--seed", seed, 0, 2**63 - 1)  # before the text is read
     model, name = shared.load(weights, device)
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)
     result = evaluate_model(model, spread(rows, crops or len(rows)), seed, progress=not as_json)
-    reading = reading_entropy(model, rows)
+    try:
+        reading, spread_out = reading_entropy(model, rows), ""
+    except InputError as error:  # of a short text, everything else is known
+        reading, spread_out = None, f"how spread out the latents read is not known: {error}"
     sentences = evaluate_cloze(model) if cloze else None
     shared.say_which(model, name)
     if as_json:
@@ -67,8 +71,9 @@ def evaluate(
                 }
             }
         )
-        print_json(weights=name, **asdict(result), reading=asdict(reading), **answers)
+        read = asdict(reading) if reading else None
+        print_json(weights=name, **asdict(result), reading=read, **answers)
     else:
-        print(f"{result}\n{reading}")
+        print(f"{result}\n{reading or spread_out}")
         if sentences:
             print(f"\n{visible(str(sentences), keep=chr(10))}")

@@ -23,7 +23,9 @@ def finetune(
     text: Annotated[
         list[str] | None,
         typer.Option(
-            help="The column with the text; several are joined.  [default: text]", show_default=False
+            help="The column with the text; several are joined, and what is too long is truncated at the end "
+            "of the longest.  [default: text]",
+            show_default=False,
         ),
     ] = None,
     label: Annotated[
@@ -31,6 +33,14 @@ def finetune(
         typer.Option(
             help="The column with the label, or NAME:KIND: single (one label), multi (any number of labels, "
             "separated by |) or regression (a number). Several: one query for each.  [default: label]",
+            show_default=False,
+        ),
+    ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            help="What separates the labels of a multi column. If it is given, every cell is read just so; "
+            "if it is omitted it is |, and a cell that looks different is refused.",
             show_default=False,
         ),
     ] = None,
@@ -90,8 +100,8 @@ def finetune(
     from perceiver_edu.training.seeds import finetune_seeds
     from perceiver_edu.weights.pretrained import weights_name
 
-    if seeds < 1:
-        raise InputError(f"--seeds must be at least 1, got {seeds}")
+    if not 1 <= seeds <= 1000:
+        raise InputError(f"--seeds must be between 1 and 1,000, got {seeds}")
     settings = FinetuneConfig(
         weights=weights_name(weights),
         epochs=epochs,
@@ -107,11 +117,11 @@ def finetune(
         save_every=save_every,
         progress=not as_json,
     )
-    numbers, is_file = list(range(seeds)), data.endswith(ENDINGS) or Path(data).exists()
+    numbers, is_file = list(range(seeds)), data.lower().endswith(ENDINGS) or Path(data).exists()
     if not is_file and (data == "glue" or data in GLUE):
-        if text or label or validation or test:
+        if text or label or separator or validation or test:
             raise InputError(
-                f"{data} has its own columns and splits: leave --text, --label and the files away"
+                f"{data} has its own columns and splits: leave --text, --label, --separator and files away"
             )
         scores = finetune_glue(list(GLUE) if data == "glue" else [data], output, settings, numbers, **options)
         lines = [f"{name:10} {percent(score)}" for name, score in scores.items()]
@@ -122,7 +132,8 @@ def finetune(
             )
         finish(output, scores, lines, as_json)
         return
-    splits = load(data, is_file, text or ["text"], columns_of(label or ["label"]), validation, test)
+    columns = columns_of(label or ["label"], separator)
+    splits = load(data, is_file, text or ["text"], columns, validation, test)
     summary = finetune_seeds(splits, output, settings, numbers, **options)
     lines = []
     for name in ("validation", "test"):
@@ -135,7 +146,7 @@ def finetune(
     for task, share in summary["most_common"].items():
         lines.append(f"always the commonest label of training  {visible(task)}  accuracy: {percent(share)}")
     if summary["cut"]:
-        lines.append(f"{summary['cut']} texts are too long for this model: their ends were cut off")
+        lines.append(f"{summary['cut']} texts are too long for this model and were truncated")
     finish(output, summary, lines, as_json)
 
 
@@ -171,7 +182,7 @@ def load(data, is_file, text, columns, validation, test):
     return splits
 
 
-def columns_of(labels: list[str]):
+def columns_of(labels: list[str], separator: str | None):
     from perceiver_edu.training.classify import PROBLEM_TYPES
     from perceiver_edu.training.labelled import Column
 
@@ -180,9 +191,11 @@ def columns_of(labels: list[str]):
         name, _, kind = label.rpartition(":")
         if not name or kind not in PROBLEM_TYPES:
             name, kind = label, "single"
-        columns.append(Column(name, kind))
+        columns.append(Column(name, kind, separator if kind == "multi" else None))
     if len({column.name for column in columns}) < len(columns):
         raise InputError(f"--label names a column twice: {', '.join(labels)}")
+    if separator is not None and (not separator or all(column.kind != "multi" for column in columns)):
+        raise InputError("--separator is one or more characters between the labels of a NAME:multi column")
     return columns
 
 

@@ -8,8 +8,9 @@ import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
-from perceiver_edu.errors import InputError, choose
-from perceiver_edu.terminal import new_console, new_table, print_json
+from perceiver_edu.errors import InputError, choose, whole_number
+from perceiver_edu.terminal import new_console, new_table, print_json, visible
+from perceiver_edu.writing import check_output
 
 if TYPE_CHECKING:
     from perceiver_edu.instruments.machine import Peaks
@@ -39,8 +40,8 @@ def profile(
     """Show where time and memory go, by stage.
 
     Beside them stands what this machine can do at best. FLOPs follow from the sizes; time is the median of
-    several runs; memory is what is held beyond the weights. The machine's best is measured on one large
-    matrix product and one large copy.
+    several runs; memory is what is held beyond the weights. The machine's best is measured on some large
+    matrix products and a large copy.
 
     \b
     Examples:
@@ -53,23 +54,30 @@ def profile(
     from perceiver_edu.instruments import machine, profiling
 
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
+    whole_number("--repeats", repeats, 1, profiling.MOST_REPEATS)
+    if trace:
+        check_output(trace)  # now, and not after minutes of computing
     model, name = shared.load(weights, device)
     model = model.to(getattr(torch, dtype))
     longest = model.config.max_position_embeddings
     num_bytes = longest if num_bytes is None else num_bytes
     outputs = longest if outputs is None else outputs
     for option, value, most in (
-        ("batch", batch, 2**20),
+        ("batch", batch, 2**16),
         ("bytes", num_bytes, longest),
         ("outputs", outputs, longest),
     ):
-        if not 1 <= value <= most:
-            raise InputError(f"--{option} must be between 1 and {most:,}, got {value}")
+        whole_number(f"--{option}", value, 1, most)
+    c = model.config  # below: what at least is held at once, keys and values of the inputs, and the logits
+    numbers = num_bytes * (2 * c.d_model + c.encoder_qk + c.encoder_v) + outputs * c.vocab_size
+    needed = batch * numbers * getattr(torch, dtype).itemsize
+    if needed > machine.memory_bytes(model.device):
+        raise InputError(f"--batch {batch} needs more than {needed / 1e9:.3g} GB: choose a smaller one")
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(6, 262, (batch, num_bytes), generator=generator).to(model.device)
     positions = None if outputs == longest else torch.arange(outputs, device=model.device)
     rows = profiling.profile_stages(model, ids, None, positions, repeats=repeats)
-    peaks = machine.machine_peaks(model.device, getattr(torch, dtype))
+    peaks = profiling.raised(machine.machine_peaks(model.device, getattr(torch, dtype)), rows)
     operations = profiling.trace(model, ids, None, positions, trace) if trace else None
     shared.say_which(model, name)
     if as_json:
@@ -90,7 +98,7 @@ def profile(
             print("\nthe operations that took longest   calls        ms")
             for operation in operations[:12]:
                 print(f"{operation.name:<32}{operation.calls:>8}{operation.seconds * 1e3:>10.3f}")
-            print(f"\nthe trace is in {trace}: open it at https://ui.perfetto.dev")
+            print(f"\nthe trace is in {visible(str(trace))}: open it at https://ui.perfetto.dev")
 
 
 def print_profile(rows: "Sequence[StageProfile]", peaks: "Peaks") -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.terminal import visible
 
 WEIGHTS_HELP = (
@@ -37,14 +37,17 @@ def say_which(model, name: str):
 
 
 def read_stdin() -> str:
-    """All of standard input, less one newline at the end. Raises: InputError where it is not UTF-8."""
+    """All of standard input, without a byte-order mark and one newline at the end.
+
+    Raises: InputError where it is not UTF-8.
+    """
     if sys.stdin is None:
         raise InputError("there is no text: give one, or pipe it in")
     if sys.stdin.isatty():
         print("type the text, then Ctrl-D on a line of its own", file=sys.stderr)
     raw = sys.stdin.buffer.read()
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"standard input is not valid UTF-8: byte {error.start} is 0x{raw[error.start]:02x}"
@@ -53,8 +56,7 @@ def read_stdin() -> str:
 
 
 def parse_span(span: str) -> tuple[int, int]:
-    try:
-        start, stop = map(int, span.split(":"))
-    except ValueError:
-        raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {span!r}") from None
-    return start, stop
+    found = re.fullmatch(r"([0-9]{1,18}):([0-9]{1,18})", span)
+    if not found:
+        raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {brief(span)}")
+    return int(found[1]), int(found[2])

@@ -1,17 +1,26 @@
 """`check`: compares a learner's stage with the library's, and says what is right, what is not, and why."""
 
+import contextlib
+import io
+import math
 from itertools import combinations
 
+import torch
+
 from perceiver_edu.course import progress
-from perceiver_edu.course.comparison import readable, same
+from perceiver_edu.course.comparison import plain, readable, same, shapes
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
+from perceiver_edu.course.gradients import lost_gradients
 from perceiver_edu.course.guard import Misfit, Outcome, explain_error, run
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report, shown
-from perceiver_edu.errors import InputError
+from perceiver_edu.course.swap import call
+from perceiver_edu.errors import InputError, brief
+
+NOT_USED = "what your code returns there cannot be used"
 
 
-def check(exercise_id: str, learner) -> Report:
+def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
     """Is the learner's function, or `nn.Module`, right? What the report says is shown below the cell.
 
         check("02.cross_attention", cross_attention)
@@ -19,6 +28,8 @@ def check(exercise_id: str, learner) -> Report:
     A function gets the arguments of the stub. An `nn.Module` is given as a class; the check builds it in
     several sizes, and fills its parameters by their names. Whatever the learner's code does, a report comes
     back and nothing is raised. An exercise that is done is noted in the progress file.
+
+    Where the expected result is the solution it is folded away, unless `show_expected` is true.
     """
     try:
         exercise = find(exercise_id)
@@ -26,39 +37,46 @@ def check(exercise_id: str, learner) -> Report:
         return Report("check", NOT_YET).say(str(error))
     report = Report(f"{exercise.id} · {exercise.title}")
     try:
-        return judge(exercise, learner, report)
+        with torch.no_grad():
+            return judge(exercise, learner, report, show_expected)
     except Misfit as misfit:
         report.verdict = NOT_YET
         return report.say(str(misfit))
-    except Exception as error:  # for example from an object that fails when it is only looked at
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # for example from an object that fails when it is only looked at
         report.verdict = NOT_YET
         return report.say(f"the check cannot read what it got, {shown(learner)}: {type(error).__name__}.")
 
 
-def judge(exercise: Exercise, learner, report: Report) -> Report:
+def judge(exercise: Exercise, learner, report: Report, show_expected: bool = False) -> Report:
     function = exercise.accept(learner, exercise)
     cases = exercise.cases()
-    expected, got, problem = {}, {}, None
+    expected, results, got, problem = {}, {}, {}, None
     for number, (label, arguments) in enumerate(cases.items()):
         wanted = exercise.expected(arguments)
         outcome = run(function, arguments, quiet=number > 0)
         if outcome.not_done:
             return report.say("Nothing below waits for it: until then the library's own code stands in.")
-        expected[label] = wanted
+        expected[label], results[label] = wanted, outcome.value
         if outcome.value is not None or not outcome.problem:
             try:
-                got[label] = readable(exercise.view(outcome.value, arguments), wanted)
+                got[label] = viewed(exercise, outcome.value, arguments, wanted)
             except Misfit as misfit:
                 outcome = Outcome(problem=str(misfit))
         if outcome.problem and problem is None:
             problem = (label, outcome)
+    if not problem and changes_its_mind(exercise, function, cases, expected, results, got, report):
+        report.verdict = NOT_YET
+        return report
 
     right = [label for label in got if same(got[label], expected[label])]
     wrong = [label for label in got if label not in right]
     if problem is not None:
         say_problem(report, *problem, several=len(cases) > 1)
+    folded = exercise.folds and not show_expected
     if wrong:
-        say_difference(report, exercise, wrong[0], cases, expected, got, right, problem is not None)
+        say_difference(report, exercise, wrong[0], cases, expected, got, right, problem is not None, folded)
     if right and (wrong or problem):
         if problem:
             report.say(f"Right already: {'; '.join(right)}.")
@@ -66,7 +84,8 @@ def judge(exercise: Exercise, learner, report: Report) -> Report:
         if broken:
             report.say(f"Not right: {'; '.join(broken)}. What have these that the others have not?")
 
-    properties = list(look_at(exercise, function, cases, list(got)))
+    fitting = [label for label in got if shapes(got[label]) == shapes(expected[label])]
+    properties = list(look_at(exercise, function, cases, fitting))
     if properties:
         rows = [(says, "✓ yes" if fine else "✗ no", seen) for says, fine, seen in properties]
         report.table(("what a right answer does", "yours", "seen"), rows)
@@ -74,20 +93,77 @@ def judge(exercise: Exercise, learner, report: Report) -> Report:
     if missing and not problem and not wrong:
         report.say(f"The numbers are right, but not everything that a right answer does: {missing}.")
     ok = not problem and not wrong and not missing
+    if ok and exercise.trains:
+        ok = gradients_pass(exercise, function, cases, report)
     floats = {key: value for key, value in got.items() if getattr(value, "is_floating_point", bool)()}
     if ok and any(value.dtype != expected[key].dtype for key, value in floats.items()):
         report.say("Your result is float32 though the inputs are float64: somewhere a tensor is made "
                    "without `dtype=`. The numbers are right.")  # fmt: skip
 
-    shapes = [[getattr(results[label], "shape", 0) for label in got] for results in (got, expected)]
-    if exercise.in_model is not None and got and not problem and shapes[0] == shapes[1]:
-        ok = put_into_model(exercise, function, report) and ok
+    fits = bool(got) and not problem and len(fitting) == len(got)
+    if exercise.in_model is not None and fits and (ok or not folded):
+        number = isinstance(expected[fitting[0]], int | float)
+        ok = put_into_model(exercise, function, report, ok, number) and ok
     report.verdict = DONE if ok else NOT_YET
     if ok:
         note = progress.mark_done(exercise.id)
         if note:
             report.say(note)
     return report
+
+
+def viewed(exercise: Exercise, result, arguments, wanted):
+    """What is compared of a result. Raises: Misfit where nothing can be."""
+    try:
+        return readable(plain(exercise.view(plain(result), arguments)), wanted)
+    except Misfit:
+        raise
+    except Exception:
+        readable(result, wanted)
+        raise Misfit(f"the check cannot read your result, {shown(result)}.") from None
+
+
+def changes_its_mind(exercise: Exercise, function, cases, expected, results, got, report: Report) -> bool:
+    """Does a second call with the same arguments give another result, or change that of the first?"""
+    second = {label: run(function, arguments, quiet=True) for label, arguments in cases.items()}
+    for label, outcome in second.items():
+        for result in (outcome.value, results[label]):
+            try:
+                if outcome.problem:
+                    raise Misfit(outcome.problem)
+                now = viewed(exercise, result, cases[label], expected[label])
+            except Misfit as misfit:
+                report.say("A second call with the same arguments ends in another way than the first.")
+                say_problem(report, label, outcome._replace(problem=str(misfit)), several=len(cases) > 1)
+                return True
+            if not same(now, got[label]):
+                report.say(
+                    "The same call gives one result now and another one later. Is something random, such as "
+                    "dropout, or is something kept from one call to the next?"
+                )
+                sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
+                header = (f"“{label}”" if len(cases) > 1 else "", "at first", "later")
+                report.table(header, exercise.rows(got[label], now, sizes))
+                return True
+    return False
+
+
+def gradients_pass(exercise: Exercise, function, cases, report: Report) -> bool:
+    for label, arguments in cases.items():
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                lost = lost_gradients(exercise, function, arguments)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            outcome = explain_error(error, arguments, "the gradient of your result cannot be computed")
+            report.say("The numbers are right, but not what happens when gradients are asked for.")
+            say_problem(report, label, outcome, several=len(cases) > 1)
+            return False
+        if lost:
+            report.say(lost)
+            return False
+    return True
 
 
 def say_problem(report: Report, label: str, outcome: Outcome, several: bool):
@@ -97,8 +173,9 @@ def say_problem(report: Report, label: str, outcome: Outcome, several: bool):
         report.pre(outcome.code)
 
 
-def say_difference(report: Report, exercise: Exercise, label: str, cases, expected, got, right, said):
-    """`right`: labels of the cases that are; `said`: whether a problem has been named already."""
+def say_difference(report: Report, exercise: Exercise, label: str, cases, expected, got, right, said, folded):
+    """`right`: labels of the cases that are; `said`: whether a problem has been named already; `folded`:
+    whether what is expected is shown only to those who ask."""
     if right and not said:
         report.say(f"Right so far: {'; '.join(right)}.")
     diagnosis = diagnose(exercise, cases, expected, got)
@@ -107,36 +184,73 @@ def say_difference(report: Report, exercise: Exercise, label: str, cases, expect
     elif exercise.mistakes and not said:
         report.say("This is not one of the mistakes that the check knows by name. What it can say:")
     sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
-    shapes = [getattr(value, "shape", ()) for value in (expected[label], got[label])]
-    if shapes[0] != shapes[1] and sorted(shapes[0]) == sorted(shapes[1]):
-        report.say("The axes of your result stand in another order than expected.")
+    for remark in remarks(expected[label], got[label]):
+        report.say(remark)
     where = ", ".join(filter(None, [f"“{label}”" if len(cases) > 1 else "", exercise.compared]))
-    report.table((where, "expected", "got"), exercise.rows(expected[label], got[label], sizes))
+    rows = exercise.rows(expected[label], got[label], sizes)
+    if not folded:
+        report.table((where, "expected", "got"), rows)
+        return
+    report.table((where, "got"), [(what, yours) for what, _, yours in rows])
+    report.fold(
+        "What is expected",
+        (where, "expected"),
+        [(what, wanted) for what, wanted, _ in rows],
+        plain=f'check("{exercise.id}", {exercise.name}, show_expected=True) shows what is expected.',
+    )
+
+
+def remarks(expected, got):
+    """What can be said at first sight."""
+    if shapes(expected) != shapes(got) and isinstance(got, torch.Tensor):
+        if sorted(expected.shape) == sorted(got.shape):
+            yield "The sizes of your result are the expected ones, in another order."
+        if not got.numel():
+            yield "Your result is empty."
+    if isinstance(got, torch.Tensor | float) and torch.as_tensor(got).isnan().any():
+        yield "There is a NaN in your result, which is no number: 0 / 0, inf - inf or 0 · inf gives one."
 
 
 def diagnose(exercise: Exercise, cases, expected, got) -> str:
-    """The sentence of the known mistake, or of the pair of them, that gives exactly the learner's results."""
+    """The sentence of the known mistake, or of the pair of them, that gives exactly the learner's results.
+
+    Where several give them, nobody knows which it was. They are named together, or what all pairs share; and
+    where results are `terse` a mistake that is not known may give them, so the sentence is only a question.
+    """
+
+    def fit(*mistakes) -> bool:
+        return explains(exercise, mistakes, cases, expected, got)
+
     known = exercise.known_mistakes
-    pairs = [pair for pair in combinations(known, 2) if not pair[0].switches.keys() & pair[1].switches.keys()]
-    for chosen in [(mistake,) for mistake in known] + pairs:
-        switches = {key: value for mistake in chosen for key, value in mistake.switches.items()}
-        differs = False
-        for label, result in got.items():
-            try:
-                value = exercise.mistaken(cases[label], switches)
-            except Exception:  # some mistakes do not go together
-                break
-            if not same(result, value):
-                break
-            differs = differs or not same(value, expected[label])
-        else:
-            if differs:
-                return " And: ".join(mistake.says for mistake in chosen)
-    return ""
+    says = " Or: ".join(mistake.says for mistake in known if fit(mistake))
+    if not says:
+        pairs = [
+            pair for pair in combinations(known, 2) if not pair[0].switches.keys() & pair[1].switches.keys()
+        ]
+        found = [pair for pair in pairs if fit(*pair)]
+        common = [mistake.says for mistake in known if found and all(mistake in pair for pair in found)]
+        says = " And: ".join(common) + (" Something else is not right, either." if len(common) == 1 else "")
+    hedge = "Other mistakes may give these results, too, but is it this? " if says and exercise.terse else ""
+    return hedge + says
+
+
+def explains(exercise: Exercise, mistakes, cases, expected, got) -> bool:
+    """Do these mistakes together give the learner's results, and not the right ones?"""
+    switches = {key: value for mistake in mistakes for key, value in mistake.switches.items()}
+    differs = False
+    for label, result in got.items():
+        try:
+            value = exercise.mistaken(cases[label], switches)
+        except Exception:  # some mistakes do not go together
+            return False
+        if not same(result, value):
+            return False
+        differs = differs or not same(value, expected[label])
+    return differs
 
 
 def look_at(exercise: Exercise, function, cases, labels):
-    """The exercise's properties, on the last case with a result -> (says, holds, what was seen)."""
+    """The exercise's properties, on the last of these cases -> (says, holds, what was seen)."""
     if exercise.properties is None or not labels:
         return
 
@@ -144,25 +258,38 @@ def look_at(exercise: Exercise, function, cases, labels):
         outcome = run(function, arguments, quiet=True)
         if outcome.problem or outcome.not_done:
             raise Misfit(outcome.problem)
-        return outcome.value
+        return plain(outcome.value)
 
     for says, test in exercise.properties(cases[labels[-1]]):
         try:
             yield says, *test(call)
-        except Exception as error:  # the learner's code failed there, or its result cannot be looked at
-            yield says, False, f"could not be seen: {str(error)[:160]}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the learner's code failed there, or its result cannot be looked at
+            yield says, False, f"could not be seen: {brief(error)}"
 
 
-def put_into_model(exercise: Exercise, function, report: Report) -> bool:
-    """The learner's stage in the whole pretrained model -> is the model unchanged?"""
+def put_into_model(exercise: Exercise, function, report: Report, ok: bool, number: bool) -> bool:
+    """The learner's stage in the whole pretrained model -> is the model unchanged?
+
+    `ok`: the cases were right. Of a wrong answer that cannot be used in the model nothing more is said.
+    `number`: the function gives a number.
+    """
+    names = exercise.arguments  # in the order of the stub
+
+    def tried(**arguments):
+        return plain(call(function, {name: arguments[name] for name in names}), math.inf, number)
+
     try:
-        return exercise.in_model(function, report)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return exercise.in_model(tried, report)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         in_words = isinstance(error, Misfit | InputError)
-        outcome = Outcome(problem=str(error)) if in_words else explain_error(error, {})
-        report.say(f"In the whole model, {outcome.problem}")
+        outcome = Outcome(problem=str(error)) if in_words else explain_error(error, {}, NOT_USED)
+        if ok or outcome.code:
+            report.say(f"In the whole model, {outcome.problem}")
         if outcome.code:
             report.pre(outcome.code)
         return False

@@ -1,5 +1,8 @@
 """How a learner's result is compared with the right one, and how the two are shown side by side."""
 
+import math
+from collections.abc import Iterable, Iterator, Sized
+from numbers import Number
 from typing import Any
 
 import torch
@@ -9,34 +12,123 @@ from perceiver_edu.course.report import shown
 
 TOLERANCE = 1e-9  # float64: as a share of the largest number expected
 FLOAT32_TOLERANCE = 1e-5
+LARGEST = 1_000_000  # entries; no right answer to a case has as many
 
 
-def readable(result, expected) -> Any:
-    """The result in a form that can be compared. Raises: Misfit, where it cannot be, and says why."""
+def plain(result, largest: float = LARGEST, number: bool = False) -> Any:
+    """The result, in which single numbers of NumPy, torch and `fractions` have become Python's own.
+
+    A result that is one tensor stays one, unless a `number` is expected.
+
+    Raises: Misfit for a result that has no end, is too large to be looked at, or holds no real numbers.
+    """
+    left = largest
+
+    def convert(value, inside=True):
+        nonlocal left
+        if callable(value) and not isinstance(value, torch.Tensor):
+            return value
+        if isinstance(value, torch.Tensor):
+            left -= value.numel()
+            kinds = {"without numbers, on the device `meta`": value.is_meta, "complex": value.is_complex()}
+            kinds["sparse"] = value.layout != torch.strided
+            for kind in filter(kinds.get, kinds):
+                raise Misfit(f"your result is {kind}: {shown(value)}. Return a plain tensor of real numbers.")
+            value = value.item() if inside and value.numel() == 1 else value
+        elif getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # NumPy's
+            value = value.item()
+        elif isinstance(value, Number) and not isinstance(value, int | float | complex):
+            value = float(value)
+        elif isinstance(value, Iterator) or (isinstance(value, Iterable) and not isinstance(value, Sized)):
+            raise Misfit(
+                f"your result is a {type(value).__name__}, which makes its entries one by one when somebody "
+                "asks. Return them all, for example by `list(…)`."
+            )
+        elif isinstance(value, Sized):
+            left -= len(value)
+        if left < 0:
+            raise Misfit(f"your result is too large: it has more than {largest:,} entries.")
+        if isinstance(value, dict):
+            return {key: convert(part) for key, part in value.items()}
+        return type(value)(map(convert, value)) if type(value) in (list, tuple) else value
+
+    try:
+        return convert(result, inside=number)
+    except RecursionError:
+        raise Misfit("your result is nested without end.") from None
+
+
+def readable(result, expected, part="") -> Any:
+    """The result in a form that can be compared. Raises: Misfit, where it cannot be, and says why.
+
+    `part` names the part of the result that this is, such as "`outputs`".
+    """
+    at = f"{part}: " if part else ""
     if result is None:
-        raise Misfit("your function returned None: is the `return` missing?")
-    if not isinstance(expected, torch.Tensor):
-        kind = type(expected)
-        if isinstance(result, torch.Tensor) and isinstance(expected, int | float) and result.numel() == 1:
-            return result.item()
-        if kind is tuple and isinstance(result, list | torch.Size):
-            return tuple(result)
-        if not isinstance(result, kind) and not (kind is float and isinstance(result, int)):
-            raise Misfit(f"expected a result of type {kind.__name__}, got {shown(result)}.")
-        if kind is dict and set(result) != set(expected):
-            raise Misfit(f"expected the keys {', '.join(expected)}; got {', '.join(map(str, result))}.")
-        return result
-    if isinstance(result, tuple | list) and any(isinstance(part, torch.Tensor) for part in result):
-        raise Misfit(f"your function returned {len(result)} things: return the one tensor that is asked for.")
+        whole = "your function returned None: is the `return` missing?"
+        raise Misfit(f"{part} is None. Does a function that you call lack its `return`?" if part else whole)
+    if result is ...:
+        raise Misfit(f"{at}`...` is still there. Put your answer in its place.")
+    if isinstance(expected, torch.Tensor):
+        return readable_tensor(result, expected, at)
+    if isinstance(expected, bool | int | float):
+        return readable_number(result, isinstance(expected, bool), at)
+    if isinstance(expected, dict):
+        if not isinstance(result, dict) or result.keys() != expected.keys():
+            got = (
+                f"the keys {', '.join(map(str, result))}"
+                if isinstance(result, dict) and result
+                else shown(result)
+            )
+            raise Misfit(f"{at}expected a dict with the keys {', '.join(expected)}; got {got}.")
+        return {key: readable(result[key], value, f"`{key}`") for key, value in expected.items()}
+    if isinstance(expected, tuple | list):
+        if isinstance(getattr(result, "ndim", None), int) and result.ndim == 1:  # of torch or NumPy
+            result = result.tolist()
+        if not isinstance(result, tuple | list):
+            raise Misfit(f"{at}expected a {type(expected).__name__}, got {shown(result)}.")
+        return type(expected)(readable(entry, expected[0] if expected else entry, part) for entry in result)
+    if not isinstance(result, type(expected)):
+        raise Misfit(f"{at}expected a {type(expected).__name__}, got {shown(result)}.")
+    return result
+
+
+def readable_number(result, truth: bool, at: str) -> bool | int | float:
+    """One number, or True or False where the truth is asked."""
+    if isinstance(result, torch.Tensor) and result.numel() == 1:
+        result = result.item()
+    if isinstance(result, str) and not truth:
+        raise Misfit(f"{at}expected a number, got the text {shown(result)}. Return the number itself.")
+    if truth != isinstance(result, bool) or not isinstance(result, int | float):
+        raise Misfit(f"{at}expected {'True or False' if truth else 'a number'}, got {shown(result)}.")
+    if isinstance(result, int) and result.bit_length() > 1000:
+        raise Misfit(f"{at}your number has {result.bit_length():,} bits, which is far too large.")
+    return result
+
+
+def readable_tensor(result, expected: torch.Tensor, at: str) -> torch.Tensor:
+    if isinstance(result, tuple | list) and any(isinstance(entry, torch.Tensor) for entry in result):
+        raise Misfit(
+            f"{at}your function returned {len(result)} things: return the one tensor that is asked for."
+        )
     if not isinstance(result, torch.Tensor):
-        raise Misfit(f"expected a torch tensor, got {shown(result)}.")
+        raise Misfit(f"{at}expected a torch tensor, got {shown(result)}.")
     if result.device != expected.device:
         wanted, got = expected.device, result.device
-        raise Misfit(f"expected a tensor on {wanted}, where the inputs are; got one on {got}.")
-    same_kind = result.is_floating_point() == expected.is_floating_point()
-    if result.is_sparse or result.dtype.is_complex or not same_kind:
-        raise Misfit(f"expected numbers of type {expected.dtype}, got {shown(result)}.")
-    return result.detach()
+        raise Misfit(f"{at}expected a tensor on {wanted}, where the inputs are; got one on {got}.")
+    kinds = [(tensor.is_floating_point(), tensor.dtype == torch.bool) for tensor in (result, expected)]
+    if kinds[0] != kinds[1]:
+        raise Misfit(f"{at}expected numbers of type {expected.dtype}, got {shown(result)}.")
+    if result.dtype in (torch.float16, torch.bfloat16) and expected.dtype != result.dtype:
+        raise Misfit(f"{at}your result is {result.dtype}, which is too coarse. Compute in {expected.dtype}.")
+    return result.detach().clone()
+
+
+def shapes(result):
+    """The shapes of a result's tensors, in the form of the result."""
+    if isinstance(result, dict):
+        return {key: shapes(value) for key, value in result.items()}
+    return result.shape if isinstance(result, torch.Tensor) else None
 
 
 def same(a, b) -> bool:
@@ -46,15 +138,21 @@ def same(a, b) -> bool:
             return False
         coarse = torch.float32 in (a.dtype, b.dtype)
         limit = (FLOAT32_TOLERANCE if coarse else TOLERANCE) * max(1.0, _largest(b))
-        difference = (a.double() - b.double()).masked_fill(a.isnan() & b.isnan(), 0)  # NaN is like NaN
+        alike = (a == b) | (a.isnan() & b.isnan())  # infinity is like infinity, and NaN like NaN
+        difference = (a.double() - b.double()).masked_fill(alike, 0)
         return _largest(difference) <= limit
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(map(same, a, b))
+    if all(isinstance(n, int | float) and not isinstance(n, bool) for n in (a, b)):
+        both_nan = a != a and b != b
+        return both_nan or math.isclose(a, b, rel_tol=FLOAT32_TOLERANCE, abs_tol=1e-6)  # as of float32
     try:
         return bool(a == b)
-    except Exception:  # whatever a learner's object does when it is compared
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # whatever a learner's object does when it is compared
         return False
 
 
@@ -71,10 +169,19 @@ def side_by_side(expected, got, sizes: dict[str, int], axes=(), read=None) -> li
         read: a row of ids -> a line to read.
     """
     if isinstance(expected, dict):
-        marks = {key: "" if same(expected[key], got[key]) else "  ✗" for key in expected}
-        return [(key, _value(expected[key], sizes), _value(got[key], sizes) + marks[key]) for key in expected]
+        rows = []
+        for key in expected:
+            own = side_by_side(expected[key], got[key], sizes)
+            if same(expected[key], got[key]):
+                rows.append((key, *own[0][1:]))
+            else:
+                names = [key if what == "result" else f"{key}: {what}" for what, *_ in own]
+                rows += [
+                    (name, right, f"{yours}  ✗") for name, (_, right, yours) in zip(names, own, strict=True)
+                ]
+        return rows
     if not isinstance(expected, torch.Tensor):
-        return [("result", _value(expected, sizes), _value(got, sizes))]
+        return [("result", *in_words(expected, got, sizes, differ=not same(expected, got)))]
     rows = [("shape", named_shape(expected.shape, sizes), named_shape(got.shape, sizes))]
     if not expected.is_floating_point():
         return rows + first_difference(expected, got, axes, read)
@@ -83,7 +190,7 @@ def side_by_side(expected, got, sizes: dict[str, int], axes=(), read=None) -> li
         place = [int(i) for i in torch.unravel_index(distance.argmax(), distance.shape)]
         where = f"at {place}, where they differ most"
         at = tuple(place)
-        rows.append((where, f"{float(expected[at]):.6g}", f"{float(got[at]):.6g}"))
+        rows.append((where, *in_words(float(expected[at]), float(got[at]), {}, differ=True)))
         rows.append(("largest number", f"{_largest(expected):.4g}", f"{_largest(got):.4g}"))
         if got.isnan().any():
             rows.append(("not a number (NaN)", "0", f"{int(got.isnan().sum())} of {got.numel()}"))
@@ -108,9 +215,17 @@ def first_difference(expected, got, axes, read) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _value(value, sizes) -> str:
-    is_shape = isinstance(value, tuple) and value and all(isinstance(size, int) for size in value)
-    return named_shape(value, sizes) if is_shape and sizes else shown(value)
+def in_words(expected, got, sizes, differ: bool) -> tuple[str, str]:
+    """Both in a few words; numbers that `differ` with so many digits that it shows."""
+
+    def words(value, digits):
+        is_shape = isinstance(value, tuple) and value and all(isinstance(size, int) for size in value)
+        if is_shape and sizes:
+            return named_shape(value, sizes)
+        return f"{value:.{digits}g}" if isinstance(value, float) else shown(value)
+
+    pair = words(expected, 6), words(got, 6)
+    return (words(expected, 17), words(got, 17)) if differ and pair[0] == pair[1] else pair
 
 
 def named_shape(shape, sizes: dict[str, int]) -> str:

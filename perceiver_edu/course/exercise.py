@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
+
 from perceiver_edu.course.comparison import side_by_side
 from perceiver_edu.course.guard import as_function
 
@@ -33,6 +35,9 @@ class Exercise:
     properties: Callable[[dict], Iterable[tuple[str, Callable]]] | None = None
     sizes: Callable[..., dict[str, int]] | None = None  # (**arguments) -> {"B": 2, …}, to name axes by
     rows: Callable = side_by_side  # (expected, got, sizes) -> the rows of the table that shows both
+    trains: bool = False  # the result is trained through: its gradients are compared, too
+    terse: bool = False  # results are so short that a known mistake is not told by them, but only guessed
+    folds: bool = False  # the expected result is the solution, so it is folded away
     accept: Callable = as_function  # (what is handed in, self) -> a function of the arguments; or a Misfit
     in_model: Callable | None = None  # (function, report) -> bool: puts it into the whole model and shows it
     id: str = ""  # "02.cross_attention", from the module's place: `all_exercises` fills it in
@@ -46,10 +51,12 @@ class Exercise:
         pairs = ((switch, *pair) for switch, values in self.mistakes.items() for pair in values.items())
         return [Mistake(says, {switch: value}) for switch, value, says in pairs]
 
+    @torch.no_grad()
     def expected(self, arguments: dict[str, Any]):
         """What is compared of the right result."""
         return self.view((self.reference or self.variant)(**arguments), arguments)
 
+    @torch.no_grad()
     def mistaken(self, arguments: dict[str, Any], switches: dict[str, Any]):
         """What is compared of the result that these switches give."""
         return self.view(self.variant(**arguments, **switches), arguments)

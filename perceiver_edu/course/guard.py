@@ -6,6 +6,7 @@ import io
 import linecache
 import traceback
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,15 +35,12 @@ def run(function, arguments: dict[str, Any], quiet: bool = False) -> Outcome:
     """Call `function` with copies of the arguments -> its outcome. Nothing is raised but Ctrl-C.
 
     Arguments go by name where the function has all the names, and by position otherwise. What the function
-    prints is shown unless `quiet`. Autograd is off.
+    prints is shown unless `quiet`.
     """
     given = deepcopy(arguments)
     try:
         call = bind(function, given)
-        with (
-            torch.no_grad(),
-            contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext(),
-        ):
+        with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
             value = call()
     except Misfit as misfit:
         return Outcome(problem=str(misfit))
@@ -60,26 +58,31 @@ def run(function, arguments: dict[str, Any], quiet: bool = False) -> Outcome:
     return Outcome(value)
 
 
-def bind(function, given: dict[str, Any]):
+def bind(function, given: dict[str, Any]) -> partial:
     """A call without arguments. Raises: Misfit where the function does not take what the check gives."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return lambda: function(*given.values())
+        return partial(function, *given.values())
     for args, kwargs in (((), given), (tuple(given.values()), {})):
         try:
             signature.bind(*args, **kwargs)
         except TypeError:
             continue
-        return lambda: function(*args, **kwargs)
+        return partial(function, *args, **kwargs)
     raise Misfit(
         f"your code takes {len(signature.parameters)} arguments, {signature}. "
         f"The check gives {len(given)}: ({', '.join(given)}). Keep the first line of the stub."
     )
 
 
-def explain_error(error: BaseException, arguments: dict[str, Any]) -> Outcome:
-    """An exception in the learner's code -> what it means, and the line of their code."""
+def explain_error(
+    error: BaseException, arguments: dict[str, Any], outside="the call failed outside of your code"
+) -> Outcome:
+    """An exception in the learner's code -> what it means, and the line of their code.
+
+    `outside`: what is to be said where no line of theirs is involved.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if is_learners(frame.filename)]
     last = theirs[-1] if theirs else None
@@ -89,13 +92,16 @@ def explain_error(error: BaseException, arguments: dict[str, Any]) -> Outcome:
     if last is not None:
         line = (linecache.getline(last.filename, last.lineno) or last.line or "").strip()
         code = f"line {last.lineno} of your code, in {last.name}:\n    {line}"
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError) and theirs:
         return Outcome(problem="your code calls itself without end (RecursionError).", code=code)
     try:
         message = str(error).strip().splitlines()[0]
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         message = ""
-    problem = f"your code stopped with {type(error).__name__}" + (f": {message[:300]}" if message else ".")
+    name = type(error).__name__ + (f": {message[:300]}" if message else ".")
+    problem = f"your code stopped with {name}" if theirs else f"{outside}. Python says {name}"
     if "without overflow" in message:
         problem += ". It is more than this dtype holds: `torch.finfo(dtype)` has the limits."
     tensors = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}

@@ -18,12 +18,9 @@ def real_weights(download: bool = False) -> Path | None:
     """
     from huggingface_hub import constants, try_to_load_from_cache
 
-    files = {
-        name: try_to_load_from_cache(REAL, name)
-        for name in ("config.json", "model.safetensors", "pytorch_model.bin")
-    }
+    files = {name: try_to_load_from_cache(REAL, name) for name in ("config.json", "model.safetensors")}
     files = {name: Path(path) for name, path in files.items() if isinstance(path, str)}
-    if "config.json" in files and len(files) > 1:
+    if len(files) == 2:
         return files["config.json"].parent
     if not download:
         return None

@@ -13,10 +13,14 @@ from perceiver_edu.errors import InputError
 
 
 def lab_command(notebook: Path) -> list[str]:
-    """What starts JupyterLab at a notebook, in the repository's folder: the notebooks link to the code."""
+    """What starts JupyterLab at a notebook, in the repository's folder: the notebooks link to the code.
+
+    With -P, Python imports nothing from the folder where the command is typed.
+    """
     notebook = notebook.resolve()
     root = notebook.parent.parent if notebook.parent.name == NOTEBOOKS.name else notebook.parent
-    command = [sys.executable, "-m", "jupyter", "lab", "--ip", "127.0.0.1", f"--ServerApp.root_dir={root}"]
+    command = [sys.executable, "-P", "-m", "jupyter", "lab", "--ip", "127.0.0.1"]
+    command.append(f"--ServerApp.root_dir={root}")
     command.append(f"--LabApp.default_url=/lab/tree/{notebook.relative_to(root).as_posix()}")
     return command + ["--allow-root"] * (hasattr(os, "geteuid") and os.geteuid() == 0)
 

@@ -89,18 +89,11 @@ def read_overview(folder: Path | None = None) -> Overview:
 def course_overview(folder: Path | None = None) -> Report:
     """The notebooks with their minutes and the exercises done, and where to go on."""
     overview = read_overview(folder)
-    report = Report(f"{overview.solved} of {overview.exercises} exercises", WAITING)
+    report = Report(f"{overview.solved} of {overview.exercises} exercises")
     if not overview.notebooks:
         return report.say("There are no notebooks here: an installed package does not bring them.")
     report.verdict = DONE if overview.next is None else WAITING
-    rows = [
-        (
-            n.title,
-            f"{n.minutes} min" if n.minutes else "",
-            f"{n.solved} of {len(n.exercises)} {n.dots}".strip(),
-        )
-        for n in overview.notebooks
-    ]
+    rows = [(n.title, n.time, f"{n.count} {n.dots}".strip()) for n in overview.notebooks]
     report.table(("notebook", "time", "exercises done"), rows)
     if overview.next:
         report.say(f"Next: `notebooks/{overview.next.file.name}`")

@@ -6,9 +6,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from perceiver_edu.weights.files import to_json, write_whole
+from perceiver_edu.errors import InputError
+from perceiver_edu.weights.files import to_json
+from perceiver_edu.writing import check_plain, write_whole
 
 PROGRESS_VARIABLE = "PERCEIVER_EDU_PROGRESS"
+LONGEST = 2**20  # bytes
 
 
 def progress_file() -> Path:
@@ -29,12 +32,17 @@ def read_progress() -> tuple[dict[str, str], str]:
     """What is done, {exercise id: date}, and a sentence where the file cannot be read, or ""."""
     try:
         path = progress_file()
+        about = check_plain(path)
+        if about and about.st_size > LONGEST:
+            raise ValueError
         done = json.loads(path.read_text("utf-8"))["done"]
         if not all(isinstance(value, str) for pair in done.items() for value in pair):
             raise ValueError
         return done, ""
     except FileNotFoundError:
         return {}, ""
+    except InputError as error:
+        return {}, f"Your progress cannot be read ({error})."
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}, f"The progress file {path} is damaged; delete it to start a new one."
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
@@ -50,7 +58,7 @@ def mark_done(exercise_id: str) -> str:
         path = progress_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, to_json({"done": done | {exercise_id: date.today().isoformat()}}))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, InputError) as error:
         reason = getattr(error, "strerror", None) or error
         return f"It is right, but your progress cannot be noted ({reason}). That harms nothing else."
     return ""

@@ -5,8 +5,6 @@ import re
 import textwrap
 from reprlib import Repr
 
-import torch
-
 from perceiver_edu.terminal import visible
 
 # Verdict: what stands before the title, and the colour of the bar beside it (safe for colour-blind readers).
@@ -14,7 +12,23 @@ DONE, NOT_YET, WAITING = "✓ right", "✗ not yet", "… not done yet"
 SAME, CHANGED = "✓ nothing changes", "✗ something changes"
 COLOURS = {DONE: "#009E73", SAME: "#009E73", NOT_YET: "#D55E00", CHANGED: "#D55E00", WAITING: "#999999"}
 
-_short = Repr()
+
+class Short(Repr):
+    """Values in a few words. A tensor, also within a list, shows as its shape."""
+
+    def repr_Tensor(self, tensor, level):
+        return f"a tensor of shape {tuple(tensor.shape)}, {str(tensor.dtype).removeprefix('torch.')}"
+
+    repr_Parameter = repr_Tensor
+
+    def repr_ndarray(self, array, level):
+        return f"an array of shape {array.shape}, {array.dtype}"
+
+    def repr_ellipsis(self, value, level):
+        return "..."
+
+
+_short = Short()
 _short.maxstring = _short.maxother = 120
 
 
@@ -40,6 +54,12 @@ class Report:
         self.parts.append(("table", [list(map(str, row)) for row in (header, *rows)]))
         return self
 
+    def fold(self, title: str, header, rows, plain: str) -> "Report":
+        """A table that is unfolded by a click on its title; plain text has the line `plain` instead."""
+        self.table(header, rows)
+        self.parts[-1] = ("fold", (title, plain, self.parts[-1][1]))
+        return self
+
     def pre(self, text: str) -> "Report":
         self.parts.append(("pre", text))
         return self
@@ -49,6 +69,8 @@ class Report:
         for kind, content in self.parts:
             if kind == "say":
                 blocks.append(textwrap.fill(visible(content), 100, break_long_words=False))
+            elif kind == "fold":
+                blocks.append(visible(content[1]))
             elif kind == "pre":
                 blocks.append(textwrap.indent(visible(content, keep="\n"), "  "))
             else:
@@ -62,7 +84,9 @@ class Report:
         # No colour is set for the text: it is the page's own, so it is readable in light and in dark.
         style = f"border-left:4px solid {COLOURS[self.verdict]};padding-left:1em"
         head = f"<p><b>{self.verdict}</b> · {_inline(self.title)}</p>"
-        return f'<div class="perceiver-edu-check" style="{style}">{head}{self.parts_as_html()}</div>'
+        body = head + self.parts_as_html()
+        untouched = " mathjax_ignore tex2jax_ignore" * ("$" in body)  # JupyterLab would typeset $…$
+        return f'<div class="perceiver-edu-check{untouched}" style="{style}">{body}</div>'
 
     def parts_as_html(self) -> str:
         """The parts alone, without verdict and title."""
@@ -73,16 +97,21 @@ class Report:
             elif kind == "pre":
                 text = html.escape(visible(content, keep="\n"))
                 body.append(f'<pre style="font-family:monospace">{text}</pre>')
+            elif kind == "fold":
+                title, _, rows = content
+                body.append(f"<details><summary>{_inline(title)}</summary>{_table(rows)}</details>")
             else:
-                rows = [[_inline(cell) for cell in row] for row in content]
-                lines = ["".join(f'<th style="text-align:left">{cell}</th>' for cell in rows[0])]
-                lines += ["".join(f'<td style="text-align:left">{c}</td>' for c in row) for row in rows[1:]]
-                body.append(
-                    '<table style="color:inherit;font-size:inherit">'
-                    + "".join(f"<tr>{line}</tr>" for line in lines)
-                    + "</table>"
-                )
+                body.append(_table(content))
         return "".join(body)
+
+
+def _table(rows) -> str:
+    """Rows as HTML; the first is the header."""
+    cells = [[_inline(cell) for cell in row] for row in rows]
+    lines = ["".join(f'<th style="text-align:left">{cell}</th>' for cell in cells[0])]
+    lines += ["".join(f'<td style="text-align:left">{cell}</td>' for cell in row) for row in cells[1:]]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<table style="color:inherit;font-size:inherit">{body}</table>'
 
 
 def _inline(text: str) -> str:
@@ -93,8 +122,8 @@ def _inline(text: str) -> str:
 def shown(value) -> str:
     """A value in a few words; never raises, whatever the value does."""
     try:
-        if isinstance(value, torch.Tensor):
-            return f"a tensor of shape {tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}"
         return _short.repr(value)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # SystemExit, too: it would end the learner's session
         return f"an object of type {type(value).__name__}"

@@ -6,7 +6,8 @@ from pathlib import Path
 from perceiver_edu.course.lab import open_lab
 from perceiver_edu.course.overview import NOTEBOOKS, Overview, read_overview
 from perceiver_edu.errors import InputError
-from perceiver_edu.weights.files import to_json, write_whole
+from perceiver_edu.weights.files import to_json
+from perceiver_edu.writing import write_whole
 
 AGAIN = "from perceiver_edu.course import course_overview\n\ncourse_overview()"
 

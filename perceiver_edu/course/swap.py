@@ -1,12 +1,12 @@
 """Put another stage into a whole model, and see which tensors change: the proof that a stage is right."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.borrow import changes_model, eval_mode
 from perceiver_edu.course.guard import bind
 from perceiver_edu.course.report import CHANGED, SAME, Report
 from perceiver_edu.course.swap_huggingface import ADAPTERS, HFAttention, HFCrossAttend, Replacement
@@ -59,7 +59,7 @@ class Swap(NamedTuple):
         return self.report()._repr_html_()
 
 
-@contextmanager
+@changes_model
 def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -> Iterator[Swap]:
     """Put `replacement` in the place of a stage while the block runs, and compare the model with itself.
 
@@ -138,19 +138,17 @@ def run_filled(model, text: str, holes, ours: bool) -> tuple[dict[str, torch.Ten
     ids, mask = ids.to(device), mask.to(device)
 
     names = {boundary: pair[0 if ours else 1] for boundary, pair in BOUNDARIES.items()}
-    was_training = model.training
-    try:
-        with record(model.eval(), names.values()) as seen:
-            model(ids, mask) if ours else model(ids, attention_mask=mask.long())
-    finally:
-        model.train(was_training)
+    with eval_mode(model), record(model, names.values()) as seen:
+        model(ids, mask) if ours else model(ids, attention_mask=mask.long())
     tensors = {boundary: seen[name][-1] for boundary, name in names.items()}
 
     fillings = []
     for start, stop in sorted(holes):
         first = 1 + len(tokenizer.encode(text[:start], add_special_tokens=False))  # after [CLS]
         scores = tensors["logits"][0, first : first + hole_length(text[start:stop])].cpu().double()
-        scores = scores.log_softmax(-1)[:, tokenizer.BYTE_OFFSET :].nan_to_num(-1e9)  # (bytes, 256)
+        scores = scores.log_softmax(-1)[:, tokenizer.BYTE_OFFSET : tokenizer.VOCAB_SIZE].nan_to_num(
+            -1e9
+        )  # (bytes, 256)
         fillings.append(best_byte_strings(scores.numpy(), 1)[0][0].decode())
     return tensors, fill_in(text, sorted(holes), fillings)
 

@@ -20,13 +20,13 @@ import torch
 from torch import nn
 
 from perceiver_edu.attention import SelfAttend
+from perceiver_edu.borrow import changes_model
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.latents import depth
 from perceiver_edu.model import PerceiverIOForMaskedLM
-from perceiver_edu.processor import Processor
 
 
-@contextmanager
+@changes_model
 def stop_after(model: PerceiverIOForMaskedLM, k: int) -> Iterator[None]:
     """Only the first k layers of the processor run: the decoder reads the latents as they are by then.
 
@@ -38,7 +38,7 @@ def stop_after(model: PerceiverIOForMaskedLM, k: int) -> Iterator[None]:
     processor = model.processor
 
     def first_layers(latents: torch.Tensor) -> torch.Tensor:
-        for self_attend in _run_order(processor)[:k]:
+        for self_attend in ([*processor.self_attends] * processor.num_blocks)[:k]:
             latents = self_attend(latents)
         return latents
 
@@ -46,7 +46,7 @@ def stop_after(model: PerceiverIOForMaskedLM, k: int) -> Iterator[None]:
         yield
 
 
-@contextmanager
+@changes_model
 def without_layers(model: PerceiverIOForMaskedLM, layers: int | Iterable[int]) -> Iterator[None]:
     """These layers pass the latents on as they get them. With shared weights, in every block.
 
@@ -61,7 +61,7 @@ def without_layers(model: PerceiverIOForMaskedLM, layers: int | Iterable[int]) -
         yield
 
 
-@contextmanager
+@changes_model
 def ablate_latents(
     model: PerceiverIOForMaskedLM, indices: int | Iterable[int], after: int = 0
 ) -> Iterator[None]:
@@ -84,7 +84,7 @@ def ablate_latents(
         yield
 
 
-@contextmanager
+@changes_model
 def patch_latents(
     model: PerceiverIOForMaskedLM,
     latents: torch.Tensor,
@@ -115,7 +115,7 @@ def patch_latents(
         yield
 
 
-@contextmanager
+@changes_model
 def ablate_heads(model: PerceiverIOForMaskedLM, layer: int, heads: int | Iterable[int]) -> Iterator[None]:
     """What these heads of one layer have read is set to zero, before the layer's output projection.
 
@@ -183,11 +183,6 @@ def _change_after(
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _run_order(processor: Processor) -> list[nn.Module]:
-    """The layers as they run: all of them, once in each block."""
-    return [layer for _ in range(processor.num_blocks) for layer in processor.self_attends]
 
 
 def _depth(model: PerceiverIOForMaskedLM, name: str, k: Any) -> int:

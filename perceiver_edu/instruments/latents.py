@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.model import PerceiverIOForMaskedLM
 
@@ -22,7 +23,7 @@ def residual_stream(
     at k.
     """
     layers = [f"processor.self_attends.{i}" for i in range(len(model.processor.self_attends))]
-    with record(model, ["encoder", *layers]) as seen:
+    with eval_mode(model), record(model, ["encoder", *layers]) as seen:
         model(ids, mask, positions=torch.zeros(1, dtype=torch.int64, device=ids.device))
     latents = list(seen["encoder"])
     for block in range(model.processor.num_blocks):

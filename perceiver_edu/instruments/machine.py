@@ -1,10 +1,13 @@
 """This machine: its clock, and what it can do at best."""
 
+import math
+import os
 import platform
 import re
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +24,7 @@ class Peaks(NamedTuple):
 
     device: str
     dtype: str
-    flops_per_second: float  # one large matrix product
+    flops_per_second: float  # the fastest of some large matrix products
     bytes_per_second: float  # one large copy, bytes read and written
 
 
@@ -87,20 +90,41 @@ def processor_name() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
+def memory_bytes(device: torch.device) -> float:
+    """All the memory of a device, free or not; infinity where it cannot be known."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return math.inf
+
+
 def machine_peaks(
     device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, *, repeats: int = 5
 ) -> Peaks:
-    """What this machine can do: the fastest of some large matrix products in `dtype`, and of large copies."""
+    """What this machine can do: the fastest of some large matrix products, and of large copies.
+
+    The products have several shapes, and are in `dtype` and in float32, in which a processor that lacks
+    `dtype` may be faster; the result names the fastest. All are products with a transposed matrix, as in a
+    linear layer.
+    """
     device = torch.device(device)
     size, length = MATMUL_SIZE[device.type], COPY_BYTES[device.type]
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    out = torch.empty_like(a)
-    seconds = measure(lambda: torch.mm(a, b, out=out), device, repeats=repeats, of=min)
+    draw = torch.Generator(device).manual_seed(0)
+    rates: dict[torch.dtype, float] = {}
+    for kind in dict.fromkeys((dtype, torch.float32)):
+        for rows, inner in ((size, size), (size // 2, size // 2), (2 * size, size), (size, size // 4)):
+            a, b = (torch.randn(n, inner, device=device, generator=draw).to(kind) for n in (rows, size))
+            product = partial(torch.mm, a, b.t(), out=torch.empty(rows, size, dtype=kind, device=device))
+            rate = 2 * rows * inner * size / measure(product, device, repeats=repeats, of=min)
+            rates[kind] = max(rate, rates.get(kind, 0.0))
+    fastest = max(rates, key=lambda kind: rates[kind])
     source = torch.zeros(length, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copying = measure(lambda: target.copy_(source), device, repeats=repeats, of=min)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return Peaks(name, str(dtype).removeprefix("torch."), 2 * size**3 / seconds, 2 * length / copying)
+    return Peaks(name, str(fastest).removeprefix("torch."), rates[fastest], 2 * length / copying)
 
 
 def floor_seconds(cost: Cost, peaks: Peaks, bytes_per_number: int) -> float:

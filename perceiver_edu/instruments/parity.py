@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.model import PerceiverIOForMaskedLM
@@ -90,17 +91,14 @@ def run_both(
         raise InputError(
             f"the models differ in dtype, {dtype} against {hf_model.dtype}: pass dtype= to from_pretrained"
         )
-    modes = model.training, hf_model.training
-    try:
-        with (
-            record(model.eval(), [ours for ours, _ in pairs]) as here,
-            record(hf_model.eval(), [theirs for _, theirs in pairs]) as there,
-        ):
-            model(ids, mask)
-            hf_model(ids, attention_mask=mask if mask is None else mask.long(), return_dict=False)
-    finally:
-        model.train(modes[0])
-        hf_model.train(modes[1])
+    with (
+        eval_mode(model),
+        eval_mode(hf_model),
+        record(model, [ours for ours, _ in pairs]) as here,
+        record(hf_model, [theirs for _, theirs in pairs]) as there,
+    ):
+        model(ids, mask)
+        hf_model(ids, attention_mask=mask if mask is None else mask.long(), return_dict=False)
     return here, there
 
 
@@ -177,7 +175,7 @@ def huggingface_twin(model: PerceiverIOForMaskedLM) -> "PerceiverForMaskedLM":
     was_shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
             save_pretrained(model, folder)
             twin = PerceiverForMaskedLM.from_pretrained(folder, dtype=model.mlm_head.bias.dtype)
     finally:

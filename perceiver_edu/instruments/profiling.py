@@ -7,12 +7,16 @@ from typing import NamedTuple
 
 import torch
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.borrow import eager, eval_mode
+from perceiver_edu.errors import InputError, whole_number
 from perceiver_edu.instruments.costs import stage_costs, total
-from perceiver_edu.instruments.machine import Clock, measure, synchronize
+from perceiver_edu.instruments.machine import Clock, Peaks, measure, synchronize
 from perceiver_edu.instruments.memory import peak_memory
 from perceiver_edu.instruments.tracing import stage_hooks
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.writing import write_whole
+
+MOST_REPEATS = 10_000
 
 
 class StageProfile(NamedTuple):
@@ -44,10 +48,10 @@ def profile_stages(
         ids, mask, positions: as for the model's forward.
         repeats: runs whose median counts, after `warmup` runs that do not.
 
-    Raises: InputError for `repeats` below 1.
+    Raises: InputError for `repeats` or `warmup` out of range.
     """
-    if repeats < 1:
-        raise InputError(f"repeats must be at least 1, got {repeats}")
+    whole_number("repeats", repeats, 1, MOST_REPEATS)
+    whole_number("warmup", warmup, 0, MOST_REPEATS)
     device = model.device
     ids = ids.to(device)
     mask = mask if mask is None else mask.to(device)
@@ -56,18 +60,25 @@ def profile_stages(
     def run() -> torch.Tensor:
         return model(ids, mask, positions)
 
-    whole = measure(run, device, repeats=repeats, warmup=warmup)
-    clock = Clock(device)
-    with stage_hooks(model, clock.mark):
-        for _ in range(repeats):
-            run()
-    seconds = clock.seconds()
-    peaks = peak_memory(model, run)
+    with eval_mode(model), eager():
+        whole = measure(run, device, repeats=repeats, warmup=warmup)
+        clock = Clock(device)
+        with stage_hooks(model, clock.mark):
+            for _ in range(repeats):
+                run()
+        seconds = clock.seconds()
+        peaks = peak_memory(model, run)
 
     O = positions.shape[-1] if positions is not None else model.config.max_position_embeddings
     costs = stage_costs(model.config, M=ids.shape[1], O=O, B=len(ids))
     rows = [StageProfile(c.stage, c.flops, seconds[c.stage], peaks[c.stage]) for c in costs]
     return [*rows, StageProfile("all", total(costs).flops, whole, max(peaks.values()))]
+
+
+def raised(peaks: Peaks, rows: list[StageProfile]) -> Peaks:
+    """The peaks, raised to the fastest of the stages: what this machine has done, it can do."""
+    fastest = max(row.flops_per_second for row in rows)
+    return peaks._replace(flops_per_second=max(peaks.flops_per_second, fastest))
 
 
 class Operation(NamedTuple):
@@ -90,13 +101,12 @@ def trace(
 
     `path`: where to write a Chrome trace too, to be opened at https://ui.perfetto.dev or chrome://tracing.
 
-    Raises: InputError where `path` cannot be written; what stood there before is kept.
+    Raises: InputError where `path` cannot be written; what was there before is kept.
     """
     from torch.profiler import ProfilerActivity, profile, record_function
 
     on_gpu = model.device.type == "cuda"
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
-    model(ids, mask, positions)  # warm
     spans = []
 
     def mark(stage: str, begin: bool) -> None:
@@ -106,9 +116,11 @@ def trace(
         else:
             spans.pop().__exit__(None, None, None)
 
-    with profile(activities=activities) as profiler, stage_hooks(model, mark):
-        model(ids, mask, positions)
-        synchronize(model.device.type)
+    with eval_mode(model), eager():
+        model(ids, mask, positions)  # warm
+        with profile(activities=activities) as profiler, stage_hooks(model, mark):
+            model(ids, mask, positions)
+            synchronize(model.device.type)
     if path is not None:
         export(profiler, Path(path))
     rows = [
@@ -122,11 +134,11 @@ def trace(
 
 
 def export(profiler: torch.profiler.profile, path: Path) -> None:
-    """The Chrome trace, written beside `path` and moved there when it is whole."""
+    """The Chrome trace as a file."""
     try:
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            beside = Path(folder) / path.name
-            profiler.export_chrome_trace(os.fspath(beside))
-            os.replace(beside, path)
+        with TemporaryDirectory() as folder:
+            made = Path(folder, "trace.json")
+            profiler.export_chrome_trace(os.fspath(made))
+            write_whole(path, made.read_bytes())
     except OSError as error:
         raise InputError(f"cannot write the trace to {path}: {error}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.writing import check_plain
 
 
 class Recorded(NamedTuple):
@@ -64,14 +65,12 @@ def read_run(folder: str | os.PathLike) -> Run:
     Raises: InputError, naming the file, for one that cannot be read as such.
     """
     run, path = Run({}, {}, {}, {}), Path(folder) / "log.csv"
+    for name in ("log.csv", "samples.txt"):
+        check_plain(Path(folder) / name)
+    columns = {"bits": run.training, "held_out_bits": run.held_out, "learning_rate": run.learning_rate}
     try:
         with open(path, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                columns = {
-                    "bits": run.training,
-                    "held_out_bits": run.held_out,
-                    "learning_rate": run.learning_rate,
-                }
                 for name, known in columns.items():
                     if row[name] != "":
                         known[int(row["step"])] = float(row[name])

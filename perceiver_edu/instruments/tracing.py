@@ -1,13 +1,17 @@
 """See what passes through a model without changing a line of it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
+from functools import partial
+from threading import get_ident
+from typing import Any
 
 import torch
 from torch import nn
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.borrow import COMPILED, eager, overlapping
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.stages import STAGES
 
 ENCODER_MAP = "encoder.cross_attend.attention.attention_map"
@@ -26,6 +30,8 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
     times (`num_blocks` > 1) its layers run as often. Of a tuple, as Hugging Face's modules return, the
     first tensor is kept. The tensors are the live ones, still part of autograd's graph if there is one.
 
+    What other threads compute meanwhile is not kept, and a compiled model runs uncompiled.
+
     An attention map (B, heads, Q, K) is the output of an `attention_map`; while it is recorded, and only
     then, attention computes it explicitly. At the end of the block, also after an error, nothing is left
     behind.
@@ -33,34 +39,46 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
     Raises: InputError for a name that is not a submodule.
     """
     names = [names] if isinstance(names, str) else list(names)
-    modules = dict(model.named_modules())
+    modules = {name.replace(COMPILED, ""): module for name, module in model.named_modules()}
     for name in names:
         if name not in modules:
             close = get_close_matches(name, modules, n=3) or [key for key, _ in model.named_children()]
-            raise InputError(f"{type(model).__name__} has no module {name!r}; there is {', '.join(close)}")
+            there = ", ".join(close)
+            raise InputError(f"{type(model).__name__} has no module {brief(name)}; there is {there}")
 
+    thread = get_ident()
     seen: dict[str, list[torch.Tensor]] = {name: [] for name in names}
 
     def keep(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple, output: torch.Tensor | tuple[torch.Tensor, ...]) -> None:
-            first = output if isinstance(output, torch.Tensor) else output[0]
-            seen[name].append(first)
+            if get_ident() == thread:
+                seen[name].append(output if isinstance(output, torch.Tensor) else output[0])
 
         return hook
 
     handles = [modules[name].register_forward_hook(keep(name)) for name in names]
     parents = {name.rpartition(".")[0] for name in names if name.rpartition(".")[2] == "attention_map"}
-    attentions = [modules[parent] for parent in parents]
-    were_fused = [attention.fused for attention in attentions]
     try:
-        for attention in attentions:
-            attention.fused = False
-        yield seen
+        with ExitStack() as stack:
+            stack.enter_context(eager())
+            for attention in [modules[parent] for parent in parents]:
+                key = "explicit", id(attention)
+                stack.enter_context(overlapping(key, partial(explicit, attention)))
+            yield seen
     finally:
-        for attention, fused in zip(attentions, were_fused, strict=True):
-            attention.fused = fused
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def explicit(attention: Any) -> Iterator[None]:
+    """An attention computes its map while the block runs."""
+    fused = attention.fused
+    attention.fused = False
+    try:
+        yield
+    finally:
+        attention.fused = fused
 
 
 @contextmanager

@@ -66,7 +66,12 @@ class ConvStem(nn.Module):
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
 
     def forward(self, images):
-        """images (B, in_channels, H, W) -> (B, about H/4, about W/4, num_channels)."""
+        """images (B, in_channels, H, W) -> (B, about H/4, about W/4, num_channels).
+
+        Raises: InputError for images of less than 5 × 5 pixels, of which nothing is left.
+        """
+        if min(images.shape[-2:]) < 5:
+            raise InputError(f"images must have at least 5 × 5 pixels, got {tuple(images.shape[-2:])}")
         return self.pool(self.norm(self.conv(images)).relu()).movedim(1, -1)
 
 
@@ -132,3 +137,25 @@ class OneInput(nn.Module):
     def forward(self, x):
         """(B, C) -> (B, 1, C)."""
         return x[:, None]
+
+
+class OfShape(WithPositions):
+    """`WithPositions` for raw data of one shape, such as ("B", 3, 224, 224); a letter stands for any size.
+
+    Without it, frames that lie on their side would fill the same number of cells, in another order.
+    """
+
+    def __init__(self, features, positions, what, shape):
+        super().__init__(features, positions)
+        self.what = what
+        self.shape = tuple(shape)
+
+    def forward(self, x):
+        """raw data -> inputs (B, M, C). Raises: InputError for data of another shape, or of whole numbers."""
+        wanted = f"{self.what} must be ({', '.join(map(str, self.shape))}) floating-point numbers"
+        fits = x.ndim == len(self.shape) and all(
+            isinstance(size, str) or size == given for size, given in zip(self.shape, x.shape, strict=True)
+        )
+        if not fits or not x.is_floating_point():
+            raise InputError(f"{wanted}, got {tuple(x.shape)} of {x.dtype}")
+        return super().forward(x)

@@ -3,6 +3,7 @@
 Sizes that are numbers here stand in Hugging Face's code, too.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -11,6 +12,7 @@ from perceiver_edu.modalities.adapters import (
     AudioPatches,
     Conv1x1,
     ConvStem,
+    OfShape,
     OneInput,
     Patches,
     Pixels,
@@ -37,24 +39,31 @@ def image_classifier(config: "PerceiverConfig", inputs: WithPositions) -> Percei
 def learned(config: "PerceiverConfig") -> PerceiverIO:
     """1x1 convolution and learned positions: nothing tells the model that an image has two dimensions."""
     positions = ProjectedPositions(LearnedPositions(config.image_size**2, 256), 256)
-    return image_classifier(config, WithPositions(Conv1x1(3, 256), positions))
+    size = config.image_size
+    return image_classifier(config, OfShape(Conv1x1(3, 256), positions, "images", ("B", 3, size, size)))
 
 
 def fourier(config: "PerceiverConfig") -> PerceiverIO:
     """Raw pixels and Fourier features of where they are."""
-    return image_classifier(config, WithPositions(Pixels(3), FourierPositions(64, (224, 224))))
+    positions = FourierPositions(64, (224, 224))
+    return image_classifier(config, OfShape(Pixels(3), positions, "images", ("B", 3, "H", "W")))
 
 
 def conv(config: "PerceiverConfig") -> PerceiverIO:
     """A convolution and a pooling first, then Fourier features of the coarser grid."""
-    return image_classifier(config, WithPositions(ConvStem(3, 64), FourierPositions(64, (56, 56))))
+    positions = FourierPositions(64, (56, 56))
+    return image_classifier(config, OfShape(ConvStem(3, 64), positions, "images", ("B", 3, "H", "W")))
 
 
 def optical_flow(config: "PerceiverConfig") -> PerceiverIO:
-    """Two frames, each pixel with its 3 x 3 neighbours: (B, 2, 27, H, W) -> (B, H, W, 2), in pixels."""
+    """Two frames, each pixel with its 3 x 3 neighbours: (B, 2, 27, H, W) -> (B, H, W, 2), in 20 pixels.
+
+    DeepMind trained on flow divided by 20, so multiply the answer by 20 for pixels.
+    """
+    grid = tuple(config.train_size)  # (H, W)
     features = Patches((2, 1, 1), 27, 64, squeeze=True)  # both frames' values of a pixel: 54 -> 64
-    inputs = WithPositions(features, FourierPositions(64, config.train_size))
-    head = DenseHead(inputs.num_channels, 2, scale=100.0, grid=tuple(config.train_size))
+    inputs = OfShape(features, FourierPositions(64, grid), "frames", ("B", 2, 27, *grid))
+    head = DenseHead(inputs.num_channels, 2, scale=100.0, grid=grid)
     return assemble(config, inputs, inputs.num_channels, InputQueries(), head)
 
 
@@ -65,7 +74,9 @@ def multimodal(config: "PerceiverConfig") -> PerceiverIO:
     inputs = MultimodalInputs(
         {
             "audio": WithPositions(AudioPatches(config.samples_per_patch), FourierPositions(192, (samples,))),
-            "image": WithPositions(Patches((1, 4, 4), 3), FourierPositions(32, frame)),
+            "image": OfShape(
+                Patches((1, 4, 4), 3), FourierPositions(32, frame), "video", ("B", "T", 3, "H", "W")
+            ),
             "label": OneInput(config.num_labels),
         },
         min_padding=4,
@@ -85,7 +96,12 @@ def multimodal(config: "PerceiverConfig") -> PerceiverIO:
         "image": DenseHead(shared, 3),
         "label": ClassHead(shared, config.num_labels),
     }
-    head = MultimodalHead(queries.num_channels, shared, heads)
+    sizes = {
+        "audio": samples // config.samples_per_patch,
+        "image": math.prod(config.output_shape[1:]),
+        "label": 1,
+    }
+    head = MultimodalHead(queries.num_channels, shared, heads, sizes)
     return assemble(config, inputs, queries.num_channels, queries, head)
 
 

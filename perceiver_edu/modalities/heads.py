@@ -42,18 +42,22 @@ class AudioHead(DenseHead):
 
 
 class MultimodalHead(nn.Module):
-    """One projection for all, then the outputs of each modality to its own head."""
+    """One projection for all, then the outputs of each modality to its own head.
 
-    def __init__(self, d_queries, d_shared, heads):
+    sizes: {modality: how many outputs all of it are}.
+    """
+
+    def __init__(self, d_queries, d_shared, heads, sizes):
         super().__init__()
+        self.sizes = dict(sizes)
         self.project = nn.Linear(d_queries, d_shared)
         self.heads = nn.ModuleDict(heads)
 
     def forward(self, outputs, points):
-        """outputs (B, O, E), points as they were asked -> {modality: that head's result}.
-
-        A modality asked with None is one whole output, as a class is.
-        """
-        sizes = {name: 1 if points[name] is None else len(points[name]) for name in sorted(points)}
+        """outputs (B, O, E), points as they were asked -> {modality: that head's result}."""
+        points = dict.fromkeys(self.heads) if points is None else points
+        sizes = {
+            name: self.sizes[name] if points[name] is None else len(points[name]) for name in sorted(points)
+        }
         parts = self.project(outputs).split(list(sizes.values()), dim=1)
         return {name: self.heads[name](part, points[name]) for name, part in zip(sizes, parts, strict=True)}

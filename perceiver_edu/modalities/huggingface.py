@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.modalities.architectures import ARCHITECTURES
 from perceiver_edu.modalities.model import PerceiverIO
 from perceiver_edu.weights.files import read_json
@@ -73,6 +73,9 @@ def load_pretrained(
     Also deepmind/vision-perceiver-learned, vision-perceiver-conv, optical-flow-perceiver and
     multimodal-perceiver, or a folder in Hugging Face's layout. Which class it is, its config.json says.
 
+    A repository that has only a pickle is not opened. The hub's converter often offers safetensors under
+    `revision="refs/pr/1"`; else load the model with transformers, and give it to `from_huggingface`.
+
     Raises: InputError for weights that are missing, broken or of another class; never half loaded.
     """
     from transformers import PerceiverConfig
@@ -92,8 +95,8 @@ def filled(
     architecture: str, config: "PerceiverConfig", tensors: dict[str, torch.Tensor], source: str | Path
 ) -> PerceiverIO:
     """The model of that class and these sizes, with these tensors, each checked by `pretrained.build`."""
-    if architecture not in ARCHITECTURES:
-        raise InputError(f"{architecture} is none of {', '.join(ARCHITECTURES)}")
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
+        raise InputError(f"{brief(architecture)} is none of {', '.join(ARCHITECTURES)}")
     return build(
         config,
         tensors,

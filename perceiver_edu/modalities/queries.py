@@ -60,10 +60,11 @@ class MultimodalQueries(nn.Module):
         self.num_channels = self.padding.num_channels
 
     def forward(self, inputs, points):
-        """points: {modality: (O_k,) int64 or None = all of it} -> (1, O_1 + O_2 + ..., num_channels).
+        """points: {modality: (O_k,) int64 or None = all of it}; None = all of all -> (1, O, num_channels).
 
-        Raises: InputError for a modality that has no queries, or for none at all.
+        O is O_1 + O_2 + .... Raises: InputError for a modality that has no queries, or for none at all.
         """
+        points = dict.fromkeys(self.queries) if points is None else points
         unknown = sorted(points.keys() - self.queries.keys()) if points else []
         if unknown or not points:
             raise InputError(f"points must name one or more of {', '.join(self.queries)}; got {points}")

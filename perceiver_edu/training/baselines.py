@@ -24,6 +24,7 @@ from perceiver_edu.data import BASELINES
 from perceiver_edu.errors import InputError
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.masking import IGNORE, Mask, mask_words
+from perceiver_edu.writing import whole_file
 
 Counts = dict[str, Tensor]  # by name of the predictor: (*SHAPES[name], V) int64
 V = ByteTokenizer.VOCAB_SIZE
@@ -81,7 +82,8 @@ def save_counts(counts: Counts, path: str | PathLike, at_least: int = 2) -> None
         table = counted.flatten().numpy()
         cells = np.flatnonzero(table >= at_least)
         sparse |= {f"{name}_cells": cells.astype(np.uint32), f"{name}_counts": table[cells].astype(np.uint32)}
-    np.savez_compressed(path, **sparse)
+    with whole_file(path) as file:
+        np.savez_compressed(file, **sparse)
 
 
 def load_counts(path: str | PathLike = BASELINES) -> Counts:

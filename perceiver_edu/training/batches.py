@@ -16,6 +16,7 @@ import torch
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.configs import MASKS, PretrainConfig, seed_of
 from perceiver_edu.training.corpus import RECIPE, Recipe, in_groups, pack, shorten, stream_recipe
+from perceiver_edu.training.masking import mask_words, warn_of_large_units
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,30 @@ STREAMS = {"c4-wikipedia": c4_and_wikipedia}  # by name: seed -> Stream
 def batches(
     data: torch.Tensor | Stream, settings: PretrainConfig, first_step: int, device: torch.device | str
 ) -> Iterator[torch.Tensor]:
-    """The crops of each step from `first_step` to the last: (batch_size, M) int16, on `device`."""
+    """The crops of each step from `first_step` to the last: (batch_size, M) int16, on `device`.
+
+    Warns at the first step where whole words are to be hidden and the text has hardly any.
+    """
     steps = range(first_step, settings.steps)
     if isinstance(data, Stream):
-        for _, crops in zip(steps, data.batches(settings, first_step), strict=False):
+        for step, crops in zip(steps, data.batches(settings, first_step), strict=False):
+            if step == 0:
+                check_words(settings, crops)
             yield crops.to(device)
     else:
+        if first_step == 0:
+            check_words(settings, spread(data, 512))
         crops = data.to(device)  # all of them, once
         for step in steps:
             yield crops[rows_of_step(settings, len(crops), step).to(device, non_blocking=True)]
+
+
+def check_words(settings: PretrainConfig, crops: torch.Tensor) -> None:
+    """`warn_of_large_units` for these crops, if this run hides words."""
+    if settings.masks != "bytes":
+        ids = crops.long().cpu()
+        _, labels = mask_words(ids, settings.fraction, torch.Generator().manual_seed(0))
+        warn_of_large_units(ids, labels, settings.fraction)
 
 
 def rows_of_step(settings: PretrainConfig, num_crops: int, step: int) -> torch.Tensor:

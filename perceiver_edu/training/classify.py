@@ -18,7 +18,7 @@ from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.decoder import OutputQueries
 from perceiver_edu.embedding import Embedding
 from perceiver_edu.errors import InputError
-from perceiver_edu.model import PerceiverIOForMaskedLM, build_stages, initialize
+from perceiver_edu.model import PerceiverIOForMaskedLM, build_stages, check_inputs, initialize
 from perceiver_edu.weights.files import read_json
 from perceiver_edu.weights.huggingface import CLASSIFIER_RENAMES, huggingface_name, read_config
 from perceiver_edu.weights.pretrained import build, read_tensors, write_folder
@@ -77,6 +77,7 @@ class PerceiverIOForClassification(nn.Module):
 
     def forward(self, input_ids, mask=None):
         """input_ids (B, M) int64, mask (B, M) bool, True = real -> {task: scores (B, labels of the task)}."""
+        check_inputs(self.config, input_ids, mask, None)
         with torch.no_grad() if self.frozen else nullcontext():
             inputs = self.embedding(input_ids)  # (B, M, C)
             latents = self.processor(self.encoder(inputs, mask))  # (B, N, D)
@@ -167,7 +168,14 @@ def save_classifier(model: PerceiverIOForClassification, folder: str | Path, tas
         "label2id": {label: i for i, label in enumerate(chosen.labels)},
         "task": chosen.name,
     }
-    write_folder(folder, model.config, tensors, about)
+    write_folder(
+        folder,
+        model.config,
+        tensors,
+        about,
+        lambda sizes: PerceiverIOForClassification(sizes, [chosen]),
+        CLASSIFIER_RENAMES,
+    )
 
 
 def load_classifier(folder: str | Path) -> PerceiverIOForClassification:

@@ -50,7 +50,7 @@ def evaluate_cloze(model: PerceiverIOForMaskedLM, path: str | PathLike = CLOZE) 
     Raises: InputError for a file of another form.
     """
     try:
-        items = json.loads(Path(path).read_text(encoding="utf-8"))
+        items = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         items = [(item["before"], item["answer"], item["after"]) for item in items]
         if not items:
             raise ValueError("there are none")

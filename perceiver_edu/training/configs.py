@@ -43,15 +43,14 @@ def check_bounds(settings: object, **bounds: tuple[float, float]) -> None:
     for name, (low, high) in bounds.items():
         value = getattr(settings, name)
         if not low <= value <= high:
-            between = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-            raise InputError(f"{name} must be {between}, got {value}")
+            raise InputError(f"{name} must be between {low:,g} and {high:,.15g}, got {value!r:.40}")
 
 
 def check_positive(settings: object, *names: str) -> None:
     """Raises: InputError, naming the field, for one that is not more than 0 and finite."""
     for name in names:
         if not 0 < getattr(settings, name) < math.inf:
-            raise InputError(f"{name} must be more than 0, got {getattr(settings, name)}")
+            raise InputError(f"{name} must be more than 0 and finite, got {getattr(settings, name)}")
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         choose("masks", self.masks, MASKS)
         choose("start", self.start, STARTS)
-        some, none, share = (1, math.inf), (0, math.inf), (0, 1)
-        check_bounds(self, steps=some, batch_size=some, warmup=none, seed=none)
+        share = (0, 1)
+        check_bounds(self, steps=(1, 1e12), batch_size=(1, 1e6), warmup=(0, 1e12), seed=(0, 1e15))
         check_bounds(self, weight_decay=share, bytes_first=share, short=share)
         check_positive(self, "learning_rate", "clip")
         if not 0 < self.fraction <= 1:
@@ -114,7 +113,7 @@ class FinetuneConfig:
         check_positive(self, "learning_rate", "clip")
         check_bounds(self, weight_decay=(0, 1))
         if self.patience is not None:
-            check_bounds(self, patience=(1, math.inf))
+            check_bounds(self, patience=(1, 1e6))
 
 
 def seed_of(*parts: object) -> int:

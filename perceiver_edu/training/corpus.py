@@ -1,28 +1,30 @@
 """From files or the hub to crops: documents (text) -> packs of ten -> rows of `length` ids."""
 
-import gzip
 import hashlib
 import json
 import lzma
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.run_folder import without_runs
+from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
+from perceiver_edu.writing import whole_file
 
 # ---------------------------------------------------------------- documents
 
-OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
 FORMATS = (".jsonl", ".json", ".txt", ".parquet")
+ENDINGS = tuple(f"{kind}{packed}" for kind in FORMATS for packed in ("", *PACKED))
 
 # (share of the bytes, arguments of datasets.load_dataset): what `deepmind/language-perceiver` was trained on.
 Recipe = Sequence[tuple[float, dict[str, str]]]
@@ -37,67 +39,79 @@ def read_documents(paths: str | Path | Sequence[str | Path], text_field: str = "
 
     `.jsonl` (or `.json`): one object a line, with the document in `text_field`; `.parquet`: a column
     `text_field`; `.txt`: the whole file is one document. All but Parquet may be compressed (`.xz`, `.gz`).
+    In a folder, hidden files and files with other endings are skipped; a warning names them.
 
     Raises: InputError, naming file and line, for what cannot be read as such.
     """
     for file in list_files(paths):
-        kind = Path(file.stem).suffix if file.suffix in OPENERS else file.suffix
-        read = {".txt": read_text, ".parquet": read_parquet}.get(kind, read_json_lines)
+        kind = Path(file.stem).suffix if file.suffix.lower() in PACKED else file.suffix
+        read = {".txt": read_text, ".parquet": read_parquet}.get(kind.lower(), read_json_lines)
         try:
             yield from read(file, text_field)
         except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-            raise InputError(f"{file}: cannot be read: {error}") from error
+            raise InputError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
 
 
 def list_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     """Every corpus file under `paths`, folders opened. Raises: InputError for a path without one."""
-    files = []
+    files: list[Path] = []
     for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
-        found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        endings = [f"{kind}{packed}" for kind in FORMATS for packed in ("", *OPENERS)]
-        found = [file for file in found if file.name.endswith(tuple(endings)) and file.is_file()]
-        if not found:
+        found = files_in(path) if path.is_dir() else [path] if path.name.lower().endswith(ENDINGS) else []
+        if not found or not path.exists():
             kinds = ", ".join(FORMATS)
             reason = f"nothing here ends in {kinds} (.xz, .gz)" if path.exists() else "no such file"
             raise InputError(f"{path}: {reason}")
+        for file in found:
+            check_plain(file)
         files += found
     return files
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped.
+
+    What training runs have written there is not text to train on.
+    """
+    found, skipped = [], []
+    for file in without_runs(sorted(folder.rglob("*"))):
+        parts = file.relative_to(folder).parts
+        hidden = [number for number, part in enumerate(parts, 1) if part.startswith(".")]
+        if hidden:
+            skipped.append("/".join(parts[: hidden[0]]))
+        elif not file.is_dir():
+            found.append(file) if file.name.lower().endswith(ENDINGS) else skipped.append("/".join(parts))
+    if skipped := list(dict.fromkeys(skipped)):
+        names = ", ".join(skipped[:5]) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
+        warn(f"{folder}: not read, because they are hidden or have another ending: {names}")
+    return found
+
+
 def read_json_lines(file: Path, text_field: str) -> Iterator[str]:
-    with OPENERS.get(file.suffix, open)(file, "rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                document = json.loads(line)[text_field]
-            except UnicodeDecodeError as error:
-                raise InputError(f"{file}, line {number}: not UTF-8: {error}") from error
-            except json.JSONDecodeError as error:
-                raise InputError(f"{file}, line {number}: not JSON: {error}") from error
-            except (KeyError, TypeError, IndexError):
-                raise InputError(f"{file}, line {number}: no field {text_field!r}") from None
-            yield check_text(document, f"{file}, line {number}", text_field)
+    for number, line in enumerate(read_lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)[text_field]
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{file}, line {number}: not JSON: {error}") from None
+        except (KeyError, TypeError, IndexError):
+            raise InputError(f"{file}, line {number}: no field {text_field!r}") from None
+        yield check_text(document, f"{file}, line {number}", text_field)
 
 
 def read_text(file: Path, text_field: str) -> Iterator[str]:
-    with OPENERS.get(file.suffix, open)(file, "rb") as stream:
-        content = stream.read()
-    try:
-        yield content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{file}, line {number}: not UTF-8: {error}") from error
+    yield "".join(read_lines(file))
 
 
 def read_parquet(file: Path, text_field: str) -> Iterator[str]:
+    """The column's texts. Where the file holds checksums of its pages, they are verified."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ModuleNotFoundError:
         raise InputError(f"{file}: reading Parquet needs pyarrow: pip install pyarrow") from None
     try:
-        with pq.ParquetFile(file) as table:
+        with pq.ParquetFile(file, page_checksum_verification=True) as table:
             if text_field not in table.schema_arrow.names:
                 raise InputError(f"{file}: no column {text_field!r}, only {table.schema_arrow.names}")
             number = 0
@@ -105,8 +119,12 @@ def read_parquet(file: Path, text_field: str) -> Iterator[str]:
                 for document in batch.column(0).to_pylist():
                     number += 1
                     yield check_text(document, f"{file}, row {number}", text_field)
+            if number != table.metadata.num_rows:
+                raise InputError(f"{file}: {number} rows, but it should hold {table.metadata.num_rows}")
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not a readable Parquet file of UTF-8 text: {error}") from error
+        raise InputError(
+            f"{file}: not a readable Parquet file of UTF-8 text: {' '.join(str(error).split())}"
+        ) from error
 
 
 def check_text(document: object, where: str, text_field: str) -> str:
@@ -155,6 +173,8 @@ def stream_recipe(
 
 
 # ---------------------------------------------------------------- crops
+
+CRC_BYTES = 4  # at the end of a cached file
 
 
 def in_groups(items: Iterable, size: int) -> Iterator[list]:
@@ -214,7 +234,8 @@ def load_crops(
     """All crops of a corpus as one tensor (num_crops, length) int16, 2 bytes per byte of text.
 
     With a folder as `cache`, they are built once, kept there as one `.npy`, and mapped into memory
-    afterwards: opening takes no time, and several processes share the pages. Changed files are read again.
+    afterwards, so that several processes share the pages. Changed files are read again, and a damaged cache
+    is built again.
 
     Raises: InputError as `read_documents`, and for a corpus without any text.
     """
@@ -223,22 +244,48 @@ def load_crops(
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         key = json.dumps([stamps, length, documents_per_pack, text_field])
         stored = Path(cache) / f"crops-{length}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
-        if stored.exists():
-            return torch.from_numpy(np.load(stored, mmap_mode="c"))  # "c": writes stay private
+        crops = read_cache(stored)
+        if crops is not None:
+            return crops
 
     documents = tqdm(read_documents(files, text_field), desc="reading", unit=" texts", disable=not progress)
     packs = [crop_pack(group, length) for group in in_groups(documents, documents_per_pack)]
     crops = torch.cat(packs) if packs else torch.empty(0, length)
     if not len(crops):
         raise InputError(f"no text in {', '.join(map(str, files))}")
-
     if cache is not None:
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = stored.with_suffix(f".{os.getpid()}.tmp")
-        with open(unfinished, "wb") as file:
-            np.save(file, crops.numpy())
-        unfinished.replace(stored)  # at once: another process sees the whole file or none
+        write_cache(stored, crops)
     return crops
+
+
+def crc_of(file: BinaryIO, size: int) -> bytes:
+    """The CRC-32 of the next `size` bytes of a file, which is then behind them."""
+    crc = 0
+    while piece := file.read(min(2**20, size)):
+        crc, size = zlib.crc32(piece, crc), size - len(piece)
+    return crc.to_bytes(CRC_BYTES)
+
+
+def read_cache(path: Path) -> torch.Tensor | None:
+    """What `write_cache` wrote, mapped into memory; None where it is missing or, with a warning, damaged."""
+    if not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size - CRC_BYTES
+        if size < 0 or crc_of(file, size) != file.read():
+            warn(f"{path} is damaged: the text is read again")
+            return None
+    return torch.from_numpy(np.load(path, mmap_mode="c"))  # "c": writes stay private
+
+
+def write_cache(path: Path, crops: torch.Tensor) -> None:
+    """One `.npy` and, after its last number, a CRC-32 of all that stands before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        np.save(file, crops.numpy())
+        size = file.tell()
+        file.seek(0)
+        file.write(crc_of(file, size))
 
 
 def packing_efficiency(crops: torch.Tensor) -> float:

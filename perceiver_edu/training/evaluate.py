@@ -7,12 +7,20 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.borrow import eval_mode
+from perceiver_edu.errors import InputError, brief, whole_number
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import Baselines, load_counts
-from perceiver_edu.training.masking import IGNORE, hole_positions, is_white_space, mask_words, word_units
+from perceiver_edu.training.masking import (
+    IGNORE,
+    hole_positions,
+    is_white_space,
+    mask_words,
+    warn_of_large_units,
+    word_units,
+)
 
 SHUFFLED = "model, words shuffled"
 
@@ -64,6 +72,10 @@ class Evaluation:
         ]:
             gain = self.gain_over(name)
             lines.append(f"{abs(gain):.3f} bits {'below' if gain > 0 else 'ABOVE'} {meaning}")
+        if self.scores["geometry"].bits > 8:  # a uniform baseline would be better
+            lines.append(
+                "the baselines were counted on text of another kind: they say nothing about this one"
+            )
         if SHUFFLED in self.scores:
             lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
         return "\n".join(lines)
@@ -91,35 +103,38 @@ def evaluate(
         baselines: `Baselines` of counts from other text; None = the ones that come with the package.
         shuffle: also ask the model with every visible word replaced; see `shuffle_context`.
 
-    Raises: InputError if nothing in `crops` can be hidden.
+    Raises: InputError if nothing in `crops` can be hidden, or a number is out of range.
     """
+    whole_number("seed", seed, -(2**63), 2**64 - 1)  # what torch takes
+    whole_number("batch_size", batch_size, 1, 2**20)
+    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+        raise InputError(f"fraction must be more than 0 and at most 1, got {brief(fraction)}")
     crops = crops.long()
     generator = torch.Generator().manual_seed(seed)
     inputs, labels = mask_words(crops, fraction, generator, always_mask=True)
     words = word_units(crops)
     if not (labels != IGNORE).any():
         raise InputError("these crops hold no word to hide")
+    warn_of_large_units(crops, labels, fraction)
     shuffled = shuffle_context(inputs, labels, generator) if shuffle else None
     baselines = baselines or Baselines(load_counts())
 
     totals = torch.zeros(6, dtype=torch.float64)  # what `tally` counts
     sums: dict[str, Tensor] = {}  # by predictor, the same, (6,)
-    training = model.training
-    model.eval()
-    for start in tqdm(range(0, len(crops), batch_size), desc="evaluating", disable=not progress):
-        rows = slice(start, start + batch_size)
-        hidden = labels[rows] != IGNORE
-        targets = labels[rows][hidden]  # (n,)
-        word = (words[rows] + crops.shape[1] * torch.arange(len(hidden))[:, None])[hidden]  # (n,)
-        guesses = {"model": decode_holes(model, inputs[rows], labels[rows])}
-        if shuffled is not None:
-            guesses[SHUFFLED] = decode_holes(model, shuffled[rows], labels[rows])
-        guesses |= baselines(inputs[rows], labels[rows])
-        for name, log_probs in guesses.items():
-            sums[name] = sums.get(name, torch.zeros_like(totals)) + tally(log_probs, targets, word)
-        letters, num_words = (~is_white_space(targets)).sum(), len(word.unique())
-        totals += torch.tensor([len(targets), len(targets), num_words, letters, letters, num_words])
-    model.train(training)
+    with eval_mode(model):
+        for start in tqdm(range(0, len(crops), batch_size), desc="evaluating", disable=not progress):
+            rows = slice(start, start + batch_size)
+            hidden = labels[rows] != IGNORE
+            targets = labels[rows][hidden]  # (n,)
+            word = (words[rows] + crops.shape[1] * torch.arange(len(hidden))[:, None])[hidden]  # (n,)
+            guesses = {"model": decode_holes(model, inputs[rows], labels[rows])}
+            if shuffled is not None:
+                guesses[SHUFFLED] = decode_holes(model, shuffled[rows], labels[rows])
+            guesses |= baselines(inputs[rows], labels[rows])
+            for name, log_probs in guesses.items():
+                sums[name] = sums.get(name, torch.zeros_like(totals)) + tally(log_probs, targets, word)
+            letters, num_words = (~is_white_space(targets)).sum(), len(word.unique())
+            totals += torch.tensor([len(targets), len(targets), num_words, letters, letters, num_words])
     return Evaluation(
         scores={name: Score(*(sum_ / totals).tolist()) for name, sum_ in sums.items()},
         num_crops=len(crops),
@@ -204,7 +219,7 @@ def reading_entropy(model: PerceiverIOForMaskedLM, crops: Tensor, num_crops: int
     full = crops[(crops != ByteTokenizer.PAD).all(1)][:num_crops].long().to(model.device)
     if not len(full):
         raise InputError("none of these crops is full: to compare entropies, all must be of one length")
-    with record(model, ENCODER_MAP) as seen:
+    with eval_mode(model), record(model, ENCODER_MAP) as seen:
         model(full, positions=torch.tensor([0], device=model.device))
     weights = seen[ENCODER_MAP][0].double()  # (num_crops, heads, N, M)
     entropy = -torch.xlogy(weights, weights).sum(-1) / math.log(2)  # (num_crops, heads, N)

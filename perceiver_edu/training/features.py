@@ -2,18 +2,20 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from pathlib import Path
+from operator import index
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.borrow import eval_mode
+from perceiver_edu.errors import InputError, brief, check_list, whole_number
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import PerceiverIOForClassification
 from perceiver_edu.training.corpus import in_groups
+from perceiver_edu.writing import whole_file
 
 Model = PerceiverIOForMaskedLM | PerceiverIOForClassification
 Pooling = str | Sequence[int]
@@ -39,9 +41,11 @@ def extract_features(
             "bytes" = the mean of the byte embeddings, without anything that follows: a baseline, F = C.
         batch_size: texts at a time. They are sorted by length first, so little is padded, and memory is
             bounded by `batch_size` times the longest text.
-        truncation: cut a text that is too long for the model; otherwise it is an error.
+        truncation: cut a text that is too long for the model; otherwise it is an error. Of parts that are
+            joined by [SEP], the longest is cut first.
 
-    Raises: InputError for a text that is no str, or too long; for a pooling that does not exist.
+    Raises: InputError for a text that is no str, or too long; for a pooling that does not exist; for a
+        dictionary or a table, of which one column has to be chosen.
     """
     chunks = list(feature_chunks(model, texts, pooling, batch_size, truncation, progress))
     return np.concatenate(chunks) if chunks else np.zeros((0, width(model, pooling)), np.float32)
@@ -62,25 +66,20 @@ def features_to_arrow(
     However many texts there are, only 4,096 are in memory; the file appears when it is whole.
     `pyarrow.ipc.open_file(path).read_all()` reads it.
 
-    Raises: InputError as `extract_features`, and where pyarrow is missing.
+    Raises: InputError as `extract_features`, where pyarrow is missing, and where `path` is no plain file.
     """
     try:
         import pyarrow as pa
     except ModuleNotFoundError:
         raise InputError("an Arrow file needs pyarrow: pip install 'perceiver-edu[train]'") from None
-    path, size = Path(path), width(model, pooling)
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    size = width(model, pooling)
     schema = pa.schema([("features", pa.list_(pa.float32(), size))])
     count = 0
-    try:
-        with pa.OSFile(str(unfinished), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            for chunk in feature_chunks(model, texts, pooling, batch_size, truncation, progress):
-                column = pa.FixedSizeListArray.from_arrays(pa.array(chunk.ravel()), size)
-                writer.write_batch(pa.record_batch([column], schema=schema))
-                count += len(chunk)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(path) as file, pa.ipc.new_file(file, schema) as writer:
+        for chunk in feature_chunks(model, texts, pooling, batch_size, truncation, progress):
+            column = pa.FixedSizeListArray.from_arrays(pa.array(chunk.ravel()), size)
+            writer.write_batch(pa.record_batch([column], schema=schema))
+            count += len(chunk)
     return count
 
 
@@ -89,25 +88,20 @@ def feature_chunks(
     model: Model, texts: Iterable[str], pooling: Pooling, batch_size: int, truncation: bool, progress: bool
 ) -> Iterator[np.ndarray]:
     """Features of up to CHUNK texts at a time: (chunk, F) float32."""
-    if isinstance(texts, str):
-        raise InputError("features are made of a list of texts, not of one str: wrap it as [text]")
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
-    size, was_training, done = width(model, pooling), model.training, 0
+    check_list("texts", texts)
+    whole_number("batch_size", batch_size, 1, 2**20)
+    size, done = width(model, pooling), 0
     total = len(texts) if isinstance(texts, Sized) else None
-    model.eval()
-    try:
-        with tqdm(total=total, unit="text", mininterval=1, disable=not progress) as bar:
-            for group in in_groups(texts, CHUNK):
-                rows = [encode(model, text, number, truncation) for number, text in enumerate(group, done)]
-                features = np.empty((len(rows), size), np.float32)
+    with tqdm(total=total, unit="text", mininterval=1, disable=not progress) as bar:
+        for group in in_groups(texts, CHUNK):
+            rows = [encode(model, text, number, truncation) for number, text in enumerate(group, done)]
+            features = np.empty((len(rows), size), np.float32)
+            with eval_mode(model):
                 for chosen, ids, mask in by_length(rows, batch_size, model.device):
                     features[chosen] = pool(model, ids, mask, pooling).float().cpu().numpy()
                     bar.update(len(chosen))
-                done += len(rows)
-                yield features
-    finally:
-        model.train(was_training)
+            done += len(rows)
+            yield features
 
 
 def pool(model: Model, ids: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
@@ -132,13 +126,13 @@ def width(model: Model, pooling: Pooling) -> int:
             return widths[pooling]
     else:
         try:
-            chosen = [int(number) for number in pooling]
+            chosen = [index(pooling[place]) for place in range(len(pooling))]
         except (TypeError, ValueError):
             chosen = []
         if chosen and all(0 <= number < c.num_latents for number in chosen):
             return len(chosen) * c.d_latents
     raise InputError(
-        f"no pooling {pooling!r}; there is {', '.join(POOLINGS)}, "
+        f"no pooling {brief(pooling)}; there is {', '.join(POOLINGS)}, "
         f"or a list of latents, numbers from 0 to {c.num_latents - 1}"
     )
 
@@ -147,9 +141,31 @@ def encode(model: Model, text: str, number: int, truncation: bool) -> list[int]:
     """One text -> ids. Raises: InputError, which says which text it is (they count from 0)."""
     try:
         longest = model.config.max_position_embeddings
-        return ByteTokenizer().encode(text, max_length=longest, truncation=truncation)
+        ids = ByteTokenizer().encode(text, max_length=None if truncation else longest)
+        return truncate(ids, longest)
     except InputError as error:
         raise InputError(f"text {number}: {error}") from None
+
+
+def truncate(ids: list[int], longest: int) -> list[int]:
+    """[CLS] part [SEP] part [SEP] -> at most `longest` ids, taken off the end of whichever part is longest,
+    as transformers does for pairs. Raises: InputError where a part would be lost wholly."""
+    if len(ids) <= longest:
+        return ids
+    parts: list[list[int]] = [[]]
+    for number in ids[1:-1]:
+        parts.append([]) if number == ByteTokenizer.SEP else parts[-1].append(number)
+    room = longest - 1 - len(parts)
+    if room < len(parts):
+        raise InputError(f"{len(parts)} parts of a text do not fit into {longest} ids: leave some away")
+    most = next(size for size in range(room + 1) if sum(min(len(part), size + 1) for part in parts) > room)
+    spare = room - sum(min(len(part), most) for part in parts)  # one more for so many of the first ones
+    kept = [ByteTokenizer.CLS]
+    for part in parts:
+        one_more = len(part) > most and spare > 0
+        spare -= one_more
+        kept += [*part[: most + one_more], ByteTokenizer.SEP]
+    return kept
 
 
 def by_length(

@@ -3,13 +3,13 @@
 What a run writes while it goes on is described in `run_folder.py`. At its end there are
 
     model/            the classifier of the best epoch; of several tasks, a folder for each
-    curves.png, confusion-TASK.png, confusion-TASK.csv
-    results.json      scores, and what they were measured on; it is written last
+    confusion-TASK.csv
+    results.json      scores, and what they were measured on
+    manifest.json     SHA-256 of model, results and log: the run is finished
+    curves.png, confusion-TASK.png
 """
 
-import json
 import math
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from perceiver_edu.errors import InputError
 from perceiver_edu.training.batches import shuffled
 from perceiver_edu.training.classify import (
     PerceiverIOForClassification,
@@ -28,14 +27,26 @@ from perceiver_edu.training.classify import (
 )
 from perceiver_edu.training.configs import FinetuneConfig, seed_of
 from perceiver_edu.training.features import pad
-from perceiver_edu.training.judge import file_name, most_common, score_classifier, write_pictures
+from perceiver_edu.training.judge import draw_pictures, most_common, score_classifier, write_confusion
 from perceiver_edu.training.labelled import Labelled
-from perceiver_edu.training.loop import Batch, Job, Loss, Report, train
-from perceiver_edu.training.run_folder import checkpoints
+from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_finite, train
+from perceiver_edu.training.run_folder import (
+    MANIFEST,
+    RESULTS,
+    check_run,
+    checkpoints,
+    file_sums,
+    flat,
+    remove_checkpoint,
+    verify,
+    weights_sum,
+    write_manifest,
+)
 from perceiver_edu.training.scores import deciding_score
-from perceiver_edu.training.tasks import Encoded, tasks_of
-from perceiver_edu.weights.files import read_json, to_json, write_whole
+from perceiver_edu.training.tasks import Encoded, file_name, tasks_of
+from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.weights.pretrained import load_pretrained
+from perceiver_edu.writing import write_whole
 
 
 def finetune(
@@ -62,7 +73,8 @@ def finetune(
     Returns: what results.json holds.
 
     Raises: InputError, before anything is written, for data that cannot be used, a folder that holds a run
-        (without `resume`) or one with other settings or data; also if the loss becomes NaN.
+        (without `resume`), one with other settings or data, or one whose files are damaged. DivergedError
+        if the loss becomes NaN.
     """
     folder = Path(folder)
     tasks, pretrained = tasks_of(training), load_pretrained(settings.weights)
@@ -76,11 +88,15 @@ def finetune(
         "steps": steps,
         "tasks": [asdict(task) for task in tasks],
         "data": {name: encoded.fingerprint() for name, encoded in sets.items()},
+        "files": file_sums(data.source for data in given.values()),
+        "weights_sha256": weights_sum(pretrained),
     }
-    if resume and (folder / "results.json").exists():
-        if json.loads(to_json(run)) != read_json(folder / "recipe.json"):
-            raise InputError(f"{folder} holds a finished run with other settings or data")
-        return read_json(folder / "results.json")
+    if resume and (folder / MANIFEST).exists():  # it is finished
+        recipe = check_run(folder, run, resume)
+        verify(folder, recipe)
+        for checkpoint in checkpoints(folder):
+            remove_checkpoint(checkpoint, recipe)
+        return read_json(folder / RESULTS)
     model = new_classifier(pretrained, tasks, seed_of(settings.seed, "weights"))
     job = Finetuning(settings, folder, precision, micro_batch_size, model, sets, steps)
     train(job, run, resume, progress, (save_every, steps_per_epoch), steps_per_epoch, log_every)
@@ -160,16 +176,21 @@ class Finetuning(Job):
         last = "test" if "test" in self.held_out else "validation"
         self.results["training"] = {"texts": len(self.training.rows), "cut": self.training.cut}
         self.results["most_common"] = most_common(self.tasks, self.training, self.held_out[last])
+        check_finite(best_step, "a figure", [x for x in flat(self.results).values() if isinstance(x, float)])
         if not self.main:
             return
-        write_pictures(self.folder, self.tasks, answers[last], self.held_out[last])
         unwrapped = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         for task in self.tasks:
             own = file_name(task.name) if len(self.tasks) > 1 else ""
             save_classifier(unwrapped, self.folder / "model" / own, task.name)
-        write_whole(self.folder / "results.json", to_json(self.results))
+        confusions = write_confusion(self.folder, self.tasks, answers[last], self.held_out[last])
+        write_whole(self.folder / RESULTS, to_json(self.results))
+        model = [path for path in (self.folder / "model").rglob("*") if path.is_file()]
+        names = [path.relative_to(self.folder).as_posix() for path in model]
+        write_manifest(self.folder, [*names, RESULTS, "log.csv"], self.recipe, self.steps)
         for checkpoint in checkpoints(self.folder):
-            shutil.rmtree(checkpoint)
+            remove_checkpoint(checkpoint, self.recipe)
+        draw_pictures(self.folder, confusions)
 
 
 def texts_of_step(settings: FinetuneConfig, num_texts: int, step: int) -> torch.Tensor:

@@ -5,17 +5,22 @@ All is read and checked before anything is made of it. What cannot be used is on
 
 import csv
 import json
+import re
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, check_list
+from perceiver_edu.training.text_files import read_lines
 
 LONGEST_LINE = 2**20  # bytes; no labelled text is as long, but a file of another kind often is
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*SEPARATORS, ".jsonl", ".json")
 Label = str | list[str] | float | None  # of a single, multi or regression column; None: not asked
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+MULTI_HOT = "list the labels that apply to the text; a vector of 0 and 1 does not name them"
 SEP = "[SEP]"  # between the parts of a text, as Hugging Face's tokenizer joins pairs
 
 
@@ -25,6 +30,7 @@ class Column:
 
     name: str
     kind: str = "single"
+    separator: str | None = None  # of the labels in a multi cell; None: "|", and other ways are refused
 
 
 @dataclass
@@ -55,15 +61,18 @@ class Labelled:
 def read_labelled(path: str | Path, text: list[str], columns: list[Column]) -> Labelled:
     """A .csv, .tsv or .jsonl file -> labelled texts. Several `text` columns are joined by [SEP].
 
-    A multi-label cell of a .csv holds its labels separated by "|"; in .jsonl it is a list. Where there are
-    several columns of labels, an empty cell says that the row has nothing to say about this one.
+    In .csv a quotation mark quotes a cell; in .tsv it is a character like any other. White space around a
+    label is dropped. A multi-label cell of either holds its labels separated by "|", or by the column's
+    `separator`, and an empty one says that the text has no label; in .jsonl it is a list. Where there are
+    several columns of labels, an empty cell of the other kinds says nothing about this one.
 
     Raises: InputError, naming file and line, for what cannot be read as such.
     """
     path = Path(path)
-    if path.suffix not in ENDINGS:
+    kind = path.suffix.lower()
+    if kind not in ENDINGS:
         raise InputError(f"{path}: labelled text is a file that ends in {', '.join(ENDINGS)}")
-    read = read_separated if path.suffix in SEPARATORS else read_json_lines
+    read = read_separated if kind in SEPARATORS else read_json_lines
     try:
         rows = list(read(path))
     except OSError as error:
@@ -71,22 +80,11 @@ def read_labelled(path: str | Path, text: list[str], columns: list[Column]) -> L
     return collect(str(path), rows, text, columns)
 
 
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file. Raises: InputError, naming the line, for one too long or not UTF-8."""
-    with open(path, "rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
-            if len(line) > LONGEST_LINE:
-                raise InputError(f"{path}, line {number}: longer than {LONGEST_LINE:,} bytes")
-            try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                bad = f"byte {error.start + 1} of the line is 0x{line[error.start]:02x}"
-                raise InputError(f"{path}, line {number}: not UTF-8: {bad}") from None
-
-
 def read_separated(path: Path) -> Iterator[tuple[str, dict]]:
     """("line 7", {column: cell}) of each row; a row may go over several lines, the first is named."""
-    reader = csv.reader(read_lines(path), delimiter=SEPARATORS[path.suffix], strict=True)
+    separator = SEPARATORS[path.suffix.lower()]
+    quoting: Any = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+    reader = csv.reader(read_lines(path, LONGEST_LINE), delimiter=separator, quoting=quoting, strict=True)
     header, line = None, 1
     try:
         for row in reader:
@@ -100,12 +98,13 @@ def read_separated(path: Path) -> Iterator[tuple[str, dict]]:
                     raise InputError(f"{path}, {where}: {len(row)} cells, but {len(header)} columns")
                 yield where, dict(zip(header, row, strict=True))
     except csv.Error as error:
-        raise InputError(f"{path}, line {line}: {error} (is a quotation mark left open?)") from None
+        hint = " (is a quotation mark left open?)" if separator == "," else ""
+        raise InputError(f"{path}, line {line}: {error}{hint}") from None
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, dict]]:
     """("line 7", object) of each line that is not empty."""
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(path, LONGEST_LINE), 1):
         if not line.strip():
             continue
         try:
@@ -125,6 +124,7 @@ def collect(
     names: dict[str, tuple[str, ...]] | None = None,
 ) -> Labelled:
     """Rows ("line 7", {column: value}) -> labelled texts. Raises: InputError, naming source and line."""
+    check_list("the columns of text", text)
     if not rows:
         raise InputError(f"{source}, line 1: there is no labelled text in this file")
     texts, lines = [], []
@@ -145,35 +145,87 @@ def collect(
             values[column.name].append(read_label(place, column, row[column.name], len(columns) > 1))
         if all(labels[-1] is None for labels in values.values()):
             raise InputError(f"{place}: no label at all")
+    for column in columns:
+        check_multi_hot(source, column, values[column.name])
     return Labelled(source, texts, values, lines, tuple(columns), names or {})
 
 
 def read_label(place: str, column: Column, value: Any, may_be_missing: bool) -> Label:
     """One cell -> str, list of str, float, or None. Raises: InputError, naming the place."""
-    empty = value is None or (isinstance(value, str) and not value.strip())
+    what = f"{place}: {column.name!r}"
     if column.kind == "multi":
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split("|") if part.strip()]
-        if value is None and not may_be_missing:
-            raise InputError(f"{place}: {column.name!r} is empty")
-        if value is not None and not isinstance(value, list):
-            raise InputError(f"{place}: {column.name!r} should be a list of labels, got {value!r:.40}")
-        return value if value is None else [str(label) for label in value]
-    if empty:
+        if value is None and may_be_missing:
+            return None
+        return read_labels(what, column, value)
+    if value is None or (isinstance(value, str) and not value.strip()):
         if may_be_missing:
             return None
-        raise InputError(f"{place}: {column.name!r} is empty")
+        raise InputError(f"{what} is empty")
     if column.kind == "regression":
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = float("nan")
-        if not abs(number) < float("inf"):
-            raise InputError(f"{place}: {column.name!r} should be a number, got {value!r:.40}")
-        return number
+        return read_number(what, value)
     if isinstance(value, list | dict | float):
-        raise InputError(f"{place}: {column.name!r} should be one label, got {value!r:.40}")
-    return str(value).strip()
+        raise InputError(f"{what} should be one label, got {value!r:.40}")
+    return check_utf8(what, str(value).strip())
+
+
+def read_labels(what: str, column: Column, value: Any) -> list[str]:
+    """A multi-label cell -> its labels. Nothing is guessed: what looks like another convention is refused."""
+    how = "separate labels by '|', or name what separates them by --separator"
+    if value is None:
+        raise InputError(f"{what} is empty")
+    if isinstance(value, str):
+        cell = value.strip()
+        if column.separator is None and cell[:1] + cell[-1:] in ("[]", "()", "{}"):
+            raise InputError(
+                f"{what} looks like a written list, {cell!r:.40}: separate labels by '|', without brackets "
+                "and quotation marks, or give a .jsonl file, in which a list is a list"
+            )
+        if column.separator is None and (other := re.search("[,;\t\n]", cell)):
+            raise InputError(f"{what} has {other[0]!r} in it, {cell!r:.40}: {how}")
+        value = [part for part in cell.split(column.separator or "|") if part.strip()]
+    if not isinstance(value, list):
+        raise InputError(f"{what} should be a list of labels, got {value!r:.40}")
+    for part in value:
+        if not isinstance(part, str | int) or isinstance(part, bool) or not str(part).strip():
+            raise InputError(f"{what} should be a list of names, but {part!r:.40} is in it: {MULTI_HOT}")
+    labels = [check_utf8(what, str(part).strip()) for part in value]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InputError(f"{what} names {label!r:.40} twice: {MULTI_HOT}")
+    return labels
+
+
+def check_multi_hot(source: str, column: Column, values: list[Label]) -> None:
+    """Raises: InputError for a multi column of vectors of 0 and 1, one number for each label."""
+    rows = [value for value in values if isinstance(value, list)]
+    if rows and len(rows[0]) > 1 and all(len(row) == len(rows[0]) and {*row} <= {"0", "1"} for row in rows):
+        raise InputError(f"{source}: {column.name!r} holds {rows[0]} and the like: {MULTI_HOT}")
+
+
+def read_number(what: str, value: Any) -> float:
+    """A number of JSON, or one written in figures; Python's `float` takes "1_000", "nan" and True, too."""
+    written = isinstance(value, str) and NUMBER.fullmatch(value.strip())
+    if not written and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise InputError(f"{what} should be a number, got {value!r:.40}")
+    try:
+        number = float(value)
+        [rounded] = struct.unpack("f", struct.pack("f", number))
+    except OverflowError:
+        number = rounded = float("inf")
+    if not abs(rounded) < float("inf"):
+        raise InputError(f"{what} should be a number below 3.4e38, got {value!r:.40}")
+    if number and not rounded:
+        raise InputError(f"{what} is too near to 0 for 32 bits: {value!r:.40}; give it in another unit")
+    return number
+
+
+def check_utf8(what: str, label: str) -> str:
+    """Raises: InputError for half a surrogate pair, which JSON can spell."""
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{what} has no UTF-8 form: {label!a:.40}") from None
+    return label
 
 
 def from_dataset(dataset: Any, source: str, text: list[str], columns: list[Column]) -> Labelled:

@@ -7,8 +7,9 @@ What a run writes, and how it survives being killed, is in `run_folder.py`.
 
 import math
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,12 +19,15 @@ from torch import nn
 from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
-from perceiver_edu.errors import InputError, choose
+from perceiver_edu.errors import DivergedError, InputError, choose
 from perceiver_edu.training.configs import FinetuneConfig, PretrainConfig, seed_of
 from perceiver_edu.training.run_folder import claim, load_checkpoint, log, open_run, save_checkpoint
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+ACCUMULATION = "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"
+HARMLESS = [f"ACCELERATE_{name}" for name in ("LOG_LEVEL", "DISABLE_RICH", "DEBUG_MODE", "CPU_AFFINITY")]
 
 Batch = tuple[torch.Tensor, ...]  # tensors with a row for each crop or text
 Loss = tuple[torch.Tensor, torch.Tensor]  # a number, and a tally: sums for the log, see `Job.loss`
@@ -49,7 +53,7 @@ class Job:
         precision: str,
         micro_batch_size: int | None,
     ):
-        world = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
+        world = processes()
         micro = 1 if micro_batch_size is None else micro_batch_size
         if micro < 1 or settings.batch_size % (world * micro):
             parts = f"{world} processes × micro-batches of {micro}"
@@ -58,6 +62,7 @@ class Job:
         self.accelerator = start_accelerator(precision)
         self.main = self.accelerator.is_main_process  # the one process that writes
         self.state: dict[str, Any] = {}  # what a checkpoint keeps besides model, optimizer, step and tally
+        self.recipe: dict[str, Any] = {}  # in the first process, from `train` on: what recipe.json holds
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         """The whole batches from `first_step` on, the same in every process and after every resume."""
@@ -100,15 +105,16 @@ def train(
     `run` is what recipe.json is to hold. The other arguments, and what is raised, are as in `pretrain`; a
     checkpoint is written after each multiple of each of the numbers in `save_every`.
     """
+    from accelerate.utils import broadcast_object_list
+
     if min(*save_every, evaluate_every, log_every) < 1:
         raise InputError("save_every, evaluate_every and log_every must be at least 1 step")
     accelerator, folder, main = job.accelerator, job.folder, job.main
     device = accelerator.device
     with claim(folder) if main else nullcontext():
-        with accelerator.main_process_first():
-            if main:
-                open_run(folder, run, resume)
-            saved = load_checkpoint(folder, job.model, job.optimizer)
+        newest, job.recipe = open_run(folder, run, resume) if main else (None, {})
+        [newest] = broadcast_object_list([newest])  # the others wait for the first
+        saved = load_checkpoint(newest, job.model, job.optimizer) if newest and newest.exists() else {}
         first_step = saved.pop("step", 0)
         if accelerator.gather(torch.tensor([first_step], device=device)).unique().numel() > 1:
             raise InputError(f"{folder} looks different to different processes: it must be on a shared disk")
@@ -138,21 +144,28 @@ def train(
 
                 tally = accelerator.reduce(tally, "sum")
                 seconds += time.perf_counter() - started
-                if not math.isfinite(tally[0] + norm):
-                    raise InputError(f"at step {done} the loss is NaN or infinite: try a lower learning rate")
+                check_finite(done, "the loss", [tally[0] + norm])
+                check_finite(done, "a weight", job.model.parameters())
                 if report_now:
                     row, text = job.report(done, tally.tolist(), seen / seconds, evaluate_now)
+                    check_finite(done, "a figure", [x for x in row.values() if isinstance(x, float)])
                     bar.set_postfix_str(text)
                     if main:
                         log(folder, row)
                     tally, seen, seconds = torch.zeros_like(tally), 0, 0.0
                 if main and save_now:
                     state = {"step": done, "tally": tally.cpu()} | job.state
-                    save_checkpoint(folder, job.model, job.optimizer, state)
+                    save_checkpoint(folder, job.model, job.optimizer, state, job.recipe)
                 tally = tally if main else torch.zeros_like(tally)
                 started = time.perf_counter()
         job.finish()
         accelerator.wait_for_everyone()
+
+
+def check_finite(step: int, what: str, values: Iterable[torch.Tensor | float]) -> None:
+    """Raises: DivergedError if one of the numbers is NaN or infinite. What has been saved stays as it is."""
+    if not all(torch.as_tensor(value).isfinite().all() for value in values):
+        raise DivergedError(f"at step {step} {what} is NaN or infinite: try a lower learning rate")
 
 
 def train_step(job: Job, model: nn.Module, optimizer: Optimizer, step: int, batch: Batch) -> Loss:
@@ -192,9 +205,30 @@ def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
     return peak * min(warm, 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
 
 
+def processes() -> int:
+    """How many processes share each batch; torchrun says so."""
+    world = os.environ.get("WORLD_SIZE", "1")
+    if not re.fullmatch("[1-9][0-9]{0,5}", world):
+        raise InputError(f"WORLD_SIZE, which torchrun sets, must be a number of processes, got {world!r:.40}")
+    return int(world)
+
+
+def check_environment() -> None:
+    """Raises: InputError for variables with which accelerate would train differently than the options say: it
+    would divide the loss, compile, or distribute the model."""
+    for name, value in os.environ.items():
+        neutral = ("", "no", "false", "0", "none", *(["1"] if name == ACCUMULATION else []))
+        if name.startswith("ACCELERATE_") and name not in HARMLESS and value.lower() not in neutral:
+            raise InputError(
+                f"{name}={value} would make accelerate train differently: unset it. --precision and "
+                "--micro-batch-size say how to compute, and torchrun starts several processes"
+            )
+
+
 def start_accelerator(precision: str) -> "Accelerator":
     """accelerate's view of this machine. Raises: InputError without accelerate, or for another precision."""
     choose("precision", precision, ("auto", "fp32", "bf16"))
+    check_environment()
     try:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState

@@ -10,10 +10,11 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
 
 IGNORE = -100  # the label of a byte that is not asked for; cross_entropy skips it by default
+LONGEST_WORD = 50  # bytes; a longer run without white space is not one word but many characters
 
 Masked = tuple[Tensor, Tensor]  # inputs and labels, see `hide`
 Mask = Callable[..., Masked]  # one of the three functions that follow
@@ -77,7 +78,8 @@ def word_units(ids: Tensor) -> Tensor:
     """A word is a run of bytes without white space, and the one white-space byte before it.
 
     b"two  words" has the words b"two" and b" words". Special ids belong to no word and end one; so does white
-    space that no word follows.
+    space that no word follows. In a run of more than LONGEST_WORD bytes, as in scripts without spaces, in DNA
+    or in minified code, each character is a word.
 
     ids (B, M) -> unit numbers (B, M), 1, 2, … in each row; 0 for what is in no word.
     """
@@ -85,7 +87,13 @@ def word_units(ids: Tensor) -> Tensor:
     letter = (ids >= ByteTokenizer.BYTE_OFFSET) & ~space
     leading_space = space & shift(letter, -1)
     word = letter | leading_space
-    return number(word, starts=leading_space | (letter & ~shift(word, 1)))
+    starts = leading_space | (letter & ~shift(word, 1))
+    units = number(word, starts)
+    bytes_of = torch.zeros(len(ids), ids.shape[1] + 1, dtype=torch.int64, device=ids.device)
+    bytes_of = bytes_of.scatter_add(1, units, word.long())  # (B, M + 1), of each unit
+    long = bytes_of.gather(1, units) > LONGEST_WORD  # (B, M)
+    continues = (ids - ByteTokenizer.BYTE_OFFSET) & 0b1100_0000 == 0b1000_0000  # a character of UTF-8
+    return number(word, starts | (long & letter & ~continues & ~shift(leading_space, 1)))
 
 
 def is_white_space(ids: Tensor) -> Tensor:
@@ -153,6 +161,22 @@ def hide(
     inputs = torch.where(chosen & (how >= 0.9), random_bytes, inputs)
     labels = ids.masked_fill(~chosen, IGNORE)
     return inputs, labels
+
+
+def warn_of_large_units(ids: Tensor, labels: Tensor, fraction: float = 0.15) -> None:
+    """Warns where more than a tenth of the rows are hidden wholly or not at all: then the units are too large
+    for the rows, and little can be learned, or measured, from context.
+
+    Rows in which a word or two is more than `fraction` of the text do not count. ids, labels (B, M).
+    """
+    real, hidden = (ids >= ByteTokenizer.BYTE_OFFSET).sum(1), (labels != IGNORE).sum(1)
+    roomy = real * fraction >= 8  # bytes
+    odd = roomy & ((hidden == 0) | (hidden == real))
+    if odd.sum() > 0.1 * roomy.sum():
+        warn(
+            f"{int(odd.sum())} of {int(roomy.sum())} rows are hidden wholly or not at all: this text has few "
+            "spaces, so its words are long; what is learned or measured on it says little about context"
+        )
 
 
 def hole_positions(labels: Tensor, size: int | None = None) -> tuple[Tensor, Tensor]:

@@ -19,10 +19,10 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
 from perceiver_edu.training.configs import PretrainConfig, new_model
-from perceiver_edu.training.corpus import load_crops
+from perceiver_edu.training.corpus import list_files, load_crops
 from perceiver_edu.training.loop import Batch, Job, Loss, Report, train
 from perceiver_edu.training.masking import IGNORE, Mask, hole_positions, mask_words
-from perceiver_edu.training.run_folder import check_run, claim, log, write_samples
+from perceiver_edu.training.run_folder import check_run, claim, file_sums, log, weights_sum, write_samples
 from perceiver_edu.weights.pretrained import save_pretrained
 
 COLUMNS = ("step", "bits", "held_out_bits", "learning_rate", "bytes_per_second", "not_asked")  # of log.csv
@@ -42,6 +42,7 @@ def pretrain(
     evaluate_every: int = 500,
     log_every: int = 50,
     progress: bool = True,
+    files: dict[str, str] | None = None,
 ) -> PerceiverIOForMaskedLM:
     """Train a model from its initial weights, or from where it stopped, and write to `folder`.
 
@@ -57,14 +58,19 @@ def pretrain(
         precision: "fp32"; "bf16", matrix products in bfloat16; "auto", bf16 on a GPU.
         compile: use `torch.compile`, with one shape for all batches. On a CPU, the small model's steps take
             as long as before, after a minute or more of compiling.
+        files: where the text comes from, {path: SHA-256}: if it has changed when the run is to go on, the
+            error names the file.
 
     Returns: the model, in eval mode.
 
     Raises: InputError if `folder` already holds a run (without `resume`), or one with other settings or data;
-        if another process trains in it; if the batch cannot be shared out; if the loss becomes NaN.
+        if no checkpoint in it is whole; if another process trains in it; if the batch cannot be shared out.
+        DivergedError if the loss becomes NaN.
     """
     job = Pretraining(settings, folder, precision, micro_batch_size, data, held_out, compile)
-    run = asdict(settings) | {"data": describe(data)}
+    run = asdict(settings) | {"data": describe(data), "files": files}
+    run["held_out"] = None if held_out is None else describe(held_out)
+    run["weights_sha256"] = weights_sum(job.model) if settings.weights else None
     train(job, run, resume, progress, (save_every,), evaluate_every, log_every, compile)
     model = job.accelerator.unwrap_model(job.model, keep_fp32_wrapper=False)
     job.accelerator.end_training()
@@ -194,9 +200,14 @@ def pretrain_files(
         with claim(folder):
             check_run(folder, asdict(settings), resume)
     length = settings.config.max_position_embeddings
-    unseen = None
+    files, unseen = [], None
     if held_out is not None:
-        unseen = spread(load_crops(held_out, length, cache=cache, progress=False), held_out_crops)
-    bar = main and options.get("progress", True)
-    text = data if isinstance(data, Stream) else load_crops(data, length, cache=cache, progress=bar)
-    return pretrain(text, folder, settings, held_out=unseen, resume=resume, **options)
+        files = list_files(held_out)
+        unseen = spread(load_crops(files, length, cache=cache, progress=False), held_out_crops)
+    if isinstance(data, Stream):
+        text: torch.Tensor | Stream = data
+    else:
+        own, bar = list_files(data), main and options.get("progress", True)
+        text, files = load_crops(own, length, cache=cache, progress=bar), [*own, *files]
+    sums = file_sums(files) if main else None
+    return pretrain(text, folder, settings, held_out=unseen, resume=resume, files=sums, **options)

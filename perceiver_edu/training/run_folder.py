@@ -1,20 +1,26 @@
 """What a run leaves on the disk, such that it can be cut off at any moment, also while it writes.
 
-    recipe.json       what the run does, and a fingerprint of its data
+    recipe.json       what the run does, fingerprints of its data, and a random name of its own, `run`
     log.csv           a row every so many steps
     samples.txt       what the model put into a few holes as it learned
     checkpoint-N/     all that is needed to go on from step N: model, optimizer, log and samples as they were
     model/            the finished model
 
-A checkpoint is written under another name and moved into place whole; only then the one before it goes.
+A checkpoint is written under another name and moved into place whole; only then the one before it goes. Its
+manifest.json has the run's name, a digest of the recipe, and the size and SHA-256 of every other file. To go
+on, a run verifies all that first, and removes nothing before the next checkpoint is in place.
 """
 
 import csv
+import hashlib
 import io
 import json
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,15 +29,24 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, warn
 from perceiver_edu.filling import fill_mask
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.weights.files import read_json, to_json, write_whole
+from perceiver_edu.weights.files import read_json, sha256, to_json
 from perceiver_edu.weights.pretrained import load_folder, save_pretrained
+from perceiver_edu.writing import UNFINISHED, lock, write_whole
 
+RECIPE, MANIFEST, LOCK = "recipe.json", "manifest.json", ".lock"
 RECORDS = ("log.csv", "samples.txt")
-UNFINISHED = ".unfinished"
+RESULTS = "results.json"  # of a fine-tuning run
+FILES = (RECIPE, MANIFEST, LOCK, *RECORDS, RESULTS)
+OWN = re.compile(
+    "|".join([*map(re.escape, FILES), "model", rf"\{UNFINISHED}.*", "checkpoint-.*", "confusion-.*"])
+)
+MAY_CHANGE = {"steps", "files", "run"}  # fields of recipe.json that are not compared
+MEASURED = {"data", "held_out", "weights_sha256"}  # fields that are known only when all has been read
+NEW = "begin a new run in another folder"
 
 SAMPLES = (
     "The cat sat on the[MASK][MASK][MASK][MASK] by the fire.",
@@ -44,53 +59,101 @@ SAMPLES = (
 def claim(folder: Path) -> Iterator[None]:
     """Make `folder`, and let no other process train in it until this one is done, or dead.
 
-    Raises: InputError if another process has it, or nothing can be written there.
+    Raises: InputError if another process has it, if nothing can be written there, or as `check_own_files`.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "a")  # noqa: SIM115  closed below
+        check_own_files(folder)
+        file = open(folder / LOCK, "a")  # noqa: SIM115  closed below
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror or error}") from None
-    with lock:
+    with file:
         try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except BlockingIOError:
             raise InputError(f"another process is training in {folder}") from None
-        except (ImportError, OSError):
-            pass  # Windows, or a file system without locks
         yield
 
 
+def check_own_files(folder: Path) -> None:
+    """Raises: InputError if a file of the run is a link, a pipe, a device or a folder. Writing through a link
+    could destroy another run."""
+    model = folder / "model"
+    for path in [folder / name for name in FILES] + [*model.rglob("*")]:
+        if os.path.lexists(path):
+            in_model = model in path.parents
+            kind = path.lstat().st_mode
+            if not (stat.S_ISREG(kind) or (in_model and stat.S_ISDIR(kind))):
+                raise InputError(f"{path} is not a plain file, as a run writes it: move it away, or {NEW}")
+    if os.path.lexists(model) and (model.is_symlink() or not model.is_dir()):
+        raise InputError(f"{model} is not a folder, as a run writes it: move it away, or {NEW}")
+
+
+def without_runs(paths: list[Path]) -> list[Path]:
+    """Without what a run has written: its folder may lie among its data, or be the folder of its data."""
+    runs = {path.parent for path in paths if path.name == RECIPE and (path.parent / LOCK).is_file()}
+
+    def written(path: Path) -> bool:
+        inside = [path.relative_to(run).parts[0] for run in runs if run in path.parents]
+        return path.name == LOCK or any(OWN.fullmatch(name) for name in inside)
+
+    return [path for path in paths if not written(path)]
+
+
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in `folder`, oldest first."""
-    return sorted(folder.glob("checkpoint-*[0-9]"), key=step_of)
+    """The folders in `folder` that are called as checkpoints are, oldest first. They may hold anything."""
+    return sorted((path for path in folder.glob("checkpoint-*") if step_of(path) >= 0), key=step_of)
 
 
 def step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
+    """N of checkpoint-N; -1 for any other name."""
+    found = re.fullmatch("checkpoint-([0-9]{1,18})", checkpoint.name)
+    return int(found[1]) if found else -1
 
 
-def check_run(folder: Path, wanted: dict, resume: bool) -> None:
+# ---------------------------------------------------------------- may it go on?
+
+
+def check_run(folder: Path, wanted: dict, resume: bool) -> dict:
     """May a run with these fields of recipe.json start, or go on, in `folder`? Changes nothing.
 
     To go on, every field must be as it was, but for `steps`: the learning rate and the curriculum then follow
     the new number from there on.
 
-    Raises: InputError, naming the fields that differ.
+    Returns: recipe.json as it is to be: `wanted`, and the run's name.
+
+    Raises: InputError, naming the fields that differ, and the files where data has changed.
     """
-    found = checkpoints(folder)
-    if not resume and (found or any((folder / name).exists() for name in ("recipe.json", *RECORDS))):
+    wanted, found = json.loads(to_json(wanted)), checkpoints(folder)
+    there = [name for name in (RECIPE, *RECORDS, RESULTS, MANIFEST, "model") if (folder / name).exists()]
+    if not resume and (found or there):
         raise InputError(f"{folder} already holds a run: go on with it by --resume, or take another folder")
-    if resume and found:
-        before, now = flat(read_json(folder / "recipe.json")), flat(json.loads(to_json(wanted)))
-        differing = [key for key in now if key != "steps" and now[key] != before.get(key)]
-        if differing:
-            changes = "; ".join(f"{key} was {before.get(key)!r}, now {now[key]!r}" for key in differing)
-            raise InputError(f"{folder} holds a run with other settings or data: {changes}")
-        if now["steps"] < step_of(found[-1]):
-            raise InputError(f"{folder} is at step {step_of(found[-1])}, past steps={now['steps']}")
+    if RECIPE not in there:
+        if found or there:
+            raise InputError(f"{folder} holds a run, but no {RECIPE}, without which it cannot go on: {NEW}")
+        return wanted | {"run": secrets.token_hex(16)}
+    before = read_json(folder / RECIPE)
+    differing = differences(before, wanted)
+    if differing:
+        changes = "; ".join(f"{key} {change}" for key, change in list(differing.items())[:8])
+        files = changed_files(before.get("files"), wanted.get("files"))
+        if files and any(key.split(".")[0] in ("data", "held_out") for key in differing):
+            changes += f"; changed files: {', '.join(files)}"
+        raise InputError(
+            f"{folder} holds a run with other settings or data: {changes}. Give it what it had, or {NEW}"
+        )
+    return wanted | {"run": before.get("run") or secrets.token_hex(16)}
+
+
+def differences(before: dict, now: dict) -> dict[str, str]:
+    """What differs: {"config.d_model": "was 8, now 16"}."""
+    ignored = MAY_CHANGE | (MEASURED - now.keys())
+    try:
+        old, new = (flat({k: v for k, v in d.items() if k not in ignored}) for d in (before, now))
+        differing = [key for key in {**new, **old} if old.get(key) != new.get(key)]
+        return {key: f"was {old.get(key)!r:.200}, now {new.get(key)!r:.200}" for key in differing}
+    except RecursionError:
+        raise InputError(f"{RECIPE} is nested too deeply for any that a run writes") from None
 
 
 def flat(values: dict, prefix: str = "") -> dict:
@@ -101,75 +164,210 @@ def flat(values: dict, prefix: str = "") -> dict:
     return items
 
 
-def open_run(folder: Path, wanted: dict, resume: bool) -> None:
-    """Put `folder` into the state of its newest checkpoint, or of a run that has yet to begin.
+def changed_files(before: Any, now: dict | None) -> list[str]:
+    """The names of files whose SHA-256 is another than it was."""
+    before, now = before if isinstance(before, dict) else {}, now or {}
+    return [name for name in {**now, **before} if before.get(name) != now.get(name)]
 
-    Raises: InputError as `check_run`.
+
+# ---------------------------------------------------------------- fingerprints
+
+
+def file_sums(paths: Iterable[str | Path]) -> dict[str, str]:
+    """{path: SHA-256} of the plain files among these."""
+    return {str(path): sha256(Path(path)) for path in paths if Path(path).is_file()}
+
+
+def weights_sum(model: nn.Module) -> str:
+    """The SHA-256 of all parameters and buffers."""
+    total = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        total.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def recipe_sum(recipe: dict) -> str:
+    """The SHA-256 of the fields that stay as they are throughout a run."""
+    kept = {key: value for key, value in recipe.items() if key not in MAY_CHANGE}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def write_manifest(folder: Path, names: Iterable[str], recipe: dict, step: int) -> None:
+    """Tie these files of a checkpoint, or of a finished run, to each other, to the run and to its recipe."""
+    files = {n: {"bytes": (folder / n).stat().st_size, "sha256": sha256(folder / n)} for n in sorted(names)}
+    about = {"run": recipe["run"], "recipe_sha256": recipe_sum(recipe), "step": step, "files": files}
+    write_whole(folder / MANIFEST, to_json(about))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Raises: InputError for a folder without one, or with one that is damaged."""
+    path = folder / MANIFEST
+    if folder.is_symlink() or not folder.is_dir():
+        raise InputError(f"{folder} is not a folder that a run has written")
+    if not os.path.lexists(path):
+        raise InputError(f"{folder} has no {MANIFEST}, so nothing shows that it is whole and of this run")
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise InputError(f"{path} is not a plain file")
+    manifest = read_json(path)
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(isinstance(about, dict) for about in files.values()):
+        raise InputError(f"{path} is damaged: it names no files")
+    return manifest
+
+
+def verify(folder: Path, recipe: dict, step: int | None = None) -> None:
+    """Raises: InputError, naming the file, unless every file is as this run wrote it, with this recipe."""
+    manifest = read_manifest(folder)
+    for field, wanted, problem in (
+        ("run", recipe["run"], f"it is of another run than {RECIPE}"),
+        ("recipe_sha256", recipe_sum(recipe), f"it was written with another {RECIPE}"),
+        ("step", manifest.get("step") if step is None else step, "it is of another step"),
+    ):
+        if manifest.get(field) != wanted:
+            raise InputError(f"{folder / MANIFEST} does not fit: {problem}")
+    for name, about in manifest["files"].items():
+        path = folder / name
+        if not os.path.lexists(path):
+            raise InputError(f"{path} is missing")
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise InputError(f"{path} is not a plain file")
+        size = path.stat().st_size
+        if size != about.get("bytes"):
+            raise InputError(f"{path} is damaged: it has {size:,} bytes, and had {about.get('bytes')!r:.20}")
+        if sha256(path) != about.get("sha256"):
+            raise InputError(f"{path} is damaged or of another run: its SHA-256 is not that of {MANIFEST}")
+
+
+# ---------------------------------------------------------------- going on
+
+
+def open_run(folder: Path, wanted: dict, resume: bool) -> tuple[Path | None, dict]:
+    """Put `folder` into the state of its newest good checkpoint, or of a run that has yet to begin.
+
+    Returns: that checkpoint, None where there is none; recipe.json.
+
+    Raises: InputError as `check_run` and `newest_good`; nothing has been changed then.
     """
-    check_run(folder, wanted, resume)
-    found = checkpoints(folder)
-    for leftover in [folder / UNFINISHED, *found[:-1]]:
-        shutil.rmtree(leftover, ignore_errors=True)
-    for pattern in (*(f".{name}.*" for name in ("recipe.json", *RECORDS)), "model/.*"):
-        for leftover in folder.glob(pattern):  # what `write_whole` was writing when it was killed
-            leftover.unlink()
+    recipe = check_run(folder, wanted, resume)
+    newest = newest_good(folder, recipe)
+    if not newest and any((folder / name).exists() for name in (MANIFEST, RESULTS, "model")):
+        raise InputError(f"{folder} holds what a run ends with, but no checkpoint to go on from: {NEW}")
+    if newest and recipe["steps"] < step_of(newest):
+        raise InputError(f"{folder} is at step {step_of(newest)}, past steps={recipe['steps']}")
+    # What a process that was killed was just writing, or removing.
+    for pattern in (f"{UNFINISHED}*", f"model/{UNFINISHED}*", f"model/*/{UNFINISHED}*"):
+        for leftover in folder.glob(pattern):
+            remove(leftover)
     for name in RECORDS:
-        if found and (found[-1] / name).exists():
-            write_whole(folder / name, (found[-1] / name).read_bytes())
+        if newest and (newest / name).exists():
+            write_whole(folder / name, (newest / name).read_bytes())
         else:
             (folder / name).unlink(missing_ok=True)
-    write_whole(folder / "recipe.json", to_json(wanted))
+    write_whole(folder / RECIPE, to_json(recipe))
     sync_folder(folder)
+    return newest, recipe
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
-    """The newest checkpoint into model and optimizer -> its state, see `save_checkpoint`; if none, {}.
+def newest_good(folder: Path, recipe: dict) -> Path | None:
+    """The newest checkpoint that is whole and of this run, with a warning if there are newer ones; None where
+    there are no checkpoints at all.
 
-    Raises: InputError for a checkpoint that is damaged.
+    Raises: InputError where there are checkpoints, and none is good.
     """
-    if not checkpoints(folder):
-        return {}
-    newest = checkpoints(folder)[-1]
+    problems: list[str] = []
+    for checkpoint in reversed(checkpoints(folder)):
+        try:
+            verify(checkpoint, recipe, step_of(checkpoint))
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if problems:
+            warn(f"{'; '.join(problems)}. The run goes on from {checkpoint}")
+        return checkpoint
+    if problems:
+        raise InputError(
+            f"{problems[0]}. There is no other checkpoint to go on from, and nothing was changed: "
+            f"put back what it had, or {NEW}"
+        )
+    return None
+
+
+def remove(path: Path) -> None:
+    """A file, a link, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def remove_checkpoint(checkpoint: Path, recipe: dict) -> None:
+    """Remove a checkpoint of this run, at once for whoever looks. A folder that is not of this run, or that
+    holds anything else, stays."""
     try:
-        state = torch.load(newest / "training.pt", map_location="cpu", weights_only=True)
+        manifest = read_manifest(checkpoint)
+    except InputError:
+        return
+    inside = {path.name for path in checkpoint.iterdir()}
+    if manifest.get("run") == recipe["run"] and inside <= {MANIFEST, *manifest["files"]}:
+        trash = checkpoint.with_name(UNFINISHED)
+        checkpoint.rename(trash)
+        shutil.rmtree(trash)
+
+
+def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
+    """A checkpoint into model and optimizer -> its state, see `save_checkpoint`.
+
+    Raises: InputError for one that is damaged.
+    """
+    try:
+        state = torch.load(checkpoint / "training.pt", map_location="cpu", weights_only=True)
         # only the moments: learning rate and the like come from the settings, the kernel from the machine
         optimizer.load_state_dict(optimizer.state_dict() | {"state": state.pop("optimizer")})
         if "model" in state:
             model.load_state_dict(state.pop("model"))
-        if state["step"] != step_of(newest):
+        if state["step"] != step_of(checkpoint):
             raise ValueError(f"it is of step {state['step']}")
     except Exception as error:  # a damaged pickle can fail in any way
-        raise InputError(f"{newest / 'training.pt'} is missing or damaged: {error}") from None
+        raise InputError(f"{checkpoint / 'training.pt'} is missing or damaged: {error}") from None
     if isinstance(model, PerceiverIOForMaskedLM):
-        model.load_state_dict(load_folder(newest).state_dict())
+        model.load_state_dict(load_folder(checkpoint).state_dict())
     return state
 
 
-def save_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Write checkpoint-N, N = state["step"], with the records as they are; then drop the older ones.
+def save_checkpoint(
+    folder: Path, model: nn.Module, optimizer: Optimizer, state: dict[str, Any], recipe: dict
+) -> None:
+    """Write checkpoint-N, N = state["step"], with the records as they are; then drop the other ones.
 
     A language model is saved as a folder that opens as any model does; a classifier, which may have several
     tasks, within training.pt.
     """
-    unfinished, older = folder / UNFINISHED, checkpoints(folder)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished, place = folder / UNFINISHED, folder / f"checkpoint-{state['step']}"
+    if os.path.lexists(unfinished):
+        remove(unfinished)
     unfinished.mkdir()
-    state = state | {"optimizer": optimizer.state_dict()["state"]}
+    content = io.BytesIO()
+    moments = {"optimizer": optimizer.state_dict()["state"]}
     if isinstance(model, PerceiverIOForMaskedLM):
         save_pretrained(model, unfinished)
+        torch.save(state | moments, content)
     else:
-        state["model"] = model.state_dict()
-    content = io.BytesIO()
-    torch.save(state, content)
+        torch.save(state | moments | {"model": model.state_dict()}, content)
     write_whole(unfinished / "training.pt", content.getvalue())
     for name in RECORDS:
         if (folder / name).exists():
             write_whole(unfinished / name, (folder / name).read_bytes())
+    write_manifest(unfinished, os.listdir(unfinished), recipe, state["step"])
     sync_folder(unfinished)
-    unfinished.rename(folder / f"checkpoint-{state['step']}")
+    if os.path.lexists(place):  # it could not be gone on from: see `newest_good`
+        aside = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
+        place.rename(aside)
+        warn(f"{place} was in the way and is now {aside}")
+    unfinished.rename(place)
     sync_folder(folder)
-    for path in older:
-        shutil.rmtree(path)
+    for path in checkpoints(folder):
+        if path != place:
+            remove_checkpoint(path, recipe)
 
 
 def sync_folder(folder: Path) -> None:

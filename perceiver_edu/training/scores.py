@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.terminal import visible
 from perceiver_edu.training.classify import Task
-from perceiver_edu.weights.files import write_whole
+from perceiver_edu.writing import write_whole
+
+MOST_DRAWN = 30  # classes of a confusion matrix
 
 SCORES = {  # kind of task -> its scores, the first of which decides; all: larger is better
     "single": ("accuracy", "f1", "matthews"),
@@ -79,19 +82,55 @@ def confusion(task: Task, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def save_confusion(task: Task, counts: np.ndarray, path: Path) -> None:
-    """A picture of the counts, each row shaded by its shares."""
-    with saved_figure(path, (2.5 + 0.5 * len(task.labels),) * 2) as ax:
-        ax.imshow(counts / np.maximum(1, counts.sum(1, keepdims=True)), cmap="Blues", vmin=0, vmax=1)
-        places, short = range(len(task.labels)), [label[:20] for label in task.labels]
-        ax.set_xticks(places, short, rotation=45, ha="right")
-        ax.set_yticks(places, short)
-        ax.set(xlabel="answer", ylabel="truth", title=task.name)
-        if len(task.labels) <= 20:
-            shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
-            for i, j in np.ndindex(counts.shape):
-                ax.text(
-                    j, i, counts[i, j], ha="center", va="center", color="w" if shares[i, j] > 0.6 else "k"
-                )
+    """A picture of the counts, each row shaded by its shares; of many classes, those most often confused.
+
+    Where no font has a label's characters, or shortening makes two labels alike, numbers stand for the labels
+    and `path` with the ending .txt says which is which.
+    """
+    wrong = counts - np.diag(np.diag(counts))
+    most_wrong = (-(wrong.sum(0) + wrong.sum(1))).argsort(kind="stable")[:MOST_DRAWN]
+    chosen = sorted(most_wrong.tolist())
+    names = [visible(task.labels[number]) for number in chosen]
+    short = [name if len(name) <= 20 else name[:19] + "…" for name in names]
+    title = visible(task.name)[:60] if fonts_for(visible(task.name)[:60]) else ""
+    if len(chosen) < len(task.labels):
+        title += f"\nthe {len(chosen)} most confused of {len(task.labels)} classes"
+    fonts = fonts_for("".join(short))
+    if fonts is None or len(set(short)) < len(short):
+        short = [str(number) for number in range(1, len(chosen) + 1)]
+        legend = "".join(f"{number}\t{name}\n" for number, name in zip(short, names, strict=True))
+        write_whole(path.with_suffix(".txt"), legend.encode())
+        title += f"\nthe numbers: {path.stem[:60]}.txt"
+    drawn = counts[np.ix_(chosen, chosen)]
+    shares = drawn / np.maximum(1, counts.sum(1)[chosen, None])
+    fonts = fonts_for("".join(short) + title)
+    with saved_figure(path, (2.5 + 0.5 * len(chosen),) * 2, fonts) as ax:
+        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        ax.set_xticks(range(len(chosen)), short, rotation=45, ha="right")
+        ax.set_yticks(range(len(chosen)), short)
+        ax.set(xlabel="answer", ylabel="truth", title=title)
+        if len(chosen) <= 20:
+            for i, j in np.ndindex(drawn.shape):
+                ax.text(j, i, drawn[i, j], ha="center", va="center", color="w" if shares[i, j] > 0.6 else "k")
+
+
+def fonts_for(text: str) -> list[str] | None:
+    """Families that together have every character, matplotlib's own first; None where one is in none."""
+    from matplotlib import font_manager
+    from matplotlib.ft2font import FT2Font
+
+    missing = {ord(character) for character in text if not character.isspace()}
+    families = []
+    own = font_manager.findfont("DejaVu Sans")
+    for entry in sorted(font_manager.fontManager.ttflist, key=lambda font: (font.fname != own, font.name)):
+        if not missing:
+            break
+        if not entry.name.startswith("Last Resort"):  # its glyphs are boxes
+            font = FT2Font(entry.fname)
+            if here := {character for character in missing if font.get_char_index(character)}:
+                missing -= here
+                families.append(entry.name)
+    return None if missing else families
 
 
 def save_curves(rows: list[dict], path: Path) -> None:
@@ -108,12 +147,20 @@ def save_curves(rows: list[dict], path: Path) -> None:
 
 
 @contextmanager
-def saved_figure(path: Path, size: tuple[float, float], **subplots: Any) -> Iterator[Any]:
-    """Axes to draw on in the block; then the picture is written whole. No window, no state of pyplot's."""
+def saved_figure(
+    path: Path, size: tuple[float, float], fonts: list[str] | None = None, **subplots: Any
+) -> Iterator[Any]:
+    """Axes to draw on in the block; then the picture is written whole. No window, no state of pyplot's.
+
+    No text in it is a formula: a label may hold dollars. `fonts`: families, in the order they are tried.
+    """
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    figure = Figure(size, layout="constrained")
-    yield figure.subplots(**subplots)
-    png = BytesIO()
-    figure.savefig(png, format="png", dpi=110)
+    plain: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False}
+    with rc_context(plain | ({"font.family": fonts} if fonts else {})):
+        figure = Figure(size, layout="constrained")
+        yield figure.subplots(**subplots)
+        png = BytesIO()
+        figure.savefig(png, format="png", dpi=110)
     write_whole(path, png.getvalue())

@@ -11,7 +11,8 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.finetune import finetune
 from perceiver_edu.training.labelled import Labelled
-from perceiver_edu.weights.files import to_json, write_whole
+from perceiver_edu.weights.files import to_json
+from perceiver_edu.writing import write_whole
 
 Spread = dict[str, float | None]  # "mean" and "spread", the standard deviation
 

@@ -1,12 +1,9 @@
-"""The files of a folder of weights, read as a stranger's: nothing in them is run or believed."""
+"""The files of a folder of weights, treated as untrusted input: nothing in them is run or believed."""
 
 import hashlib
 import json
-import os
 import re
 import stat
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,11 @@ import torch
 from perceiver_edu.errors import InputError
 
 LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
+ONLY_A_PICKLE = (
+    "has only pytorch_model.bin, a pickle, which this library does not open. Give a revision that has "
+    'model.safetensors (on the hub often revision="refs/pr/1"), or let transformers read it: '
+    "from_huggingface(model)"
+)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if plain_size(path) > LONGEST_JSON:
         raise InputError(f"{path} is longer than any configuration: {path.stat().st_size:,} bytes")
     try:
-        values = json.loads(path.read_text("utf-8"))
+        values = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -71,53 +73,22 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
 
 
-def read_bin(path: Path) -> dict[str, torch.Tensor]:
-    """An older pickled file, of which only tensors are taken. Raises: InputError for anything else in it."""
-    plain_size(path)
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                    raise ValueError("compressed: a small file may unpack to any size")
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can fail in any way; none of its code has run
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} is damaged or holds more than tensors ({reason}); nothing was loaded"
-        ) from None
-    if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
-        raise InputError(f"{path} does not hold a dictionary of tensors")
-    return tensors
-
-
 def provenance(folder: Path) -> dict[str, Any]:
     """Where weights come from: folder, the hub's commit where it has one, size and sha256 of each file."""
     snapshot = re.search(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]{40})$", folder.resolve().as_posix())
     files = {}
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".safetensors", ".bin") and path.is_file():
-            with path.open("rb") as file:
-                files[path.name] = {
-                    "bytes": path.stat().st_size,
-                    "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-                }
+            files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     hub = {"repository": f"{snapshot[1]}/{snapshot[2]}", "revision": snapshot[3]} if snapshot else {}
     return {"folder": str(folder), **hub, "files": files}
 
 
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def to_json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that no reader, and no crash, ever sees a part of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise

@@ -2,6 +2,7 @@
 
 import torch
 
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -30,7 +31,8 @@ def golden_check(model: PerceiverIOForMaskedLM) -> float:
     asked = torch.tensor([0, 1, 2, *HOLE])
     if model.config.max_position_embeddings < ids.shape[1]:
         raise InputError("these are not the published weights: the model is too short for the text")
-    logits = model(ids.to(model.device), positions=asked.to(model.device))[0].float().cpu()
+    with eval_mode(model):
+        logits = model(ids.to(model.device), positions=asked.to(model.device))[0].float().cpu()
     golden = torch.tensor(LOGITS)
     largest = float((logits[:3, :3] - golden).abs().max())
     filling = tokenizer.decode(logits[3:].argmax(-1))

@@ -7,10 +7,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.weights.files import shard_names
+from perceiver_edu.weights.files import ONLY_A_PICKLE, shard_names
 
 REAL = "deepmind/language-perceiver"
-FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")  # the first that is there
+FILES = ("model.safetensors", "model.safetensors.index.json")  # the first that is there
 PATIENCE = 3.0  # seconds: how long the hub may take to say that it is there
 PAUSES = (1, 3, 9)  # seconds between tries where the hub has trouble of its own
 
@@ -47,7 +47,7 @@ def download(repo_id: str, revision: str | None = None) -> Path:
                 for shard in shard_names(path):
                     fetch(repo_id, shard, revision, offline)
             return folder
-        raise InputError(f"{repo_id} has neither model.safetensors nor pytorch_model.bin")
+        raise InputError(f"{repo_id} has no model.safetensors, or {ONLY_A_PICKLE}")
     except GatedRepoError:
         raise InputError(
             f"{repo_id} is gated: ask for access on its page, then run `hf auth login`"
@@ -68,6 +68,18 @@ def download(repo_id: str, revision: str | None = None) -> Path:
         if not isinstance(error, HfHubHTTPError | OSError) and library not in ("httpx", "httpx2"):
             raise
         raise InputError(f"downloading {repo_id} failed: {str(error).splitlines()[0]}; try again") from None
+
+
+def is_hub_id(name: str) -> bool:
+    """Can a repository on the hub have this name, with its owner's before it?"""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name
 
 
 def fetch(repo_id: str, filename: str, revision: str | None, offline: bool) -> Path:

@@ -1,14 +1,13 @@
 """Hugging Face's names for what we call by the paper's: of parameters, and of a configuration's fields."""
 
 import re
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from perceiver_edu.config import PerceiverIOConfig
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 
 RENAMES = [  # our words (the paper's) -> Hugging Face's; the longer names come first
     ("embedding.byte_embedding", "perceiver.input_preprocessor.embeddings"),
@@ -50,15 +49,15 @@ def read_config(
 ) -> PerceiverIOConfig:
     """Hugging Face's configuration -> ours. A field that is not given has Hugging Face's default."""
     if values.get("model_type") != "perceiver":
-        named = textwrap.shorten(repr(values.get("model_type")), 100)
+        named = brief(values.get("model_type"))
         raise InputError(f"{source}: model_type is {named}, not 'perceiver'")
     architectures = values.get("architectures") or ["PerceiverForMaskedLM"]
     if not isinstance(architectures, list) or architecture not in architectures:
-        named = textwrap.shorten(str(architectures), 100)
+        named = brief(architectures)
         raise InputError(f"{source}: architectures is {named}, not {architecture}")
     ours: dict[str, Any] = {"qk_channels": None, "v_channels": None}
     ours |= {f.name: values[f.name] for f in fields(PerceiverIOConfig) if f.name in values}
     try:
         return PerceiverIOConfig(**ours)
     except InputError as error:
-        raise InputError(f"{source}: {textwrap.shorten(str(error), 300)}") from None
+        raise InputError(f"{source}: {error}") from None

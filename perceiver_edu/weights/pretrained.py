@@ -4,29 +4,29 @@ No tensor is reshaped or transposed on the way: loading is a list of renames and
 """
 
 import os
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
 
+from perceiver_edu.borrow import COMPILED
 from perceiver_edu.config import PerceiverIOConfig
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.terminal import watched
 from perceiver_edu.weights.files import (
-    read_bin,
+    ONLY_A_PICKLE,
     read_json,
     read_safetensors,
     shard_names,
     to_json,
-    write_whole,
 )
 from perceiver_edu.weights.golden import golden_check
-from perceiver_edu.weights.hub import REAL, download
+from perceiver_edu.weights.hub import REAL, download, is_hub_id
 from perceiver_edu.weights.huggingface import RENAMES, huggingface_name, read_config
+from perceiver_edu.writing import write_together
 
 if TYPE_CHECKING:
     from transformers import PerceiverConfig, PerceiverForMaskedLM
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 EMBEDDED = Path(__file__).parent / "embedded"
 WEIGHTS_VARIABLE = "PERCEIVER_EDU_WEIGHTS"
 RANDOM_SEED = 0
-MOST_BLOCKS = 1000  # repeats of the stack with the same weights: no file limits them
+MOST_LAYERS = 1000  # that one run may pass; no file limits the repeats of layers with the same weights
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -99,12 +100,21 @@ def from_huggingface(hf_model: "PerceiverForMaskedLM") -> PerceiverIOForMaskedLM
 def save_pretrained(model: PerceiverIOForMaskedLM, folder: str | os.PathLike) -> None:
     """Write a folder that this library and `transformers.PerceiverForMaskedLM.from_pretrained` open.
 
-    Each file is written beside its place and moved there whole: a crash leaves the old file or the new one.
+    The model is checked as `load_pretrained` would check it, and every file is whole on the disk, before the
+    first file of an older model is replaced. Of a model that `torch.compile` wraps, the original is saved.
 
-    Raises: InputError where the folder cannot be written.
+    Raises: InputError for a model that could not be loaded again, and where the folder cannot be written.
     """
-    tensors = {huggingface_name(name): tensor for name, tensor in model.state_dict().items()}
-    write_folder(folder, model.config, tensors, {"architectures": ["PerceiverForMaskedLM"]})
+    if not hasattr(model, "mlm_head") or not isinstance(model.config, PerceiverIOConfig):
+        raise InputError(
+            f"save_pretrained takes a PerceiverIOForMaskedLM, got {type(model).__name__}: save the model "
+            "that was optimized or wrapped; for a classifier there is save_classifier"
+        )
+    tensors = {
+        huggingface_name(name.replace(COMPILED, "")): tensor for name, tensor in model.state_dict().items()
+    }
+    about = {"architectures": ["PerceiverForMaskedLM"]}
+    write_folder(folder, model.config, tensors, about, PerceiverIOForMaskedLM)
 
 
 def write_folder(
@@ -112,16 +122,24 @@ def write_folder(
     config: PerceiverIOConfig,
     tensors: dict[str, torch.Tensor],
     about: dict[str, Any],
+    new: Callable[[Any], Model],
+    renames: Collection[tuple[str, str]] = RENAMES,
 ) -> None:
     """Config, weights and tokenizer in Hugging Face's layout, under Hugging Face's names.
 
-    `about`: what config.json holds beside the sizes.
+    Args:
+        tensors: exactly those that `new(config)` has, which is checked before anything is written.
+        about: what config.json holds beside the sizes.
+        new, renames: as for `build`.
 
-    Raises: InputError where the folder cannot be written.
+    Raises: InputError for other tensors, and where the folder cannot be written.
     """
     from safetensors.torch import save
 
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    architecture = about["architectures"][0]
+    expected = expected_tensors(without_memory(config, architecture, new), renames)
+    check_tensors(expected, tensors, f"not saved: this {architecture}", architecture)
+    tensors = without_sharing(tensors)
     dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     about = {"model_type": "perceiver"} | about | {"dtype": dtype}
     tokenizer = {
@@ -130,12 +148,28 @@ def write_folder(
     }
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "model.safetensors", save(tensors, metadata={"format": "pt"}))
-        write_whole(folder / "config.json", to_json(about | config.to_dict()))
-        write_whole(folder / "tokenizer_config.json", to_json(tokenizer))
+        write_together(
+            folder,
+            {
+                "model.safetensors": save(tensors, metadata={"format": "pt"}),
+                "config.json": to_json(about | config.to_dict()),
+                "tokenizer_config.json": to_json(tokenizer),
+            },
+        )
     except OSError as error:
         raise InputError(f"cannot write the model to {folder}: {error.strerror or error}") from None
+
+
+def without_sharing(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors on the CPU, each with memory of its own, as in a file: tied weights are written twice."""
+    own: dict[str, torch.Tensor] = {}
+    taken = set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        memory = tensor.untyped_storage().data_ptr()
+        own[name] = tensor.clone() if memory in taken else tensor
+        taken.add(memory)
+    return own
 
 
 def usable_device(device: str | torch.device) -> torch.device:
@@ -158,21 +192,25 @@ def find_folder(name: str, revision: str | None = None) -> Path:
     """A folder's path, "embedded", or a hub id whose files are downloaded where missing -> the folder."""
     if name == "embedded":
         return EMBEDDED
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    if path.exists():
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return path
+        is_file = path.exists()
+    except (OSError, RuntimeError, ValueError):  # too long for a path, or ~ of a user who does not exist
+        is_file = False
+    if is_file:
         raise InputError(f"{name} is a file; give the folder that holds config.json and model.safetensors")
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name):
+    if not is_hub_id(name):
         raise InputError(
-            f'no weights {name!r}: there is no such folder; other choices are "embedded", "random", '
+            f'no weights {brief(name)}: there is no such folder; other choices are "embedded", "random", '
             'or a hub id such as "deepmind/language-perceiver"'
         )
     return download(name, revision)
 
 
 def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
-    """config.json and weights -> model. Prefers safetensors; a .bin is read with `weights_only=True`."""
+    """config.json and weights -> model."""
     config_file = folder / "config.json"
     config = read_config(read_json(config_file), source=config_file)
     return build(config, *read_tensors(folder), PerceiverIOForMaskedLM)
@@ -187,12 +225,14 @@ def read_tensors(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:
         source = folder / "model.safetensors.index.json"
         tensors = {}
         for shard in shard_names(source):
-            tensors |= read_safetensors(folder / shard)
+            part = read_safetensors(folder / shard)
+            if tensors.keys() & part.keys():
+                raise InputError(f"{source}: {brief(min(tensors.keys() & part.keys()))} is in several files")
+            tensors |= part
     elif (folder / "pytorch_model.bin").exists():
-        source = folder / "pytorch_model.bin"
-        tensors = read_bin(source)
+        raise InputError(f"{folder} {ONLY_A_PICKLE}")
     else:
-        raise InputError(f"{folder} holds neither model.safetensors nor pytorch_model.bin")
+        raise InputError(f"{folder} has no model.safetensors")
     return tensors, source
 
 
@@ -208,29 +248,55 @@ def build(
 
     The model, `new(config)`, is laid out without memory; so a config that claims huge sizes costs nothing.
     """
-    if config.num_self_attends_per_block > len(tensors):
-        raise InputError(f"{source} holds no weights for {config.num_self_attends_per_block} self-attends")
-    if config.num_blocks > MOST_BLOCKS:
-        raise InputError(f"{source}: num_blocks {config.num_blocks} would run for ever")
+    layers = config.num_self_attends_per_block
+    if layers > len(tensors):
+        raise InputError(f"{source} holds no weights for {layers} self-attends")
+    model = without_memory(config, source, new)
+    expected = expected_tensors(model, renames)
+    check_tensors(expected, tensors, source, purpose)
+    state = {name: tensors[key] for key, (name, _) in expected.items()}
+    model.load_state_dict(state, strict=True, assign=True)
+    return model
+
+
+def without_memory(
+    config: "PerceiverIOConfig | PerceiverConfig", source: str | Path, new: Callable[[Any], Model]
+) -> Model:
+    """`new(config)`, whose tensors have shapes and no numbers. Raises: InputError for sizes beyond reason."""
+    if max(1, config.num_self_attends_per_block) * config.num_blocks > MOST_LAYERS:
+        raise InputError(
+            f"{source}: num_blocks {config.num_blocks} would run for ever; all blocks together may have "
+            f"{MOST_LAYERS} layers"
+        )
     try:
         with torch.device("meta"):
-            model = new(config)
-    except (RuntimeError, TypeError) as error:  # from sizes that no 64-bit number holds
-        raise InputError(f"{source}: no model can be that large: {str(error).splitlines()[0]}") from None
+            return new(config)
+    except (RuntimeError, TypeError, ArithmeticError) as error:  # sizes of 0, or that no number holds
+        raise InputError(f"{source}: no model can have these sizes: {error}") from None
 
-    expected = {
-        huggingface_name(name, renames): (name, tensor) for name, tensor in model.state_dict().items()
-    }
+
+def expected_tensors(
+    model: nn.Module, renames: Collection[tuple[str, str]]
+) -> dict[str, tuple[str, torch.Tensor]]:
+    """Hugging Face's name -> our name, and a tensor of the right shape."""
+    return {huggingface_name(name, renames): (name, tensor) for name, tensor in model.state_dict().items()}
+
+
+def check_tensors(
+    expected: Mapping[str, tuple[str, torch.Tensor]],
+    tensors: Mapping[str, torch.Tensor],
+    source: str | Path,
+    purpose: str,
+) -> None:
+    """Raises: InputError for names and shapes other than expected, and for numbers that are not finite."""
     for problem, keys in (
         ("lacks", expected.keys() - tensors.keys()),
         (f"has, beside a Perceiver for {purpose},", tensors.keys() - expected.keys()),
     ):
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-            raise InputError(f"{source} {problem} {min(keys, key=str)!r}{more}; nothing was loaded")
-
-    state = {}
-    for key, (name, asked) in watched(expected.items(), "loading weights"):  # they are read from disk here
+            raise InputError(f"{source} {problem} {brief(min(keys))}{more}")
+    for key, (_, asked) in watched(expected.items(), "weights"):  # of a file, they are read from disk here
         tensor = tensors[key]
         if tensor.shape != asked.shape:
             raise InputError(
@@ -239,10 +305,5 @@ def build(
         kinds = FLOATS if asked.is_floating_point() else [asked.dtype]  # a batch norm counts its batches
         if tensor.dtype not in kinds or tensor.layout != torch.strided or tensor.is_meta:
             raise InputError(f"{source}: {key!r} holds {tensor.dtype}, not plain floating-point numbers")
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise InputError(f"{source}: {key!r} claims more numbers than the file holds")
         if not tensor.isfinite().all():
             raise InputError(f"{source}: {key!r} holds NaN or infinite numbers")
-        state[name] = tensor
-    model.load_state_dict(state, strict=True, assign=True)
-    return model

@@ -3,13 +3,9 @@
 import json
 import os
 import platform
-import re
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
-import time
 import urllib.request
 from datetime import date
 from importlib import metadata
@@ -18,12 +14,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from lab_page import ExperimentView, LabPage
+from lab_server import ROOT, free_port, running
 
-from perceiver_edu import load_pretrained
 from perceiver_edu.course.widgets import WIDGETS
 from perceiver_edu.instruments.machine import processor_name
 
-ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "widgets.json"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -58,40 +53,25 @@ def lab_server(browser_type_launch_args, tmp_path_factory):
                 cell.outputs, cell.execution_count = [], None
         nbformat.write(content, notebook)
     for name, setting in SETTINGS.items():
-        file = folder / "SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file = folder / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(setting))
-    homes = {f"JUPYTER_{name}": str(folder / name) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
-    homes |= {f"JUPYTERLAB_{name}": str(folder / name) for name in ("SETTINGS_DIR", "WORKSPACES_DIR")}
-    homes |= {"PERCEIVER_EDU_PROGRESS": str(folder / "progress.json"), "HF_HUB_OFFLINE": "1"}
-    homes |= {"PERCEIVER_EDU_FAST": "1"}  # notebook 08 trains what its experiment shows
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip", "127.0.0.1", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={notebooks}"]
     command += ["--LabApp.expose_app_in_browser=True"]  # `window.jupyterapp`, to change the theme
-    log = folder / "log.txt"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            command, env=os.environ | homes, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while not (token := re.search(rf"http://127\.0\.0\.1:{port}/lab\?token=(\w+)", log.read_text())):
-            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}", token[1]
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
+    variables = {"PERCEIVER_EDU_PROGRESS": str(folder / "progress.json"), "HF_HUB_OFFLINE": "1"}
+    variables |= {"PERCEIVER_EDU_FAST": "1"}  # notebook 08 trains what its experiment shows
+    address = rf"(http://127\.0\.0\.1:{port})/lab\?token=(\w+)"
+    with running(command, folder, address, 120, **variables) as (_, found):
+        yield found.groups()
 
 
 @pytest.fixture
 def lab_page(lab_server, page):
     """`open_notebook(name)` -> a `LabPage`. At the end: no error in the console, no request elsewhere."""
     address, token = lab_server
-    complaints, opened = [], []
+    complaints = []
 
     def watch(request):
         if not request.url.startswith((address, "data:", "blob:", address.replace("http", "ws"))):
@@ -104,8 +84,7 @@ def lab_page(lab_server, page):
     page.set_default_timeout(120_000)  # only a busy machine needs it
 
     def open_notebook(name) -> LabPage:
-        opened.append(LabPage(page, address, token, ROOT / "notebooks" / f"{name}.ipynb", SCREENSHOTS))
-        return opened[-1]
+        return LabPage(page, address, token, ROOT / "notebooks" / f"{name}.ipynb", SCREENSHOTS)
 
     yield open_notebook
     for session in rest(address, token, "sessions"):
@@ -153,11 +132,6 @@ def latencies(browser):
     limits = {"kernel_median_ms": 150, "screen_median_ms": 400}
     slow = [name for name, row in table.items() if any(row[what] > most for what, most in limits.items())]
     assert not slow, f"slower than 150 ms in the kernel or 400 ms on the screen: {slow}; see {RESULTS}"
-
-
-@pytest.fixture(scope="session")
-def model():
-    return load_pretrained("embedded")
 
 
 @pytest.fixture

@@ -1,11 +1,16 @@
 """A notebook open in JupyterLab, and an experiment in it, as a learner's hands and eyes have them."""
 
 import ast
+import html
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import nbformat
+import pytest
+
+from perceiver_edu.course.widgets.base import LOOK, Experiment
 
 UNUSUAL = ("", "<script>alert(1)</script>", "😀é中", "مرحبا بالعالم", "$x$ and $y$", "a" * 3000)
 
@@ -37,6 +42,17 @@ ASK_KERNEL = """([code, expression]) => {
     const request = {code, user_expressions: {value: expression}, store_history: false};
     return kernel.requestExecute(request).done.then(reply => reply.content);
 }"""
+
+
+SMALL = re.compile(r"\d\.\de[-+]\d+")  # a number that two processes round differently
+
+
+def assert_same(seen: str, expected: str) -> None:
+    """The same text, white space aside, with the same small numbers up to rounding."""
+    words, there = ("".join(SMALL.sub("~", text).split()) for text in (seen, expected))
+    assert words == there, f"{words}\n{there}"
+    numbers, those = ([float(number) for number in SMALL.findall(text)] for text in (seen, expected))
+    assert numbers == pytest.approx(those, rel=0.06, abs=1e-5)
 
 
 class LabPage:
@@ -142,6 +158,18 @@ class ExperimentView:
         """This check holds now, and for every drawing that `wait_for`, `type` and `click_track` wait for."""
         self.check = check
         check()
+
+    def mirrors(self, experiment: Experiment) -> None:
+        """The page says what this experiment says here, in each state; other tests check its numbers."""
+        self.holds(partial(self.says_the_same, experiment))
+
+    def says_the_same(self, experiment: Experiment) -> None:
+        experiment.state = self.state
+        assert json.loads(json.dumps(experiment.state)) == self.state
+        text = html.unescape(re.sub("<.*?>", "", experiment.view.value.replace(LOOK, "")))
+        assert_same(self.drawn.text_content(), text)
+        if not self.problem:
+            assert_same(self.alt, experiment.alt)
 
     def click_track(self, name: str, share: float) -> None:
         """A click of the mouse on a slider, this share of its length from the left, and what it changes."""

@@ -1,11 +1,8 @@
 """The experiments of notebook 09, held to the library and to the models that the notebook trains."""
 
 import pytest
-import torch
-import torch.nn.functional as F
 
 from perceiver_edu.course.widgets import WIDGETS
-from perceiver_edu.modalities import FourierPositions
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 
@@ -59,18 +56,7 @@ def expected_senses(digit, senses):
 
 def test_09_fourier_bands(show, looks):
     view = show("fourier-bands")
-
-    def is_the_librarys():
-        state = view.state
-        rows = FourierPositions(state["bands"], 2 * (2 * state["highest"],))((16, 16))  # (256, P)
-        cosines = F.cosine_similarity(rows, rows[16 * state["row"] + state["column"]], dim=-1)
-        y, x = torch.arange(256) // 16, torch.arange(256) % 16
-        steps = (y - state["row"]).abs() + (x - state["column"]).abs()
-        expected = [cosines[steps == 1].mean().item(), cosines[steps >= 4].max().item()]
-        assert [float(row[1]) for row in view.tables()[0]] == pytest.approx(expected, abs=0.0051)
-        assert f"{rows.shape[1]} channels" in view.words()
-
-    view.holds(is_the_librarys)
+    view.mirrors(WIDGETS["fourier-bands"].try_out())
     [bands], [highest], [row], [column] = map(view.handles, ("bands", "highest", "row", "column"))
     left, right = "ArrowLeft", "ArrowRight"
     for key, handle in 5 * [(left, bands), (right, highest), (right, row), (left, column)]:

@@ -1,13 +1,15 @@
 """The experiments of notebooks 07 and 08 in a browser: a recorded run, and frozen against thawed."""
 
-import csv
 import statistics
 
 import pytest
 
 from perceiver_edu.course.exercises.n08_finetuning.honest import honest_variant
+from perceiver_edu.course.widgets import WIDGETS
+from perceiver_edu.course.widgets.base import embedded
 from perceiver_edu.course.widgets.thawing import LIMITS
 from perceiver_edu.data import HELD_OUT
+from perceiver_edu.instruments import read_run
 from perceiver_edu.training.batches import spread
 from perceiver_edu.training.corpus import load_crops
 from perceiver_edu.training.evaluate import evaluate
@@ -16,31 +18,14 @@ from perceiver_edu.weights.pretrained import EMBEDDED
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 
 
-def test_07_browse_run(show, page, model, looks):
+def test_07_browse_run(show, page, looks):
     page.set_default_timeout(120_000)  # the notebook evaluates
     view = show("browse-run")
-    with open(EMBEDDED / "log.csv", newline="") as file:
-        log = {int(row["step"]): row for row in csv.DictReader(file)}
-    scores = evaluate(model, spread(load_crops(HELD_OUT, 256, progress=False), 200)).scores
+    scores = evaluate(embedded(), spread(load_crops(HELD_OUT, 256, progress=False), 200)).scores
     names = {"unigram": "unigram", "hole geometry": "geometry", "geometry + sides": "sides"}
-
-    def is_the_librarys():
-        step = view.state["step"]
-        exam = max(known for known, row in log.items() if row["held_out_bits"] and known <= step)
-        held_out = float(log[exam]["held_out_bits"])
-        training = f"{float(log[step]['bits']):.2f}" if log[step]["bits"] else "nothing yet"
-        first, second = view.tables()
-        assert first == [
-            [f"in training, step {step:,}", training],
-            [f"held-out words, step {exam:,}", f"{held_out:.2f}"],
-        ]
-        for (name, bits, compared), (shown, key) in zip(second, names.items(), strict=True):
-            gap = scores[key].bits - held_out
-            assert (name, bits) == (shown, f"{scores[key].bits:.2f}")
-            assert compared == f"{abs(gap):.2f} {'below' if gap > 0 else 'above'}"
-
+    baselines = {name: scores[key].bits for name, key in names.items()}
     assert view.state == {"step": 150, "scale": "log"}
-    view.holds(is_the_librarys)
+    view.mirrors(WIDGETS["browse-run"].make(read_run(EMBEDDED), baselines))
     [step] = view.handles("step")
     view.press("ArrowRight", step, times=14, step=850)
     view.press("ArrowRight", step, step=900)

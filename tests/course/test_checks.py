@@ -1,13 +1,21 @@
 """The check as a teacher: whatever a learner hands in, a report comes back that says what to do next."""
 
+import itertools
 import re
+import signal
+import sys
+import time
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from perceiver_edu.course import check, exercises
+from perceiver_edu.course import check, checks, exercises
+from perceiver_edu.course.checks import diagnose
 from perceiver_edu.course.comparison import named_shape, same
 from perceiver_edu.course.exercises import all_exercises, find
 from perceiver_edu.course.exercises.n02_encoder.cross_attention import SIZES
@@ -230,8 +238,8 @@ WRONG = {  # what is handed in, and what the report must say
     "returns bools": (lambda *args: attend(*args) > 0, "bool."),
     "returns complex numbers": (lambda *args: attend(*args) + 0j, "complex"),
     "returns sparse": (lambda *args: attend(*args).to_sparse(), "shape"),
-    "returns half precision": (lambda *args: attend(*args).half(), "expected"),
-    "another device": (lambda *args: attend(*args).to("meta"), "got one on meta"),
+    "returns half precision": (lambda *args: attend(*args).half(), "too coarse"),
+    "another device": (lambda *args: attend(*args).to("meta"), "device `meta`"),
     "transposed": (transposes, "(2, 10, 5) = (B, q_dim, Q)"),
     "a scalar": (lambda *args: attend(*args).sum(), "()"),
     "empty": (lambda *args: attend(*args)[:0], "(0, 5, 10)"),
@@ -263,18 +271,303 @@ def test_whatever_comes_a_report_says_what_is_wrong(learner, says):
 
 
 @pytest.mark.parametrize("id", EXERCISES)
-@pytest.mark.parametrize("learner", [None, 3, divides, call_forever, Rude(), FailsWhenBuilt, lambda *_: None])
+@pytest.mark.parametrize("learner", [None, divides, call_forever, Rude(), FailsWhenBuilt])
 def test_every_exercise_survives(id, learner):
     assert check(id, learner).verdict == NOT_YET
 
 
-STRANGE = [torch.zeros(3), {"inputs": 3, None: 4}, {"projections": object(), "map": object()}]
+def endless():
+    while True:
+        yield 1
+
+
+def itself():
+    inside = []
+    inside.append(inside)
+    return inside
+
+
+NO_END = {  # results that nobody can read to the end
+    "an endless iterator": itertools.count,
+    "an endless generator": endless,
+    "a list in itself": itself,
+    "a range": lambda: range(10**9),
+    "a long text": lambda: "a" * 2_000_000,
+    "a large view": lambda: torch.zeros(1).expand(10**9),
+    "a large view with axes": lambda: torch.zeros(1, 1, 1, dtype=torch.int64).expand(1000, 1000, 1000),
+    "a large number": lambda: 10**5000,
+}
+ODD = NO_END | {
+    "...": lambda: ...,
+    "None": lambda: None,
+    "a text": lambda: "abc",
+    "bytes": lambda: b"abc",
+    "a class": lambda: int,
+    "an object": object,
+    "a generator": lambda: (i for i in range(3)),
+    "a set": lambda: {1, 2},
+    "odd keys": lambda: {None: 1, 3: "x"},
+    "odd values": lambda: {"projections": object(), "map": object()},
+    "a ragged list": lambda: [[1, 2], [3]],
+    "no entries": list,
+    "NaN": lambda: float("nan"),
+    "infinity": lambda: float("inf"),
+    "complex": lambda: 1j,
+    "an array": lambda: np.zeros((2, 3)),
+    "a tensor that requires grad": lambda: torch.zeros(3, requires_grad=True),
+    "a tensor on meta": lambda: torch.zeros(2, 3, device="meta"),
+    "bools": lambda: torch.ones(2, 3, dtype=torch.bool),
+    "half precision": lambda: torch.zeros(2, 3, dtype=torch.half),
+    "complex numbers": lambda: torch.zeros(2, 3) * 1j,
+    "NaN in a tensor": lambda: torch.full((2, 3), torch.nan),
+    "an empty tensor": lambda: torch.zeros(0),
+    "a sparse tensor": lambda: torch.eye(3).to_sparse(),
+    "two tensors": lambda: (torch.zeros(2), torch.zeros(3)),
+}
+
+
+def right_answer(id):
+    """The library's own results -> (a function, the result of the first case)."""
+    exercise = EXERCISES[id]
+    function = exercise.reference or exercise.variant
+    with torch.no_grad():
+        return function, function(**next(iter(exercise.cases().values())))
 
 
 @pytest.mark.parametrize("id", EXERCISES)
-@pytest.mark.parametrize("result", STRANGE, ids=["a tensor", "strange keys", "strange values"])
-def test_every_exercise_survives_a_strange_result(id, result):
-    assert check(id, lambda *args: result).verdict == NOT_YET
+def test_every_exercise_answers_odd_results_in_a_sentence(id, tally, monkeypatch):
+    _, right = right_answer(id)
+    cases = [*EXERCISES[id].cases().items()]
+    two = dict([cases[0], cases[-1]])  # enough
+    quick = replace(EXERCISES[id], cases=lambda: two, in_model=None)
+    monkeypatch.setattr(checks, "find", lambda id: quick)
+    odd = dict(ODD)
+    if isinstance(right, dict):  # one entry is odd, the others are right
+        key = list(right)[-1]
+        odd |= {f"{what} in a dict": lambda make=make: right | {key: make()} for what, make in ODD.items()}
+    for what, make in odd.items():
+        started = time.process_time()
+        report = check(id, lambda *_, make=make: make())
+        assert time.process_time() - started < 5, what
+        assert report.verdict == NOT_YET, what
+        text = " ".join(repr(report).split())
+        untrue = ("your code stopped", "cannot read what it got", "could not be seen", "now and another one")
+        assert not any(sentence in text for sentence in untrue), f"{what}: {text}"
+    tally("odd results answered in a sentence", len(odd))
+    tally("results without an end among them", sum(what.removesuffix(" in a dict") in NO_END for what in odd))
+
+
+@pytest.mark.parametrize("make", ODD.values(), ids=ODD.keys())
+def test_a_stack_that_gives_odd_results_is_answered_in_a_sentence(make):
+    class Stack(nn.Module):
+        def __init__(self, num_layers, num_blocks, make_layer):
+            super().__init__()
+
+        def forward(self, latents):
+            return make()
+
+    text = " ".join(repr(check("03.stack", Stack)).split())
+    assert text.startswith(NOT_YET) and "your code stopped" not in text and "cannot read" not in text, text
+
+
+# ---------------------------------------------------------------- what the numbers do not show
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+def test_a_call_that_gives_something_else_the_next_time_is_refused(id, tally):
+    """Right in the first call of every case, and that of another case, or nothing, in the second."""
+    function, right = right_answer(id)
+    cases = len(EXERCISES[id].cases())
+    calls = itertools.count()
+
+    def moody(*given):
+        arguments = dict(zip(EXERCISES[id].arguments, given, strict=True))
+        return function(**arguments) if next(calls) < cases else right if cases > 1 else None
+
+    report = check(id, moody)
+    text = " ".join(repr(report).split())
+    assert report.verdict == NOT_YET
+    assert "now and another one later" in text or "ends in another way" in text, text
+    assert not any(" ".join(m.says.split()) in text for m in EXERCISES[id].known_mistakes)
+    tally("answers that change from call to call, refused", 1)
+
+
+def test_a_result_that_a_later_call_overwrites_is_refused():
+    buffer = torch.empty(2, 5, 10, dtype=torch.float64)
+    report = check("02.cross_attention", lambda *args: buffer.copy_(attend(*args)))
+    assert not report.ok and "kept from one call to the next" in " ".join(repr(report).split())
+
+
+def test_dropout_is_not_called_by_the_name_of_a_mistake():
+    def learner(*args):
+        return nn.functional.dropout(attend(*args))
+
+    text = " ".join(repr(check("02.cross_attention", learner)).split())
+    assert "such as dropout" in text and "not one of the mistakes" not in text
+
+
+TRAINING = [id for id, exercise in EXERCISES.items() if exercise.trains]
+
+
+@pytest.mark.parametrize("id", TRAINING)
+def test_where_a_model_is_trained_gradients_have_to_pass(id, tally, monkeypatch):
+    monkeypatch.setattr(checks, "find", lambda id: replace(EXERCISES[id], in_model=None))
+    library, _ = right_answer(id)
+    names = EXERCISES[id].arguments
+
+    def function(*args):
+        return library(**dict(zip(names, args, strict=True)))
+
+    def without_gradients(*args):
+        with torch.no_grad():
+            return function(*args)
+
+    def as_numbers(*args):
+        return torch.tensor(function(*args).tolist(), dtype=torch.float64)
+
+    def one_detached(*args):
+        value = args[0].detach() if isinstance(args[0], torch.Tensor) else args[0]
+        rest = [arg.detach() if name == "queries" else arg for name, arg in zip(names, args, strict=True)][1:]
+        return function(value, *rest)
+
+    def in_place(*args):
+        result = function(*args)
+        return result + 0 * result.exp().mul_(1)  # `exp` needs its result for the gradient
+
+    def leaves_with_gradients(*args):
+        if torch.is_grad_enabled():
+            raise SystemExit
+        return function(*args)
+
+    assert check(id, lambda *args: function(*args)).ok
+    for learner in (without_gradients, as_numbers, one_detached, in_place, leaves_with_gradients):
+        report = check(id, learner)
+        text = " ".join(repr(report).split())
+        assert report.verdict == NOT_YET and "The numbers are right, but" in text, (learner, text)
+        assert "gradient" in text, (learner, text)
+    tally("answers without gradients, refused", 5)
+
+
+def test_a_part_of_a_gradient_that_is_lost_is_seen():
+    def learner(x_q, x_kv, query, key, value, output, num_heads, kv_mask):
+        return attend(x_q, x_kv, query, lambda x: key(x.detach()), value, output, num_heads, kv_mask)
+
+    assert "a part of the gradient of `x_kv` is lost" in repr(check("02.cross_attention", learner))
+
+
+@pytest.mark.parametrize("frozen", ["parameters", "forward"])
+def test_a_module_that_cannot_be_trained_is_refused(frozen, tally):
+    class Frozen(Attention):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            if frozen == "parameters":
+                self.key.requires_grad_(False)
+
+        def forward(self, *args):
+            with torch.set_grad_enabled(frozen == "parameters"):
+                return super().forward(*args)
+
+    text = " ".join(repr(check("02.cross_attention", Frozen)).split())
+    assert ("frozen weights, key.weight" if frozen == "parameters" else "no gradient reaches") in text, text
+    tally("answers without gradients, refused", 1)
+
+
+@pytest.mark.parametrize("layers", [list, nn.ModuleList], ids=["hidden", "frozen"])
+def test_a_stack_that_cannot_be_trained_is_refused(layers, tally):
+    class Stack(nn.Module):
+        def __init__(self, num_layers, num_blocks, make_layer):
+            super().__init__()
+            self.layers, self.num_blocks = layers(make_layer() for _ in range(num_layers)), num_blocks
+            self.requires_grad_(False)
+
+        def forward(self, latents):
+            for layer in list(self.layers) * self.num_blocks:
+                latents = layer(latents)
+            return latents
+
+    report = check("03.stack", Stack)
+    assert not report.ok and "gradients reach all of them" in repr(report)
+    assert ("use nn.ModuleList" in repr(report)) == (layers is list)
+    tally("answers without gradients, refused", 1)
+
+
+KINDS_OF_NUMBERS = {
+    "a tensor": lambda n: torch.tensor(n),
+    "a tensor with one axis": lambda n: torch.tensor([n]) if isinstance(n, float) else n,
+    "NumPy": lambda n: (
+        np.float64(n) if isinstance(n, float) else np.bool_(n) if isinstance(n, bool) else np.int64(n)
+    ),
+    "a fraction": lambda n: n if isinstance(n, bool) else Fraction(n),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_NUMBERS.values(), ids=KINDS_OF_NUMBERS.keys())
+def test_a_number_is_a_number(kind, monkeypatch):
+    if kind is not KINDS_OF_NUMBERS["a tensor"]:  # one of them is enough in the model, which takes long
+        monkeypatch.setattr(checks, "find", lambda id: replace(EXERCISES[id], in_model=None, id=id))
+
+    def converted(result):
+        if isinstance(result, dict):
+            return {key: converted(value) for key, value in result.items()}
+        if isinstance(result, tuple):
+            return tuple(map(converted, result))
+        return kind(result) if isinstance(result, int | float) else result
+
+    tried = 0
+    for id in EXERCISES:
+        function, right = right_answer(id)
+        if str(converted(right)) != str(right):
+            report = check(id, lambda *args, function=function: converted(function(*args)))
+            assert report.ok, report
+            tried += 1
+    assert tried >= 6
+
+
+def test_what_is_not_the_same_does_not_look_the_same():
+    [(_, expected, got)] = find("06.crossover").rows(7.58426966, 7.58434, {})
+    assert expected != got
+    (_, (_, expected, got), _) = find("07.loop").rows(torch.tensor([3.549014]), torch.tensor([3.549012]), {})
+    assert expected != got
+    rows = find("07.start").rows({"query": torch.zeros(2)}, {"query": torch.tensor([0.0, 2.0])}, {})
+    assert ("query: at [1], where they differ most", "0", "2  ✗") in rows
+
+
+def test_a_mistake_is_named_alone_only_if_no_other_gives_the_same():
+    exercise = replace(
+        EXERCISES["06.crossover"],
+        cases=lambda: {"one": {"n": 2}, "two": {"n": 5}},
+        variant=lambda n, add=0, times=1: (n + add) * times,
+        mistakes={"add": {1: "One more.", 2: "Two more."}, "times": {2: "Twice.", 0: "Nothing."}},
+        reference=None,
+    )
+
+    def says(results, **changes):
+        got = dict(zip(("one", "two"), results, strict=False))
+        wanted = {"one": 2, "two": 5}
+        return diagnose(replace(exercise, **changes), exercise.cases(), wanted, got)
+
+    assert says([3, 6]) == "One more."
+    assert says([4]) == "Two more. Or: Twice."  # the second case has no result
+    assert says([6, 12]) == "One more. And: Twice."
+    assert says([7, 7]) == ""
+    assert says([4, 10], terse=True).endswith("is it this? Twice.")
+    assert says([7, 7], terse=True) == ""
+
+
+def test_the_expected_result_is_folded_away_where_it_is_the_solution():
+    def shapes(B, M, O, N, C, D, V):
+        return EXERCISES["00.shapes"].variant(B, M, O, N, C, D, V) | {"encoded": (B, N, C)}
+
+    report = check("00.shapes", shapes)
+    assert "(B, N, C)  ✗" in repr(report)
+    assert "encoded    (2, 5, 7)" not in repr(report) and "show_expected=True" in repr(report)
+    assert re.search(r"<details>.*\(2, 5, 7\) = \(B, N, D\).*</details>", report._repr_html_())
+    assert "(2, 5, 7) = (B, N, D)" in repr(check("00.shapes", shapes, show_expected=True))
+
+
+def test_a_function_that_is_not_the_learners_is_not_called_their_code():
+    report = check("02.cost", getattr)
+    assert "your code stopped" not in repr(report) and "outside of your code" in repr(report)
 
 
 def test_the_line_of_their_code_is_shown():
@@ -302,12 +595,25 @@ def test_an_unknown_exercise_is_answered_with_the_nearest():
     assert not check(None, attend).ok
 
 
-def test_ctrl_c_stops_the_check():
-    def interrupted(*args):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("calls", [0, 1, 4, 17], ids=["first", "second", "again", "in the model"])
+def test_ctrl_c_stops_an_endless_loop_and_leaves_all_as_it_was(calls):
+    count, out = itertools.count(), sys.stdout
 
-    with pytest.raises(KeyboardInterrupt):
-        check("02.cross_attention", interrupted)
+    def learner(*args):
+        if next(count) == calls:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            while True:
+                pass
+        return attend(*args)
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)  # raises what Ctrl-C raises
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            check("02.cross_attention", learner)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert torch.is_grad_enabled() and sys.stdout is out
+    assert check("02.cross_attention", attend).ok
 
 
 def test_what_the_learner_prints_is_seen_once(capsys):
@@ -361,8 +667,11 @@ def test_of_ids_the_first_difference_is_shown_with_its_row():
 def test_text_and_html_hold_the_same_words():
     report = Report("a `title` & more", DONE).say("x < y, `a<b>`")
     report.table(("", "got"), [("q", "<i>")]).pre("1 < 2")
+    report.fold("<u> title", ("", "wanted"), [("r", "<s>")], plain="elsewhere")
     html = report._repr_html_()
     assert all(word in html for word in ("<code>a&lt;b&gt;</code>", "&lt;i&gt;", "1 &lt; 2", "&amp; more"))
+    assert "<summary>&lt;u&gt; title</summary>" in html and "&lt;s&gt;" in html and "elsewhere" not in html
+    assert "elsewhere" in repr(report) and "<s>" not in repr(report)
     assert "a `title` & more" in repr(report) and "x < y" in repr(report)
     without_borders = html.replace("border-left:4px solid #", "").replace(" ", "")
     assert "color:#" not in without_borders  # the page's own colours
@@ -394,3 +703,20 @@ def test_autograd_is_on_only_where_the_exercise_trains():
         check(id, look)
     assert seen == [True, False]
     assert torch.is_grad_enabled()
+
+
+class Quits:
+    """Looking at it, comparing it or asking its length would end the session."""
+
+    def quit(self, *_):
+        raise SystemExit(3)
+
+    __repr__ = __str__ = __eq__ = __len__ = __iter__ = __float__ = __bool__ = quit
+    __hash__ = None
+
+
+@pytest.mark.parametrize("exercise", sorted(EXERCISES))
+@pytest.mark.parametrize("handed_in", [Quits(), lambda *_, **__: Quits()], ids=["itself", "returned"])
+def test_an_object_that_quits_does_not_end_the_session(exercise, handed_in):
+    report = check(exercise, handed_in)
+    assert not report.ok and repr(report) and report._repr_html_()

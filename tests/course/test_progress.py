@@ -1,42 +1,11 @@
 """Progress is one small file. It may be missing, damaged or locked: nothing else may suffer from it."""
 
-import json
 import os
 
 import pytest
 
 from perceiver_edu.course.overview import course_overview, read_overview
 from perceiver_edu.course.progress import mark_done, progress_file, read_progress
-
-
-@pytest.fixture
-def file(tmp_path, monkeypatch):
-    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "deep" / "progress.json"))
-    return tmp_path / "deep" / "progress.json"
-
-
-@pytest.fixture
-def notebooks(tmp_path):
-    """A course of two notebooks, three exercises."""
-
-    def write(name, title, minutes, exercises):
-        text = f"# {title}\n\n**Time** {minutes} minutes, some of them yours."
-        cells = [{"cell_type": "markdown", "metadata": {}, "source": text.splitlines(keepends=True)}]
-        for identifier in exercises:
-            cells += [
-                {
-                    "cell_type": "code",
-                    "metadata": {"exercise": {"id": identifier, "role": role}},
-                    "source": [],
-                }
-                for role in ("task", "stub", "hints", "solution")
-            ]
-        (tmp_path / name).write_text(json.dumps({"cells": cells}))
-
-    write("00_first.ipynb", "00 · First", 15, ["00.a"])
-    write("01_second.ipynb", "01 · Second", 40, ["01.a", "01.b"])
-    (tmp_path / "02_broken.ipynb").write_text("{")
-    return tmp_path
 
 
 def test_what_is_done_is_kept_once(file):
@@ -81,7 +50,6 @@ def test_where_the_file_lies(monkeypatch, tmp_path):
 
 
 def test_without_a_home_folder(monkeypatch):
-    monkeypatch.delenv("PERCEIVER_EDU_PROGRESS", raising=False)
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", "~nobody-of-this-name/progress.json")
     assert "progress cannot be" in mark_done("00.a")
     assert "progress cannot be" in repr(course_overview())

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from hub import serve
+from tiny import TINY
 
 from perceiver_edu import PerceiverIOConfig, PerceiverIOForMaskedLM, save_pretrained
 
@@ -37,15 +38,11 @@ def run(address, cache, *arguments):
 
 
 def test_nothing_is_fetched_until_it_is_asked_for(tmp_path):
-    config = PerceiverIOConfig(
-        max_position_embeddings=8, d_model=8, num_latents=2, d_latents=8, num_self_attends_per_block=1,
-        qk_channels=8, v_channels=8,
-    )  # fmt: skip
-    save_pretrained(PerceiverIOForMaskedLM(config), tmp_path / "real")
+    save_pretrained(PerceiverIOForMaskedLM(PerceiverIOConfig(**TINY)), tmp_path / "real")
     with serve({"deepmind/language-perceiver": {"main": tmp_path / "real"}}) as (address, asked):
         assert run(address, tmp_path / "cache") == "None" and not asked
         folder = run(address, tmp_path / "cache", "download")
-        assert json.loads(Path(folder, "config.json").read_text("utf-8"))["d_model"] == 8
+        assert json.loads(Path(folder, "config.json").read_text("utf-8"))["d_model"] == 16
         asked.clear()
         assert run(address, tmp_path / "cache") == folder and not asked
 

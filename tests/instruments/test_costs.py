@@ -3,7 +3,6 @@
 import pytest
 import torch
 from tiny import TINY
-from torch.utils.flop_counter import FlopCounterMode
 
 from perceiver_edu import PerceiverIOConfig, PerceiverIOForMaskedLM
 from perceiver_edu.instruments.costs import count_multiply_adds, stage_costs, total
@@ -16,20 +15,14 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize(("B", "M", "O"), [(1, 29, 29), (3, 7, 2)])
+@pytest.mark.parametrize(("M", "O"), [(29, 29), (7, 2)])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_flops_and_parameters_are_those_that_torch_counts(config, B, M, O):
+def test_flops_and_parameters_are_those_that_torch_counts(config, M, O):
+    costs = stage_costs(config, M, O)
+    counted = {"embedding": 0} | count_multiply_adds(config, M, O)
+    assert counted == {cost.stage: cost.flops / 2 for cost in [*costs, total(costs)]}
     with torch.device("meta"):
-        model = PerceiverIOForMaskedLM(config).eval().requires_grad_(False)
-        ids, positions = torch.zeros(B, M, dtype=torch.int64), torch.zeros(O, dtype=torch.int64)
-    with FlopCounterMode(display=False) as counter:
-        model(ids, positions=positions)
-    counted = counter.get_flop_counts()
-    costs = stage_costs(config, M=M, O=O, B=B)
-    for cost in costs:
-        seen = counted.get(f"PerceiverIOForMaskedLM.{cost.stage}", {})
-        assert cost.flops == sum(seen.values()), cost.stage
-    assert total(costs).flops == counter.get_total_flops()
+        model = PerceiverIOForMaskedLM(config)
     assert total(costs).parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -43,10 +36,3 @@ def test_a_batch_reads_the_weights_once():
     one, many = (total(stage_costs(CONFIGS["tiny"], M=29, O=29, B=B)) for B in (1, 64))
     assert many.flops == 64 * one.flops
     assert many.numbers_moved < 64 * one.numbers_moved and many.intensity > one.intensity
-
-
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_the_counted_side_gives_what_the_formula_gives(config):
-    costs = stage_costs(config, M=21, O=7)
-    counted = count_multiply_adds(config, M=21, O=7)
-    assert counted == {cost.stage: cost.flops // 2 for cost in [*costs[1:], total(costs)]}

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tiny import tiny_hf_model
+from tiny import tiny_twins
 
-from perceiver_edu import InputError, fill_mask, from_huggingface
+from perceiver_edu import InputError, fill_mask
 from perceiver_edu.instruments import (
     ablate_heads,
     ablate_latents,
@@ -21,7 +21,7 @@ from perceiver_edu.instruments import (
 @pytest.fixture(params=[1, 2], ids=["one block", "two blocks"])
 def model(request):
     """3 layers, N = 5, D = 12, 3 heads, float64."""
-    return from_huggingface(tiny_hf_model(num_blocks=request.param))
+    return tiny_twins(num_blocks=request.param)[0]
 
 
 @pytest.fixture
@@ -167,8 +167,10 @@ def test_blocks_can_be_nested(model, batch, latents):
 def test_an_error_inside_a_run_does_not_spoil_the_next(model, batch):
     with ablate_latents(model, 1, after=depth(model)):
         expected = processed(model, batch)
-        with pytest.raises(IndexError):
-            model(*batch, positions=torch.tensor([99]))  # stops after the hook has counted
+        stopping = model.decoder.register_forward_pre_hook(lambda *_: 1 / 0)  # after the hook has counted
+        with pytest.raises(ZeroDivisionError):
+            model(*batch)
+        stopping.remove()
         assert processed(model, batch).equal(expected)
 
 
@@ -198,7 +200,7 @@ def test_fill_mask_runs_the_changed_model(model):
     ],
 )
 def test_what_does_not_exist_is_said(intervention, message):
-    with pytest.raises(InputError, match=message), intervention(from_huggingface(tiny_hf_model())):
+    with pytest.raises(InputError, match=message), intervention(tiny_twins()[0]):
         pass
 
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import tiny_hf_model
+from tiny import tiny_twins
 
-from perceiver_edu import ByteTokenizer, InputError, from_huggingface, load_pretrained
+from perceiver_edu import ByteTokenizer, InputError, load_pretrained
+from perceiver_edu.course import planted
 from perceiver_edu.instruments import (
     compare_parts,
     compare_stages,
@@ -41,8 +42,8 @@ CONFIGS = {
 
 @pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS.keys())
 def test_every_stage_agrees_with_hugging_face(changes, batch):
-    hf_model = tiny_hf_model(**changes)
-    rows = compare_stages(from_huggingface(hf_model), hf_model, *batch, layers=True)
+    model, hf_model = tiny_twins(**changes)
+    rows = compare_stages(model, hf_model, *batch, layers=True)
     for row in rows:
         assert row.max_abs < 1e-10 * max(1.0, row.scale), ledger(rows)
     depth = hf_model.config.num_self_attends_per_block * hf_model.config.num_blocks
@@ -67,41 +68,8 @@ def test_the_attention_maps_agree(model, hf_model, batch):
         torch.testing.assert_close(seen[name][0], expected, rtol=1e-10, atol=1e-12)
 
 
-def shift_eps(model):
-    for module in model.modules():
-        if isinstance(module, torch.nn.LayerNorm):
-            module.eps = 1e-12
-
-
-def tanh_gelu(model):
-    for module in model.modules():
-        if isinstance(module, torch.nn.GELU):
-            module.approximate = "tanh"
-
-
-def swap_dense(model):
-    mlp = model.decoder.cross_attend.mlp
-    mlp.expand, mlp.contract = mlp.contract, mlp.expand
-
-
-def decoder_residual(model):
-    model.decoder.cross_attend.query_residual = True
-
-
 def no_encoder_residual(model):
     model.encoder.cross_attend.query_residual = False
-
-
-def inverted_mask(model):
-    model.encoder.register_forward_pre_hook(lambda module, args: (args[0], ~args[1]))
-
-
-def no_mask(model):
-    model.encoder.register_forward_pre_hook(lambda module, args: (args[0], None))
-
-
-def one_block(model):
-    model.processor.num_blocks = 1
 
 
 def heads_interleaved(model):
@@ -118,31 +86,30 @@ def untied_head(model):
     model.mlm_head.register_forward_pre_hook(lambda module, args: (args[0], args[1].roll(1, 0)))
 
 
-def swapped_layers(model):
+def exchanged_layers(model):
     layers = model.processor.self_attends
     layers[0], layers[1] = layers[1], layers[0]
 
 
 MUTATIONS = {  # what is planted -> the first boundary where it must show
-    tanh_gelu: "encoded",
-    shift_eps: "encoded",
-    swap_dense: "outputs",
-    decoder_residual: "outputs",
+    planted.tanh_gelu: "encoded",
+    planted.wrong_eps: "encoded",
+    planted.swapped_layers: "outputs",
+    planted.decoder_residual: "outputs",
     no_encoder_residual: "encoded",
-    inverted_mask: "encoded",
-    no_mask: "encoded",
-    one_block: "processed",
+    planted.inverted_mask: "encoded",
+    planted.no_mask: "encoded",
+    planted.one_block: "processed",
     heads_interleaved: "processed",
     unscaled_scores: "encoded",
     untied_head: "logits",
-    swapped_layers: "processed",
+    exchanged_layers: "processed",
 }
 
 
 @pytest.mark.parametrize(("mutate", "stage"), MUTATIONS.items(), ids=[m.__name__ for m in MUTATIONS])
 def test_a_planted_mutation_is_caught_where_it_was_planted(mutate, stage, batch):
-    hf_model = tiny_hf_model(num_blocks=2)
-    model = from_huggingface(hf_model)
+    model, hf_model = tiny_twins(num_blocks=2)
     mutate(model)
     rows = compare_stages(model, hf_model, *batch)
     assert next(row.stage for row in rows if not row.ok) == stage
@@ -150,8 +117,7 @@ def test_a_planted_mutation_is_caught_where_it_was_planted(mutate, stage, batch)
 
 
 def test_every_part_agrees_with_hugging_face(batch):
-    hf_model = tiny_hf_model(num_blocks=2)
-    model = from_huggingface(hf_model)
+    model, hf_model = tiny_twins(num_blocks=2)
     inside = ["q_norm", *(f"attention.{name}" for name in ("query", "key", "value", "output"))]
     inside += ["mlp_norm", "mlp.expand", "mlp.contract", "all of it"]
     for stage in ("encoder.cross_attend", "processor.self_attends.2", "decoder.cross_attend"):
@@ -163,11 +129,11 @@ def test_every_part_agrees_with_hugging_face(batch):
 
 
 PARTS = {  # what is planted -> where, and the first part that shows it
-    tanh_gelu: ("encoder.cross_attend", "mlp.contract"),
-    shift_eps: ("encoder.cross_attend", "q_norm"),
-    swap_dense: ("decoder.cross_attend", "mlp.expand"),
-    decoder_residual: ("decoder.cross_attend", "mlp_norm"),
-    no_mask: ("encoder.cross_attend", "attention.output"),
+    planted.tanh_gelu: ("encoder.cross_attend", "mlp.contract"),
+    planted.wrong_eps: ("encoder.cross_attend", "q_norm"),
+    planted.swapped_layers: ("decoder.cross_attend", "mlp.expand"),
+    planted.decoder_residual: ("decoder.cross_attend", "mlp_norm"),
+    planted.no_mask: ("encoder.cross_attend", "attention.output"),
     heads_interleaved: ("processor.self_attends.0", "attention.output"),
     unscaled_scores: ("encoder.cross_attend", "attention.query"),
 }
@@ -175,8 +141,7 @@ PARTS = {  # what is planted -> where, and the first part that shows it
 
 @pytest.mark.parametrize(("mutate", "place"), PARTS.items(), ids=[m.__name__ for m in PARTS])
 def test_a_planted_mutation_is_caught_in_its_part(mutate, place, batch):
-    hf_model = tiny_hf_model()
-    model = from_huggingface(hf_model)
+    model, hf_model = tiny_twins()
     mutate(model)
     rows = compare_parts(model, hf_model, place[0], *batch)
     assert next(row.stage for row in rows if not row.ok) == place[1], ledger(rows)
@@ -189,9 +154,8 @@ def test_parts_of_something_else_are_refused(model, hf_model, batch, stage):
 
 
 def test_what_never_ran_is_a_divergence(batch):
-    hf_model = tiny_hf_model(num_blocks=2)
-    model = from_huggingface(hf_model)
-    one_block(model)
+    model, hf_model = tiny_twins(num_blocks=2)
+    planted.one_block(model)
     rows = compare_stages(model, hf_model, *batch, layers=True)
     first = next(row for row in rows if not row.ok)
     assert (first.stage, first.max_abs) == ("processed by layer 4", float("inf"))

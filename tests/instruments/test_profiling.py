@@ -1,6 +1,7 @@
 """Measured cost: which stage is meant, what memory is counted, and that nothing is left behind."""
 
 import json
+import os
 import statistics
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from perceiver_edu.instruments import machine
 from perceiver_edu.instruments.costs import Cost
 from perceiver_edu.instruments.machine import Peaks, floor_seconds, machine_peaks, measure
 from perceiver_edu.instruments.memory import LiveBytes
-from perceiver_edu.instruments.profiling import profile_stages, trace
+from perceiver_edu.instruments.profiling import StageProfile, profile_stages, raised, trace
 from perceiver_edu.instruments.tracing import stage_hooks
 from perceiver_edu.stages import STAGES
 
@@ -41,8 +42,18 @@ def test_hooks_are_gone_after_an_error(model, batch):
         model(*batch)
     broken.remove()
     assert hooks(model) == 0
-    with pytest.raises(InputError, match="repeats must be at least 1, got 0"):
+    with pytest.raises(InputError, match="repeats must be a whole number from 1"):
         profile_stages(model, *batch, repeats=0)
+
+
+def test_a_trace_takes_the_place_of_plain_files_only(model, batch, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name in ("pipe", "link", ".", "no/folder"):
+        before = sorted(path.lstat().st_ino for path in tmp_path.iterdir())
+        with pytest.raises(InputError, match=r"is not a plain file|cannot write the trace"):
+            trace(model, *batch, path=tmp_path / name)
+        assert sorted(path.lstat().st_ino for path in tmp_path.iterdir()) == before
 
 
 def test_live_bytes_follows_tensors_from_birth_to_death():
@@ -105,9 +116,18 @@ def test_peaks_and_the_floor_under_every_program(monkeypatch):
     monkeypatch.setitem(machine.COPY_BYTES, "cpu", 2**16)
     peaks = machine_peaks(repeats=3)
     assert peaks.dtype == "float32" and min(peaks[2:]) > 1e6
+    slower_in_bf16 = machine_peaks(dtype=torch.bfloat16, repeats=1)
+    assert slower_in_bf16.dtype in ("float32", "bfloat16")
     cost = Cost("all", flops=1000, parameters=0, numbers_moved=100)
     assert floor_seconds(cost, Peaks("cpu", "float32", 100.0, 1000.0), 4) == 10  # waits for arithmetic
     assert floor_seconds(cost, Peaks("cpu", "float32", 1e6, 10.0), 4) == 40  # waits for memory
+
+
+@pytest.mark.parametrize("rate", [10.0, 1e12])
+def test_no_stage_exceeds_the_peak(rate):
+    rows = [StageProfile("encoder", 2000, 0.5, 0), StageProfile("embedding", 0, 0.5, 0)]
+    peaks = raised(Peaks("cpu", "float32", rate, 1.0), rows)
+    assert peaks.flops_per_second == max(rate, 4000.0) and peaks.bytes_per_second == 1.0
 
 
 def test_the_median_counts_or_the_fastest():

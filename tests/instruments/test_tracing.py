@@ -1,7 +1,7 @@
 import pytest
-from tiny import tiny_hf_model
+from tiny import tiny_twins
 
-from perceiver_edu import InputError, from_huggingface
+from perceiver_edu import InputError
 from perceiver_edu.instruments import record
 from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP
 
@@ -14,7 +14,7 @@ def test_what_was_recorded_is_what_the_stage_put_out(model, batch):
 
 
 def test_a_shared_layer_is_recorded_once_per_block(batch):
-    model = from_huggingface(tiny_hf_model(num_blocks=2))
+    model = tiny_twins(num_blocks=2)[0]
     with record(model, "processor.self_attends.1") as seen:
         model(*batch)
     first, second = seen["processor.self_attends.1"]

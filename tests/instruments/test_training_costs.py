@@ -1,20 +1,16 @@
 """The cost of a training step: what torch counts, with real numbers, in a real step."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from tiny import SMALL
 from torch.utils.flop_counter import FlopCounterMode
 
 from perceiver_edu import PerceiverIOConfig, PerceiverIOForMaskedLM
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.training_costs import training_cost
 
-B, M, O = 6, 40, 7
-CONFIG = replace(
-    PerceiverIOConfig(), max_position_embeddings=M, d_model=48, num_latents=16, d_latents=80,
-    num_self_attends_per_block=2, qk_channels=32, v_channels=80,
-)  # fmt: skip
+CONFIG = PerceiverIOConfig(**SMALL)
+B, M, O = 6, CONFIG.max_position_embeddings, 7
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def video():
 
 
 CASES = {  # class: (sizes, inputs, what the forward takes beside them)
-    "PerceiverForImageClassificationLearned": ({}, lambda: images(3, 4, 9), {}),  # 36 = 6 x 6 positions
+    "PerceiverForImageClassificationLearned": ({}, lambda: images(3, 6, 6), {}),
     "PerceiverForImageClassificationFourier": ({}, lambda: images(3, 4, 9), {}),
     "PerceiverForImageClassificationConvProcessing": ({}, lambda: images(3, 21, 34), {}),
     "PerceiverForOpticalFlow": ({}, lambda: images(2, 27, 7, 11), {}),
@@ -103,6 +103,41 @@ def test_fresh_weights_are_drawn_as_hugging_face_draws_them(name):
         elif got.numel() > 500:
             assert float(got.std()) == pytest.approx(float(wanted.std()), rel=0.2), key
     assert float(parameters["encoder.latents"].std()) == pytest.approx(0.03, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "name, shape, message",
+    [
+        (
+            "PerceiverForImageClassificationLearned",
+            (3, 4, 9),
+            r"images must be \(B, 3, 6, 6\) .*\(2, 3, 4, 9\)",
+        ),
+        ("PerceiverForImageClassificationFourier", (4, 9, 3), r"images must be \(B, 3, H, W\)"),
+        ("PerceiverForImageClassificationConvProcessing", (3, 4, 9), "at least 5 × 5 pixels"),
+        ("PerceiverForOpticalFlow", (2, 27, 11, 7), r"frames must be \(B, 2, 27, 7, 11\)"),
+        ("PerceiverForOpticalFlow", (4, 27, 7, 11), r"frames must be \(B, 2, 27, 7, 11\)"),
+        ("PerceiverForOpticalFlow", (2, 3, 7, 11), r"frames must be \(B, 2, 27, 7, 11\)"),
+    ],
+)
+def test_data_of_another_shape_is_refused_by_name(name, shape, message):
+    model = from_huggingface(hf_twin(name, **TINY))
+    with pytest.raises(InputError, match=message):
+        model(images(*shape))
+    _, inputs, _ = CASES[name]
+    with pytest.raises(InputError, match=r"got .* of torch\.uint8"):
+        model(inputs().byte())
+
+
+def test_none_asks_for_all_of_a_modality_and_for_all_of_them():
+    model, x = from_huggingface(hf_twin("PerceiverForMultimodalAutoencoding", **TINY | VIDEO)), video()
+    everything = model(x)
+    assert {name: tuple(part.shape) for name, part in everything.items()} == {
+        "audio": (2, 60), "image": (2, 192, 3), "label": (2, 9)}  # fmt: skip
+    some = model(x, points={"audio": None, "image": torch.tensor([3])})
+    torch.testing.assert_close(some["audio"], everything["audio"])
+    with pytest.raises(InputError, match="points must name one or more of"):
+        model(x, points={})
 
 
 def transposed_grid(model):
@@ -186,7 +221,7 @@ def test_a_saved_folder_loads_by_its_name(name, tmp_path):
 def test_what_does_not_fit_is_refused(tmp_path):
     from transformers import PerceiverConfig, PerceiverForMaskedLM
 
-    with pytest.raises(InputError, match="PerceiverForMaskedLM is none of"):
+    with pytest.raises(InputError, match="'PerceiverForMaskedLM' is none of"):
         from_huggingface(PerceiverForMaskedLM(PerceiverConfig(**TINY, d_model=16, max_position_embeddings=7)))
     hf_model = hf_twin("PerceiverForImageClassificationFourier", **TINY)
     state = hf_model.state_dict()
@@ -278,3 +313,23 @@ def test_the_published_checkpoints_have_their_published_scores(name):
     with torch.no_grad():
         scores = model(PerceiverImageProcessor()(image, return_tensors="pt").pixel_values)
     torch.testing.assert_close(scores[0, :3], torch.tensor(GOLDEN[name]), rtol=1e-4, atol=1e-4)
+
+
+NASTY = [0, -1, 2**40, 10**30, 10**4000, 1.5, float("nan"), "x", None, [], {}, [[[]]], [0, 0], [2**40, 2**40]]
+
+
+@pytest.mark.slow
+def test_a_config_that_claims_nonsense_is_one_line(tmp_path, tally):
+    """Whatever one field holds, for all fields of the class that has the most."""
+    hf_twin("PerceiverForMultimodalAutoencoding", **(TINY | VIDEO)).save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    values, refused = json.loads(config.read_text()), 0
+    for key in values:
+        for nasty in NASTY:
+            config.write_text(json.dumps(values | {key: nasty}))
+            try:
+                load_pretrained(tmp_path)
+            except InputError:
+                refused += 1
+    assert refused > 100
+    tally("nonsense in a multimodal config, refused by one line or without effect", len(values) * len(NASTY))

@@ -9,8 +9,6 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-os.environ["TQDM_DISABLE"] = "1"  # a bar appears only where something takes long
-os.environ.pop("PERCEIVER_EDU_FAST", None)  # outputs are committed, and compared, at full size
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 # What may differ from run to run and machine to machine: durations, the size of rounding errors, and what
@@ -21,14 +19,16 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def run(path: Path) -> nbformat.NotebookNode:
-    """The notebook with the outputs of a fresh run, normalised: no warnings, no times, no versions.
+    """The notebook with the outputs of a fresh run at full size, normalised: no warnings, times or versions.
 
     A widget is kept as its text alone: its view is nothing without the kernel that made it.
     """
+    environment = os.environ | {"TQDM_DISABLE": "1"}  # a bar appears only where something takes long
+    environment.pop("PERCEIVER_EDU_FAST", None)
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
-    ).execute()
+    ).execute(env=environment)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":

@@ -3,6 +3,7 @@
 One kernel a notebook. Its set-up cell runs; then each stub is replaced by what learners write, and checked.
 """
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -73,6 +74,18 @@ def test_every_exercise_has_its_four_cells_in_order(path):
         assert by_role["task"].source.splitlines()[2] == f"*{exercise.about}*"
         assert 1 <= by_role["hints"].source.count("<details>") <= 3
         assert solution(by_role)
+
+
+@pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
+def test_arguments_come_in_the_order_of_the_stub(path):
+    """A learner may rename them, or write `*args`."""
+    for exercise_id, by_role in exercise_cells(path).items():
+        exercise = all_exercises()[exercise_id]
+        [stub] = [node for node in ast.parse(by_role["stub"].source).body if hasattr(node, "name")]
+        if isinstance(stub, ast.ClassDef):
+            [stub] = [node for node in stub.body if getattr(node, "name", "") == "__init__"]
+        names = [argument.arg for argument in stub.args.args if argument.arg != "self"]
+        assert all(list(arguments) == names for arguments in exercise.cases().values()), exercise_id
 
 
 @pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)

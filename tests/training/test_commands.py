@@ -47,8 +47,8 @@ def test_help(run, command):
 
 def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
     output = tmp_path / "run"
-    train = ["pretrain", HELD_OUT, "-o", output, *SMALL_RUN]
-    code, out, err = run(*train, "--steps", 3, "--held-out", HELD_OUT)
+    train = ["pretrain", HELD_OUT, "-o", output, *SMALL_RUN, "--held-out", HELD_OUT]
+    code, out, err = run(*train, "--steps", 3)
     assert (code, out) == (0, f"the model is in {output / 'model'}\n"), err
     assert "bits/byte" in err and "kB/s" in err
     assert [row["step"] for row in log_rows(output)] == ["0", "3"]
@@ -118,10 +118,10 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         ([HELD_OUT, "--masks", "letters"], "no masks 'letters'"),
         ([HELD_OUT, "--start", "cold"], "no start 'cold'"),
         ([HELD_OUT, "--precision", "fp8"], "no precision 'fp8'"),
-        ([HELD_OUT, "--learning-rate", "0"], "learning_rate must be more than 0, got 0.0"),
-        ([HELD_OUT, "--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        ([HELD_OUT, "--learning-rate", "0"], "learning_rate must be more than 0 and finite, got 0.0"),
+        ([HELD_OUT, "--batch-size", "0"], "batch_size must be between 1 and 1,000,000, got 0"),
         ([HELD_OUT, "--micro-batch-size", "5"], "batch_size 64 must divide by"),
-        ([HELD_OUT, "--steps", "-1"], "steps must be at least 1, got -1"),
+        ([HELD_OUT, "--steps", "-1"], "steps must be between 1 and 1,000,000,000,000, got -1"),
         ([HELD_OUT, "--save-every", "0"], "must be at least 1 step"),
         ([HELD_OUT, "-o", "{tmp}/empty.txt/run"], "cannot write to"),
     ],
@@ -218,12 +218,46 @@ def test_evaluate_json_is_one_object(run, weights, tmp_path):
     assert "cloze" not in json.loads(run(*arguments, "--no-cloze")[1])
 
 
+def test_of_a_short_text_evaluate_reports_all_but_what_needs_a_full_crop(run, weights, tmp_path):
+    (tmp_path / "short.txt").write_text("It was cold and nobody had come down yet.\nShe waited.\n")
+    arguments = ["evaluate", weights, "--data", tmp_path / "short.txt", "--no-cloze"]
+    code, out, err = run(*arguments)
+    assert code == 0, err
+    assert "1 crops of 96 ids" in out
+    last = "how spread out the latents read is not known: none of these crops is full"
+    assert out.splitlines()[-1].startswith(last)
+    answer = json.loads(run(*arguments, "--json")[1])
+    assert answer["reading"] is None and answer["scores"]["model"]["bits"] > 0
+
+
+def test_a_warning_of_ours_is_one_line(run, weights, tmp_path):
+    for name in (".hidden.txt", "a.txt"):
+        (tmp_path / name).write_text("It was cold and nobody had come down yet.\nShe waited.\n")
+    err = run("evaluate", weights, "--data", tmp_path, "--no-cloze")[2]
+    lines = [line for line in err.splitlines() if "warning" in line.lower()]
+    assert lines == [
+        f"perceiver-edu: warning: {tmp_path}: not read, because they are hidden or have another ending: "
+        ".hidden.txt"
+    ]
+
+
+def test_a_vocabulary_that_is_padded_trains_and_evaluates(run, tmp_path):
+    (tmp_path / "config.json").write_bytes(
+        to_json({"model_type": "perceiver"} | sized("tiny").to_dict() | {"vocab_size": 264})
+    )
+    train = ["pretrain", HELD_OUT, "-o", tmp_path / "run", "--config", tmp_path / "config.json"]
+    code, _, err = run(*train, "--steps", 1, "--batch-size", 2, "--held-out", HELD_OUT)
+    assert code == 0, err
+    code, out, err = run("evaluate", tmp_path / "run" / "model", "--crops", 2)
+    assert code == 0 and "cloze" in out, err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["/no/such/folder"], "/no/such/folder"),
         (["{weights}", "--data", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
-        (["{weights}", "--crops", "0"], "--crops must be at least 1, got 0"),
+        (["{weights}", "--crops", "0"], "--crops must be a whole number ≥ 1, got 0"),
         (["{weights}", "-d", "toaster"], "'toaster'"),
     ],
 )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from perceiver_edu import ByteTokenizer
 from perceiver_edu.data import HELD_OUT
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training.corpus import (
     RECIPE,
     crop_pack,
@@ -26,6 +26,7 @@ from perceiver_edu.training.corpus import (
     read_documents,
     shorten,
     stream_recipe,
+    write_cache,
 )
 
 PAD, CLS, SEP, OFFSET = ByteTokenizer.PAD, ByteTokenizer.CLS, ByteTokenizer.SEP, ByteTokenizer.BYTE_OFFSET
@@ -74,6 +75,20 @@ def test_parquet(tmp_path):
         list(read_documents(file))
 
 
+def test_a_parquet_file_with_checksums_never_gives_another_text(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="reading Parquet needs pyarrow")
+    import pyarrow.parquet as pq
+
+    file = tmp_path / "corpus.parquet"
+    pq.write_table(pa.table({"text": ["the same words, " * 30]}), file, use_dictionary=False,
+                   compression="none", write_page_checksum=True, write_statistics=False)  # fmt: skip
+    whole = bytearray(file.read_bytes())
+    whole[whole.index(b"words")] ^= 1
+    file.write_bytes(whole)
+    with pytest.raises(InputError, match=r"corpus\.parquet: .*CRC checksum"):
+        list(read_documents(file))
+
+
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "corpus.parquet").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -91,9 +106,56 @@ def test_folders_are_read_in_the_order_of_names(tmp_path):
     assert list(read_documents([tmp_path / "z.txt.gz", tmp_path / "deep"])) == ["third", "second"]
 
 
+def test_hidden_files_are_skipped_endings_ignore_case_and_what_is_skipped_is_named(tmp_path):
+    for name in ("B.TXT", "a.Txt.GZ", ".hidden.txt", ".ipynb_checkpoints/a-checkpoint.txt", "notes.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(gzip.compress(b"one") if "GZ" in name else b"two")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.warns(InputWarning) as seen:
+        assert sorted(read_documents(tmp_path)) == ["one", "two"]
+    [warning] = seen
+    assert str(warning.message).endswith(": .hidden.txt, .ipynb_checkpoints, notes.md, pipe")
+    assert list(read_documents(tmp_path / ".hidden.txt")) == ["two"]  # asked for by its name
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl.xz", "a.parquet"])
+def test_a_pipe_as_corpus_ends_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: not a plain file"):
+        list(read_documents(tmp_path / name))
+    with pytest.raises(InputError, match=f"{name}: not a plain file"):
+        list(read_documents(tmp_path))
+
+
+@pytest.mark.parametrize("ending", ["txt", "jsonl"])
+def test_a_byte_order_mark_is_no_text(tmp_path, ending):
+    content = {"txt": b"Hello\n", "jsonl": json_lines(["Hello\n"])}[ending]
+    (tmp_path / f"a.{ending}").write_bytes(b"\xef\xbb\xbf" + content)
+    assert list(read_documents(tmp_path)) == ["Hello\n"]
+
+
+@pytest.mark.parametrize("first", [b"", b"one" * 50_000])
+def test_every_stream_of_an_xz_file_is_read_and_checked(tmp_path, first):
+    one, two, file = lzma.compress(first), lzma.compress(b"two"), tmp_path / "a.txt.xz"
+    for content in (one + two, one + bytes(4) + two, one + two + bytes(8), one + bytes(2**16) + two):
+        file.write_bytes(content)
+        assert list(read_documents(file)) == [first.decode() + "two"]
+    for rest in (two[:-1], two[:6], b"x" + two, bytes(3), bytes(3) + two, two + b"trailing", bytes(4) + b"x",
+                 two[:9] + b"?" + two[10:]):  # fmt: skip
+        file.write_bytes(one + rest)
+        with pytest.raises(InputError, match=r"a\.txt\.xz: cannot be read"):
+            list(read_documents(file))
+
+
+GZ = gzip.compress(b"one of them" * 9, mtime=0)  # without the time, which differs from run to run
+
+
 @pytest.mark.parametrize(
     "name, content, message",
     [
+        ("a.txt", "Hello".encode("utf-16-le"), "a.txt, line 1: a NUL byte"),
+        ("a.txt.gz", GZ + b"trailing", "a.txt.gz: cannot be read"),
+        ("a.txt.gz", GZ + GZ[:-3], "a.txt.gz: cannot be read"),
         ("a.jsonl", b'{"text": "fine"}\n{"text": \n', "a.jsonl, line 2: not JSON"),
         ("a.jsonl", b'{"text": "fine"}\n\n{"body": "x"}\n', "a.jsonl, line 3: no field 'text'"),
         ("a.jsonl", b"[1, 2]\n", "a.jsonl, line 1: no field 'text'"),
@@ -104,7 +166,7 @@ def test_folders_are_read_in_the_order_of_names(tmp_path):
         ("a.txt", b"one\ntwo\nthr\xffee", "a.txt, line 3: not UTF-8"),
         ("a.jsonl.xz", b"no xz at all", "a.jsonl.xz: cannot be read"),
         ("a.jsonl.xz", lzma.compress(b'{"text": "cut off"}\n')[:-20], "a.jsonl.xz: cannot be read"),
-        ("a.txt.gz", gzip.compress(bytes(range(256)))[:-20], "a.txt.gz: cannot be read"),
+        ("a.txt.gz", GZ[:-12], "a.txt.gz: cannot be read"),
         ("a.txt.gz", b"no gzip at all", "a.txt.gz: cannot be read"),
         ("a.csv", b"text", "a.csv: nothing here ends in .jsonl"),
     ],
@@ -243,11 +305,17 @@ def test_load_crops_is_pack_and_the_cache_changes_nothing(tmp_path):
     for _ in range(2):
         assert (load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False) == expected).all()
     [stored] = (tmp_path / "new").iterdir()
-    np.save(stored, expected.numpy()[:3])
+    write_cache(stored, expected[:3])
     cached = load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False)
     assert len(cached) == 3, "read from the cache"
     cached[:] = 0
     assert (np.load(stored) == expected.numpy()[:3]).all(), "the trainer cannot spoil it"
+    whole = stored.read_bytes()
+    for damaged in (whole[:-1], whole[:200], b"", whole[:150] + b"\1" + whole[151:], whole + b"\0"):
+        stored.write_bytes(damaged)
+        with pytest.warns(InputWarning, match="is damaged: the text is read again"):
+            assert (load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False) == expected).all()
+        assert len(load_crops(HELD_OUT, 100, cache=tmp_path / "new", progress=False)) == len(expected)
     for other in (dict(length=101), dict(length=100, documents_per_pack=2)):
         assert len(load_crops(HELD_OUT, cache=tmp_path / "new", progress=False, **other)) > 3
 

@@ -150,6 +150,13 @@ def test_the_baselines_in_the_package_on_the_heldout_text(crops):
     assert 0.25 < result.scores["geometry"].accuracy < 0.31
 
 
+def test_baselines_of_another_script_are_said_to_be_of_no_use(crops):
+    foreign = crop_pack(["我们今天去公园散步" * 60], 256)
+    said = "the baselines were counted on text of another kind"
+    assert said in str(evaluate(Knows(foreign, 0.5), foreign, shuffle=False))
+    assert said not in str(evaluate(Knows(crops[:4], 0.5), crops[:4], shuffle=False))
+
+
 # ---------------------------------------------------------------- the shuffled control
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas
 import pytest
 import runs
 import torch
@@ -73,10 +74,13 @@ def test_bad_texts_and_poolings_are_named_and_leave_no_file(model, tmp_path):
         (["a", 3], {}, "text 1: a text must be a str, got int"),
         (["a", "b" * 299], {}, "text 1: the text is 301 ids long"),
         ("abc", {}, "wrap it as"),
+        ({"text": ["a"]}, {}, r"texts must be a list, not a dict: give one of its columns"),
+        ({"a", "b"}, {}, "texts must be a list, not a set"),
+        (pandas.DataFrame({"text": ["a"], "label": [0]}), {}, "texts must be a list, not a DataFrame"),
         (["a"], {"pooling": "max"}, "no pooling 'max'; there is mean, query, bytes"),
         (["a"], {"pooling": [0, 5]}, "numbers from 0 to 4"),
         (["a"], {"pooling": []}, "no pooling"),
-        (["a"], {"batch_size": 0}, "batch_size must be at least 1"),
+        (["a"], {"batch_size": 0}, "batch_size must be a whole number from 1"),
     ):
         with pytest.raises(InputError, match=words):
             extract_features(model, texts, progress=False, **options)
@@ -85,6 +89,12 @@ def test_bad_texts_and_poolings_are_named_and_leave_no_file(model, tmp_path):
     assert not list(tmp_path.iterdir())
     assert extract_features(model, ["b" * 299], truncation=True, progress=False).shape == (1, 12)
     assert extract_features(model, [], progress=False).shape == (0, 12)
+    assert extract_features(model, pandas.Series(["a", "b"]), progress=False).shape == (2, 12)
+
+
+def test_of_joined_columns_the_longest_is_truncated_first(model):
+    got = extract_features(model, ["a" * 400 + "[SEP]b"], truncation=True, progress=False)
+    assert np.array_equal(got, extract_features(model, ["a" * 296 + "[SEP]b"], progress=False))
 
 
 def test_the_model_stays_in_the_mode_it_was_in(model, capsys):

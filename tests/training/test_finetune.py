@@ -10,7 +10,9 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import runs
 import torch
@@ -18,11 +20,13 @@ from runs import ENVIRONMENT, RANKS, cut_off, log_rows
 from safetensors.torch import load_file
 
 from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM, cli
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training.classify import Task, load_classifier
 from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.finetune import finetune
+from perceiver_edu.training.judge import write_confusion
 from perceiver_edu.training.labelled import Column, read_labelled
+from perceiver_edu.training.scores import save_confusion
 from perceiver_edu.training.seeds import finetune_seeds
 from perceiver_edu.training.tasks import Encoded, split_off, tasks_of
 from perceiver_edu.weights.pretrained import save_pretrained
@@ -126,6 +130,88 @@ def test_three_kinds_of_task_at_once_a_query_for_each(tmp_path, weights):
     assert results["score"] == pytest.approx(sum(each) / 3)
     for name in ("topic", "tags", "length"):
         assert load_classifier(tmp_path / "run" / "model" / name).tasks[0].name == name
+
+
+# ---------------------------------------------------------------- what is written at the end
+
+
+def labelled(path, names, number=60):
+    """A file of `number` rows whose labels are these names in turn."""
+    return write_csv(path, [row | {"topic": names[i % len(names)]} for i, row in enumerate(rows(number))])
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning_and_all_else_is_saved(
+    file, weights, tmp_path, monkeypatch
+):
+    from matplotlib.figure import Figure
+
+    def savefig(*_, **__):
+        assert load_classifier(tmp_path / "run" / "model")
+        assert (tmp_path / "run" / "results.json").exists()
+        raise MemoryError("no room\nfor this picture")
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    with pytest.warns(InputWarning) as seen:
+        finetune(*halves(read(file)), tmp_path / "run", settings(weights, epochs=1), progress=False)
+    messages = sorted(str(warning.message) for warning in seen)
+    for message, name in zip(messages, ("confusion-topic.png", "curves.png"), strict=True):
+        assert message.endswith(f"run/{name} was not drawn, everything else is saved: no room")
+    assert (tmp_path / "run" / "confusion-topic.csv").exists()
+    assert not list((tmp_path / "run").glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    "names, legend",
+    [
+        (["under $50", "$50_$100", r"$\frac{$"], False),
+        (["\U000e0001 正面", "负面", "第三"], True),  # a character that no font has
+        (["the same first letters, a", "the same first letters, b", "c"], True),
+    ],
+)
+def test_labels_are_drawn_as_they_are_or_by_number(weights, tmp_path, names, legend, recwarn):
+    data = read(labelled(tmp_path / "a.csv", names))
+    finetune(*halves(data), tmp_path / "run", settings(weights, epochs=1), progress=False)
+    assert not [str(w.message) for w in recwarn if "Glyph" in str(w.message) or "drawn" in str(w.message)]
+    assert (tmp_path / "run" / "confusion-topic.png").stat().st_size > 5000
+    text = tmp_path / "run" / "confusion-topic.txt"
+    assert text.exists() == legend
+    if legend:
+        assert [line.split("\t")[0] for line in text.read_text("utf-8").splitlines()] == ["1", "2", "3"]
+
+
+def test_of_many_classes_the_most_confused_are_drawn_and_all_are_in_the_table(tmp_path):
+    from matplotlib.image import imread
+
+    labels = tuple(f"code {number:03}" for number in range(400))
+    counts = np.diag(np.full(400, 9))
+    counts[7, 300] = counts[300, 8] = 5
+    save_confusion(Task("topic", labels), counts, tmp_path / "a.png")
+    assert max(imread(tmp_path / "a.png").shape) < 2200
+    task, scores = Task("topic", labels), np.eye(400)[[7, 300]]
+    data = SimpleNamespace(labels={"topic": (torch.tensor([7, 8]), torch.tensor([True, True]))})
+    [path] = write_confusion(tmp_path, [task], {"topic": scores}, data)
+    lines = path.read_text().splitlines()
+    assert len(lines) == 401 and lines[9].split(",")[301] == "1" and lines[8].split(",")[8] == "1"
+
+
+def test_tasks_whose_names_are_alike_as_files_have_a_folder_each(weights, tmp_path):
+    long = "Is the customer satisfied? " * 20
+    names = ["mood 1", "mood/1", "..", long]
+    table = [{"text": row["text"]} | dict.fromkeys(names, row["topic"]) for row in rows()]
+    data = read(write_json(tmp_path / "a.jsonl", table), *names)
+    finetune(*halves(data), tmp_path / "run", settings(weights, epochs=1), progress=False)
+    folders = [path.parent for path in (tmp_path / "run" / "model").glob("*/config.json")]
+    assert {load_classifier(folder).tasks[0].name for folder in folders} == set(names)
+    assert len(list((tmp_path / "run").glob("confusion-*.csv"))) == 4
+
+
+@pytest.mark.parametrize("names", [["Mood", "mood"], ["a", " "], ["a", "\ud800"]])
+def test_names_that_cannot_be_written_are_refused_before_training(weights, tmp_path, names):
+    table = [{"text": row["text"]} | dict.fromkeys(names, row["topic"]) for row in rows()]
+    data = read(write_json(tmp_path / "a.jsonl", table), *names)
+    with pytest.raises(InputError, match=r"differ only in case|without a name|has no UTF-8 form"):
+        finetune(*halves(data), tmp_path / "run", settings(weights), progress=False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_frozen_leaves_the_trunk_as_it_was(file, weights, tmp_path):

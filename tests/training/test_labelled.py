@@ -1,6 +1,7 @@
 """Labelled texts: what is read, and what is refused with file and line before anything is written."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.training import glue
 from perceiver_edu.training.glue import GLUE, load_split, load_task
 from perceiver_edu.training.labelled import LONGEST_LINE, Column, read_labelled
-from perceiver_edu.training.tasks import encode_labels, split_off, tasks_of
+from perceiver_edu.training.tasks import Encoded, encode_labels, file_name, split_off, tasks_of
 from perceiver_edu.weights.pretrained import save_pretrained
 
 TOPIC = [Column("topic")]
@@ -55,8 +56,113 @@ def test_several_text_columns_are_joined_as_hugging_face_joins_pairs(tmp_path):
     assert ByteTokenizer().encode(text) == PerceiverTokenizer()("one", "two")["input_ids"]
 
 
+def test_in_tsv_quotation_marks_are_characters_and_endings_may_be_capitals(tmp_path):
+    table = '\ufeffsentence\ttopic\n" It is late , he said .\t0\nShe closed the door ."\t1\nit\t1\n'
+    (tmp_path / "A.TSV").write_text(table, "utf-8")
+    data = read_labelled(tmp_path / "A.TSV", ["sentence"], TOPIC)
+    assert data.texts == ['" It is late , he said .', 'She closed the door ."', "it"]
+    assert data.values == {"topic": ["0", "1", "1"]}
+
+
+def one_column(tmp_path, *values, kind="multi", separator=None):
+    path = write_json(tmp_path / "a.jsonl", [{"text": f"text {i}", "tags": v} for i, v in enumerate(values)])
+    return read_labelled(path, ["text"], [Column("tags", kind, separator)])
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ([["a"], [1, 0, 0]], "a.jsonl, line 2: 'tags' names '0' twice: list the labels that apply"),
+        ([[1, 0], [0, 1], [1, 0]], "'tags' holds ['1', '0'] and the like: list the labels"),
+        ([[0.0, 1.0]], "but 0.0 is in it"),
+        ([["a", None]], "but None is in it"),
+        ([["a", True]], "but True is in it"),
+        ([[["a"], "b"]], "but ['a'] is in it"),
+        ([["a", " "]], "but ' ' is in it"),
+        ([["a", "\ud800"]], "has no UTF-8 form: '\\ud800'"),
+        ([None], "'tags' is empty"),
+        ([{"a": 1}], "should be a list of labels"),
+        (["['joy', 'anger']"], "line 1: 'tags' looks like a written list"),
+        (["joy,anger"], "line 1: 'tags' has ',' in it, 'joy,anger': separate labels by '|', or name"),
+        (["joy; anger"], "line 1: 'tags' has ';' in it"),
+        (["joy", "anger", "joy"], "no text has more than one label of 'tags': leave ':multi' away"),
+        ([["joy"], ["anger"], []], "no text has more than one label of 'tags'"),
+        ([["joy", "Anger"], ["anger"]], "'Anger' and 'anger' differ only in case or white space"),
+        ([["joy", "big anger"], ["big  anger"]], "differ only in case or white space"),
+    ],
+)
+def test_multi_labels_that_look_otherwise_are_refused(tmp_path, values, words):
+    with pytest.raises(InputError) as error:
+        tasks_of(one_column(tmp_path, *values))
+    assert words in str(error.value)
+
+
+def test_a_separator_that_is_named_is_believed(tmp_path):
+    data = one_column(tmp_path, "joy, anger", "Paris|France, mostly", "", separator=",")
+    assert data.values["tags"] == [["joy", "anger"], ["Paris|France", "mostly"], []]
+    assert tasks_of(one_column(tmp_path, "a, b", "c", separator="|"))[0].labels == ("a, b", "c")
+    assert one_column(tmp_path, [27, 2], [0], [0, 1]).values["tags"] == [["27", "2"], ["0"], ["0", "1"]]
+
+
+def test_whole_numbers_sort_as_numbers(tmp_path):
+    data = one_column(tmp_path, *range(11, 0, -1), "x", kind="single")
+    assert tasks_of(data)[0].labels == (*map(str, range(1, 12)), "x")
+
+
+@pytest.mark.parametrize(
+    "value", ["1_000", "nan", "inf", True, "True", "", "1,5", "٣", 1e39, 10**400, "1e-60"]
+)
+def test_what_is_no_number_by_our_reading_is_refused(tmp_path, value):
+    with pytest.raises(
+        InputError, match=r"a\.jsonl, line 2: 'tags' (should be a number|is empty|is too near)"
+    ):
+        one_column(tmp_path, 1, value, kind="regression")
+
+
+def test_numbers_keep_their_digits_until_the_loss(tmp_path):
+    data = one_column(tmp_path, " 1700000001 ", 1700000002, "-.5e1", 0, kind="regression")
+    labels, _ = encode_labels(data, tasks_of(data))["tags"]
+    assert labels.dtype == torch.float64 and labels.tolist() == [1700000001, 1700000002, -5, 0]
+
+
+def test_of_a_pair_the_longer_text_is_truncated_first_as_transformers_does(tmp_path):
+    from transformers import PerceiverTokenizer
+
+    sizes = [(99, 3), (3, 99), (50, 50), (18, 60), (10, 10), (25, 20)]
+    table = [{"a": "a" * a, "b": "b" * b, "topic": "xy"[i % 2]} for i, (a, b) in enumerate(sizes)]
+    data = read_labelled(write_json(tmp_path / "a.jsonl", table), ["a", "b"], TOPIC)
+    for longest in (40, 41):
+        encoded = Encoded(data, tasks_of(data), longest)
+        theirs = [PerceiverTokenizer()(row["a"], row["b"], truncation="longest_first", max_length=longest)
+                  for row in table]  # fmt: skip
+        assert encoded.rows == [row["input_ids"] for row in theirs] and encoded.cut == 5
+    with pytest.raises(InputError, match=r"a\.jsonl, line 1: 2 parts of a text do not fit into 4 ids"):
+        Encoded(data, tasks_of(data), 4)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+def test_a_pipe_as_data_ends_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: not a plain file"):
+        read_labelled(tmp_path / name, ["text"], TOPIC)
+    with pytest.raises(InputError, match="the columns of text must be a list, not one str"):
+        read_labelled(write_csv(tmp_path / "b.csv", rows(3)), "text", TOPIC)
+
+
+def test_names_of_files_are_bounded_and_differ():
+    names = ["mood 1", "mood/1", "mood_1", "..", ".", "x" * 300, "x" * 301, "é", "e", "a.", "正面", "$a$"]
+    files = [file_name(name) for name in names]
+    assert len(set(files)) == len(names) and file_name("mood_1") == "mood_1"
+    for file in files:
+        assert file.isascii() and len(file) <= 60 and "/" not in file and file[0] != "." != file[-1]
+
+
 GOOD = b"text,topic\nab,x\ncd,y\n"
 BAD = {  # name of the file, what is in it, what the error must say
+    "NUL": ("a.csv", GOOD + b"a\0b,x\n", "a.csv, line 4: a NUL byte"),
+    "UTF-16": ("a.csv", GOOD.decode().encode("utf-16-le"), "a.csv, line 1: a NUL byte"),
+    "case": ("a.csv", GOOD + b"ef,X\n", "'X' and 'x' differ only in case or white space"),
+    "surrogate": ("a.jsonl", b'{"text": "a", "topic": "\\ud800"}\n', "line 1: 'topic' has no UTF-8 form"),
     "missing column": ("a.csv", b"text,kind\nab,x\n", "line 2: no column 'topic'; there is text, kind"),
     "empty file": ("a.csv", b"", "a.csv, line 1: there is no labelled text"),
     "header only": ("a.csv", b"text,topic\n", "a.csv, line 1: there is no labelled text"),
@@ -104,10 +210,12 @@ def test_a_label_that_training_does_not_have_is_an_error(tmp_path, capsys, weigh
 @pytest.mark.parametrize(
     "arguments, words",
     [
+        (["--label", "topic", "--separator", ","], "--separator is one or more characters between"),
+        (["--label", "tags:multi", "--separator", ""], "--separator is one or more characters between"),
         (["--epochs", "0"], "epochs must be between"),
         (["--learning-rate", "-1"], "learning_rate must be more than 0"),
-        (["--patience", "0"], "patience must be at least 1"),
-        (["--seeds", "0"], "--seeds must be at least 1"),
+        (["--patience", "0"], "patience must be between 1"),
+        (["--seeds", "0"], "--seeds must be between 1 and 1,000"),
         (["--batch-size", "3", "--micro-batch-size", "2"], "must divide by"),
         (["--label", "topic", "--label", "topic"], "names a column twice"),
         (
@@ -145,6 +253,14 @@ def test_splitting_off_keeps_the_classes_and_loses_nothing(tmp_path):
     assert sorted(held_out.values["topic"]) == ["o", "o", "x", "x", "z", "z"]
     with pytest.raises(InputError, match="too few rows"):
         split_off(data.take([0, 1, 2]), 0.1, lambda n: list(range(n)))
+
+
+def test_rare_classes_are_pooled_to_hold_some_out(tmp_path):
+    data = one_column(tmp_path, *(f"code {i // 2}" for i in range(40)), *["common"] * 20, kind="single")
+    training, held_out = split_off(data, 0.1, lambda n: torch.randperm(n).tolist())
+    rare = [value for value in held_out.values["tags"] if value != "common"]
+    assert len(rare) == 4 and len(held_out) == 6 and len(training) == 54
+    assert len(tasks_of(held_out)[0].labels) == 21
 
 
 def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):

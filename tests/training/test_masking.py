@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from torch._subclasses import FakeTensorMode
 
 from perceiver_edu import ByteTokenizer
+from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError
+from perceiver_edu.training.corpus import crop_pack, load_crops
 from perceiver_edu.training.masking import (
     IGNORE,
     byte_units,
@@ -17,6 +19,7 @@ from perceiver_edu.training.masking import (
     mask_mixture,
     mask_words,
     span_units,
+    warn_of_large_units,
     word_units,
 )
 
@@ -77,6 +80,34 @@ def test_word_units_are_the_words(rows):
 def test_word_units_of_an_example():
     ids = torch.tensor([ByteTokenizer().encode("one  two,\nx ")])
     assert word_units(ids).tolist() == [[0, 1, 1, 1, 0, 2, 2, 2, 2, 2, 3, 3, 0, 0]]
+
+
+def test_long_runs_without_spaces_fall_back_to_characters():
+    text = "ordinary words, then 我们今天去公园散步看见很多人在那里 and " + "ACGT" * 13
+    units = word_units(torch.tensor([ByteTokenizer().encode(text, add_special_tokens=False)]))[0]
+    sizes = torch.bincount(units)[1:].tolist()
+    assert sizes == [8, 7, 5, 4, *[3] * 16, 4, 2, *[1] * 51]  # each with the space before it
+    fifty = torch.full((1, 50), OFFSET + ord("x"))
+    assert word_units(fifty).max() == 1 and word_units(torch.cat([fifty, fifty[:, :1]], 1)).max() == 51
+
+
+def test_the_held_out_english_is_masked_as_before_there_was_a_bound(monkeypatch):
+    crops = load_crops(HELD_OUT, 256, progress=False).long()
+    bounded = mask_mixture(crops, generator=seeded())
+    monkeypatch.setattr("perceiver_edu.training.masking.LONGEST_WORD", 10**9)
+    assert all(map(torch.equal, bounded, mask_mixture(crops, generator=seeded())))
+
+
+def test_rows_that_are_hidden_wholly_or_not_at_all_are_named(recwarn):
+    text = "".join(chr(0x4E00 + i) + " " * (i % 15 == 0) for i in range(900))  # words of 46 bytes
+    ids = crop_pack([text], 96).long()
+    warn_of_large_units(ids, mask_words(ids, generator=seeded())[1])
+    [warning] = recwarn
+    assert "rows are hidden wholly or not at all: this text has few spaces" in str(warning.message)
+    recwarn.clear()
+    for ids in (crop_pack([text.replace(" ", "")], 96).long(), prose(99), prose(99, 20)):
+        warn_of_large_units(ids, mask_words(ids, generator=seeded())[1])
+    assert not recwarn
 
 
 @given(batches, st.integers(0, 99))

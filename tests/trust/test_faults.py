@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -139,6 +140,40 @@ def test_full_and_read_only_places_for_results(disk, tmp_path, monkeypatch, tall
     with pytest.raises(InputError, match="Read-only file system"):
         save_pretrained(load_pretrained(), locked / "weights")
     tally("read-only places", 3)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices as POSIX has them")
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "deep", "long"])
+def test_a_progress_file_that_never_ends_is_one_sentence(kind, tmp_path, monkeypatch, tally):
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(path))
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        if os.geteuid():
+            pytest.skip("only root makes a device")
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))  # of its own, like /dev/zero
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "deep":
+        path.write_text('{"done":' * 100_000)
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**33)  # claims 8 GiB
+    done, problem = read_progress()
+    expected = "is damaged; delete it" if kind in ("deep", "long") else f"({path} is not a plain file)"
+    assert done == {} and expected in problem and mark_done("00.shapes") == problem
+    tally("progress files that are no such file", 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices as POSIX has them")
+def test_a_trace_goes_to_a_plain_file_only(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "pipe", tmp_path / "folder", "/"):
+        before = sorted(os.listdir("/")), sorted(os.listdir(tmp_path))
+        assert_one_line(command("profile", "--trace", path), f"{path} is not a plain file")
+        assert before == (sorted(os.listdir("/")), sorted(os.listdir(tmp_path)))
 
 
 def test_no_home_and_nowhere_to_write():

@@ -159,6 +159,13 @@ def test_no_text_becomes_html(number, tally):
     each_text(check, number, tally, "what a check shows")
 
 
+def test_a_dollar_is_no_formula():
+    """JupyterLab typesets what stands between two dollars, unless it is told not to."""
+    for report in (Report("$a$"), Report("a").say("$a$"), Report("a").table(["$a$"], [])):
+        assert '<div class="perceiver-edu-check mathjax_ignore tex2jax_ignore"' in report._repr_html_()
+    assert "mathjax" not in Report("a")._repr_html_()
+
+
 @pytest.mark.slow
 def test_no_text_stops_an_experiment(tally):
     """All that have a box for text, drawn each time; a hundred texts take a minute."""

@@ -1,3 +1,5 @@
+import copy
+import errno
 import json
 import os
 
@@ -5,12 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny import tiny_hf_model
+from torch import nn
 
 from perceiver_edu import (
     InputError,
     PerceiverIOForMaskedLM,
     from_huggingface,
     load_pretrained,
+    optimize,
     save_pretrained,
 )
 from perceiver_edu.weights.huggingface import huggingface_name
@@ -80,18 +84,14 @@ def test_a_round_trip_is_exact_and_in_eval_mode(model, folder):
     assert load_pretrained(folder).mlm_head.bias.dtype == torch.float32
 
 
-def test_a_pytorch_bin_is_opened_without_running_its_code(model, folder, tmp_path):
-    tensors = load_file(folder / "model.safetensors")
-    (folder / "model.safetensors").unlink()
-    torch.save(tensors, folder / "pytorch_model.bin")
-    assert equal(load_pretrained(folder, dtype=torch.float64), model)
-
+def test_a_pickle_is_not_opened(folder, tmp_path):
     class Trap:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "trapped"),)
 
+    (folder / "model.safetensors").unlink()
     torch.save({"key": Trap()}, folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match="more than tensors"):
+    with pytest.raises(InputError, match=r"has only pytorch_model\.bin, a pickle, .* from_huggingface"):
         load_pretrained(folder)
     assert not (tmp_path / "trapped").exists()
 
@@ -107,6 +107,78 @@ def test_saving_over_a_model_leaves_no_other_file(model, folder):
     before = sorted(folder.iterdir())
     save_pretrained(model, folder)
     assert sorted(folder.iterdir()) == before
+
+
+def everything_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+NOT_SAVED = {
+    "optimized": (optimize, "got FastPerceiverIO"),
+    "wrapped": (lambda model: nn.Sequential(model), "got Sequential"),
+    "a layer gone": (
+        lambda model: setattr(model.mlm_head, "bias", None) or model,
+        "lacks 'embedding_decoder.bias'",
+    ),
+    "a layer more": (
+        lambda model: setattr(model, "extra", nn.Linear(1, 1)) or model,
+        "'extra.bias' and 1 more",
+    ),
+    "another shape": (
+        lambda model: setattr(model.mlm_head, "bias", nn.Parameter(torch.ones(3))) or model,
+        "'embedding_decoder.bias' has shape",
+    ),
+    "NaN": (lambda model: model.mlm_head.bias.data.fill_(float("nan")) is None or model, "holds NaN"),
+    "without numbers": (lambda model: model.to("meta"), "not plain floating-point numbers"),
+    "float8": (lambda model: model.to(torch.float8_e4m3fn), "holds torch.float8"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), NOT_SAVED.values(), ids=NOT_SAVED.keys())
+def test_what_could_not_be_loaded_is_not_saved_and_the_model_before_it_stays(change, message, model, folder):
+    before = everything_in(folder)
+    with pytest.raises(InputError, match=message):
+        save_pretrained(change(model), folder)
+    assert everything_in(folder) == before
+
+
+def test_a_compiled_model_is_saved_as_the_model_it_wraps(model, folder, tmp_path):
+    stage = copy.deepcopy(model)
+    stage.encoder = torch.compile(stage.encoder)
+    for number, compiled in enumerate([torch.compile(model), stage]):
+        save_pretrained(compiled, tmp_path / str(number))
+        assert everything_in(tmp_path / str(number)) == everything_in(folder)
+
+
+def test_tied_weights_are_saved_as_two(model, tmp_path):
+    model.queries.positions = nn.Parameter(model.embedding.position_embedding.weight.data)
+    save_pretrained(model, tmp_path)
+    assert equal(load_pretrained(tmp_path, dtype=torch.float64), model)
+
+
+def test_saving_that_breaks_off_leaves_the_model_before_it(model, folder, monkeypatch):
+    before, written, fsync = everything_in(folder), [], os.fsync
+
+    def full(handle):
+        if written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(fsync(handle))
+
+    monkeypatch.setattr(os, "fsync", full)
+    model.mlm_head.bias.data += 1
+    with pytest.raises(InputError, match="No space left"):
+        save_pretrained(model, folder)
+    assert written and everything_in(folder) == before
+
+
+def test_saving_keeps_modes_and_takes_the_place_of_plain_files_only(model, folder, tmp_path):
+    (folder / "config.json").chmod(0o600)
+    save_pretrained(model, folder)
+    assert (folder / "config.json").stat().st_mode & 0o777 == 0o600
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
+    with pytest.raises(InputError, match=r"config\.json is not a plain file"):
+        save_pretrained(model, folder)
 
 
 def break_weights(change):
@@ -126,6 +198,15 @@ def break_config(**changes):
     return apply
 
 
+def split_doubly(folder):
+    """The same weights in two shards, of which both are named."""
+    for name in ("a.safetensors", "b.safetensors"):
+        (folder / name).write_bytes((folder / "model.safetensors").read_bytes())
+    (folder / "model.safetensors").unlink()
+    index = {"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
 KEY = "perceiver.encoder.self_attends.1.mlp.dense1.weight"
 BREAKS = {
     "a key is missing": (break_weights(lambda t: t.pop(KEY)), f"model.safetensors lacks '{KEY}'"),
@@ -141,7 +222,23 @@ BREAKS = {
     ),
     "empty": (lambda f: (f / "model.safetensors").write_bytes(b""), "truncated or damaged"),
     "garbled": (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 999), "truncated or damaged"),
-    "no weights": (lambda f: (f / "model.safetensors").unlink(), "neither model.safetensors nor"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors"),
+    "a long name": (
+        break_weights(lambda t: t.update({"x" * 10**5: torch.ones(1)})),
+        r"'x{10,60}\.\.\.x{10,60}'",
+    ),
+    "a pipe": (
+        lambda f: ((f / "model.safetensors").unlink(), os.mkfifo(f / "model.safetensors")),
+        "not a plain file",
+    ),
+    "one key in two shards": (split_doubly, "is in several files"),
+    "deep JSON": (lambda f: (f / "config.json").write_text('{"a":' * 10**5), "not valid JSON"),
+    "nested": (break_config(d_model=json.loads("[" * 400 + "]" * 400)), "d_model must be a whole number"),
+    "5,000 digits": (
+        lambda f: (f / "config.json").write_text('{"d_model": ' + "9" * 5000 + "}"),
+        "config.json is not valid JSON",
+    ),
+    "4,000 digits": (break_config(d_latents=10**4000), "d_latents must be a whole number"),
     "no config": (lambda f: (f / "config.json").unlink(), "config.json is missing"),
     "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "not valid JSON"),
     "config is a list": (lambda f: (f / "config.json").write_text("[]"), "must hold a JSON object"),
@@ -152,7 +249,11 @@ BREAKS = {
     "huge sizes": (break_config(num_latents=2**40), "has shape"),
     "sizes beyond numbers": (
         break_config(d_latents=2**62 * 6, v_channels=None),
-        "config.json|no model can be",
+        "config.json|no model can have",
+    ),
+    "repeated for ever without layers": (
+        break_config(num_blocks=10**9, num_self_attends_per_block=0),
+        "would run for ever",
     ),
     "repeated for ever": (break_config(num_blocks=10**9), "num_blocks 1000000000 would run for ever"),
     "huge depth": (break_config(num_self_attends_per_block=10**12), "no weights for 1000000000000"),
@@ -169,7 +270,16 @@ def test_broken_weights_get_one_clear_error(folder, broken, message):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("./nowhere", "no such folder"), ("embeded", 'other choices are "embedded"'), (__file__, "is a file")],
+    [
+        ("./nowhere", "no such folder"),
+        ("embeded", 'other choices are "embedded"'),
+        (__file__, "is a file"),
+        *[
+            (name, "no such folder")
+            for name in ("a/..", "a/b--c", "a/-", "a/" + "b" * 97, "x" * 5000, "a/b\0c")
+        ],
+        *[(name, "no such folder") for name in ("~nosuchuser", "~nosuchuser/model", "a/b/c", "a/b\n", "é/b")],
+    ],
 )
 def test_a_wrong_name_gets_the_choices(name, message):
     with pytest.raises(InputError, match=message):

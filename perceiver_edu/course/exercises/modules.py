@@ -1,9 +1,10 @@
-"""Exercises that a learner may also solve with an `nn.Module`: the check fits the right weights into it."""
+"""Exercises that a learner may also solve with an `nn.Module`: it runs with the right weights."""
 
 import inspect
 
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from perceiver_edu.course.guard import Misfit, as_function, bind
 
@@ -31,9 +32,14 @@ def module_or_function(sizes_of):
             sizes, given = sizes_of(**arguments), arguments.items()
             parts = {name: part for name, part in given if isinstance(part, nn.Module)}
             inputs = {name: value for name, value in given if name not in parts.keys() | sizes.keys()}
-            built = build(module, sizes)
-            layers.update(put_weights(built, dict(nn.ModuleDict(parts).named_parameters()), layers))
-            return bind(built.eval().forward, inputs)()
+            built, weights = build(module, sizes).eval(), dict(nn.ModuleDict(parts).named_parameters())
+            layers.update(fitting(built, weights, layers))
+            given_weights = {}
+            for name, _ in built.named_parameters():
+                layer, _, part = name.rpartition(".")
+                given_weights[name] = weights[f"{layers[layer]}.{part}"]
+            bound = bind(built.forward, inputs)
+            return functional_call(built, given_weights, bound.args, bound.keywords)
 
         names = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in exercise.arguments]
         call.__signature__ = inspect.Signature(names)
@@ -53,11 +59,11 @@ def build(module: type[nn.Module], sizes: dict[str, int]) -> nn.Module:
     return make()
 
 
-@torch.no_grad()
-def put_weights(module: nn.Module, weights: dict[str, torch.Tensor], known: dict[str, str]) -> dict[str, str]:
-    """The reference's weights into the learner's layers: by name, or else by shape where only one fits.
+def fitting(module: nn.Module, weights: dict[str, torch.Tensor], known: dict[str, str]) -> dict[str, str]:
+    """Which of the reference's weights fit the learner's layers: by name, or by shape where only one fits.
 
-    -> {their layer: the reference's}; `known` is what an earlier call found.
+    -> {their layer: the reference's}; `known` is what an earlier call found. The module's other numbers get
+    the dtype of the weights.
 
     Raises: Misfit, with both lists side by side.
     """
@@ -81,11 +87,11 @@ def put_weights(module: nn.Module, weights: dict[str, torch.Tensor], known: dict
             "the weights do not fit into your module. Make the layers of the stub, with the same names. "
             f"Expected: {listed(weights)}. Got: {listed(own)}."
         )
+    frozen = [name for name, parameter in module.named_parameters() if not parameter.requires_grad]
+    if frozen:
+        raise Misfit(f"your module has frozen weights, {', '.join(frozen)}: no optimiser could train them.")
     reference = next(iter(weights.values()))
     module.to(device=reference.device, dtype=reference.dtype)
-    for name, parameter in module.named_parameters():
-        layer, _, part = name.rpartition(".")
-        parameter.copy_(weights[f"{chosen[layer]}.{part}"])
     return chosen
 
 

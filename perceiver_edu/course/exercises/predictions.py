@@ -1,6 +1,7 @@
 """What exercises that predict numbers share: a small model, its costs, and a table of results."""
 
 from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.course.comparison import same
 from perceiver_edu.instruments.costs import stage_costs
 
 SMALL = PerceiverIOConfig(
@@ -14,17 +15,7 @@ def price(config: PerceiverIOConfig):
     return lambda M, O: {cost.stage: cost.flops for cost in stage_costs(config, M, O)}
 
 
-def six_digits(result, arguments=None):
-    """A number to six digits, because the order in which a learner divides makes no difference."""
-    return float(f"{result:.6g}") if isinstance(result, int | float) else result
-
-
-def each_six_digits(result, arguments):
-    """The same for each number in a dict."""
-    return {key: six_digits(n) for key, n in result.items()} if isinstance(result, dict) else result
-
-
 def beside(report, header, rows) -> bool:
     """Show rows (what, real, yours) as a table -> are all predictions right?"""
     report.table(header, [tuple(f"{n:,}" if isinstance(n, int | float) else n for n in row) for row in rows])
-    return all(real == yours for *_, real, yours in rows)
+    return all(same(real, yours) for *_, real, yours in rows)

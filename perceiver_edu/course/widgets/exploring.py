@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.widgets.bugs import untrained_like
-from perceiver_edu.course.widgets.hole import hidden_part
+from perceiver_edu.course.widgets.hole import first_hidden, hidden_part
 from perceiver_edu.course.widgets.layers import named as interval
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
@@ -115,11 +115,6 @@ class ForwardPasses:
                 'Name the second weights: "embedded", "random", a folder, or a repository of the hub.'
             )
         return run_once(self.named(second.strip()), text, hole)
-
-
-def first_hidden(text: str, hole: tuple[int, int]) -> int:
-    """Which of the ids that the model reads is the hole's first. Raises: InputError as the tokenizer."""
-    return len(ByteTokenizer().encode(text[: hole[0]])) - 1  # [CLS] stands before it, [SEP] does not
 
 
 @torch.no_grad()

@@ -31,14 +31,9 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
         folder = Path(folder).expanduser()
         if not folder.is_dir():
             raise InputError(f"There is no folder {str(folder)!r}: make it first, or name another.")
-        for number in count(1):
-            path = folder / f"playground{f'-{number}' * (number > 1)}.{kind}"
-            try:
-                file = path.open("xb")
-                break
-            except FileExistsError:
-                continue
-        with file:
+        names = (f"playground{f'-{number}' * (number > 1)}.{kind}" for number in count(1))
+        path = next(folder / name for name in names if not (folder / name).exists())
+        with path.open("xb") as file:
             if kind == "py":
                 file.write(code(found).encode())
             else:

@@ -49,12 +49,22 @@ def hidden_part(model, text: str, hole, known: bool = False) -> tuple[str, tuple
     return text, hole, hidden, note
 
 
+def first_hidden(text: str, hole: tuple[int, int]) -> int:
+    """Which of the ids that the model reads is the hole's first. Raises: InputError as the tokenizer."""
+    return len(ByteTokenizer().encode(text[: hole[0]])) - 1  # [CLS] stands before it, [SEP] does not
+
+
 def fill_span(model, text: str, hole: tuple[int, int]) -> Filled:
     """Hide the characters hole[0] to hole[1] - 1 of a text. Raises: InputError where that hides nothing."""
     text, hole, hidden, note = hidden_part(model, text, hole)
     with record(model, "mlm_head") as seen:  # `fill_mask` runs the model once, and asks for the hole only
         [fillings] = fill_mask(model, text, hole)
-    by_byte = seen["mlm_head"][0][0].float().cpu().softmax(-1)[:, ByteTokenizer.BYTE_OFFSET :]  # (L, 256)
+    by_byte = (
+        seen["mlm_head"][0][0]
+        .float()
+        .cpu()
+        .softmax(-1)[:, ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]
+    )  # (L, 256)
     return Filled(with_signs(text, hole), hidden, fillings, by_byte, note)
 
 

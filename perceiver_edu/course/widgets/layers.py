@@ -9,7 +9,7 @@ import torch
 
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, range_slider, slider, widget
-from perceiver_edu.course.widgets.hole import HOLE, TEXT, hidden_part, hole_controls, ranking
+from perceiver_edu.course.widgets.hole import HOLE, TEXT, first_hidden, hidden_part, hole_controls, ranking
 from perceiver_edu.filling import Filling, fill_mask
 from perceiver_edu.instruments.interventions import ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth, residual_stream
@@ -50,7 +50,7 @@ def question(model, text: str, hole: tuple[int, int]) -> Question:
     text, hole, hidden, note = hidden_part(model, text, hole, known=True)
     encode = ByteTokenizer().encode
     ids = torch.tensor([encode(text)], device=model.device)
-    first = 1 + len(encode(text[: hole[0]], add_special_tokens=False))
+    first = first_hidden(text, hole)
     targets = torch.tensor(encode(hidden, add_special_tokens=False), device=model.device)  # (O,)
     places = torch.arange(first, first + len(targets), device=model.device)
     ids[0, places] = ByteTokenizer.MASK

@@ -13,11 +13,10 @@ from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops,
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.encoder import Encoder
 from perceiver_edu.instruments.plots.modalities import framed
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, VERMILION
 from perceiver_edu.processor import Processor
 
 GRID = (16, 16)
-CHOSEN = "#D55E00"  # the frame, on both ends of the colour scale
 LOOKS = ((INPUT, ""), (LATENT, "//"))  # colour and hatch of the first and second model
 
 
@@ -29,6 +28,7 @@ def untrained_reader(inputs) -> m.PerceiverIO:
     return m.PerceiverIO(inputs, *stages, m.ClassHead(8, 10)).eval()
 
 
+@torch.random.fork_rng(devices=[])
 def example_readers() -> tuple:
     """Arguments of `shuffle_pixels`: models that learned nothing, and noise."""
     torch.manual_seed(0)
@@ -38,6 +38,7 @@ def example_readers() -> tuple:
     return readers, images, labels
 
 
+@torch.random.fork_rng(devices=[])
 def example_senses() -> tuple:
     """Arguments of `drop_a_sense`: models that learned nothing, and noise."""
     torch.manual_seed(0)
@@ -80,7 +81,7 @@ def draw_likeness(figure, seen: Likeness) -> str:
     scale.yaxis.tick_right()
     scale.yaxis.set_label_position("right")
     row, column = seen.chosen
-    frame = {"fill": False, "ec": CHOSEN, "lw": 2.5, "clip_on": False}
+    frame = {"fill": False, "ec": VERMILION, "lw": 2.5, "clip_on": False}
     ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **frame))
     framed(ax, f"{seen.num_channels} channels for each pixel")
     return (

@@ -23,9 +23,8 @@ from perceiver_edu.course.widgets.exploring import (
     ForwardPasses,
     described,
     explore,
-    first_hidden,
 )
-from perceiver_edu.course.widgets.hole import HOLE, TEXT, hole_controls, with_signs
+from perceiver_edu.course.widgets.hole import HOLE, TEXT, first_hidden, hole_controls, with_signs
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
 from perceiver_edu.instruments.plots.diagrams import PARTS, stage_graph

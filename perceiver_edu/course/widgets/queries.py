@@ -86,7 +86,7 @@ def ask(model, scores_of, text: str, places: str) -> Asked:
     P = len(everything)
     asked = read_places(places, P)
     rows = scores(model, latents, torch.tensor(asked, device=latents.device))  # (O, V)
-    shares = rows.softmax(-1)[:, ByteTokenizer.BYTE_OFFSET :]
+    shares = rows.softmax(-1)[:, ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]
     probabilities, best = shares.max(-1)
     difference = float((rows - everything[asked]).abs().max())
     costs = [{c.stage: c.flops for c in stage_costs(model.config, M, O)} for O in (len(asked), P)]

@@ -92,9 +92,7 @@ def verdict(result: Duel) -> str:
     needs="setup data leak tasks features curves classifier frozen",
     example=lambda: [EXAMPLE, 0.5],
 )
-def frozen_or_thawed(
-    scores: dict[str, dict[int, list[float]]], chance: float, ways=("frozen query", "thawed query")
-) -> Experiment:
+def frozen_or_thawed(scores: dict[str, dict[int, list[float]]], chance: float) -> Experiment:
     """A classifier on the frozen or on the thawed model against every other method.
 
     scores: method -> {number of labels: the accuracy of each seed}; all with the same seeds, in the same
@@ -102,9 +100,10 @@ def frozen_or_thawed(
     """
     sizes = sorted(set.intersection(*(set(by_size) for by_size in scores.values())))
     seeds = min(len(by_size[size]) for by_size in scores.values() for size in sizes)
-    others = [name for name in scores if name != ways[1]]
+    others = [name for name in scores if name != "thawed query"]
+    ways = [("frozen", "frozen query"), ("thawed", "thawed query")]
     controls = {
-        "way": choice("the model", [(way.split()[0], way) for way in ways], ways[1],
+        "way": choice("the model", ways, "thawed query",
                       "Frozen: only the new query, decoder and head learn. Thawed: everything."),
         "other": choice("against", others, others[0], "The method that it is compared with."),
         "labels": stops("labels", sizes, sizes[-1], "How many labelled texts both learned from."),

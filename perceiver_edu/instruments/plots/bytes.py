@@ -5,10 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from perceiver_edu.instruments.plots.attention import byte_labels
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, PURPLE, STAGE
 from perceiver_edu.tokenizer import ByteTokenizer
-
-OTHER = "#CC79A7"  # reddish purple of the same palette
 
 
 def bytes_per_character(ax: Axes, texts: dict[str, str]) -> dict[str, float]:
@@ -37,7 +35,7 @@ def masked_text(
     now = [
         "▒" if i == ByteTokenizer.MASK else sign for i, sign in zip(inputs, byte_labels(inputs), strict=True)
     ]
-    kinds = {"[MASK]": LATENT, "random bytes": OTHER, "left as it is": OUTPUT, "not asked for": STAGE}
+    kinds = {"[MASK]": LATENT, "random bytes": PURPLE, "left as it is": OUTPUT, "not asked for": STAGE}
     for place, (sign, read) in enumerate(zip(byte_labels(ids), now, strict=True)):
         line, column = divmod(place, width)
         if labels[place] < 0:

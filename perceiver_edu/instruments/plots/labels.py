@@ -5,7 +5,7 @@ import statistics
 from matplotlib.axes import Axes
 
 from perceiver_edu.instruments.plots.latents import COLOURS, MARKS
-from perceiver_edu.instruments.plots.style import INK, OUTPUT
+from perceiver_edu.instruments.plots.style import GREY, INK, OUTPUT
 
 LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)))
 
@@ -23,7 +23,7 @@ def accuracy_by_labels(
         ax.plot(list(by_size), means, color=colour, ls=line, marker=mark, label=name, lw=2)
         for size, values in by_size.items():
             ax.plot([size] * len(values), values, ".", color=colour, ms=4)
-    ax.axhline(chance, color="#999999", lw=1)
+    ax.axhline(chance, color=GREY, lw=1)
     ax.text(sizes[0], chance - 0.012, "chance", va="top", fontsize=8, color=INK)
     ax.set_ylim(bottom=min(ax.get_ylim()[0], chance - 0.06))  # room for the word
     ax.set_xscale("log")
@@ -41,5 +41,5 @@ def accuracy_of_seeds(ax: Axes, scores: dict[str, list[float]], chance: float) -
         ax.text(mean, y + 0.3, f"{mean:.2f}", ha="center", va="bottom", fontsize=9)
     ax.set_yticks(range(len(scores)), list(scores))
     ax.set_ylim(-0.6, len(scores) - 0.3)
-    ax.axvline(chance, color="#999999", lw=1)
+    ax.axvline(chance, color=GREY, lw=1)
     ax.set_xlabel("accuracy on texts not seen; the line on the left is chance")

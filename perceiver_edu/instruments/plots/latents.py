@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from perceiver_edu.instruments.latents import cosines
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, PURPLE, STAGE
 from perceiver_edu.model import PerceiverIOForMaskedLM
 
-COLOURS = (LATENT, INPUT, OUTPUT, "#CC79A7", INK)  # the last two: Okabe and Ito's purple, and ink
+COLOURS = (LATENT, INPUT, OUTPUT, PURPLE, INK)
 MARKS = "osD^v"
 
 
@@ -104,16 +104,12 @@ def damage(
 
     errors: the standard error of each bar, if known.
     """
-    names = list(bars)
-    for place, name in enumerate(names):
-        mark = name in marked
-        ax.bar(
-            place, bars[name], color=INPUT if mark else LATENT, ec=INK, lw=0.8, hatch="//" if mark else None
-        )
+    places, heights = range(len(bars)), list(bars.values())
+    looks = [(INPUT, "//") if name in marked else (LATENT, None) for name in bars]
+    for place, height, (colour, hatch) in zip(places, heights, looks, strict=True):
+        ax.bar(place, height, color=colour, ec=INK, lw=0.8, hatch=hatch)
     if errors is not None:
-        ax.errorbar(
-            range(len(names)), list(bars.values()), list(errors), fmt="none", ecolor=INK, capsize=3, lw=1
-        )
+        ax.errorbar(places, heights, list(errors), fmt="none", ecolor=INK, capsize=3, lw=1)
     ax.axhline(0, color=INK, lw=0.8)
-    ax.set_xticks(range(len(names)), names)
+    ax.set_xticks(places, list(bars))
     ax.set_ylabel(ylabel)

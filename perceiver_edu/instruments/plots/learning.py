@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, PURPLE
 
-COLOURS = (LATENT, INPUT, OUTPUT, "#CC79A7")
+COLOURS = (LATENT, INPUT, OUTPUT, PURPLE)
 LINES = ("-", "--", "-.", ":")
 
 

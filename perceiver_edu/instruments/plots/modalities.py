@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTPUT, STAGE
 
 
 def one_core(ax: Axes, rows: Sequence[tuple[str, str, str]], core: str) -> None:
@@ -74,7 +74,7 @@ def framed(ax: Axes, title: str) -> None:
     """A picture without ticks, in a thin grey frame: white edges are seen on white paper."""
     ax.set_title(title, fontsize=9)
     ax.set(xticks=[], yticks=[])
-    ax.spines[:].set(visible=True, color="#999999", linewidth=0.6)
+    ax.spines[:].set(visible=True, color=GREY, linewidth=0.6)
 
 
 def flow_colours(flow: torch.Tensor, fastest: float) -> torch.Tensor:

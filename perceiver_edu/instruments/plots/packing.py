@@ -6,10 +6,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
-from perceiver_edu.instruments.plots.style import INK, INPUT
+from perceiver_edu.instruments.plots.style import INK, INPUT, VERMILION
 from perceiver_edu.tokenizer import ByteTokenizer
 
-PADDING, OTHER_DOCUMENT = "#D55E00", "#BFE3F6"  # vermilion of the same palette; a lighter blue
+PADDING, OTHER_DOCUMENT = VERMILION, "#BFE3F6"  # a lighter blue than `INPUT`
 
 
 def packing_strip(ax: Axes, strips: dict[str, Sequence[torch.Tensor]]) -> dict[str, float]:

@@ -7,14 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from perceiver_edu.instruments.parity import Row
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, STAGE
+from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTPUT, STAGE, VERMILION
 
-BUG = "#D55E00"
-GREY = "#999999"
 ARROW: dict[str, Any] = dict(arrowstyle="-|>", mutation_scale=11, color=INK, lw=1)
 STYLES = {  # what a curve shows -> colour, line, marker
     "right": ((INPUT, "-", "o"), (OUTPUT, "-", "s"), (LATENT, "-", "D")),
-    "wrong": ((BUG, "-", "^"), (INK, ":", "v")),
+    "wrong": ((VERMILION, "-", "^"), (INK, ":", "v")),
 }
 
 
@@ -66,9 +64,8 @@ def differences_by_stage(ax: Axes, right: Mapping[str, list[Row]], wrong: Mappin
     ax.axhline(floor, color=GREY, lw=0.8)
     ax.annotate("exactly 0", (len(stages) - 0.6, floor), ha="right", va="bottom", fontsize=8, color="#666666")
     names = [stage.replace("processed by layer ", "layer ") for stage in stages]
-    ax.set_xticks(range(len(names)), names, rotation=40 if len(names) > 8 else 0, ha="right")
-    if len(names) <= 8:
-        ax.set_xticks(range(len(names)), names, ha="center")
+    slanted: dict[str, Any] = {"rotation": 40, "ha": "right"} if len(names) > 8 else {}
+    ax.set_xticks(range(len(names)), names, **slanted)
     ax.set(ylabel="largest difference / scale")
     ax.grid(axis="y", lw=0.4, color="#CCCCCC")
     ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -80,7 +77,7 @@ def caught_or_missed(ax: Axes, fixtures: Mapping[str, Mapping[str, float]]) -> N
     fixtures: name -> {mutation: largest difference / what is allowed}. Right of the line it is caught.
     """
     mutations = list(next(iter(fixtures.values())))
-    for (name, ratios), colour, marker in zip(fixtures.items(), (BUG, OUTPUT), ("X", "o"), strict=True):
+    for (name, ratios), colour, marker in zip(fixtures.items(), (VERMILION, OUTPUT), ("X", "o"), strict=True):
         y = range(len(mutations))
         ax.scatter([ratios[m] for m in mutations], y, s=70, color=colour, marker=marker, label=name, zorder=3)
     ax.axvline(1, color=INK, lw=1.5)

@@ -12,7 +12,8 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.stages import STAGES
 
 INPUT, LATENT, OUTPUT = (STAGES[name].colour for name in ("encoder", "processor", "decoder"))
-STAGE, INK = "#F2F2F2", "#222222"
+STAGE, INK, GREY = "#F2F2F2", "#222222", "#999999"
+PURPLE, VERMILION = "#CC79A7", "#D55E00"  # further colours of the same palette, by Okabe and Ito
 
 STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",

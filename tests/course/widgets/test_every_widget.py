@@ -91,10 +91,6 @@ def test_any_text_is_shown_escaped_or_refused_in_one_sentence(name, text, chance
     assert set(re.findall(r"<(\w+)", view)) <= {"div", "img", "p", "table", "tr", "th", "td", "code"}
 
 
-def returns_experiment(thing) -> bool:
-    return isfunction(thing) and signature(thing).return_annotation is Experiment
-
-
 def makers_called(source: str, names: dict) -> set:
     """The functions that this source calls to make an experiment; its imports of widgets go into `names`."""
     nodes = list(ast.walk(ast.parse(source)))
@@ -106,7 +102,8 @@ def makers_called(source: str, names: dict) -> set:
         if isinstance(node, ast.Call):
             first, *attributes = ast.unparse(node.func).split(".")
             called.add(reduce(lambda thing, name: getattr(thing, name, None), attributes, names.get(first)))
-    return set(filter(returns_experiment, called))
+    functions = filter(isfunction, called)
+    return {function for function in functions if signature(function).return_annotation is Experiment}
 
 
 def test_the_experiments_of_the_notebooks_are_those_that_are_registered():

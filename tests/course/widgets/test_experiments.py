@@ -2,6 +2,7 @@
 
 import math
 from contextlib import nullcontext
+from copy import deepcopy
 from functools import cache, partial
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from perceiver_edu import ByteTokenizer, InputError, PerceiverIOConfig, fill_mask, instruments
 from perceiver_edu.course import widgets
+from perceiver_edu.course.swap import LONGER
 from perceiver_edu.course.widgets import bugs, costs, heads, hole, layers, packing, queries
 from perceiver_edu.course.widgets.base import embedded as model
 from perceiver_edu.instruments.costs import stage_costs
@@ -32,6 +34,15 @@ def hidden(start, stop):
     return ids, places, right
 
 
+def tables(report):
+    """The cells of each table, without its header."""
+    return [rows[1:] for kind, rows in report.parts if kind == "table"]
+
+
+def ranked(fillings):
+    return [[f"{100 * p:.3g} %", repr(text)] for text, p in fillings]
+
+
 close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-6)  # a map that is recorded takes another path
 
 
@@ -45,7 +56,9 @@ def test_a_hole_is_filled_as_the_model_scores_it(span):
     best = filled.fillings[0]
     chosen = shares.gather(1, torch.tensor(tokenizer.encode(best.text, False))[:, None]).prod()
     assert best.probability == pytest.approx(float(chosen), rel=1e-3)
-    assert filled.with_hole == TEXT[: span[0]] + "▒" * len(places) + TEXT[span[1] :]
+    masked, fillings = tables(hole.tell(filled))
+    assert masked == [[TEXT[: span[0]] + "▒" * len(places) + TEXT[span[1] :]]]
+    assert [row[1:3] for row in fillings] == ranked(fill_mask(model(), TEXT, span)[0])
 
 
 @pytest.mark.parametrize("wrong", [(3, 3), (44, 60), (0, 44)])
@@ -61,7 +74,10 @@ def test_padding_from_the_sizes_is_that_of_the_crops(joined, length):
     crops = torch.cat([crop_pack(group, length) for group in in_groups(documents, joined)])
     packed = packing.pack_documents(documents, joined, length)
     share = float((crops == tokenizer.PAD).double().mean())
-    assert packed.waste[joined - 1] == pytest.approx(share) and packed.crops == len(crops)
+    assert packed.waste[joined - 1] == pytest.approx(share)
+    report = packing.tell(packed)
+    assert tables(report)[0][1][:2] == [f"{joined} joined", f"{share:.1%}"]
+    assert f"{len(crops):,} crops of {length:,} ids" in repr(report)
 
 
 @pytest.mark.parametrize("head, latent", [(0, 8), (7, 63)])
@@ -73,8 +89,12 @@ def test_a_head_reads_what_hugging_face_says(head, latent):
     close(seen.weights, theirs[:, latent])
     row = theirs[head, latent].double()
     assert seen.bits == pytest.approx(float(-(row * row.log2()).sum()), rel=1e-3)
-    most = row.sort().values.flip(0)[:6].tolist()
-    assert [share for *_, share in heads.most_read(seen)] == pytest.approx(most, abs=1e-5)
+    shares, places = row.topk(6)
+    report = heads.tell(seen)
+    assert [cells[::2] for cells in tables(report)[0]] == [
+        [f"{place}", f"{share:.1%}"] for place, share in zip(places.tolist(), shares.tolist(), strict=True)
+    ]
+    assert f"Entropy {seen.bits:.2f} bits" in repr(report)
 
 
 @pytest.mark.parametrize("zeroed", [(0, 0), (7, 9)])
@@ -88,7 +108,9 @@ def test_stopping_and_zeroing_is_what_the_interventions_do(k, zeroed):
     bits = float(torch.nn.functional.cross_entropy(logits, right)) / math.log(2)
     stopped = layers.stop_and_zero(model(), layers.question(model(), TEXT, (28, 33)), k, zeroed)
     assert stopped.changed[k] == pytest.approx(bits, rel=1e-3)
-    assert stopped.fillings == fillings and stopped.asked.readers == [7, 8]
+    state, filled = tables(layers.tell(stopped))
+    assert [row[1:3] for row in filled] == ranked(fillings) and stopped.asked.readers == [7, 8]
+    assert state[0][2:] == [f"{stopped.changed[k]:.2f}", f"{stopped.asked.whole[k]:.2f}"]
     if zeroed == (0, 0):
         assert stopped.changed == pytest.approx(stopped.asked.whole, rel=1e-4)
     else:
@@ -104,7 +126,12 @@ def test_queries_give_the_rows_of_all_queries():
     shares = everything.softmax(-1)[:, tokenizer.BYTE_OFFSET :]
     assert asked.best == shares.argmax(-1).tolist() and asked.difference < 1e-4
     assert asked.probabilities == pytest.approx(shares.amax(-1).tolist(), abs=1e-5)
-    assert asked.cost[0] < asked.cost[1]
+    report, config = queries.tell(asked), model().config
+    shown = [[f"{p}", queries.byte_sign(b), f"{s:.0%}"] for p, b, s in zip(*asked[:3], strict=True)]
+    assert tables(report)[0] == shown[:8]
+    for O in (len(asked.places), config.max_position_embeddings):
+        costs = [c.flops for c in stage_costs(config, 1, O) if c.stage in ("decoder", "mlm_head")]
+        assert f"{sum(costs) / 1e6:,.1f}" in repr(report)
 
 
 @pytest.mark.parametrize("words", ["", "x", "5-", "-5", "256", "3-256", "5-9/0", "0-255", "1.5", "٣"])
@@ -135,9 +162,22 @@ def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
     experiment.state = {"text": text, "stage": stage, "bug": bug, "dtype": dtype}
     broken = experiment.result
     assert all(row.ok for row in broken.known.right) and (broken.first and broken.first.stage) == first
-    assert broken.known.before == TEXT
+    rows, filled = tables(bugs.tell(broken))
+    for row, (name, size, allowed, said) in zip(broken.rows, rows, strict=True):
+        assert name == row.stage and float(size) == pytest.approx(row.max_abs, rel=0.06)
+        assert float(allowed) == pytest.approx(row.tolerance * max(1.0, row.scale), rel=0.06)
+        assert said == ("ok" if row.ok else "first divergence" if name == first else "differs")
+    assert filled == [["the right model", TEXT], ["yours", broken.after]]
     harmless = stage in ("none", "mlm_head") and bug in ("none", "tanh GELU", "LayerNorm eps 1e-12")
     assert (broken.after == TEXT) == harmless
+
+
+@pytest.mark.parametrize("bug", bugs.BUGS)
+def test_the_ledger_of_a_bug_is_that_of_two_models(bug):
+    wrong, rows = deepcopy(model()), widgets.plant_a_bug(model(), twin(), TEXT, bug).result.rows
+    bugs.BUGS[bug](wrong)
+    expected = instruments.compare_stages(wrong, twin(), *tokenizer.batch([TEXT, TEXT + LONGER]))
+    assert [row.max_abs for row in rows] == pytest.approx([row.max_abs for row in expected], abs=1e-5)
 
 
 @pytest.mark.parametrize("sizes", [(2048, 256, 26, 2048), (16, 4096, 0, 65536), (65536, 16, 48, 16)])
@@ -146,6 +186,10 @@ def test_each_formula_gives_the_cost_beside_it(sizes):
     M, N, depth, O = sizes
     expected = {cost.stage: cost.flops for cost in stage_costs(found.config, M, O)}
     assert (found.config.num_latents, found.config.num_self_attends_per_block) == (N, depth)
-    for stage, formula in costs.formulas(found).items():
+    [[*rows, whole]] = tables(costs.tell(found))
+    assert whole[1] == f"{sum(expected.values()):,}"
+    for stage, flops, formula in rows:
         product = formula.partition("  with")[0].replace("·", "*").replace(",", "")
         assert eval(product, {"M": M, "N": N, "O": O, "L": depth}) == expected[stage], stage
+        assert flops == f"{expected[stage]:,}"
+    assert [row[0] for row in rows] == [*expected][1:]  # an embedding multiplies nothing

@@ -10,6 +10,7 @@ from perceiver_edu.course.widgets.modalities import (
     likeness,
     shuffled,
     shuffled_guesses,
+    tell_likeness,
 )
 
 
@@ -18,7 +19,11 @@ def test_likeness_is_the_cosine_of_the_library():
     rows = m.FourierPositions(6, (16, 16))((16, 16))
     expected = torch.cosine_similarity(rows, rows[5 * 16 + 6][None], dim=-1).view(16, 16)
     torch.testing.assert_close(found.cosines, expected)
-    assert found.num_channels == 26 and found.chosen == (5, 6)
+    y, x = torch.arange(16)[:, None], torch.arange(16)
+    steps = (y - 5).abs() + (x - 6).abs()
+    said = repr(tell_likeness(found))
+    assert f"{expected[steps == 1].mean():.2f}" in said and f"{expected[steps >= 4].max():.2f}" in said
+    assert "26 channels" in said and "row 5, column 6" in said
     low = likeness(1, 1, 5, 6)
     assert low.far > found.far  # one slow wave takes distant pixels for near ones
 

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from test_every_widget import UNUSUAL
-from test_experiments import TEXT, close, hidden
+from test_experiments import TEXT, close, hidden, tables
+from tiny import tiny_twins
 
-from perceiver_edu import InputError, PerceiverIOConfig, PerceiverIOForMaskedLM, fill_mask, instruments
+from perceiver_edu import InputError, fill_mask, instruments
 from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import base
 from perceiver_edu.course.widgets.exploring import Change, ForwardPasses, explore
@@ -26,13 +27,12 @@ from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents
 from perceiver_edu.instruments.plots.style import STYLE
 from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP
 from perceiver_edu.stages import STAGES
-from perceiver_edu.weights.pretrained import save_pretrained
+from perceiver_edu.weights.pretrained import load_pretrained, save_pretrained
 
 HOLE = (28, 33)
 PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
 STATE = {"text": TEXT, "hole": HOLE, "latent": 8, "head": 0, "place": 29, "k": 8, "zeroed": (0, 0)}
 STATE |= {"layer": 0, "silenced": (0, 0), "beside": "nothing", "second": ""}
-SMALL = dict(d_model=16, d_latents=24, qk_channels=16, v_channels=24, attention_probs_dropout_prob=0.0)
 
 runs = lru_cache(lambda: ForwardPasses(base.embedded(), "embedded"))
 lab = lru_cache(lambda: widgets.playground(base.embedded(), weights="embedded"))
@@ -43,11 +43,6 @@ def explored(runs_of=runs, **state):
     return explore(runs_of(), **STATE | state)
 
 
-def small_model(**sizes):
-    torch.manual_seed(1)
-    return PerceiverIOForMaskedLM(PerceiverIOConfig(**SMALL | sizes)).eval()
-
-
 def recorded(name):
     """What the model of `runs` has there for TEXT with its hole, when all places are asked for."""
     with torch.no_grad(), instruments.record(runs().model, name) as seen:
@@ -56,25 +51,10 @@ def recorded(name):
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory, tiny_model):
+def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "tiny"
-    save_pretrained(tiny_model, folder)
+    save_pretrained(tiny_twins(torch.float32, max_position_embeddings=60, num_blocks=2)[0], folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def tiny_model():
-    sizes = dict(max_position_embeddings=60, num_latents=5, num_blocks=2, num_self_attends_per_block=2)
-    return small_model(num_self_attention_heads=4, num_cross_attention_heads=2, **sizes)
-
-
-def run_the_code(found, folder, monkeypatch) -> dict:
-    """The names that the exported script leaves; it is run in this folder."""
-    monkeypatch.chdir(folder)
-    names = {"__name__": "__main__"}
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(code(found), "exported.py", "exec"), names)
-    return names
 
 
 def same(fillings, expected):
@@ -117,6 +97,36 @@ def test_a_changed_run_is_what_the_interventions_do(change, blocks):
     for part in PARTS:
         assert run.lengths[part] == pytest.approx(float(seen[part][0].norm(dim=-1).mean()), rel=1e-4)
         assert run.shapes[part] == tuple(seen[part][0].shape)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"place": 3},
+        {"zeroed": (6, 9), "k": 7, "layer": 1, "silenced": (0, 3)},
+        {"k": 5, "beside": "untrained", "latent": 12, "head": 4},
+    ],
+)
+def test_the_tables_hold_the_numbers_of_the_runs(state):
+    found = explored(**state)
+    whole, weights = found.runs["untouched"], found.runs["untouched"].weights[found.head]
+    _, fillings, arrays, reading = tables(tell(found))
+    assert len(fillings[0]) == len(found.runs) + 1
+    for column, run in enumerate(found.runs.values(), 1):
+        shown = [f"{text!r} {100 * p:.3g} %" for text, p in run.fillings] + [f"{run.bits:.2f}"]
+        assert [row[column] for row in fillings] == shown
+        place = 2 * column - (column > 1)  # of each further run there is the difference, too
+        assert [row[place] for row in arrays] == [f"{length:.3f}" for length in run.lengths.values()]
+        if column > 1:
+            apart = [f"{run.difference(whole, part):.1%}" for part in run.lengths]
+            assert [row[place + 1] for row in arrays] == apart
+    query = whole.query(found.place)
+    rows = [weights[found.latent], weights[:, found.place], *([] if query is None else [query])]
+    assert len(reading[0]) == 2 * len(rows)
+    for column, row in enumerate(rows):
+        shares, places = row.topk(5)
+        assert [cells[2 * column].split()[0] for cells in reading] == [str(p) for p in places.tolist()]
+        assert [cells[2 * column + 1] for cells in reading] == [f"{share:.1%}" for share in shares.tolist()]
 
 
 def test_the_map_is_that_of_the_text_with_its_hole():
@@ -166,12 +176,12 @@ def test_looking_elsewhere_runs_no_model_again(monkeypatch):
         explored(**look)
 
 
-def test_the_second_weights_are_run_whole(tiny, tiny_model):
+def test_the_second_weights_are_run_whole(tiny):
     half = explored(zeroed=(6, 9), beside="half its layers").runs["second weights"]
     assert half is runs().run(TEXT, HOLE, Change(4))
     other = explored(zeroed=(6, 9), beside="named weights", second=f" {tiny} ").runs["second weights"]
-    same(other.fillings, fill_mask(tiny_model, TEXT, HOLE)[0])
-    assert other.shapes["encoder"] == (1, 5, 24)
+    same(other.fillings, fill_mask(load_pretrained(tiny), TEXT, HOLE)[0])
+    assert other.shapes["encoder"] == (1, 5, 12)
     untrained = explored(zeroed=(6, 9), beside="untrained").runs["second weights"]
     assert untrained.bits == pytest.approx(8.03, abs=0.2) != half.bits
 
@@ -195,7 +205,9 @@ def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny
     if state.get("beside") == "named weights":
         state = state | {"second": str(tiny)}
     found = explored(**state)
-    made = run_the_code(found, tmp_path, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code(found), made := {})
     assert list(made["found"]) == list(found.runs)
     for run, look in zip(found.runs.values(), made["found"].values(), strict=True):
         same(look.fillings, run.fillings)
@@ -313,7 +325,7 @@ def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, la
 
 
 def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
-    model = small_model(num_latents=4, d_latents=16, v_channels=16, num_self_attends_per_block=1)
+    model, _ = tiny_twins(torch.float32, max_position_embeddings=1202)
     passes = ForwardPasses(model, "none")
     found = explored(lambda: passes, text="abcd" * 300, latent=1, place=1100, k=1)
     figure = Figure(figsize=SIZE)

@@ -4,10 +4,11 @@ import csv
 import statistics
 
 import pytest
+from test_experiments import tables
 
 from perceiver_edu import InputError, instruments
 from perceiver_edu.course import widgets
-from perceiver_edu.course.widgets import thawing
+from perceiver_edu.course.widgets import runs, thawing
 from perceiver_edu.course.widgets.thawing import EXAMPLE as SCORES
 from perceiver_edu.weights.pretrained import EMBEDDED
 
@@ -28,9 +29,16 @@ def test_every_moment_of_the_embedded_run_is_its_log(scale):
         assert now.in_training == (float(log[step]["bits"]) if log[step]["bits"] else None)
         exam = max(known for known, row in log.items() if row["held_out_bits"] and known <= step)
         assert (now.exam, now.held_out) == (exam, float(log[exam]["held_out_bits"]))
-        assert f"{now.held_out:.2f}" in experiment.alt and f"step {exam:,}" in experiment.view.value
-    gap = 3.5 - float(log[28500]["held_out_bits"])
-    assert f"{gap:.2f} below" in experiment.view.value
+        assert f"{now.held_out:.2f}" in experiment.alt
+        training = "nothing yet" if now.in_training is None else f"{now.in_training:.2f}"
+        first, second = tables(runs.tell(now))
+        assert first == [
+            [f"in training, step {step:,}", training],
+            [f"held-out words, step {exam:,}", f"{now.held_out:.2f}"],
+        ]
+        for (name, bits), row in zip(now.baselines.items(), second, strict=True):
+            side = "below" if now.held_out < bits else "above"
+            assert row == [name, f"{bits:.2f}", f"{abs(bits - now.held_out):.2f} {side}"]
     experiment.state = {"step": 0}
     assert "6.18 above" in experiment.view.value and "nothing yet" in experiment.view.value
 

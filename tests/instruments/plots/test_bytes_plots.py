@@ -1,22 +1,13 @@
 """Bytes per character are those of UTF-8, and a hidden word has the colour of what was done to it."""
 
-import matplotlib.pyplot as plt
-import pytest
 import torch
 from matplotlib.colors import to_hex
 
 from perceiver_edu import ByteTokenizer
-from perceiver_edu.instruments.plots.bytes import OTHER, bytes_per_character, masked_text
-from perceiver_edu.instruments.plots.style import LATENT, OUTPUT, STAGE
+from perceiver_edu.instruments.plots.bytes import bytes_per_character, masked_text
+from perceiver_edu.instruments.plots.style import LATENT, OUTPUT, PURPLE, STAGE
 
 MASK = ByteTokenizer.MASK
-
-
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
 
 
 def test_bytes_per_character(ax):
@@ -35,7 +26,7 @@ def test_each_word_has_its_colour(ax):
     masked_text(ax, ids, inputs, labels, width=8)
     cells = [patch for patch in ax.patches if patch.get_width()]
     assert [to_hex(cell.get_facecolor()).upper() for cell in cells] == (
-        [STAGE] * 3 + [LATENT] * 3 + [OTHER] * 3 + [OUTPUT] * 4 + [STAGE]
+        [STAGE] * 3 + [LATENT] * 3 + [PURPLE] * 3 + [OUTPUT] * 4 + [STAGE]
     )
     texts = [text.get_text() for text in ax.texts]
     assert texts[:9] == ["□", "t", "o", "␣", "▒", "b", "▒", "e", "▒"]  # was there, is read

@@ -10,6 +10,7 @@ from IPython.utils.capture import capture_output
 
 from perceiver_edu import InputError
 from perceiver_edu.instruments import figure, pipeline
+from perceiver_edu.instruments.plots.diagrams import cross_attention
 
 InteractiveShell.instance()  # `display` speaks to this, as in a notebook
 
@@ -35,11 +36,9 @@ def test_after_an_error_no_figure_is_left_or_shown():
     assert plt.get_fignums() == before and not shown.outputs
 
 
-def test_the_pipeline_shows_the_shapes_of_the_run(model, batch):
-    fig, ax = plt.subplots()
+def test_the_pipeline_shows_the_shapes_of_the_run(ax, model, batch):
     shapes = pipeline(ax, model, batch[0][:1, :21], torch.tensor([3, 4, 5]))
     drawn = " ".join(text.get_text() for text in ax.texts)
-    plt.close(fig)
     assert list(shapes.values()) == [
         (1, 21),
         (1, 21, 16),
@@ -52,3 +51,17 @@ def test_the_pipeline_shows_the_shapes_of_the_run(model, batch):
     for shape in shapes.values():
         assert " × ".join(map(str, shape)) in drawn
     assert "3 × self-attend" in drawn
+
+
+ENCODER = ["latents\n5 × 12", "inputs\n7 × 16", "Q\n5 × 6", "K\n7 × 6", "V\n7 × 12", "× 2 heads\n5 × 7"]
+DECODER = ["output queries\n9 × 16", "latents\n5 × 12", "V\n5 × 16", "× 8 heads\n9 × 5"]
+
+
+@pytest.mark.parametrize(
+    "stage, Q, K, more, parts",
+    [("encoder", 5, 7, {}, ENCODER), ("decoder", 9, 5, {"names": ("output queries", "latents")}, DECODER)],
+)
+def test_the_matrices_of_an_attention_have_their_real_shapes(ax, model, stage, Q, K, more, parts):
+    cross_attention(ax, model.get_submodule(stage).cross_attend.attention, Q, K, **more)
+    words = " ".join(text.get_text() for text in ax.texts)
+    assert not [part for part in parts if part not in words]

@@ -1,8 +1,8 @@
 """The pictures of notebook 03 draw the numbers they were given."""
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from perceiver_edu.instruments import (
     by_depth,
@@ -15,18 +15,10 @@ from perceiver_edu.instruments import (
 )
 
 
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
-
-
 def test_a_panel_of_cosines_for_each_depth():
     stream = torch.randn(5, 7, 12, generator=torch.Generator().manual_seed(0))
-    fig, axes = plt.subplots(1, 3)
+    axes = Figure().subplots(1, 3)
     drawn = latent_similarity(axes, stream, [0, 2, 4])
-    plt.close(fig)
     assert [ax.get_title() for ax in axes] == ["from the encoder", "after 2 layers", "after 4 layers"]
     torch.testing.assert_close(drawn, cosines(stream)[[0, 2, 4]])
     for ax, panel in zip(axes, drawn, strict=True):

@@ -1,19 +1,12 @@
 """The pictures of training draw the numbers they were given."""
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from perceiver_edu.instruments.plots.learning import bits_by_latents, learning_curves, who_reads_where
 
 BASELINES = {"unigram": 4.4, "left": 3.5}
-
-
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
 
 
 def test_curves_and_baselines_are_where_they_belong(ax):
@@ -31,7 +24,7 @@ def test_curves_and_baselines_are_where_they_belong(ax):
 
 
 def test_maps_share_one_scale():
-    fig, axes = plt.subplots(1, 2)
+    axes = Figure().subplots(1, 2)
     maps = {"even": torch.full((3, 5), 0.2), "sharp": torch.eye(3, 5)}
     who_reads_where(axes, maps)
     images = [ax.images[0] for ax in axes]
@@ -39,7 +32,6 @@ def test_maps_share_one_scale():
     assert images[0].get_clim() == images[1].get_clim() == (0, 1)
     assert torch.allclose(torch.tensor(images[1].get_array()), torch.eye(3, 5))
     assert [ax.get_title() for ax in axes] == list(maps)
-    plt.close(fig)
 
 
 def test_a_dot_for_each_seed_and_the_mean_of_each_size(ax):

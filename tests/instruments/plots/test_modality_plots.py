@@ -1,5 +1,5 @@
-import matplotlib.pyplot as plt
 import torch
+from matplotlib.figure import Figure
 
 from perceiver_edu.instruments.plots import modalities as plots
 
@@ -13,7 +13,7 @@ def test_flow_colours():
 
 
 def test_pictures_draw_what_they_are_given():
-    _, axes = plt.subplots(ncols=4)
+    axes = Figure().subplots(ncols=4)
     plots.one_core(axes[0], [("a", "b", "c"), ("d", "e", "f")], "core")
     assert {text.get_text() for text in axes[0].texts} == {"core", *"abcdef"}
     plots.bars(axes[1], ["x", "y"], ["one", "two"], [[0.5, 1.0], [0.25, 0.75]], chance=0.1)
@@ -22,4 +22,3 @@ def test_pictures_draw_what_they_are_given():
     assert axes[2].images[0].get_array().shape == (3, 3)
     plots.flow_wheel(axes[3])
     assert {text.get_text() for text in axes[3].texts} == {"left", "right", "up", "down"}
-    plt.close("all")

@@ -1,6 +1,5 @@
 """The packing pictures show the padding that is there, and return what they draw."""
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -8,13 +7,6 @@ from perceiver_edu.instruments.plots.packing import packing_strip, packing_waste
 from perceiver_edu.training.corpus import crop_pack
 
 DOCUMENTS = ["a" * 12, "b" * 5, "c" * 20]
-
-
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
 
 
 def test_a_strip_holds_its_crops_documents_and_padding(ax):

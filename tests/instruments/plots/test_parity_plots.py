@@ -1,18 +1,10 @@
 """The parity pictures show the numbers they were given."""
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 
 from perceiver_edu.instruments.parity import difference
 from perceiver_edu.instruments.plots.parity import caught_or_missed, differences_by_stage, share, two_models
-
-
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
 
 
 def rows(*gaps, scale=4.0):

@@ -1,11 +1,9 @@
 """The pictures of the decoder show the numbers they were given, and what they return is what they draw."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 import torch
+from matplotlib.figure import Figure
 
-from perceiver_edu.instruments.plots.diagrams import cross_attention
 from perceiver_edu.instruments.plots.queries import (
     between_places,
     byte_guesses,
@@ -14,13 +12,6 @@ from perceiver_edu.instruments.plots.queries import (
     same_latents,
     similarity_by_distance,
 )
-
-
-@pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
 
 
 def words(ax):
@@ -63,14 +54,13 @@ def test_the_third_line_is_what_is_left(ax):
 
 
 def test_each_row_of_a_map_has_its_own_black():
-    fig, axes = plt.subplots(ncols=2)
+    axes = Figure().subplots(ncols=2)
     written, read = torch.rand(4, 3), torch.rand(4, 3).softmax(-1)
     same_latents(axes, written, read)
     for ax, weights in zip(axes, (written, read), strict=True):
         drawn = torch.tensor(np.asarray(ax.images[0].get_array()))
         torch.testing.assert_close(drawn.amax(-1), torch.ones(4))
         torch.testing.assert_close(drawn**2, weights / weights.amax(-1, keepdim=True))
-    plt.close(fig)
 
 
 def test_the_likeliest_bytes_stand_on_top(ax):
@@ -78,10 +68,3 @@ def test_the_likeliest_bytes_stand_on_top(ax):
     shares[0, ord("h")], shares[0, ord("b")], shares[1, 0xC3], shares[1, ord("e")] = 0.6, 0.2, 0.5, 0.3
     assert byte_guesses(ax, shares, top=2) == [[ord("h"), ord("b")], [0xC3, ord("e")]]
     assert words(ax)[:8] == ["h", "60%", "b", "20%", "C3", "50%", "e", "30%"]
-
-
-def test_the_matrices_can_be_those_of_the_decoder(ax, model):
-    cross_attention(ax, model.decoder.cross_attend.attention, 9, 5, names=("output queries", "latents"))
-    drawn = " ".join(words(ax))
-    for part in ("output queries\n9 × 16", "latents\n5 × 12", "V\n5 × 16", "× 8 heads\n9 × 5"):
-        assert part in drawn

@@ -1,21 +1,14 @@
 """The pictures of notebook 06 show the numbers that they are given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
+from matplotlib.figure import Figure
 
 from perceiver_edu.instruments import bars, cost_against, roofline, two_costs
 from perceiver_edu.instruments.machine import Peaks
 
 
-@pytest.fixture
-def axes():
-    figure, axes = plt.subplots(ncols=2)
-    yield axes
-    plt.close(figure)
-
-
-def test_a_panel_for_each_size_and_a_line_for_each_stage(axes):
+def test_a_panel_for_each_size_and_a_line_for_each_stage():
+    axes = Figure().subplots(ncols=2)
     sweeps = {
         "M": ([1, 2, 4], {"encoder": [1, 2, 3], "processor": [5, 5, 5]}),
         "N": ([2, 4], {"decoder": [7, 8]}),
@@ -25,22 +18,22 @@ def test_a_panel_for_each_size_and_a_line_for_each_stage(axes):
     assert [list(line.get_ydata()) for line in axes[0].lines] == [[1, 2, 3], [5, 5, 5]]
 
 
-def test_the_roof_has_its_ridge_where_the_peaks_meet(axes):
+def test_the_roof_has_its_ridge_where_the_peaks_meet(ax):
     peaks = Peaks("cpu", "float32", flops_per_second=100e9, bytes_per_second=25e9)
-    roofline(axes[0], peaks, {"B = 1": {"encoder": (2, 10e9)}, "B = 4": {"encoder": (8, 50e9)}})
-    roof = axes[0].lines[0]
+    roofline(ax, peaks, {"B = 1": {"encoder": (2, 10e9)}, "B = 4": {"encoder": (8, 50e9)}})
+    roof = ax.lines[0]
     x, y = roof.get_xdata(), roof.get_ydata()
     assert np.allclose(y[x < 4], 25 * x[x < 4]) and np.allclose(y[x > 4], 100)
-    points = [tuple(map(float, (*line.get_xdata(), *line.get_ydata()))) for line in axes[0].lines[2:]]
+    points = [tuple(map(float, (*line.get_xdata(), *line.get_ydata()))) for line in ax.lines[2:]]
     assert points == [(2, 10), (8, 50)]
 
 
-def test_bars_stand_side_by_side_with_their_notes(axes):
-    bars(axes[0], ["a", "b"], {"floor": [1, 2], "measured": [3, 4]}, "ms", ["x", "y"], log=True)
-    assert [bar.get_width() for bar in axes[0].patches] == [1, 2, 3, 4]
-    assert [text.get_text().strip() for text in axes[0].texts] == ["x", "y"] and axes[0].get_xscale() == "log"
+def test_bars_stand_side_by_side_with_their_notes(ax):
+    bars(ax, ["a", "b"], {"floor": [1, 2], "measured": [3, 4]}, "ms", ["x", "y"], log=True)
+    assert [bar.get_width() for bar in ax.patches] == [1, 2, 3, 4]
+    assert [text.get_text().strip() for text in ax.texts] == ["x", "y"] and ax.get_xscale() == "log"
 
 
-def test_the_crossing_is_marked(axes):
-    two_costs(axes[0], [16, 64, 256], {"a": [1, 2, 3], "b": [3, 2, 1]}, 64)
-    assert list(axes[0].lines[-1].get_xdata()) == [64, 64] and "64" in axes[0].texts[0].get_text()
+def test_the_crossing_is_marked(ax):
+    two_costs(ax, [16, 64, 256], {"a": [1, 2, 3], "b": [3, 2, 1]}, 64)
+    assert list(ax.lines[-1].get_xdata()) == [64, 64] and "64" in ax.texts[0].get_text()

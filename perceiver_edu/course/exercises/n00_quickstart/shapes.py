@@ -4,8 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
-from perceiver_edu.course.guard import run
-from perceiver_edu.course.swap import pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.parity import BOUNDARIES
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -13,7 +12,7 @@ from perceiver_edu.tokenizer import ByteTokenizer
 
 def shape_cases():
     return {
-        "small": dict(B=2, M=13, O=3, N=5, C=11, D=7, V=262),
+        "small": dict(B=2, M=13, O=3, N=5, C=11, D=7, V=17),
         "the real model": dict(B=1, M=2048, O=9, N=256, C=768, D=1280, V=262),
     }
 
@@ -48,8 +47,8 @@ def shapes_in_model(function, report):
     with torch.no_grad(), record(model, names.values()) as seen:
         model(ids.to(model.device), mask.to(model.device), asked.to(model.device))
     sizes = dict(B=2, M=ids.shape[1], O=3, N=c.num_latents, C=c.d_model, D=c.d_latents, V=c.vocab_size)
-    yours = run(function, sizes, quiet=True).value
-    rows = [(key, tuple(seen[name][0].shape), tuple(yours[key])) for key, name in names.items()]
+    yours = call(function, sizes)
+    rows = [(key, tuple(seen[name][0].shape), tuple(map(int, yours[key]))) for key, name in names.items()]
     return beside(report, ("the whole model, two texts, three queries", "real shape", "yours"), rows)
 
 
@@ -78,5 +77,6 @@ EXERCISE = Exercise(
         }
     },
     sizes=lambda **sizes: sizes,
+    folds=True,
     in_model=shapes_in_model,
 )

@@ -14,6 +14,11 @@ def decode_cases():
         "special ids, skipped": {"ids": encode("a[MASK]c 🎉[PAD]"), "skip_special_tokens": True},
         "special ids, shown": {"ids": encode("a[MASK]c 猫[PAD]"), "skip_special_tokens": False},
         "half a character at the end": {"ids": encode("cat 猫", False)[:-1], "skip_special_tokens": False},
+        "no ids": {"ids": [], "skip_special_tokens": True},
+        "white space, a byte 0, half a character in the middle": {
+            "ids": [byte + OFFSET for byte in b" \x00\tcaf\xc3 noir \n"],
+            "skip_special_tokens": True,
+        },
     }
 
 
@@ -24,7 +29,8 @@ def decode_variant(ids, skip_special_tokens, how="", offset=OFFSET, specials="as
     parts = [shown[i] if i < OFFSET else bytes([(i - offset) % 256]) for i in ids]
     if how == "alone":
         return "".join(part.decode(errors=errors) for part in parts)
-    return b"".join(parts).decode("latin-1" if how == "latin" else "utf-8", errors)
+    text = b"".join(parts).decode("latin-1" if how == "latin" else "utf-8", errors)
+    return text.strip() if how == "stripped" else text
 
 
 EXERCISE = Exercise(
@@ -40,6 +46,7 @@ EXERCISE = Exercise(
             "bytes, and decode them together.",
             "alone": "Each byte is decoded alone, so a letter of several bytes is never whole. Collect the "
             "bytes, and decode them together.",
+            "stripped": "White space at the ends is lost. Every byte is part of the text.",
         },
         "offset": {0: "The 6 was not taken off: byte = id - 6."},
         "errors": {

@@ -26,10 +26,17 @@ def words_cases():
             "ids": ids("He  left.\nShe did not. Why?", 3),
             "chosen": {1: "keep", 2: "mask", 4: "mask"},
         },
+        "a text without words": {"ids": ids("", 2), "chosen": {}},
+        "white space at both ends, a tab, a byte 0": {
+            "ids": ids("\tVoilà,\tHe\x00 left. \n", 2),
+            "chosen": {0: "mask", 1: "keep"},
+        },
     }
 
 
-SIGNS = {PAD: "□", MASK: "▒", CLS: "⟨", SEP: "⟩", IGNORE: "∅", OFFSET + 32: "␣", OFFSET + 10: "⏎"}
+SIGNS = {PAD: "□", MASK: "▒", CLS: "⟨", SEP: "⟩", IGNORE: "∅"}
+SIGNS |= {OFFSET + byte: sign for byte, sign in ((32, "␣"), (10, "⏎"), (9, "⇥"))}
+TAKEN_FOR = {"160": (160, 32), "no tab": (9, 97)}  # mistake: a byte, and the byte that it is taken for
 
 
 def signs(ids: torch.Tensor) -> str:
@@ -71,6 +78,9 @@ def words_variant(ids, chosen, space="leading", first=0, labels="chosen", keep="
     units = word_units(ids[None])[0]
     byte = ids - OFFSET
     white = (byte == 32) | ((byte >= 9) & (byte <= 13))
+    if space in TAKEN_FOR:
+        number, other = TAKEN_FOR[space]
+        units = word_units(ids.masked_fill(byte == number, OFFSET + other)[None])[0]
     if space in ("none", "trailing", "all", "blank only"):
         letters = (ids >= OFFSET) & (byte != 32 if space == "blank only" else ~white)
         starts = letters & ~letters.roll(1)
@@ -79,7 +89,7 @@ def words_variant(ids, chosen, space="leading", first=0, labels="chosen", keep="
         if space == "trailing":
             units = torch.where(white & letters.roll(1), units.roll(1), units)
         elif space == "all":
-            units = torch.where(white, (number + 1).clamp(max=number.max()), units)
+            units = torch.where(white, (number + 1) * (number < number.max()), units)
         elif space == "blank only":
             units = torch.where((byte == 32) & letters.roll(-1), units.roll(-1), units)
     elif space == "each blank":
@@ -141,6 +151,9 @@ EXERCISE = Exercise(
             "all": "All white space before the word is hidden. Only the one byte next to the word belongs "
             "to it.",
             "blank only": "Only the blank ends a word. A new line and a tab do too.",
+            "no tab": "A tab does not end your words. It is white space, as the blank and the new line are.",
+            "160": "`chr(160)` is white space, but the byte 160 is not: à ends with it. Ask `bytes([i - "
+            "6]).isspace()`, or compare ids.",
             "each blank": "You cut at each single blank. Two blanks in a row then make an empty word, and a "
             "new line none.",
             "special ids": "[CLS], [SEP] or [PAD] belong to a word of yours. They belong to none, and end "

@@ -139,7 +139,7 @@ EXERCISE = Exercise(
             "each": "Each document is cut on its own, and padded on its own. Join them first, then cut.",
             "truncated": "Each document is cut off where its crop is full, and the rest is lost. Go on in "
             "the next crop.",
-            "dropped": "The last crop is dropped because it is not full. Its bytes are lost: pad it instead.",
+            "dropped": "A crop that is not full is dropped. Its bytes are lost: pad it instead.",
             "steps of length": "You cut in steps of `length`, but a crop has room for length - 2 ids: two "
             "are lost at each cut.",
             "wrapped first": "[CLS] and [SEP] are put around each document before cutting, so a crop may "

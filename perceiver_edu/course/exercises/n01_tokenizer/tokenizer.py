@@ -17,6 +17,8 @@ def encode_cases():
         "ASCII, with [CLS] and [SEP]": {"text": "Perceiver", "add_special_tokens": True},
         "letters of two bytes": {"text": "naïve café", "add_special_tokens": True},
         "Chinese and an emoji": {"text": "猫 🎉!", "add_special_tokens": False},
+        "an empty text": {"text": "", "add_special_tokens": True},
+        "white space at both ends, a byte 0": {"text": " \tno\x00  one \n", "add_special_tokens": True},
     }
 
 
@@ -39,6 +41,7 @@ def encode_variant(text, add_special_tokens, unit="bytes", offset=OFFSET, ends=(
         "bytes": text.encode(),
         "characters": map(ord, text),
         "utf-16": text.encode("utf-16-le"),
+        "stripped": text.strip().encode(),
         "ascii": text.encode("ascii", "ignore"),
         "questions": text.encode("ascii", "replace"),
     }[unit]
@@ -83,6 +86,7 @@ EXERCISE = Exercise(
         "unit": {
             "characters": "You took the characters' code points, `ord`. Take the UTF-8 bytes, "
             "`text.encode()`: a code point can be above 255.",
+            "stripped": "White space at the ends of the text is lost. Every byte becomes an id.",
             "utf-16": "These are the bytes of UTF-16. Take UTF-8.",
             "ascii": "What is not ASCII is dropped. Encode as UTF-8: it has everything.",
             "questions": "What is not ASCII became a question mark. Encode as UTF-8: it has everything.",

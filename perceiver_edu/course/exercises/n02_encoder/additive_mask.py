@@ -26,6 +26,10 @@ def attention_with(bias, arguments):
     B, K = arguments["mask"].shape
     generator = torch.Generator().manual_seed(6)
     scores = 100 * torch.randn(B, 4, 5, K, generator=generator, dtype=torch.float64)
+    if bias.device != arguments["mask"].device:
+        raise Misfit(
+            f"expected a tensor on {arguments['mask'].device}, where the mask is; got one on {bias.device}."
+        )
     if bias.dtype == torch.bool or not bias.is_floating_point():
         raise Misfit(f"expected floating-point numbers, which can be added to scores; got {bias.dtype}.")
     if bias.isnan().any():
@@ -61,11 +65,11 @@ def mask_properties(arguments):
     def shape(call):
         seen = tuple(call(**arguments).shape)
         B, K = arguments["mask"].shape
-        return seen == (B, 1, 1, K), f"expected ({B}, 1, 1, {K}), got {seen}"
+        return seen == (B, 1, 1, K), f"{seen}"
 
     def dtype(call):
         seen = call(**arguments).dtype
-        return seen == arguments["dtype"], f"expected {arguments['dtype']}, got {seen}"
+        return seen == arguments["dtype"], f"{seen}, asked for {arguments['dtype']}"
 
     def real(call):
         largest = float(call(**arguments)[:, 0, 0][arguments["mask"]].abs().max())

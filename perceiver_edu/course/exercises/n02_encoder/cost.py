@@ -2,8 +2,7 @@
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
-from perceiver_edu.course.guard import run
-from perceiver_edu.course.swap import pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_attention_multiply_adds
 
 
@@ -43,7 +42,7 @@ def cost_in_model(function, report):
             continue
         sizes = dict(M=M, N=c.num_latents, C=c.d_model, D=c.d_latents, qk_channels=c.encoder_qk)
         sizes |= dict(v_channels=c.encoder_v, num_heads=c.num_cross_attention_heads)
-        yours = run(function, sizes, quiet=True).value
+        yours = call(function, sizes)
         counted = count_attention_multiply_adds(pretrained().encoder.cross_attend.attention, M, c)
         rows.append((f"M = {M}", counted, sum(yours.values())))
     header = ("attention of the whole model's encoder, multiply-adds", "counted by torch", "your formula")

@@ -18,7 +18,9 @@ def attention_arguments(num_heads, masked, seed=0) -> dict:
     widths = s["q_dim"], s["kv_dim"], s["qk_channels"], s["v_channels"], s["q_dim"]
     attention = redrawn(MultiHeadAttention(*widths, num_heads), draw)
     x_q, x_kv = draw(s["B"], s["Q"], s["q_dim"]), draw(s["B"], s["K"], s["kv_dim"])
-    mask = torch.arange(s["K"]) < torch.tensor([[4], [7]]) if masked else None  # the first text has padding
+    mask = torch.arange(s["K"]) < torch.tensor([[4], [7]]) if masked else None  # the first text has padding,
+    if masked:
+        mask[1, 2] = False  # and the second has a gap
     layers = {name: getattr(attention, name) for name in LAYERS}
     return {"x_q": x_q, "x_kv": x_kv, **layers, "num_heads": num_heads, "kv_mask": mask}
 
@@ -31,7 +33,6 @@ def attention_cases():
     }
 
 
-@torch.no_grad()
 def library_attention(x_q, x_kv, query, key, value, output, num_heads, kv_mask):
     """x_q (B, Q, q_dim), x_kv (B, K, kv_dim), kv_mask (B, K) bool -> (B, Q, q_dim), by our class."""
     widths = query.in_features, key.in_features, query.out_features, value.out_features, output.out_features
@@ -203,5 +204,6 @@ EXERCISE = Exercise(
     properties=attention_properties,
     sizes=lambda num_heads, **_: SIZES | {"v_channels / heads": 6, "qk_channels / heads": 4},
     accept=module_or_function(attention_sizes),
+    trains=True,
     in_model=attention_in_model,
 )

@@ -4,8 +4,7 @@ from functools import lru_cache
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
-from perceiver_edu.course.guard import run
-from perceiver_edu.course.swap import pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments import count_multiply_adds
 
 
@@ -52,7 +51,7 @@ def cost_in_model(function, report):
     for M in (min(100, c.max_position_embeddings), c.max_position_embeddings):
         sizes = dict(M=M, N=c.num_latents, D=c.d_latents, L=c.num_self_attends_per_block)
         sizes |= dict(num_blocks=c.num_blocks, qk_channels=c.processor_qk)
-        yours = run(function, sizes | {"widening": c.self_attention_widening_factor}, quiet=True).value
+        yours = call(function, sizes | {"widening": c.self_attention_widening_factor})
         counted = {"parameters": parameters, "multiply_adds": counted_by_torch(c, M)}
         rows += [(f"M = {M}: {key.replace('_', '-')}", real, yours[key]) for key, real in counted.items()]
     return beside(report, ("the pretrained model's processor", "counted by torch", "your formula"), rows)

@@ -38,7 +38,6 @@ def layer_cases():
     return {"one head": layer_arguments(1, seed=1), "three heads": layer_arguments(3, seed=2)}
 
 
-@torch.no_grad()
 def library_layer(x, num_heads, **layers):
     """x (B, N, dim) -> (B, N, dim), by our class."""
     query, value, expand = layers["query"], layers["value"], layers["expand"]
@@ -210,5 +209,6 @@ EXERCISE = Exercise(
     properties=layer_properties,
     sizes=lambda **_: SIZES | {"v_channels / heads": 6, "qk_channels / heads": 4},
     accept=module_or_function(layer_sizes),
+    trains=True,
     in_model=layer_in_model,
 )

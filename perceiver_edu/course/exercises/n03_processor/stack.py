@@ -20,11 +20,19 @@ SIZES = dict(dim=6, qk_channels=4, v_channels=10, num_heads=2)
 
 @dataclass
 class LayerMaker:
-    """Called without arguments: a new layer with weights of its own, the first, the second, …"""
+    """Called without arguments: a new layer with weights of its own, the first, the second, …
+
+    Raises: Misfit where a learner takes it for a layer.
+    """
 
     made: int = field(default=0, compare=False)
 
-    def __call__(self):
+    def __call__(self, *latents):
+        if latents:
+            raise Misfit(
+                "`make_layer` gets latents. It makes layers: call it without arguments, `make_layer()`, "
+                "once for each layer, and keep what it returns."
+            )
         self.made += 1
         return redrawn(SelfAttend(**SIZES), numbers(self.made))
 
@@ -113,11 +121,23 @@ def stack_properties(arguments):
         expected = arguments["num_layers"] * sum(p.numel() for p in LayerMaker()().parameters())
         built = call(**arguments)
         got = sum(p.numel() for p in built.parameters()) if hasattr(built, "parameters") else 0
-        hint = ": a plain Python list hides layers, use nn.ModuleList" if got < expected else ""
+        hint = "" if got else ": are the layers in a plain Python list? It hides them, use nn.ModuleList"
         hint = ": more layers than num_layers" if got > expected else hint
         return got == expected, f"expected {expected:,}, got {got:,}{hint}"
 
+    @torch.enable_grad()
+    def trained(call):
+        built = call(**arguments)
+        result = getattr(built, "forward", built)(numbers(0)(3, 5, SIZES["dim"]))
+        weights = list(built.parameters()) if hasattr(built, "parameters") else []
+        if not weights or not result.requires_grad:
+            return False, "no gradient reaches any weight"
+        found = torch.autograd.grad(result.square().sum(), weights, allow_unused=True)
+        reached = sum(gradient is not None for gradient in found)
+        return reached == len(weights), f"a gradient reaches {reached} of {len(weights)} weights"
+
     yield "an optimiser finds the weights of num_layers layers: `.parameters()`", parameters
+    yield "gradients reach all of them", trained
 
 
 def stack_in_model(function, report):

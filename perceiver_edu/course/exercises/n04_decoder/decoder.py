@@ -28,7 +28,6 @@ def decoder_cases():
     }
 
 
-@torch.no_grad()
 def library_decoder(queries, latents, q_norm, kv_norm, attention, mlp_norm, mlp):
     """queries (B or 1, O, E), latents (B, N, D) -> outputs (B, O, E), by our class."""
     cross_attend = CrossAttend(8, 7, 12, 10, 2, query_residual=False).eval()
@@ -144,5 +143,6 @@ EXERCISE = Exercise(
     properties=decoder_properties,
     sizes=lambda **_: SIZES,
     accept=module_or_function(decoder_sizes),
+    trains=True,
     in_model=decoder_in_model,
 )

@@ -1,9 +1,9 @@
 """Exercise 04.savings: which share of the decoder, and of the whole model, the asked positions save."""
 
+from perceiver_edu.course.comparison import same
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
-from perceiver_edu.course.guard import run
-from perceiver_edu.course.swap import pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds
 
 
@@ -11,13 +11,6 @@ def savings_cases():
     small = dict(O=17, asked=3, N=5, E=8, D=7, qk_channels=6, v_channels=9, V=11, rest=20_000)
     real = dict(O=2048, asked=9, N=256, E=768, D=1280, qk_channels=256, v_channels=768, V=262)
     return {"small": small, "the real model": real | {"rest": 55_163_486_208}}
-
-
-def exact(result, arguments):
-    """Shares to nine digits: the order in which a learner divides makes no difference."""
-    if not isinstance(result, dict):
-        return result
-    return {k: round(float(v), 9) if k in ("decoder", "model") else v for k, v in result.items()}
 
 
 def savings_variant(O, asked, N, E, D, qk_channels, v_channels, V, rest, cost="", share=""):
@@ -69,13 +62,13 @@ def savings_in_model(function, report):
     sizes = dict(O=O, asked=asked, N=c.num_latents, E=c.d_model, D=c.d_latents)
     sizes |= dict(qk_channels=attention.query.out_features, v_channels=attention.value.out_features)
     sizes |= dict(V=c.vocab_size, rest=counted[O]["all"] - both[O])  # in the order of the stub
-    yours = run(function, sizes, quiet=True).value
+    yours = call(function, sizes)
     rows = [(f"{q} queries", both[q], yours["once"] + q * yours["each"]) for q in both]
     header = ("the whole model's decoder and head, multiply-adds", "counted by torch", "your formula")
     equal = beside(report, header, rows)
     share = 1 - counted[asked]["all"] / counted[O]["all"]
     report.say(f"Of the whole model, torch counts {share:.1%} saved; your formula says {yours['model']:.1%}.")
-    return equal and abs(share - yours["model"]) < 1e-9
+    return equal and same(share, yours["model"])
 
 
 EXERCISE = Exercise(
@@ -111,6 +104,5 @@ EXERCISE = Exercise(
             "percent": "These shares are in percent. Give fractions of 1.",
         },
     },
-    view=exact,
     in_model=savings_in_model,
 )

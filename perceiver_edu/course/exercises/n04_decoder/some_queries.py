@@ -37,7 +37,6 @@ def query_cases():
     }
 
 
-@torch.no_grad()
 def queries_variant(positions, queries, decoder, latents, wrong=""):
     """positions (O,) or (B, O), queries (P, E), latents (B, N, D) -> outputs (B, O, E)."""
     rows = decoder.decoder if isinstance(decoder, Asked) else decoder
@@ -125,5 +124,6 @@ EXERCISE = Exercise(
     },
     properties=queries_properties,
     sizes=lambda **_: SIZES,
+    trains=True,
     in_model=queries_in_model,
 )

@@ -17,8 +17,7 @@ def head_cases():
     return {"a bias of 0": arguments | {"bias": torch.zeros_like(bias)}, "with a bias": arguments}
 
 
-@torch.no_grad()
-def head_variant(outputs, embedding, bias, wrong=""):
+def head_variant(outputs, embedding, bias, wrong="", biased=True, end=""):
     """outputs (B, O, E), embedding with byte_embedding (V, E), bias (V,) -> scores (B, O, V)."""
     byte, position = embedding.byte_embedding.weight, embedding.position_embedding.weight
     scores = outputs @ byte.T
@@ -32,8 +31,8 @@ def head_variant(outputs, embedding, bias, wrong=""):
         scores = -torch.cdist(outputs, byte)
     if wrong == "scaled":
         scores = scores / outputs.shape[-1] ** 0.5
-    total = scores if wrong == "no bias" else scores + bias
-    return {"softmax": total.softmax(-1), "log_softmax": total.log_softmax(-1)}.get(wrong, total)
+    total = scores + bias if biased else scores
+    return {"softmax": total.softmax(-1), "log_softmax": total.log_softmax(-1)}.get(end, total)
 
 
 def head_in_model(function, report):
@@ -53,8 +52,8 @@ EXERCISE = Exercise(
     cases=head_cases,
     variant=head_variant,
     mistakes={
+        "biased": {False: "The bias is missing: one number for each id, added at the end."},
         "wrong": {
-            "no bias": "The bias is missing: one number for each id, added at the end.",
             "positions": "The outputs are compared with the position embedding. It says where; the bytes "
             "are in `byte_embedding`.",
             "no special ids": "Only the 256 bytes get a score. The head scores all V ids, the six special "
@@ -64,12 +63,15 @@ EXERCISE = Exercise(
             "distance": "This is the distance to each byte's vector. The head takes the product.",
             "scaled": "The scores are divided by √E. That belongs to attention; the head takes the plain "
             "product.",
+        },
+        "end": {
             "softmax": "These are probabilities. The head gives scores; the softmax comes later, in the "
             "loss or in `fill_mask`.",
             "log_softmax": "These are log-probabilities. The head gives plain scores, which need not sum to "
             "anything.",
-        }
+        },
     },
     sizes=lambda **_: {"B": 2, "O": 3, "E": 8, "V": 11, "M": 6, "V - 6": 5},
+    trains=True,
     in_model=head_in_model,
 )

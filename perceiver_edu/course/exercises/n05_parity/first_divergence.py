@@ -44,27 +44,37 @@ def divergence_cases():
         one[name] = theirs_one[name].clone()
         one[name][1, 2, 3] += sign * 6e-5 * SCALES[name]
     nan, theirs_nan = pair(4)
-    nan["outputs"][0, 1, 2] = nan["logits"][0, 1] = torch.nan
+    nan["outputs"][0, 1, 2] = theirs_nan["outputs"][0, 1, 2] = nan["logits"][0, 1] = torch.nan
     thin, theirs_thin = wrong(5, {name: 1e-3 for name in SHAPES})
     theirs_thin["inputs"] = theirs_thin["inputs"][:1].expand(2, -1, -1).clone()
     thin["inputs"] = theirs_thin["inputs"][:1].clone()
     agree = pair(1, SCALES | {"inputs": 0.02})
     for tensors in agree:  # all below 0, and the largest of them close to it
         tensors["processed"] = -tensors["processed"].abs()
+    _, same = pair(6)
+    large = {name: 1.5 * tensor for name, tensor in same.items()}
+    large |= {"outputs": 1.8 * same["outputs"], "logits": 2 * same["logits"]}
     cases = {
         "rounding everywhere": agree,
         "a bug in the processor": wrong(2, {"processed": 2e-4, "outputs": 0.02, "logits": 0.01}),
         "one wrong number among many": (one, theirs_one),
-        "a number that is none (NaN)": (nan, theirs_nan),
+        "a number that is none (NaN), in both": (nan, theirs_nan),
         "a shape that only broadcasts": (thin, theirs_thin),
     }
-    return {k: {"ours": ours, "theirs": theirs, "tolerance": 1e-5} for k, (ours, theirs) in cases.items()}
+    cases = {k: {"ours": ours, "theirs": theirs, "tolerance": 1e-5} for k, (ours, theirs) in cases.items()}
+    turned = same | {"processed": same["processed"].reshape(2, 7, 4)}
+    cases["tolerance 0, and the same numbers in another shape"] = dict(
+        ours=turned, theirs=same, tolerance=0.0
+    )
+    return cases | {"a wide tolerance": dict(ours=large, theirs=same, tolerance=0.7)}
 
 
 def divergence_variant(ours, theirs, tolerance, rule="largest", pick="first", nan="caught", shape="caught"):
     found = {}
     for name, reference in theirs.items():
-        if ours[name].shape != reference.shape and shape == "caught":
+        if ours[name].shape != reference.shape and (
+            shape == "caught" or ours[name].shape[1:] != reference.shape[1:]  # nothing stretches these
+        ):
             found[name] = float("inf")
             continue
         gap, size = ours[name] - reference, reference.abs()
@@ -75,11 +85,14 @@ def divergence_variant(ours, theirs, tolerance, rule="largest", pick="first", na
             "each": ((gap.abs() / size).max(), torch.tensor(tolerance)),
             "allclose": ((gap.abs() - tolerance * size).max(), torch.tensor(tolerance)),
             "one side": (gap.max(), tolerance * size.max().clamp(min=1)),
+            "ours": (gap.abs().max(), tolerance * ours[name].abs().max().clamp(min=1)),
+            "sum": (gap.abs().max(), tolerance * (1 + size.max())),
             "signed scale": (gap.abs().max(), tolerance * reference.max().clamp(min=1)),
             "mean": (gap.abs().mean(), tolerance * size.max().clamp(min=1)),
             "signed": (gap.sum().abs(), tolerance * size.max().clamp(min=1)),
         }[rule]
-        if seen > allowed or (nan == "caught" and not seen <= allowed):
+        both = nan == "both" and ours[name].isnan().equal(reference.isnan())
+        if seen > allowed or (nan != "passes" and not both and not seen <= allowed):
             found[name] = float(seen)
     names = list(found)
     if pick == "agrees":
@@ -156,6 +169,9 @@ EXERCISE = Exercise(
             "number near 0 is what is left of large ones, and has their rounding: allow a share of the "
             "largest.",
             "one side": "A number that is too small passes: take `abs` of the difference before its largest.",
+            "ours": "The scale is taken from `ours`. Take it from `theirs`: that is the one to be trusted.",
+            "sum": "You allow `tolerance` × (1 + the largest number). The larger of the two counts: "
+            "`max(1.0, scale)`.",
             "signed scale": "The scale is taken without `abs`: where the largest number is negative, too "
             "little is allowed.",
             "mean": "The differences are averaged. In a mean, one wrong number among many disappears: take "
@@ -165,7 +181,8 @@ EXERCISE = Exercise(
         },
         "nan": {
             "passes": "A NaN passes: `nan > limit` is False. Ask the other way round, `not difference <= "
-            "limit`."
+            "limit`.",
+            "both": "A NaN passes where both have one, as with `equal_nan=True`. A NaN never agrees.",
         },
         "shape": {
             "passes": "Two different shapes pass, because one is stretched to the other when you subtract. "
@@ -174,4 +191,5 @@ EXERCISE = Exercise(
     },
     view=one_name,
     in_model=divergence_in_model,
+    terse=True,
 )

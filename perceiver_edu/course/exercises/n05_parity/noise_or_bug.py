@@ -42,6 +42,7 @@ def rounding_cases():
         "the same, with large weights": (InPieces(large), large, x),
         "a variance computed in another way": (TwoMoments(24), norm, wide + 30),
         "another eps in a LayerNorm": (nn.LayerNorm(24, eps=1e-12), norm, wide),
+        "a bug of 1e-8": (nn.LayerNorm(24, eps=1.002e-5), norm, wide),
         "another form of GELU": (nn.GELU("tanh"), nn.GELU(), wide),
         "the very same layer": (linear, linear, x),
     }
@@ -67,6 +68,8 @@ def rounding_variant(ours, theirs, x, rule="float64", late=False):
         "float32, absolute": single > 1e-5,
         "float32, wide": single > 1e-3 * max(1.0, scale),
         "float64, absolute": double > 1e-10,
+        "float64, equal": double > 0,
+        "float64, wide": double > 1e-7 * max(1.0, scale),
         "shrinks": not double < 1e-4 * single,
         "inverted": double <= 1e-10 * max(1.0, scale),
     }[rule]
@@ -89,14 +92,17 @@ EXERCISE = Exercise(
             "bug of these pass. Run both again in float64.",
             "float64, absolute": "In float64 too the difference grows with the numbers: compare with a "
             "share of the largest one.",
+            "float64, equal": "You ask for equality. float64 rounds too, at about 1e-16 of the scale.",
+            "float64, wide": "In float64 your tolerance is too wide: a bug of 1e-8 of the scale passes. "
+            "Rounding is at about 1e-16 of it.",
             "shrinks": "Two that are exactly equal are called a bug: 0 does not become smaller in float64. "
             "Look at the difference in float64 itself, or let 0 pass first.",
             "inverted": "The two words are exchanged.",
         },
         "late": {
-            True: "Whatever differs at all is called a bug. Were only the results converted to float64? The "
-            "rounding is in them already: convert the layers and `x`, and run again. Or is 0 asked for? "
-            "float64 rounds too, at about 1e-16 of the scale."
+            True: "Whatever differs in float32 is called a bug. Were only the results converted to float64? "
+            "The rounding is in them already: convert the layers and `x`, and run again."
         },
     },
+    terse=True,
 )

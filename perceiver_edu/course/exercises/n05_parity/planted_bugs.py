@@ -1,18 +1,17 @@
 """Exercise 05.planted_bugs: where five tiny models are broken, and what was done to them."""
 
 import re
-from functools import lru_cache
-
-import torch
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.guard import Misfit, run
-from perceiver_edu.course.planted import planted_bug, tiny_batch
-from perceiver_edu.instruments.parity import compare_stages
+from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.swap import call
 from perceiver_edu.stages import STAGES
 
 KINDS = ("places", "mask", "heads", "residual", "norm", "activation", "bias")
 FOUND = "found"
+# The ledger of these models. Above the first row that differs all agree, and below it none does.
+LAYERS = [f"processed by layer {n}" for n in range(1, 6)]
+ROWS = ["inputs", "encoded", *LAYERS, "processed", "outputs", "logits"]
 ANSWERS = {
     "bug 1": ("outputs", "activation"),
     "bug 2": ("encoded", "mask"),
@@ -44,11 +43,6 @@ def boundary(name) -> str:
     return STAGES[stage].boundary if stage in STAGES else name
 
 
-@lru_cache
-def ledger_of(number: int):
-    return compare_stages(*planted_bug(number, torch.float64), *tiny_batch(), layers=True)
-
-
 def feedback(bug: str, place, kind) -> str:
     """What can be said of one answer without giving it away."""
     right_place, _ = ANSWERS[bug]
@@ -59,15 +53,13 @@ def feedback(bug: str, place, kind) -> str:
         if kind in KINDS:
             return f"{place}: yes, but it is not the {kind}"
         return f"{place}: yes; {kind!r} is not one of the kinds"
-    rows = ledger_of(int(bug.removeprefix("bug ")))
-    names = [row.stage for row in rows]
     if place in ("none", "nothing", "nowhere", ""):
         return "nothing? In float64 there is a first divergence"
-    if place not in names:
+    if place not in ROWS:
         return f"{place!r}: no row of the ledger is called so"
     if place == "processed" and right_place.startswith("processed by"):
         return "processed: yes, but in which layer? Use layers=True"
-    if rows[names.index(place)].ok:
+    if ROWS.index(place) < ROWS.index(right_place):
         return f"{place}: the two agree there"
     return f"{place}: they differ there, but not there first"
 
@@ -101,7 +93,7 @@ def bugs_variant(where="", **kinds):
 
 def reveal(function, report):
     """What was planted, for each bug that is found."""
-    said = all_feedback(run(function, {}, quiet=True).value, {})
+    said = all_feedback(call(function, {}), {})
     rows = [(bug, ANSWERS[bug][0], WHY[bug]) for bug in ANSWERS if said[bug] == FOUND]
     if rows:
         report.table(("found", "first divergence", "what was planted, and how it shows"), rows)

@@ -4,18 +4,20 @@ import math
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import SMALL, price, six_digits
+from perceiver_edu.course.exercises.predictions import SMALL, price
 
 
 def crossover_cases():
     return {"5 small layers": {"cost": price(SMALL)}, "the real model": {"cost": price(PerceiverIOConfig())}}
 
 
-def crossover_variant(cost, grows=("encoder", "decoder", "mlm_head"), mean=False, whole=False, ends=None):
+def crossover_variant(cost, grows=("encoder", "decoder", "mlm_head"), mean=None, whole=False, ends=None):
     """Bytes, read and asked, whose price equals the processor's."""
     one, two = cost(1000, 1000), cost(2000, 2000)
     if mean:
-        per_byte = sum(two[stage] for stage in grows) / 2000
+        at, depth = mean  # a length, and whether the processor is divided too
+        total = cost(at, at)
+        per_byte = (sum(total.values()) - (0 if depth else total["processor"])) / at
     else:
         per_byte = sum(two[stage] - one[stage] for stage in grows) / 1000
     flat = sum(one.values()) - 1000 * per_byte if whole else one["processor"]
@@ -38,8 +40,11 @@ EXERCISE = Exercise(
             ("encoder", "decoder"): "The head is missing. It too has a price for each byte that is asked.",
         },
         "mean": {
-            True: "You divide the whole price by the number of bytes. A part of it is fixed, so that is no "
-            "price of one *further* byte: take the difference of two lengths."
+            (at, depth): "You divide the price of all bytes by their number"
+            + (", the processor's share too" if depth else "")
+            + ". A part of it is fixed, so that is no price of one *further* byte: take a difference."
+            for depth in (False, True)
+            for at in (1000, 2000, 2048)  # lengths that learners try
         },
         "whole": {
             True: "You take all that is fixed: also what encoder and decoder cost for the latents alone. "
@@ -50,5 +55,4 @@ EXERCISE = Exercise(
             "ceil": "The number is right, but rounded up to whole bytes. Return it as it is.",
         },
     },
-    view=six_digits,
 )

@@ -3,8 +3,7 @@
 from perceiver_edu.config import DECODER_QK_CHANNELS
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
-from perceiver_edu.course.guard import run
-from perceiver_edu.course.swap import pretrained
+from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds
 from perceiver_edu.stages import STAGES
 
@@ -56,7 +55,7 @@ def flops_in_model(function, report):
     M, O = min(100, c.max_position_embeddings), min(9, c.max_position_embeddings)
     sizes = dict(B=1, M=M, O=O, N=c.num_latents, C=c.d_model, D=c.d_latents)
     sizes |= dict(L=c.num_self_attends_per_block, V=c.vocab_size, qk=c.encoder_qk, v=c.encoder_v)
-    yours = run(function, sizes | {"decoder_qk": DECODER_QK_CHANNELS}, quiet=True).value
+    yours = call(function, sizes | {"decoder_qk": DECODER_QK_CHANNELS})
     counted = count_multiply_adds(c, M, O)
     rows = [(stage, 2 * counted[stage], yours[stage]) for stage in COUNTED]
     header = (f"pretrained model, M = {M}, O = {O}", "FLOPs, counted by torch", "your formula")

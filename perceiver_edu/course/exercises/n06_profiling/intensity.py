@@ -1,7 +1,6 @@
 """Exercise 06.intensity: is it the arithmetic or the memory that one waits for?"""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import each_six_digits
 
 MEMORY, ARITHMETIC = "memory", "arithmetic"
 
@@ -10,8 +9,11 @@ def intensity_cases():
     machine = dict(peak_flops=100e9, peak_bytes=25e9)
     return {
         "one text, float32": dict(B=1, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=4) | machine,
+        "2 texts, near the ridge": dict(B=2, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=4)
+        | dict(peak_flops=90e9, peak_bytes=50e9),
         "64 texts, float32": dict(B=64, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=4) | machine,
-        "8 texts, bfloat16": dict(B=8, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=2) | machine,
+        "8 texts, bfloat16": dict(B=8, flops=60e6, weights=15e6, arrays=1e6, bytes_per_number=2)
+        | dict(peak_flops=300e9, peak_bytes=25e9),
     }
 
 
@@ -59,5 +61,4 @@ EXERCISE = Exercise(
         },
         "side": {"other": "The two words are exchanged: what takes *longer* is what one waits for."},
     },
-    view=each_six_digits,
 )

@@ -3,7 +3,7 @@
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import SMALL, beside
-from perceiver_edu.course.guard import run
+from perceiver_edu.course.swap import call
 from perceiver_edu.instruments.costs import count_multiply_adds, stage_costs, total
 
 
@@ -13,9 +13,9 @@ def batch_price(config):
 
 
 def ladder_cases():
-    few = dict(lengths=[12, 40, 9, 33, 21, 10], asked=4, longest=64, size=2, cost=batch_price(SMALL))
+    few = dict(lengths=[12, 40, 9, 33, 21, 10], asked=4, longest=64, size=4, cost=batch_price(SMALL))
     many = [62, 250, 31, 180, 90, 45, 120, 1800]
-    real = dict(lengths=many, asked=9, longest=2048, size=4, cost=batch_price(PerceiverIOConfig()))
+    real = dict(lengths=many, asked=9, longest=2048, size=3, cost=batch_price(PerceiverIOConfig()))
     return {"six short texts": few, "eight texts in the real model": real}
 
 
@@ -25,20 +25,20 @@ def ladder_variant(lengths, asked, longest, size, cost, crop="", outputs="", gro
     cut = {"": max(lengths), "mean": sum(lengths) / B, "shortest": min(lengths)}[crop]
     out = {"all texts": asked * B, "cut": cut}.get(outputs, asked)
     step = {"all": B, "one by one": 1}.get(groups, size)
-    ordered = lengths if groups == "unsorted" else sorted(lengths)
-    chunks = [ordered[i : i + step] for i in range(0, B, step)]
+    ordered = lengths if groups == "unsorted" else sorted(lengths, reverse=groups == "longest first")
+    chunks = [ordered[i : i + step] for i in range(0, B - (step - 1 if groups == "dropped" else 0), step)]
     return {
         "padded": cost(longest, longest, B),
         "cropped": cost(cut, cut if outputs == "crop too" else longest, B),
         "asked": cost(cut, out, B),
-        "sorted": sum(cost(max(chunk), asked, len(chunk)) for chunk in chunks),
+        "sorted": sum(cost(max(c), asked, step if groups == "filled up" else len(c)) for c in chunks),
     }
 
 
 def ladder_in_model(function, report):
     """The first three rungs as torch counts them."""
     arguments = ladder_cases()["six short texts"]
-    yours = run(function, arguments, quiet=True).value
+    yours = call(function, arguments)
     lengths, longest, asked, B = arguments["lengths"], arguments["longest"], arguments["asked"], 6
     sizes = {"padded": (longest, longest), "cropped": (max(lengths), longest), "asked": (max(lengths), asked)}
     counted = {rung: 2 * B * count_multiply_adds(SMALL, *size)["all"] for rung, size in sizes.items()}
@@ -54,8 +54,8 @@ EXERCISE = Exercise(
     variant=ladder_variant,
     mistakes={
         "crop": {
-            "mean": "The batch is cut to the *mean* length. Then the longer texts lose their ends: it can "
-            "be cut to the longest one only.",
+            "mean": "This is the cost of texts cut to their *mean* length, or each to its own. A batch is a "
+            "rectangle: it can be cut to the longest one only.",
             "shortest": "The batch is cut to the shortest text. The others lose their ends.",
         },
         "outputs": {
@@ -69,6 +69,9 @@ EXERCISE = Exercise(
             "unsorted": "The groups are not sorted by length: one long text makes its neighbours long.",
             "all": "`sorted` is still one batch, so all texts are as long as the longest. Cut it into "
             "batches of `size`.",
+            "longest first": "The texts are sorted from long to short. Sort them from short to long.",
+            "dropped": "The last batch has fewer texts than `size`. It is missing.",
+            "filled up": "The last batch has fewer texts than `size`. Count those that it has.",
             "one by one": "You took the texts one by one. Asked are batches of `size`.",
         },
     },

@@ -1,7 +1,6 @@
 """Exercise 06.training: what a training run takes, before it is started."""
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.exercises.predictions import each_six_digits
 
 
 def training_cases():
@@ -30,18 +29,19 @@ EXERCISE = Exercise(
     mistakes={
         "passes": {
             1: "This is the forward pass alone. The backward pass takes twice as much again.",
-            2: "This is the backward pass alone, or a backward pass as cheap as the forward. It takes twice "
-            "as much, so a step is three forward passes.",
+            2: "This is two forward passes. Is it the backward pass alone, or one as cheap as the forward? "
+            "It takes twice as much, so a step is three forward passes.",
             4: "A step is counted as four forward passes. It is one forward and a backward of two.",
         },
         "texts": {"one": "`forward` is one text. A step reads B."},
         "copies": {
             1: "This is 4 times the parameters. Four *numbers* are kept for each: the weight, its gradient, "
             "and AdamW's two means. And each of those takes four *bytes*.",
-            2: "Weights and gradients are here, AdamW's two means are missing.",
-            3: "AdamW keeps two means for each parameter, of the gradient and of its square.",
+            2: "This is 8 bytes for each parameter. Are AdamW's two means missing, or has a number 2 bytes? "
+            "It has 4, in float32.",
+            3: "This is 12 bytes for each parameter. AdamW keeps *two* means, of the gradient and of its "
+            "square, beside the weight and its gradient.",
         },
         "time": {60: "These are minutes. Asked are hours.", 1: "These are seconds. Asked are hours."},
     },
-    view=each_six_digits,
 )

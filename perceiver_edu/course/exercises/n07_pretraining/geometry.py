@@ -26,7 +26,8 @@ def geometry_cases():
 
     return {
         "one text, one hole": dict(hidden=hide([4, 5, 6])),
-        "three texts, several holes": dict(hidden=hide([1, 2, 5], [3, 4, 5, 6, 9, 10], [7])),
+        "three texts, one with nothing hidden": dict(hidden=hide([1, 2, 5], [3, 4, 5, 6, 9, 10], [])),
+        "a text that is all hidden": dict(hidden=hide(range(SIZES["M"]))),
         "holes at both ends": dict(hidden=hide([0, 1, 6], [2, 9, 10, 11], [0, 4, 5, 11])),
     }
 

@@ -40,11 +40,14 @@ def loop_cases():
         made[::3] *= 3  # some gradients are large
         return made
 
-    given = {"new_model": small_model, "loss_of": squared_error, "peak": 0.02}
+    def given(steps, warmup, clip):  # in the order of the stub
+        data = dict(new_model=small_model, batches=batches(steps), loss_of=squared_error)
+        return data | dict(peak=0.02, warmup=warmup, clip=clip)
+
     return {
-        "three steps, without warm-up or clipping": given | dict(batches=batches(3), warmup=1, clip=1e9),
-        "nine steps, with warm-up": given | dict(batches=batches(9), warmup=4, clip=1e9),
-        "nine steps, with warm-up and clipping": given | dict(batches=batches(9), warmup=4, clip=0.8),
+        "three steps, without warm-up or clipping": given(3, warmup=1, clip=1e9),
+        "nine steps, with warm-up": given(9, warmup=4, clip=1e9),
+        "nine steps, with warm-up and clipping": given(9, warmup=4, clip=0.8),
     }
 
 
@@ -63,7 +66,6 @@ def loop_variant(new_model, batches, loss_of, peak, warmup, clip, wrong=""):
         with torch.enable_grad():
             loss = loss_of(model, batches[0] if wrong == "same batch" else batch)
             loss.backward()
-        losses.append(loss.detach().double())
         if wrong == "zero first":
             optimizer.zero_grad(set_to_none=False)
         if wrong == "each":
@@ -75,11 +77,13 @@ def loop_variant(new_model, batches, loss_of, peak, warmup, clip, wrong=""):
             nn.utils.clip_grad_norm_(model.parameters(), clip)
         if wrong != "no step":
             optimizer.step()
+        with torch.no_grad():
+            losses.append(loss_of(model, batch) if wrong == "after" else loss.detach())
         if wrong != "pile up":
             optimizer.zero_grad()
         if wrong == "late":
             optimizer.param_groups[0]["lr"] = peak * rate
-    return torch.stack(losses)
+    return torch.stack(losses).double()
 
 
 def losses(result, arguments=None):
@@ -135,8 +139,9 @@ EXERCISE = Exercise(
             "follows the sum of all batches so far. Call `optimizer.zero_grad()` once a step.",
             "zero first": "`zero_grad` stands between `backward` and `step`: the gradient is thrown away "
             "before it is used.",
-            "no step": "The weights never change. Is `optimizer.step()` missing, or does the optimizer hold "
-            "the parameters of another model?",
+            "no step": "The weights never change. Is `optimizer.step()` missing, does `zero_grad` stand "
+            "between `backward` and `step`, or does the optimizer hold the parameters of another model?",
+            "after": "These are the losses after each step. Take the loss that you call `backward` on.",
             "no clip": "The gradient is not clipped when it is used. `clip_grad_norm_` must stand between "
             "`backward` and `step`.",
             "each": "Each tensor is clipped by itself, which bends the gradient. The norm of all of them "

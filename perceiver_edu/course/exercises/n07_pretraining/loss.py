@@ -59,7 +59,7 @@ def as_tensor(losses, arguments=None):
     if not isinstance(losses, list | tuple):
         return losses
     try:
-        return torch.tensor([float(loss) for loss in losses], dtype=torch.float64)
+        return torch.stack([torch.as_tensor(loss, dtype=torch.float64).reshape(()) for loss in losses])
     except (TypeError, ValueError, RuntimeError):
         raise Misfit("expected one number for each part.") from None
 
@@ -128,5 +128,6 @@ EXERCISE = Exercise(
     properties=loss_properties,
     view=as_tensor,
     sizes=lambda **_: SIZES,
+    trains=True,
     in_model=loss_in_model,
 )

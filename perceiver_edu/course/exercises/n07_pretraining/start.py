@@ -12,7 +12,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.training.configs import sized
 from perceiver_edu.training.initialization import sinusoids
 
-SIZES = {"N": 5, "D": 13, "C": 8, "K": 10, "M": 40}
+SIZES = {"N": 4, "D": 13, "C": 8, "K": 10, "M": 43}
 
 
 def waves(channels, longest, dtype=torch.float64):
@@ -35,7 +35,7 @@ def start_cases():
 
     return {
         "a latent for every place": usual(6, 6) | {"scale": 1.0},
-        "eight places for each latent": usual(SIZES["N"], SIZES["M"]) | {"scale": 1.5},
+        "43 places for four latents": usual(SIZES["N"], SIZES["M"]) | {"scale": 1.5},
     }
 
 
@@ -136,6 +136,6 @@ EXERCISE = Exercise(
         },
     },
     properties=start_properties,
-    sizes=lambda **_: SIZES,
+    sizes=lambda latents, M, **_: {"M": M} | SIZES | {"M": M, "N": len(latents)},
     in_model=start_in_model,
 )

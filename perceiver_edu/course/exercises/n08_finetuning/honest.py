@@ -4,18 +4,17 @@ import math
 import statistics
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.guard import Misfit
-from perceiver_edu.course.report import shown
 
 
 def honest_cases():
-    five = dict(ours=[0.52, 0.71, 0.90, 0.61, 0.80], baseline=[0.50, 0.70, 0.88, 0.60, 0.78], limit=2.8)
+    five = dict(ours=[0.52, 0.71, 0.90, 0.61, 0.80], baseline=[0.50, 0.70, 0.88, 0.60, 0.78], limit=4.6)
     return {
         "clearly better": dict(ours=[0.80, 0.84, 0.79, 0.85], baseline=[0.70, 0.75, 0.68, 0.74], limit=3.2),
         "clearly worse": dict(ours=[0.61, 0.64, 0.60], baseline=[0.72, 0.74, 0.73], limit=4.3),
         "one lucky seed": dict(ours=[0.70, 0.71, 0.90], baseline=[0.72, 0.70, 0.69], limit=4.3),
         "twice its error": dict(ours=[0.75, 0.70, 0.78], baseline=[0.70, 0.69, 0.71], limit=4.3),
         "small, but the same on every seed": five,
+        "the same method twice": dict(ours=[0.61, 0.64, 0.60], baseline=[0.61, 0.64, 0.60], limit=4.3),
     }
 
 
@@ -40,19 +39,11 @@ def honest_variant(ours, baseline, limit, wrong=""):
         decided = difference > limit * error
     if wrong == "no limit":
         decided = abs(difference) > error
+    if wrong == "spreads":
+        decided = abs(difference) > limit * spread
     if wrong == "positive":
         decided = difference > 0
     return {"difference": difference, "spread": spread, "error": error, "decided": decided}
-
-
-def rounded(result, arguments):
-    """Nine digits: the order in which a learner adds makes no difference."""
-    if not isinstance(result, dict):
-        return result
-    try:
-        return {k: bool(v) if k == "decided" else round(float(v), 9) + 0.0 for k, v in result.items()}
-    except (TypeError, ValueError):
-        raise Misfit(f"expected numbers, and True or False for `decided`; got {shown(result)}") from None
 
 
 EXERCISE = Exercise(
@@ -74,8 +65,8 @@ EXERCISE = Exercise(
             "no root": "This is the spread of one seed. The mean of n seeds varies less: divide by √n.",
             "no sign": "A baseline that is clearly better is decided too: compare |difference|.",
             "no limit": "`limit` is not used: the difference must be more than `limit` errors.",
+            "spreads": "`decided` compares with `limit` spreads. It asks for `limit` *errors*.",
             "positive": "Any difference above 0 is taken for a win. Is it larger than chance makes it?",
         }
     },
-    view=rounded,
 )

@@ -26,7 +26,6 @@ def query_cases():
     }
 
 
-@torch.no_grad()
 def query_variant(latents, query, key, value, wrong=""):
     """latents (B, N, D), query (K,), key D -> K, value D -> V: answer (B, V)."""
     keys, values = key(latents), value(latents)  # (B, N, K), (B, N, V)
@@ -106,5 +105,6 @@ EXERCISE = Exercise(
     },
     properties=query_properties,
     sizes=lambda **_: SIZES,
+    trains=True,
     in_model=query_in_model,
 )

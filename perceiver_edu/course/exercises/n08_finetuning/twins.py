@@ -1,30 +1,35 @@
 """Exercise 08.twins: which test texts does a model know already, because training holds their twin?"""
 
 import re
+import unicodedata
 
 from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.report import shown
 from perceiver_edu.training.origins import skeleton
 
 
 def twin_cases():
     return {
         "copies": dict(
-            training=["Return the sum.", "Draw a line."],
-            test=["Draw a circle.", "Return the sum.", "Draw a line."],
+            training=["Return the sum.", "Draw a line.", "Return the sum."],
+            test=["Draw a circle.", "Return the sum.", "Draw a line.", "Return the sum."],
         ),
         "case, spaces and signs": dict(
-            training=["Return the sum of x, y.", "A tensor.", "Read it.", "Go On."],
-            test=["return the SUM of x y", "Read them.", "a  tensor", "Write it.", "GO ON."],
+            training=["Return the sum of x, y.", "A tensor.", "Read it.", "Go On.", "To day"],
+            test=["return the SUM of x y", "Read them.", "a  tensor", "Write it.", "GO ON.", "Today"],
         ),
         "numbers": dict(
             training=["Layer 3 of 12 is cut.", "No number here.", "Axis_0 comes first"],
             test=["Layer 7 of 24 is cut.", "Layer is here.", "Axis 1 comes first."],
         ),
         "near, but no twins": dict(
-            training=["The dog bit the man.", "One café", "Twice.", "An elbow below."],
+            training=["The dog bit the man.", "One café", "Twice.", "An elbow below.", "Listen."],
             test=[
                 "The man bit the dog.",
                 "One caf",
+                "One cafe",
+                "Silent.",
                 "Once.",
                 "Once.",
                 "An elbow, below",
@@ -32,21 +37,25 @@ def twin_cases():
                 "The dog bit the the man.",
             ],
         ),
+        "no training texts": dict(training=[], test=["One café"]),
     }
 
 
-def twin_variant(training, test, wrong=""):
+def twin_variant(training, test, keeps="letters", lower=True, wrong=""):
     """-> the numbers of the test texts that have a twin in training."""
     key = {
-        "exact": lambda t: t,
-        "case": lambda t: re.sub(r"\W|_", "", t),
-        "no case only": lambda t: t.lower(),
-        "digits": lambda t: re.sub(r"[\W_]+", "", t.lower()),
-        "ascii": lambda t: re.sub(r"[^a-z]", "", t.lower()),
-        "spaces": lambda t: re.sub(r"[^\w\s]|[\d_]", "", t.lower()),
-        "words": lambda t: tuple(sorted(re.sub(r"[\W\d_]+", " ", t.lower()).split())),
-        "bag": lambda t: frozenset(re.sub(r"[\W\d_]+", " ", t.lower()).split()),
-    }.get(wrong, skeleton)
+        "letters": lambda t: skeleton(t) if lower else re.sub(r"[\W\d_]", "", t),
+        "all": lambda t: t,
+        "digits": lambda t: re.sub(r"[\W_]+", "", t),
+        "ascii": lambda t: re.sub(r"[^a-zA-Z]", "", t),
+        "no accents": lambda t: skeleton(unicodedata.normalize("NFD", t)),
+        "spaces": lambda t: re.sub(r"[^\w\s]|[\d_]", "", t),
+        "words": lambda t: re.sub(r"[\W\d_]+", " ", t).split(),
+        "sorted words": lambda t: sorted(re.sub(r"[\W\d_]+", " ", t).split()),
+        "sorted letters": lambda t: sorted(skeleton(t)),
+        "bag": lambda t: frozenset(re.sub(r"[\W\d_]+", " ", t).split()),
+    }[keeps]
+    training, test = ([text.lower() if lower else text for text in texts] for texts in (training, test))
     known, asked = [key(text) for text in training], [key(text) for text in test]
     if wrong == "training":
         return [i for i, text in enumerate(known) if text in asked]
@@ -56,7 +65,22 @@ def twin_variant(training, test, wrong=""):
         return [i for i, text in enumerate(asked) if text in known or text in asked[:i]]
     if wrong == "from 1":
         return [i + 1 for i, text in enumerate(asked) if text in known]
+    if wrong == "repeats":
+        return sorted(i for text in known for i, other in enumerate(asked) if text == other)
+    if wrong == "first":
+        return sorted(asked.index(text) for text in asked if text in known)
     return [i for i, text in enumerate(asked) if text in known]
+
+
+def found_numbers(found, arguments):
+    """The numbers in order. Raises: Misfit for the texts themselves."""
+    if not isinstance(found, list | tuple | set):
+        return found
+    try:
+        return sorted(map(int, found))
+    except (TypeError, ValueError):
+        says = "expected the numbers of the test texts, such as [0, 2]; got"
+        raise Misfit(f"{says} {shown(found)}. `enumerate(test)` gives number and text.") from None
 
 
 EXERCISE = Exercise(
@@ -66,21 +90,27 @@ EXERCISE = Exercise(
     cases=twin_cases,
     variant=twin_variant,
     mistakes={
-        "wrong": {
-            "exact": "Only exact copies are found. A capital or a full stop makes no new text.",
-            "no case only": "Capitals are forgotten, as they should be; signs and spaces are not.",
-            "case": "`The` and `the` still differ, or numbers do: forget case and digits too.",
+        "keeps": {
+            "all": "Signs and spaces still count. Only letters make a text.",
             "digits": "Texts that differ in a number only are twins too: forget the digits.",
             "ascii": "`[^a-z]` throws away letters such as é: `café` and `caf` become twins.",
+            "no accents": "The accents are taken off, so `café` and `cafe` become twins.",
             "spaces": "Spaces still count, so `a  tensor` is not found.",
-            "words": "The words are compared in any order. A dog that bit a man is another text.",
+            "words": "The words are compared one by one: `To day` and `Today` have the same letters.",
+            "sorted words": "The words are compared in any order. A dog that bit a man is another text.",
+            "sorted letters": "The letters are compared in any order: `Listen` and `Silent` become twins.",
             "bag": "Sets of words are compared: order and repeats are lost.",
+        },
+        "lower": {False: "`The` and `the` still differ: forget case."},
+        "wrong": {
+            "repeats": "A test text comes once for each twin in training. Once is enough.",
+            "first": "`test.index(text)` is the number of the first text of its kind. Use `enumerate`.",
             "training": "These are numbers of training texts. The test texts must go.",
             "kept": "These are the test texts to keep. Those with a twin are asked for.",
             "itself": "A test text that repeats another test text is counted. That is no leak: training "
             "does not hold it.",
             "from 1": "The numbers count from 1. In Python they count from 0.",
-        }
+        },
     },
-    view=lambda found, _: sorted(map(int, found)) if isinstance(found, list | tuple | set) else found,
+    view=found_numbers,
 )

@@ -3,13 +3,15 @@
 import torch
 
 from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.report import shown
 from perceiver_edu.modalities import modality_mask
 
 
 def mask_cases():
     there = {"image": torch.tensor([True, False, True]), "sound": torch.tensor([True, True, False])}
     sizes = {"sound": 4, "image": 6}
-    three = {"video": 5, "label": 1, "audio": 2}
+    three = {"video": 2, "audio": 5, "label": 1}  # neither by the alphabet, in any direction, nor by size
     return {
         "each example lacks something else": {"sizes": sizes, "present": there},
         "three modalities, one not named": {
@@ -37,6 +39,12 @@ def mask_variant(sizes, present, inverted=False, order="sorted", wrong=""):
     return ~mask if inverted else mask
 
 
+def as_bools(mask, arguments):
+    if isinstance(mask, torch.Tensor) and mask.dtype != torch.bool:
+        raise Misfit(f"expected a bool mask, True = may be read; got {shown(mask)}.")
+    return mask
+
+
 EXERCISE = Exercise(
     title="hide a modality",
     about="6 minutes · easy · section 4.3",
@@ -58,4 +66,6 @@ EXERCISE = Exercise(
             "one each": "Each modality has one column. It needs as many as it has inputs: `sizes[name]`.",
         },
     },
+    view=as_bools,
+    terse=True,
 )

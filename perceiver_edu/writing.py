@@ -1,0 +1,111 @@
+"""How this package writes files: whole or not at all, and only where a plain file is or can be.
+
+A file is written beside its place and moved there when it is whole, so no reader and no crash ever sees a
+part of it. It keeps the mode of the file that it replaces; a new one gets the mode that the umask asks for.
+"""
+
+import glob
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from perceiver_edu.errors import InputError
+
+UNFINISHED = ".unfinished"  # how the names of files and folders begin that are not whole yet
+
+
+def check_plain(path: Path) -> os.stat_result | None:
+    """What the system says about a plain file, or None where nothing is there.
+
+    Raises: InputError for a folder, and for a pipe or a device, which may never end.
+    """
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(about.st_mode):
+        raise InputError(f"{path} is not a plain file")
+    return about
+
+
+def check_output(path: str | os.PathLike) -> os.stat_result | None:
+    """As `check_plain`, for a file that is to be written. Raises: InputError for a read-only one, too."""
+    about = check_plain(Path(path))
+    if about and not os.access(path, os.W_OK):
+        raise InputError(f"{path} is read-only, so it was not replaced")
+    return about
+
+
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Write `content` to `path` as `whole_file` does."""
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A new file to write to. When the block ends without an error, it is moved to `path`, links followed.
+
+    Raises: InputError as `check_output`; OSError where it cannot be written. `path` is then as it was.
+    """
+    before = check_output(path)
+    place = Path(os.path.realpath(path))
+    remove_abandoned(place)
+    beside = place.with_name(f"{UNFINISHED}-{secrets.token_hex(4)}-{place.name[-50:]}")
+    try:
+        with open(beside, "x+b") as file:
+            lock(file)
+            if before:
+                os.chmod(beside, stat.S_IMODE(before.st_mode))
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, place)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write several files of a folder as `whole_file` does: all are on the disk before the first is moved.
+
+    So a disk that fills up costs none of the files that were there before.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as files:
+        for name, content in contents.items():
+            file = files.enter_context(whole_file(folder / name))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def remove_abandoned(place: Path) -> None:
+    """Remove what killed processes left of earlier tries to write this file: what no process has locked."""
+    pattern = f"{UNFINISHED}-????????-{glob.escape(place.name[-50:])}"
+    for path in place.parent.glob(pattern):
+        with suppress(OSError), open(path, "rb") as file:
+            young = time.time() - path.stat().st_mtime < 60  # perhaps not locked yet
+            if not young and lock(file):
+                path.unlink()
+
+
+def lock(file: IO) -> bool:
+    """Keep other processes from locking this file until it is closed. -> False where there are no locks.
+
+    Raises: BlockingIOError for a file that another process has locked.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except (ImportError, OSError):
+        return False  # Windows, or a file system without locks
+    return True
