@@ -86,10 +86,7 @@ class OpenVINOPerceiverIO(nn.Module):
             mask = torch.ones_like(input_ids, dtype=torch.bool)
         if positions is None:
             positions = torch.arange(self.config.max_position_embeddings)
-        longest = self.config.max_position_embeddings
-        if positions.numel() and not -longest <= int(positions.min()) <= int(positions.max()) < longest:
-            raise IndexError(f"positions go from 0 to {longest - 1}")
-        positions = positions.expand(len(input_ids), -1) % longest
+        positions = positions.expand(len(input_ids), -1)
         given = [tensor.cpu().contiguous().numpy() for tensor in (input_ids.long(), mask, positions)]
         with self.turn:
             found = self.compiled(given)
@@ -116,6 +113,11 @@ class OpenVINOPerceiverIO(nn.Module):
                 shutil.rmtree(unfinished, ignore_errors=True)
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror}") from None
+
+
+def is_optimized(folder: str | os.PathLike) -> bool:
+    """Whether this is a folder that `OpenVINOPerceiverIO.save` wrote."""
+    return (Path(folder) / ABOUT).is_file()
 
 
 def load_optimized(folder: str | os.PathLike) -> OpenVINOPerceiverIO:

@@ -48,6 +48,48 @@ def start(*arguments, **options):
     return subprocess.Popen([sys.executable, "-m", "perceiver_edu.cli", *arguments], **options)
 
 
+# which engine
+
+ENGINES = ["stages", "torch", "openvino"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_gives_the_same_answers_and_says_who_it_was(run, tiny, engine):
+    plain = json.loads(run("fill", TEXT, "--mask", " some", "--weights", tiny, "--json")[1])
+    code, out, err = run("fill", TEXT, "--mask", " some", "--weights", tiny, "--json", "--engine", engine)
+    assert code == 0 and ("parameters" if engine == "stages" else f"optimized, run by {engine}") in err
+    for found, expected in zip(json.loads(out)["holes"], plain["holes"], strict=True):
+        got, right = ({f["text"]: f["probability"] for f in hole["fillings"]} for hole in (found, expected))
+        assert got == pytest.approx(right, rel=1e-4)
+
+
+def test_a_model_is_converted_once_and_opened_by_the_other_commands(run, tiny, tmp_path, monkeypatch):
+    folder = str(tmp_path / "fast")
+    assert run("optimize", folder, "--weights", tiny)[0] == 0
+    monkeypatch.setattr("perceiver_edu.openvino_engine.convert", None)
+    code, out, err = run("fill", TEXT, "--mask", " some", "--weights", folder, "--json")
+    assert code == 0 and "optimized, run by openvino" in err
+    plain = json.loads(run("fill", TEXT, "--mask", " some", "--weights", tiny, "--json")[1])
+    first, expected = (answer["holes"][0]["fillings"][0] for answer in (json.loads(out), plain))
+    assert first["probability"] == pytest.approx(expected["probability"], rel=1e-4)
+    code, out, err = run("evaluate", folder, "--crops", "4", "--no-cloze", "--json")
+    assert code == 0 and json.loads(out)["reading"] is None
+    plain = json.loads(run("evaluate", tiny, "--crops", "4", "--no-cloze", "--json")[1])
+    assert json.loads(out)["scores"]["model"]["bits"] == pytest.approx(
+        plain["scores"]["model"]["bits"], rel=1e-4
+    )
+
+    assert_one_line(*run("optimize", folder, "--weights", tiny), "exists already")
+    assert_one_line(*run("fill", "a[MASK]", "-w", folder, "--engine", "torch"), "only openvino runs")
+    assert_one_line(
+        *run("fill", "a[MASK]", "-w", tiny, "--engine", "fast"), "no engine 'fast'; there is stages"
+    )
+    assert_one_line(*run("optimize", "new", "--dtype", "float16"), "no --dtype 'float16'; there is float32")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    for arguments in (["optimize", "new"], ["fill", "a[MASK]", "-w", folder]):
+        assert_one_line(*run(*arguments), 'pip install "perceiver-edu[fast]"')
+
+
 # fill
 
 

@@ -117,7 +117,7 @@ def test_several_threads_get_the_answers_of_one(fast):
 def test_what_is_refused(fast):
     with pytest.raises(InputError, match="this model reads at most 29"):
         fast(torch.zeros(1, 30, dtype=torch.int64))
-    with pytest.raises(IndexError, match="positions go from 0 to 28"):
+    with pytest.raises(InputError, match="positions must be from 0 to 28"):
         fast(torch.zeros(1, 3, dtype=torch.int64), None, torch.tensor([29]))
 
 
@@ -156,7 +156,7 @@ def test_what_is_not_installed_is_named_with_the_command(small, monkeypatch, nam
 
 def test_nothing_is_reported_to_its_makers():
     program = (
-        "import sys; from perceiver_edu.openvino_engine import library\nlibrary('openvino'), library('nncf')\n"
+        "import sys; from perceiver_edu.openvino_engine import library as get\nget('openvino'), get('nncf')\n"
         "from openvino.tools.ovc import convert_model; print(sys.modules['openvino_telemetry'])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

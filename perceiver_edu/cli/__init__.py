@@ -18,6 +18,7 @@ from perceiver_edu.cli.course import course
 from perceiver_edu.cli.evaluate import evaluate
 from perceiver_edu.cli.fill import fill
 from perceiver_edu.cli.finetune import finetune
+from perceiver_edu.cli.optimize import optimize
 from perceiver_edu.cli.parity import parity
 from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
@@ -153,6 +154,6 @@ def common(
     pass
 
 
-COMMANDS = (fill, parity, pretrain, finetune, evaluate, profile, weights, course)
+COMMANDS = (fill, parity, pretrain, finetune, evaluate, profile, optimize, weights, course)
 for command in COMMANDS:
     app.command()(command)

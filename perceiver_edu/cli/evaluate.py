@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from perceiver_edu.cli import shared
-from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
+from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Engine, Json
 from perceiver_edu.errors import InputError, whole_number
 from perceiver_edu.terminal import print_json, visible
 
@@ -25,6 +25,7 @@ def evaluate(
     ] = None,
     cloze: Annotated[bool, typer.Option(help="Also forty easy sentences with a missing word.")] = True,
     device: Device = "cpu",
+    engine: Engine = None,
     as_json: Json = False,
 ):
     """Score a model on words it has not seen.
@@ -49,7 +50,7 @@ def evaluate(
     if crops is not None:
         whole_number("--crops", crops, 1)
     whole_number("--seed", seed, 0, 2**63 - 1)  # before the text is read
-    model, name = shared.load(weights, device)
+    model, name = shared.load(weights, device, engine)
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)
     result = evaluate_model(model, spread(rows, crops or len(rows)), seed, progress=not as_json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perceiver_edu.cli import shared
-from perceiver_edu.cli.shared import Device, Json, Weights
+from perceiver_edu.cli.shared import Device, Engine, Json, Weights
 from perceiver_edu.terminal import new_console, new_table, print_json, visible
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def fill(
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many fillings for each hole.")] = 5,
     weights: Weights = None,
     device: Device = "cpu",
+    engine: Engine = None,
     as_json: Json = False,
 ):
     """Guess what stands in the holes of a text.
@@ -49,7 +50,7 @@ def fill(
     text = shared.read_stdin() if text in (None, "-") else text
     spans = [*(mask or []), *map(shared.parse_span, span or [])] or None
     holes = find_holes(text, spans)  # a slip in the text shows before any weights are read
-    model, name = shared.load(weights, device)
+    model, name = shared.load(weights, device, engine)
     fillings = fill_mask(model, text, spans, top_k)
     shared.say_which(model, name)
     best = [hole[0].text for hole in fillings]

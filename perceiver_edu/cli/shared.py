@@ -1,13 +1,12 @@
 """What the commands share: options, and the model that the user asked for."""
 
-import os
 import re
 import sys
 from typing import Annotated
 
 import typer
 
-from perceiver_edu.errors import InputError, brief
+from perceiver_edu.errors import InputError, brief, choose
 from perceiver_edu.terminal import visible
 
 WEIGHTS_HELP = (
@@ -16,24 +15,44 @@ WEIGHTS_HELP = (
 )
 Weights = Annotated[str | None, typer.Option("--weights", "-w", help=WEIGHTS_HELP, show_default=False)]
 Device = Annotated[str, typer.Option("--device", "-d", help="Where to compute: cpu, cuda, cuda:1, mps.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help='What runs the model: "stages" (the readable code), "torch" or "openvino" (the same function, '
+        "faster; for openvino the model is first converted, which takes ten seconds to a minute). "
+        "If omitted: openvino for a folder that the command optimize wrote, otherwise stages.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def load(weights: str | None, device: str):
+def load(weights: str | None, device: str, engine: str | None = None):
     """The model that the user asked for, and the name of its weights."""
-    from perceiver_edu.weights.pretrained import WEIGHTS_VARIABLE, load_pretrained
+    from perceiver_edu.fast import ENGINES, optimize
+    from perceiver_edu.openvino_engine import is_optimized, load_optimized
+    from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
-    name = weights or os.environ.get(WEIGHTS_VARIABLE) or "embedded"
-    return load_pretrained(name, device=device), name
+    name = weights_name(weights)
+    if engine is not None:
+        choose("engine", engine, ["stages", *ENGINES])
+    if is_optimized(name):
+        if engine not in (None, "openvino") or device != "cpu":
+            raise InputError(f"{name} is an optimized model, which only openvino runs, and only on the cpu")
+        return load_optimized(name), name
+    model = load_pretrained(name, device=device)
+    return model if engine in (None, "stages") else optimize(model, engine=engine), name
 
 
 def say_which(model, name: str):
-    """On stderr, whose answer it is; a command says so when it has one, so that an error stays one line."""
-    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    """On stderr, whose answer it is and what computed it; a command says so when it has an answer, so that an
+    error stays one line."""
     note = " (untrained: its answers mean nothing)" if name == "random" else ""
-    print(
-        f"weights: {visible(name)}{note}, {num_parameters:,} parameters, on {model.device}", file=sys.stderr
-    )
+    engine = getattr(model, "engine", None)
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    what = f"optimized, run by {engine}" if engine else f"{num_parameters:,} parameters"
+    print(f"weights: {visible(name)}{note}, {what}, on {model.device}", file=sys.stderr)
 
 
 def read_stdin() -> str:

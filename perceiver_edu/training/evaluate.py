@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +99,8 @@ def evaluate(
     The holes depend on `crops`, `fraction` and `seed` only, not on model, device or batch size.
 
     Args:
-        model: `model(input_ids (B, M), mask (B, M) bool, positions (B, O)) -> logits (B, O, V)`.
+        model: `model(input_ids (B, M), mask (B, M) bool, positions (B, O)) -> logits (B, O, V)`,
+            on `model.device`.
         crops: (num_crops, M), as `load_crops` gives them.
         baselines: `Baselines` of counts from other text; None = the ones that come with the package.
         shuffle: also ask the model with every visible word replaced; see `shuffle_context`.
@@ -152,7 +154,7 @@ def decode_holes(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     if not positions.numel():
         return torch.empty(0, ByteTokenizer.VOCAB_SIZE)
     mask = inputs != ByteTokenizer.PAD
-    device = next(model.parameters()).device
+    device = cast(torch.device, model.device)
     logits = model(inputs.to(device), mask.to(device), positions.to(device))  # (B, O, V)
     return logits.float().log_softmax(-1).cpu()[targets != IGNORE]
 

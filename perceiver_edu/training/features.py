@@ -11,13 +11,16 @@ from tqdm.auto import tqdm
 
 from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, brief, check_list, whole_number
+from perceiver_edu.fast import FastPerceiverIO
 from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.openvino_engine import OpenVINOPerceiverIO
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import PerceiverIOForClassification
 from perceiver_edu.training.corpus import in_groups
 from perceiver_edu.writing import whole_file
 
-Model = PerceiverIOForMaskedLM | PerceiverIOForClassification
+Optimized = FastPerceiverIO | OpenVINOPerceiverIO
+Model = PerceiverIOForMaskedLM | PerceiverIOForClassification | Optimized
 Pooling = str | Sequence[int]
 POOLINGS = ("mean", "query", "bytes")
 CHUNK = 4096  # texts that are sorted by length together
@@ -35,7 +38,8 @@ def extract_features(
     """Texts -> features (num_texts, F) float32, in the order of the texts.
 
     Args:
-        model: a `PerceiverIOForMaskedLM`, or, but for "query", a classifier.
+        model: a `PerceiverIOForMaskedLM`; or, except for "query", a classifier; or, except for "bytes", what
+            `optimize` returned.
         pooling: "mean" = the mean of the N latents, F = D; a list of latents, such as [0, 7] = these, one
             after the other, F = 2 D; "query" = the decoder's answer to the query of place 0, [CLS], F = E;
             "bytes" = the mean of the byte embeddings, without anything that follows: a baseline, F = C.
@@ -106,23 +110,33 @@ def feature_chunks(
 
 def pool(model: Model, ids: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
     """ids (B, M), mask (B, M) -> (B, F)."""
-    if pooling == "bytes":
+    first = torch.zeros(1, dtype=torch.int64)  # the place of [CLS]
+    if isinstance(model, Optimized):
+        latents, outputs, _ = model.arrays(ids, mask, first.to(model.device))  # (B, N, D), (B, 1, E)
+    elif pooling == "bytes":
         vectors = model.embedding.byte_embedding(ids) * mask[..., None]  # (B, M, C)
         return vectors.sum(1) / mask.sum(1, keepdim=True)
-    latents = model.processor(model.encoder(model.embedding(ids), mask))  # (B, N, D)
+    else:
+        latents = model.processor(model.encoder(model.embedding(ids), mask))  # (B, N, D)
+        if pooling == "query":
+            outputs = model.decoder(model.queries(first), latents)  # (B, 1, E)
     if pooling == "mean":
         return latents.mean(1)
     if pooling == "query":
-        return model.decoder(model.queries(torch.zeros(1, dtype=torch.int64)), latents)[:, 0]  # (B, E)
+        return outputs[:, 0]  # (B, E)
     return latents[:, list(pooling)].flatten(1)
 
 
 def width(model: Model, pooling: Pooling) -> int:
     """F, the numbers in a row. Raises: InputError for a pooling that this model does not have."""
     c = model.config
+    missing = {
+        "bytes": isinstance(model, Optimized),
+        "query": isinstance(model, PerceiverIOForClassification),
+    }
     if isinstance(pooling, str):
         widths = {"mean": c.d_latents, "query": c.d_model, "bytes": c.d_model}
-        if pooling in widths and not (pooling == "query" and not hasattr(model, "mlm_head")):
+        if pooling in widths and not missing.get(pooling):
             return widths[pooling]
     else:
         try:
@@ -132,7 +146,8 @@ def width(model: Model, pooling: Pooling) -> int:
         if chosen and all(0 <= number < c.num_latents for number in chosen):
             return len(chosen) * c.d_latents
     raise InputError(
-        f"no pooling {brief(pooling)}; there is {', '.join(POOLINGS)}, "
+        f"no pooling {brief(pooling)}; there is "
+        f"{', '.join(name for name in POOLINGS if not missing.get(name))}, "
         f"or a list of latents, numbers from 0 to {c.num_latents - 1}"
     )
 

@@ -37,7 +37,7 @@ class Knows(nn.Module):
     def __init__(self, crops, p, spaces_only=False):
         super().__init__()
         self.rows, self.p, self.spaces_only = crops.long(), p, spaces_only
-        self.anchor = nn.Parameter(torch.zeros(1))
+        self.device = torch.device("cpu")
         self.seen = []
 
     def forward(self, input_ids, mask, positions):

@@ -10,6 +10,7 @@ import torch
 
 from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM
 from perceiver_edu.errors import InputError
+from perceiver_edu.fast import optimize
 from perceiver_edu.training import features as module
 from perceiver_edu.training.features import extract_features, features_to_arrow
 from perceiver_edu.weights.pretrained import save_pretrained
@@ -44,6 +45,19 @@ def test_each_text_has_its_own_features_in_its_own_place(model, pooling, width, 
     assert got.shape == (len(TEXTS), width) and got.dtype == np.float32
     expected = np.stack([one_by_one(model, text, pooling) for text in TEXTS])
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_an_optimized_model_gives_the_same_features(model, engine):
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    fast = optimize(model, engine=engine)
+    for pooling in ("mean", "query", [3, 0]):
+        expected = extract_features(model, TEXTS, pooling, progress=False)
+        got = extract_features(fast, TEXTS, pooling, progress=False)
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="there is mean, query, or a list of latents"):
+        extract_features(fast, TEXTS, "bytes", progress=False)
 
 
 def test_no_batch_is_larger_than_asked_and_lengths_stand_together(model, monkeypatch):
