@@ -97,6 +97,7 @@ def finetune(
     from perceiver_edu.training.configs import FinetuneConfig
     from perceiver_edu.training.glue import GLUE, PAPER_AVERAGE, finetune_glue
     from perceiver_edu.training.labelled import ENDINGS
+    from perceiver_edu.training.loop import check_options
     from perceiver_edu.training.seeds import finetune_seeds
     from perceiver_edu.weights.pretrained import weights_name
 
@@ -117,6 +118,7 @@ def finetune(
         save_every=save_every,
         progress=not as_json,
     )
+    check_options(settings, **options)
     numbers, is_file = list(range(seeds)), data.lower().endswith(ENDINGS) or Path(data).exists()
     if not is_file and (data == "glue" or data in GLUE):
         if text or label or separator or validation or test:

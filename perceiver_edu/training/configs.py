@@ -80,9 +80,10 @@ class PretrainConfig:
         choose("masks", self.masks, MASKS)
         choose("start", self.start, STARTS)
         share = (0, 1)
-        check_bounds(self, steps=(1, 1e12), batch_size=(1, 1e6), warmup=(0, 1e12), seed=(0, 1e15))
+        check_bounds(self, steps=(1, 1e12), batch_size=(1, 2**16), warmup=(0, 1e12), seed=(0, 1e15))
         check_bounds(self, weight_decay=share, bytes_first=share, short=share)
         check_positive(self, "learning_rate", "clip")
+        check_bounds(self, learning_rate=share)
         if not 0 < self.fraction <= 1:
             raise InputError(f"fraction must be more than 0 and at most 1, got {self.fraction}")
         if self.config.vocab_size < ByteTokenizer.VOCAB_SIZE:
@@ -109,9 +110,9 @@ class FinetuneConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_bounds(self, epochs=(1, 1e6), batch_size=(1, 1e6), warmup=(0, 1), seed=(0, 1e15))
+        check_bounds(self, epochs=(1, 1e6), batch_size=(1, 2**16), warmup=(0, 1), seed=(0, 1e15))
         check_positive(self, "learning_rate", "clip")
-        check_bounds(self, weight_decay=(0, 1))
+        check_bounds(self, weight_decay=(0, 1), learning_rate=(0, 1))
         if self.patience is not None:
             check_bounds(self, patience=(1, 1e6))
 

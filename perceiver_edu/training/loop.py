@@ -19,7 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
-from perceiver_edu.errors import DivergedError, InputError, choose
+from perceiver_edu.errors import DivergedError, InputError, choose, whole_number
 from perceiver_edu.training.configs import FinetuneConfig, PretrainConfig, seed_of
 from perceiver_edu.training.run_folder import claim, load_checkpoint, log, open_run, save_checkpoint
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ACCUMULATION = "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"
 HARMLESS = [f"ACCELERATE_{name}" for name in ("LOG_LEVEL", "DISABLE_RICH", "DEBUG_MODE", "CPU_AFFINITY")]
+PRECISIONS = ("auto", "fp32", "bf16")
 
 Batch = tuple[torch.Tensor, ...]  # tensors with a row for each crop or text
 Loss = tuple[torch.Tensor, torch.Tensor]  # a number, and a tally: sums for the log, see `Job.loss`
@@ -53,11 +54,7 @@ class Job:
         precision: str,
         micro_batch_size: int | None,
     ):
-        world = processes()
-        micro = 1 if micro_batch_size is None else micro_batch_size
-        if micro < 1 or settings.batch_size % (world * micro):
-            parts = f"{world} processes × micro-batches of {micro}"
-            raise InputError(f"batch_size {settings.batch_size} must divide by {parts}")
+        check_options(settings, micro_batch_size=micro_batch_size, precision=precision)
         self.settings, self.folder, self.micro_batch_size = settings, Path(folder), micro_batch_size
         self.accelerator = start_accelerator(precision)
         self.main = self.accelerator.is_main_process  # the one process that writes
@@ -107,8 +104,8 @@ def train(
     """
     from accelerate.utils import broadcast_object_list
 
-    if min(*save_every, evaluate_every, log_every) < 1:
-        raise InputError("save_every, evaluate_every and log_every must be at least 1 step")
+    for number in save_every:
+        check_options(job.settings, save_every=number, evaluate_every=evaluate_every, log_every=log_every)
     accelerator, folder, main = job.accelerator, job.folder, job.main
     device = accelerator.device
     with claim(folder) if main else nullcontext():
@@ -205,6 +202,19 @@ def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
     return peak * min(warm, 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
 
 
+def check_options(settings: PretrainConfig | FinetuneConfig, **options: Any) -> None:
+    """Raises: InputError for options of `pretrain` or `finetune` that cannot work. Files of text take long to
+    read, so whoever reads some calls this first."""
+    for name in ("save_every", "evaluate_every", "log_every"):
+        whole_number(name, options.get(name, 1), 1)
+    choose("precision", options.get("precision", "auto"), PRECISIONS)
+    micro, world = options.get("micro_batch_size"), processes()
+    micro = 1 if micro is None else micro
+    if micro < 1 or settings.batch_size % (world * micro):
+        parts = f"{world} processes × micro-batches of {micro}"
+        raise InputError(f"batch_size {settings.batch_size} must divide by {parts}")
+
+
 def processes() -> int:
     """How many processes share each batch; torchrun says so."""
     world = os.environ.get("WORLD_SIZE", "1")
@@ -226,8 +236,7 @@ def check_environment() -> None:
 
 
 def start_accelerator(precision: str) -> "Accelerator":
-    """accelerate's view of this machine. Raises: InputError without accelerate, or for another precision."""
-    choose("precision", precision, ("auto", "fp32", "bf16"))
+    """accelerate's view of this machine. Raises: InputError without it, or for variables that change it."""
     check_environment()
     try:
         from accelerate import Accelerator

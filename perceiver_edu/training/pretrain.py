@@ -20,7 +20,7 @@ from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
 from perceiver_edu.training.configs import PretrainConfig, new_model
 from perceiver_edu.training.corpus import list_files, load_crops
-from perceiver_edu.training.loop import Batch, Job, Loss, Report, train
+from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_options, train
 from perceiver_edu.training.masking import IGNORE, Mask, hole_positions, mask_words
 from perceiver_edu.training.run_folder import check_run, claim, file_sums, log, weights_sum, write_samples
 from perceiver_edu.weights.pretrained import save_pretrained
@@ -195,6 +195,7 @@ def pretrain_files(
 
     Raises: InputError as `pretrain` and `load_crops`; what can be checked before reading is.
     """
+    check_options(settings, **options)
     folder, main = Path(folder), os.environ.get("RANK", "0") == "0"
     if main:
         with claim(folder):

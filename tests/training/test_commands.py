@@ -119,10 +119,11 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         ([HELD_OUT, "--start", "cold"], "no start 'cold'"),
         ([HELD_OUT, "--precision", "fp8"], "no precision 'fp8'"),
         ([HELD_OUT, "--learning-rate", "0"], "learning_rate must be more than 0 and finite, got 0.0"),
-        ([HELD_OUT, "--batch-size", "0"], "batch_size must be between 1 and 1,000,000, got 0"),
+        ([HELD_OUT, "--batch-size", "0"], "batch_size must be between 1 and 65,536, got 0"),
         ([HELD_OUT, "--micro-batch-size", "5"], "batch_size 64 must divide by"),
         ([HELD_OUT, "--steps", "-1"], "steps must be between 1 and 1,000,000,000,000, got -1"),
-        ([HELD_OUT, "--save-every", "0"], "must be at least 1 step"),
+        ([HELD_OUT, "--save-every", "0"], "save_every must be a whole number ≥ 1, got 0"),
+        ([HELD_OUT, "--learning-rate", "7"], "learning_rate must be between 0 and 1, got 7.0"),
         ([HELD_OUT, "-o", "{tmp}/empty.txt/run"], "cannot write to"),
     ],
 )

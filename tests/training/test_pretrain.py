@@ -600,7 +600,7 @@ def test_a_step_does_not_wait_for_the_gpu(crops):
     ("change", "message"),
     [
         ({"steps": 0}, "steps must be between 1 and 1,000,000,000,000, got 0"),
-        ({"batch_size": 0}, "batch_size must be between 1 and 1,000,000, got 0"),
+        ({"batch_size": 0}, "batch_size must be between 1 and 65,536, got 0"),
         ({"warmup": -1}, "warmup must be between 0 and"),
         ({"seed": -1}, "seed must be between 0 and"),
         ({"learning_rate": 0.0}, "learning_rate must be more than 0 and finite, got 0.0"),
@@ -633,8 +633,8 @@ def test_a_size_that_is_not_there():
         ({"micro_batch_size": 3}, "batch_size 4 must divide by 1 processes × micro-batches of 3"),
         ({"micro_batch_size": 0}, "micro-batches of 0"),
         ({"precision": "fp8"}, "no precision 'fp8'; there is auto, fp32, bf16"),
-        ({"save_every": 0}, "must be at least 1 step"),
-        ({"evaluate_every": -1}, "must be at least 1 step"),
+        ({"save_every": 0}, "save_every must be a whole number ≥ 1, got 0"),
+        ({"evaluate_every": -1}, "evaluate_every must be a whole number ≥ 1, got -1"),
     ],
 )
 def test_options_that_cannot_work_are_refused_before_anything_is_written(crops, tmp_path, options, message):
