@@ -53,6 +53,11 @@ class Row(NamedTuple):
     error: float  # largest difference from Hugging Face eager fp32, as a share of the largest number there
     flops_per_second: float | None = None  # where a formula knows the FLOPs
     peak_bytes: int | None = None  # beyond the weights, of one run; None where it cannot be followed
+    turns: tuple[float, ...] = ()  # seconds of every turn; the turns of all contenders correspond
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.contender, self.precision
 
 
 def jobs() -> dict[str, Job]:
@@ -60,6 +65,9 @@ def jobs() -> dict[str, Job]:
     crop, one = CARD * 40, range(52, 61)
     return {
         "embedded": Job("embedded", "fill one hole, embedded weights", [CARD], one, rounds=50),
+        "embedded batch": Job(
+            "embedded", "32 sentences, embedded weights", mixed_sentences(32), range(8, 16), rounds=20
+        ),
         "one": Job("random", "fill one hole, 62 ids, full size", [CARD], one),
         "sentences": Job(
             "random",
@@ -136,7 +144,9 @@ def race(title: str, runners: Iterable[Contender], rounds: int, device: str) -> 
         error = (runner.answer(outputs[runner.key]) - reference).abs().max() / reference.abs().max()
         about = (title, runner.name, runner.ours, runner.precision)
         rate = runner.flops / seconds if runner.flops else None
-        rows.append(Row(*about, seconds, min(every), max(every), float(error), rate, peaks.get(runner.key)))
+        turns = tuple(part[round_] for round_ in range(rounds) for part in parts)
+        spread = min(every), max(every)
+        rows.append(Row(*about, seconds, *spread, float(error), rate, peaks.get(runner.key), turns))
     return rows
 
 
@@ -178,22 +188,29 @@ def start_up(rounds: int) -> list[Row]:
     ]
 
 
-def ratios(rows: list[Row]) -> list[tuple[Row, float | None, float | None]]:
-    """Each row: how many times as fast as the best peer of its precision, and as Hugging Face eager fp32."""
-    found = []
-    for row in rows:
-        same = [r for r in rows if r.job == row.job and r.precision == row.precision and not r.ours]
-        peer = min(same, key=lambda r: r.seconds, default=None)
-        first = next(r for r in rows if r.job == row.job)
-        timed = row.precision != ""
-        found.append(
-            (
-                row,
-                peer.seconds / row.seconds if peer and timed else None,
-                first.seconds / row.seconds if timed else None,
-            )
-        )
-    return found
+class Ratio(NamedTuple):
+    """How many times as fast, turn against turn: contenders take turns, so a busy moment hits both."""
+
+    median: float
+    low: float  # first quartile
+    high: float  # third quartile
+
+    def __str__(self) -> str:
+        tie = " (a tie)" if self.low <= 1 <= self.high else ""
+        return f"{self.median:.2f} [{self.low:.2f}, {self.high:.2f}]{tie}"
+
+
+def ratio(row: Row, peer: Row) -> Ratio:
+    """Of the peer's time to the row's."""
+    found = [theirs / ours for theirs, ours in zip(peer.turns, row.turns, strict=True)]
+    low, median, high = statistics.quantiles(found, n=4, method="inclusive") if len(found) > 1 else found * 3
+    return Ratio(median, low, high)
+
+
+def best_peer(row: Row, rows: list[Row]) -> Row | None:
+    """The fastest of another library at the same job in the same precision, by the median."""
+    same = [r for r in rows if (r.job, r.precision) == (row.job, row.precision) and not r.ours]
+    return min(same, key=lambda r: r.seconds, default=None)
 
 
 def table(rows: list[Row]) -> str:
@@ -205,10 +222,14 @@ def table(rows: list[Row]) -> str:
             "| | precision | ms (fastest to slowest) | × best peer | × HF eager | error | GFLOP/s | MB |",
         ]
         lines.append("|---|---|---|---|---|---|---|---|")
-        for row, best, eager in ratios([row for row in rows if row.job == job]):
+        first = next(row for row in rows if row.job == job)
+        for row in (row for row in rows if row.job == job):
             name = f"**{row.contender}**" if row.ours else row.contender
-            spread = f"{row.seconds * 1e3:.3g} ({row.fastest * 1e3:.3g} to {row.slowest * 1e3:.3g})"
-            times = [f"{ratio:.2f}" if ratio else "" for ratio in (best if row.ours else None, eager)]
+            spread = f"{row.seconds * 1e3:.4g} ({row.fastest * 1e3:.4g} to {row.slowest * 1e3:.4g})"
+            peer = best_peer(row, rows) if row.ours and row.turns else None
+            times = [str(ratio(row, peer)) if peer else "", ""]
+            if row.precision:
+                times[1] = f"{first.seconds / row.seconds:.2f}"
             error = f"{row.error:.0e}" if row.precision else ""
             rate = f"{row.flops_per_second / 1e9:.0f}" if row.flops_per_second else ""
             memory = f"{row.peak_bytes / 1e6:.0f}" if row.peak_bytes else ""
@@ -237,8 +258,8 @@ def machine(device: str) -> dict:
     }
 
 
-SHORT = ("embedded", "one", "sentences", "start-up")
-LONG = (*SHORT, "batch", "training step", "large batch")  # the last on a GPU only
+SHORT = ("embedded", "embedded batch", "one", "start-up")
+LONG = (*SHORT, "sentences", "batch", "training step", "large batch")  # the last on a GPU only
 
 
 def main(arguments=None):

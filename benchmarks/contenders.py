@@ -94,6 +94,8 @@ def contenders(
         order = [number for numbers, _, _ in sorted_batches for number in numbers]
         return Contender(name, True, precision, parts, followed, flops, order)
 
+    converted: dict[bool, Callable] = {}  # HF's graph in OpenVINO, which fp32 and bf16 share
+
     def exported(precision):
         """The peers that read one size: that of the longest text."""
         if device != "cpu":
@@ -101,10 +103,11 @@ def contenders(
         if precision != "bf16":
             int8 = precision == "int8"
             yield Contender("HF in ONNX Runtime", False, precision, onnx(twin, same, asked, int8))
-        yield Contender("HF in OpenVINO", False, precision, openvino(twin, same, asked, precision))
-        if positions is not None:
-            parts = openvino(twin, same, asked, precision, gathered=True)
-            yield Contender("HF in OpenVINO, asked rows", False, precision, parts)
+        for gathered in [False] if positions is None else [False, True]:
+            graph = converted.setdefault(gathered, cache(partial(hf_graph, twin, same, asked, gathered)))
+            name = "HF in OpenVINO, asked rows" if gathered else "HF in OpenVINO"
+            left = slice(None) if gathered else asked
+            yield Contender(name, False, precision, openvino(graph, same, left, precision))
 
     def optimized(precision, **options):
         if device == "cpu":
@@ -209,30 +212,36 @@ def onnx(hf_model, parts, asked, int8=False) -> list[Callable[[], torch.Tensor]]
     return [partial(run, ids, mask) for [(ids, mask)] in parts]
 
 
-def openvino(hf_model, parts, asked, precision, gathered=False) -> list[Callable[[], torch.Tensor]]:
-    """The same in OpenVINO. `gathered`: only the asked rows leave the graph, which is then made for them."""
+def hf_graph(hf_model, parts, asked, gathered: bool):
+    """Hugging Face's model for the size of the parts, as OpenVINO reads it.
+
+    `gathered`: only the asked rows leave the graph, which is then made for them.
+    """
     [(ids, mask)] = parts[0]
-    example = (ids, mask.long())
+    program = torch.export.export(Logits(hf_model, asked if gathered else slice(None)), (ids, mask.long()))
+    return library("openvino").convert_model(program)
+
+
+def openvino(graph, parts, asked, precision) -> list[Callable[[], torch.Tensor]]:
+    """The graph that `graph()` gives, run by OpenVINO with torch's threads; int8 by NNCF, as ours is."""
 
     def start():
-        ov = library("openvino")
-        inside, outside = (asked, slice(None)) if gathered else (slice(None), asked)
-        program = torch.export.export(Logits(hf_model, inside), example)
-        graph = ov.convert_model(program)
+        model = graph()
         if precision == "int8":
-            length, count = ids.shape[1], len(ids)
+            [(ids, _)] = parts[0]
+            count, length = ids.shape
             texts = [ids for ids, _, _ in examples(length, CALIBRATION)]
             rows = [fixed([row[0].tolist()] * count, length, "cpu") for row in texts]
-            graph = quantized(graph, [(ids, mask.long()) for ids, mask in rows])
+            model = quantized(model, [(ids, mask.long()) for ids, mask in rows])
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
         }
-        compiled = ov.compile_model(graph, "CPU", options)
+        compiled = library("openvino").compile_model(model, "CPU", options)
 
         def run(ids, mask):
-            return torch.from_numpy(compiled([ids.numpy(), mask.long().numpy()])[0])[:, outside]
+            return torch.from_numpy(compiled([ids.numpy(), mask.long().numpy()])[0])[:, asked]
 
         return run
 

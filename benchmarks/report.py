@@ -1,0 +1,71 @@
+"""The newest record as Markdown: python benchmarks/report.py writes it into README.md and benchmarks/README.md.
+
+Each of them keeps its own words, and has the numbers between two comments.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from bench import RESULTS, Row, best_peer, ratio, table
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- numbers from benchmarks/report.py -->", "<!-- end of the numbers -->"
+ONE_HOLE = "fill one hole, 62 ids, full size"
+
+
+def newest() -> tuple[dict, list[Row]]:
+    """-> what the newest record of a CPU says of its machine, and its rows."""
+    record = json.loads(max(RESULTS.glob("cpu-*.json")).read_text("utf-8"))
+    return record["machine"], [Row(**row) for row in record["rows"]]
+
+
+def measured_on(machine: dict) -> str:
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("torch", "transformers", *LIBRARIES) if name in machine)
+    instructions = ", ".join(machine.get("instructions", [])) or "none of its own for bf16 or int8"
+    return (
+        f"{machine['device']}, {machine['threads']} threads, {instructions}; "
+        f"{versions}; {machine['date']}."
+    )
+
+
+LIBRARIES = ("onnxruntime", "openvino", "nncf")
+
+
+def summary(machine: dict, rows: list[Row]) -> str:
+    """One hole at full size: ours, the best peer of each precision, and the ratio."""
+    lines = ["| precision | `optimize(model)` | the fastest other library | times as fast |", "|---|---|---|---|"]
+    for precision in ("fp32", "bf16", "int8"):
+        ours = [row for row in rows if row.job == ONE_HOLE and row.precision == precision and row.ours]
+        ours = [row for row in ours if row.contender.startswith("optimize")]
+        if not ours:
+            continue
+        best = min(ours, key=lambda row: row.seconds)
+        peer = best_peer(best, rows)
+        assert peer is not None
+        lines.append(
+            f"| {precision} | {best.seconds * 1e3:.0f} ms, {best.contender.removeprefix('optimize() in ')} "
+            f"| {peer.seconds * 1e3:.0f} ms, {peer.contender} | {ratio(best, peer)} |"
+        )
+    return "\n".join([*lines, "", f"Measured on an {measured_on(machine)}"])
+
+
+def put(text: str, numbers: str) -> str:
+    """The text with new numbers between the comments."""
+    return re.sub(f"(?<={BEGIN}\n).*?(?={END})", lambda _: f"\n{numbers}\n\n", text, flags=re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    """{file: what it should hold}"""
+    machine, rows = newest()
+    content = {
+        ROOT / "README.md": summary(machine, rows),
+        ROOT / "benchmarks" / "README.md": f"Measured on an {measured_on(machine)}\n{table(rows)}",
+    }
+    return {path: put(path.read_text("utf-8"), numbers) for path, numbers in content.items()}
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, "utf-8")
+        print(f"written: {path}")
