@@ -1,5 +1,6 @@
 """What a forward pass must cost: by formula from the sizes, and as torch counts it. No weights, no clock."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -104,6 +105,7 @@ def attend(
     return Cost("attend", 2 * sum(multiply_adds.values()), parameters, moved)
 
 
+@lru_cache
 def count_multiply_adds(config: PerceiverIOConfig, M: int, O: int) -> dict[str, int]:
     """One text of M ids, O positions asked -> multiply-adds of each stage that can multiply, and "all".
 

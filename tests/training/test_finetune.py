@@ -284,7 +284,7 @@ def read_labelled_rows(pairs):
 # ---------------------------------------------------------------- going on
 
 
-@pytest.mark.parametrize("at", [0, 3, 5, 11])
+@pytest.mark.parametrize("at", [5, *(pytest.param(at, marks=pytest.mark.slow) for at in (0, 3, 11))])
 def test_a_run_that_was_cut_off_goes_on_exactly(file, weights, tmp_path, monkeypatch, at):
     data, one, other = halves(read(file)), tmp_path / "one", tmp_path / "other"
     finetune(*data, one, settings(weights), save_every=2, log_every=3, progress=False)

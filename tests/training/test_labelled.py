@@ -309,6 +309,7 @@ def stand_in(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_all_of_glue_by_its_name_with_the_average_beside_the_cards(stand_in, tmp_path, capsys, weights):
     code, stdout, _ = run(
         capsys, "glue", "-o", tmp_path / "out", "-w", weights, "--epochs", "1", "--seeds", "2"

@@ -105,6 +105,7 @@ def test_saving_on_a_full_disk_keeps_the_old_model(model, disk, tally):
     tally("full disks", 1)
 
 
+@pytest.mark.slow
 def test_a_download_onto_a_full_disk_is_one_line(model, disk, tmp_path, tally):
     save_pretrained(model, tmp_path / "weights")
     cache = disk(100)
@@ -118,6 +119,7 @@ def test_a_download_onto_a_full_disk_is_one_line(model, disk, tmp_path, tally):
     tally("full disks", 1)
 
 
+@pytest.mark.slow
 def test_full_and_read_only_places_for_results(disk, tmp_path, monkeypatch, tally):
     full = disk(4)
     (full / "ballast").write_bytes(bytes(4096))
@@ -166,6 +168,7 @@ def test_a_progress_file_that_never_ends_is_one_sentence(kind, tmp_path, monkeyp
     tally("progress files that are no such file", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pipes and devices as POSIX has them")
 def test_a_trace_goes_to_a_plain_file_only(tmp_path):
     os.mkfifo(tmp_path / "pipe")
@@ -176,6 +179,7 @@ def test_a_trace_goes_to_a_plain_file_only(tmp_path):
         assert before == (sorted(os.listdir("/")), sorted(os.listdir(tmp_path)))
 
 
+@pytest.mark.slow
 def test_no_home_and_nowhere_to_write():
     """A service account: no HOME, a working folder that is not ours."""
     bare = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
@@ -185,6 +189,7 @@ def test_no_home_and_nowhere_to_write():
     assert done.returncode in (0, 2) and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_does_not_change_which_checkpoint_is_the_newest(tmp_path):
     config, run = tmp_path / "config.json", tmp_path / "run"
     config.write_text(TINY)

@@ -73,6 +73,7 @@ def downloads(asked):
     return [line for line in asked if line.startswith("GET") and line.endswith("/model.safetensors")]
 
 
+@pytest.mark.slow
 def test_first_from_the_hub_then_from_the_cache_then_without_a_network(weights, tmp_path):
     one, two, _ = weights
     cache = tmp_path / "cache"

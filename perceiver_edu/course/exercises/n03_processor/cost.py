@@ -1,7 +1,5 @@
 """Exercise 03.cost: the parameters and the multiply-adds of the stack."""
 
-from functools import lru_cache
-
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.swap import call, pretrained
@@ -37,12 +35,6 @@ def cost_variant(
     }
 
 
-@lru_cache
-def counted_by_torch(config, M) -> int:
-    """Multiply-adds of the processor, for a text of M bytes."""
-    return count_multiply_adds(config, M, 1)["processor"]
-
-
 def cost_in_model(function, report):
     """The learner's formula beside what torch counts in the pretrained model, for two lengths."""
     model = pretrained()
@@ -52,7 +44,7 @@ def cost_in_model(function, report):
         sizes = dict(M=M, N=c.num_latents, D=c.d_latents, L=c.num_self_attends_per_block)
         sizes |= dict(num_blocks=c.num_blocks, qk_channels=c.processor_qk)
         yours = call(function, sizes | {"widening": c.self_attention_widening_factor})
-        counted = {"parameters": parameters, "multiply_adds": counted_by_torch(c, M)}
+        counted = {"parameters": parameters, "multiply_adds": count_multiply_adds(c, M, 1)["processor"]}
         rows += [(f"M = {M}: {key.replace('_', '-')}", real, yours[key]) for key, real in counted.items()]
     return beside(report, ("the pretrained model's processor", "counted by torch", "your formula"), rows)
 

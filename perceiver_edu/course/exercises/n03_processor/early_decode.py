@@ -73,7 +73,8 @@ def early_in_model(function, report):
     mask, rows, ok = torch.ones_like(ids, dtype=torch.bool), [], True
 
     def first_filling(logits):
-        scores = logits[0].cpu().double().log_softmax(-1)[:, tokenizer.BYTE_OFFSET :].nan_to_num(-1e9)
+        scores = logits[0].cpu().double().log_softmax(-1).nan_to_num(-1e9)
+        scores = scores[:, tokenizer.BYTE_OFFSET : tokenizer.VOCAB_SIZE]
         return best_byte_strings(scores.numpy(), 1)[0][0].decode()
 
     deepest = depth(model)

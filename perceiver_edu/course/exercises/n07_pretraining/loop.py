@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import nn
@@ -102,8 +103,9 @@ def training_function(learner, exercise):
     return torch.enable_grad()(as_function(learner, exercise))
 
 
-def loop_in_model(function, report):
-    """A small new Perceiver IO and real text: twelve steps by the learner's loop and by the library's."""
+@cache
+def real_run():
+    """A small new Perceiver IO and real text: the arguments, and the losses of the library's twelve steps."""
     config = replace(sized("tiny"), max_position_embeddings=48, d_latents=64, num_self_attends_per_block=1)
     crops = crop_pack(PASSAGES, 48).long()
     settings = PretrainConfig(config=config)
@@ -117,7 +119,12 @@ def loop_in_model(function, report):
     batches = torch.stack([crops[i::12][:4] for i in range(12)])
     given = dict(new_model=lambda: new_model(settings), batches=batches, loss_of=loss_of)
     given |= dict(peak=6e-3, warmup=4, clip=1.0)
-    wanted = loop_variant(**given)
+    return given, loop_variant(**given)
+
+
+def loop_in_model(function, report):
+    """The same twelve steps by the learner's loop and by the library's."""
+    given, wanted = real_run()
     yours = losses(call(function, given))
     rows = [
         (name, *(f"{float(tensor[step]) / math.log(2):.3f}" for step in (0, 5, 11)))
