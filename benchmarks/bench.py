@@ -6,8 +6,9 @@ python benchmarks/bench.py --job embedded  one of them
 
 The contenders of a job take turns, batch by batch and round after round, so that a busy moment hits all of
 them. What counts is the ratio to the best peer of the same precision. Results go to benchmarks/results/, a
-file a device and day, with a picture beside it. On a GPU all jobs run there, without ONNX Runtime. Where the
-package is not installed, put PYTHONPATH=. before the command.
+file a device and day, with a picture beside it; report.py writes the newest into the READMEs. On a GPU all
+jobs run there, without ONNX Runtime and OpenVINO. Where the package is not installed, put PYTHONPATH=. before
+the command.
 """
 
 import argparse
@@ -21,8 +22,9 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +38,9 @@ from perceiver_edu.instruments.machine import machine_peaks, processor_name, syn
 from perceiver_edu.instruments.memory import LiveBytes
 
 RESULTS = Path(__file__).parent / "results"
+LIBRARIES = ("torch", "transformers", "onnxruntime", "openvino", "nncf")
+# What the kernels of bf16 and of 8-bit integers look for in a processor, and what they do without.
+INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 PAUSE = 0.05  # seconds; threads of the one before may still spin, ONNX Runtime's do
 CARD = "This is an incomplete sentence where some words are missing."  # 62 ids with [CLS] and [SEP]
 
@@ -240,19 +245,20 @@ def table(rows: list[Row]) -> str:
 
 def machine(device: str) -> dict:
     """Where this was measured."""
-    import transformers
-
     about = Path("/proc/cpuinfo")
     lines = about.read_text().splitlines() if about.exists() else []
     flags = next((line for line in lines if line[:5] == "flags"), "")
+    versions = {}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[library] = version(library)
     return {
         "date": date.today().isoformat(),
         "device": torch.cuda.get_device_name() if device == "cuda" else processor_name(),
-        "bf16 instructions": device == "cuda" or "avx512_bf16" in flags or "amx_bf16" in flags,
+        "instructions": [name for name in INSTRUCTIONS if name in flags.split()],
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
+        **versions,
         "system": platform.platform(),
         "peaks": [machine_peaks(device, dtype)._asdict() for dtype in (torch.float32, torch.bfloat16)],
     }
@@ -279,7 +285,8 @@ def main(arguments=None):
     chosen = options.job or (LONG if options.full else SHORT)
     where = machine(device)
     print(json.dumps(where, indent=2))
-    usual = ["fp32", *(["bf16"] if where["bf16 instructions"] else []), *([] if on_gpu else ["int8"])]
+    bf16 = on_gpu or {"avx512_bf16", "amx_bf16"} & set(where["instructions"])
+    usual = ["fp32", *(["bf16"] if bf16 else []), *([] if on_gpu else ["int8"])]
     precisions = options.precision or usual
 
     for name, job in jobs().items():

@@ -1,13 +1,13 @@
-"""The newest record as Markdown: python benchmarks/report.py writes it into README.md and benchmarks/README.md.
+"""The newest record as Markdown: python benchmarks/report.py
 
-Each of them keeps its own words, and has the numbers between two comments.
+It goes into README.md and benchmarks/README.md, between two comments; the words around it stay.
 """
 
 import json
 import re
 from pathlib import Path
 
-from bench import RESULTS, Row, best_peer, ratio, table
+from bench import LIBRARIES, RESULTS, Row, best_peer, ratio, table
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- numbers from benchmarks/report.py -->", "<!-- end of the numbers -->"
@@ -21,20 +21,19 @@ def newest() -> tuple[dict, list[Row]]:
 
 
 def measured_on(machine: dict) -> str:
-    versions = ", ".join(f"{name} {machine[name]}" for name in ("torch", "transformers", *LIBRARIES) if name in machine)
-    instructions = ", ".join(machine.get("instructions", [])) or "none of its own for bf16 or int8"
-    return (
-        f"{machine['device']}, {machine['threads']} threads, {instructions}; "
-        f"{versions}; {machine['date']}."
-    )
-
-
-LIBRARIES = ("onnxruntime", "openvino", "nncf")
+    """One sentence fragment: processor, instructions, versions, date."""
+    versions = ", ".join(f"{library} {machine[library]}" for library in LIBRARIES if library in machine)
+    instructions = ", ".join(machine["instructions"])
+    about = f"{machine['device']} (a virtual machine with {machine['threads']} threads; {instructions})"
+    return f"an {about}, with {versions}, on {machine['date']}."
 
 
 def summary(machine: dict, rows: list[Row]) -> str:
     """One hole at full size: ours, the best peer of each precision, and the ratio."""
-    lines = ["| precision | `optimize(model)` | the fastest other library | times as fast |", "|---|---|---|---|"]
+    lines = [
+        "| precision | `optimize(model)` | the fastest other library | times as fast |",
+        "|---|---|---|---|",
+    ]
     for precision in ("fp32", "bf16", "int8"):
         ours = [row for row in rows if row.job == ONE_HOLE and row.precision == precision and row.ours]
         ours = [row for row in ours if row.contender.startswith("optimize")]
@@ -47,7 +46,7 @@ def summary(machine: dict, rows: list[Row]) -> str:
             f"| {precision} | {best.seconds * 1e3:.0f} ms, {best.contender.removeprefix('optimize() in ')} "
             f"| {peer.seconds * 1e3:.0f} ms, {peer.contender} | {ratio(best, peer)} |"
         )
-    return "\n".join([*lines, "", f"Measured on an {measured_on(machine)}"])
+    return "\n".join([*lines, "", f"Measured on {measured_on(machine)}"])
 
 
 def put(text: str, numbers: str) -> str:
@@ -60,7 +59,7 @@ def pages() -> dict[Path, str]:
     machine, rows = newest()
     content = {
         ROOT / "README.md": summary(machine, rows),
-        ROOT / "benchmarks" / "README.md": f"Measured on an {measured_on(machine)}\n{table(rows)}",
+        ROOT / "benchmarks" / "README.md": f"Measured on {measured_on(machine)}\n{table(rows)}",
     }
     return {path: put(path.read_text("utf-8"), numbers) for path, numbers in content.items()}
 

@@ -53,3 +53,22 @@ def test_the_recorded_picture_is_the_record_drawn(tmp_path):
     draw(json.loads(record.read_text("utf-8")), tmp_path / "cpu.png")
     assert (tmp_path / "cpu.png").read_bytes()[:4] == b"\x89PNG"
     assert record.with_suffix(".png").exists(), "the newest record has its picture beside it"
+
+
+def test_the_pages_hold_the_numbers_of_the_newest_record():
+    from report import BEGIN, pages
+
+    for path, text in pages().items():
+        assert BEGIN in text, f"{path} has lost the comment before its numbers"
+        assert path.read_text("utf-8") == text, "python benchmarks/report.py"
+
+
+def test_a_ratio_is_a_tie_where_its_quartiles_lie_on_both_sides_of_one():
+    from bench import Row, ratio
+
+    def row(*turns):
+        return Row("job", "name", True, "fp32", 1.0, 1.0, 1.0, 0.0, turns=turns)
+
+    assert str(ratio(row(1, 2, 1), row(2, 4, 3))) == "2.00 [2.00, 2.50]"
+    assert "(a tie)" in str(ratio(row(1, 1, 1), row(0.9, 1.0, 1.1)))
+    assert "(a tie)" not in str(ratio(row(1, 1, 1), row(0.5, 0.6, 0.7)))
