@@ -271,6 +271,7 @@ FULL_POINTS = {"audio": torch.arange(100, 115), "image": torch.arange(0, 16 * 22
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)  # optical flow has 182,528 queries
 @pytest.mark.parametrize("name", FULL)
 def test_the_full_size_agrees(name):
     hf_model = hf_twin(name, torch.float32, redraw=False, **FULL[name])
