@@ -70,5 +70,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv: a few minutes, this once."
 	@rm -f $@
 	@$(VENV) -m pip --version > /dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
-	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,test]"
+	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,fast,test]"
 	@touch $@

@@ -230,7 +230,7 @@ def test_empty_standard_input(run, tiny):
 
 
 def test_a_bug_keeps_its_traceback(tiny, monkeypatch):
-    monkeypatch.setattr(shared, "load", lambda weights, device: 1 / 0)
+    monkeypatch.setattr(shared, "load", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["fill", "abc", "-m", "b", "-w", tiny])
 
@@ -537,7 +537,7 @@ def test_the_process_itself(tiny):
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(run, tiny, monkeypatch):
-    monkeypatch.setattr(shared, "load", lambda weights, device: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(shared, "load", lambda *_: signal.raise_signal(signal.SIGINT))
     assert run("fill", "abc", "-m", "b", "-w", tiny) == (130, "", "perceiver-edu: interrupted\n")
 
 
@@ -548,7 +548,7 @@ interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
 """
 AT_IMPORT = """
 from perceiver_edu import cli
-cli.shared.load = lambda weights, device: __import__("interrupted")
+cli.shared.load = lambda *_: __import__("interrupted")
 cli.main(["fill", "abc", "-m", "b"])
 """
 AT_EXIT = """

@@ -59,7 +59,7 @@ def imported(folder):
     return {canonicalize_name(owners.get(module, [module])[0]) for module in modules}
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("perceiver_edu", ["train", "lab"]), ("tests", list(EXTRAS))])
+@pytest.mark.parametrize(("folder", "extras"), [("perceiver_edu", ["train", "lab", "fast"]), ("tests", list(EXTRAS))])
 def test_whatever_is_imported_is_declared(folder, extras):
     declared = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
     assert imported(folder) <= {canonicalize_name(Requirement(line).name) for line in declared}
