@@ -32,10 +32,11 @@ def open_lab(notebook: Path, arguments: Sequence[str] = ()) -> None:
     """
     command = [*lab_command(notebook), *arguments]
     if find_spec("jupyterlab") is None:
+        join = subprocess.list2cmdline if os.name == "nt" else shlex.join
         raise InputError(
             "JupyterLab is not installed in this environment. Install it: "
-            f"{shlex.quote(sys.executable)} -m pip install jupyterlab ipykernel. "
-            f"Then this command starts it: {shlex.join(command)}"
+            f"{join([sys.executable, '-m', 'pip', 'install', 'jupyterlab', 'ipykernel'])}. "
+            f"Then this command starts it: {join(command)}"
         )
     if os.name == "nt":  # there, exec gives the terminal back at once
         sys.exit(subprocess.call(command))
