@@ -426,7 +426,7 @@ def test_too_little_memory_is_one_line(run, monkeypatch):
 
 
 def test_profile_of_what_this_machine_cannot_hold(run, tiny, monkeypatch):
-    monkeypatch.setattr(instruments.machine, "memory_bytes", lambda device: 10**6)
+    monkeypatch.setattr("perceiver_edu.instruments.machine.memory_bytes", lambda device: 10**6)
     assert_one_line(*run("profile", tiny, "--batch", "999"), "--batch 999 needs more than")
 
 
