@@ -60,11 +60,8 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     try:
         with open(beside, "x+b") as file:
             lock(file)
-            mode = before and stat.S_IMODE(before.st_mode)
-            if before and mode != stat.S_IMODE(
-                beside.stat().st_mode
-            ):  # some disks, as Drive's, have one mode
-                os.chmod(beside, mode)
+            if before and before.st_mode != beside.stat().st_mode:  # never on Drive, where all have one mode
+                os.chmod(beside, stat.S_IMODE(before.st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -110,7 +107,7 @@ def lock(file: IO) -> bool:
             import msvcrt
 
             file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         else:
             import fcntl
 
