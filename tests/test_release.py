@@ -89,3 +89,12 @@ def test_what_is_published_is_small_and_well_described(built, tmp_path):  # noqa
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     subprocess.run([python, "-m", "pip", "install", "-q", "twine>=6"], check=True)
     subprocess.run([python, "-m", "twine", "check", "--strict", sdist, wheel], check=True)
+
+
+def test_the_readme_says_the_same_for_both_shells():
+    text = (ROOT / "README.md").read_text("utf-8").partition("## Install")[2]
+    posix, windows = (re.search(rf"```{shell}\n(.*?)```", text, re.S)[1] for shell in ("bash", "powershell"))
+    assert windows == posix.replace("python3 -m venv", "py -m venv").replace("/bin/", "\\Scripts\\").replace(
+        "perceiver/", "perceiver\\"
+    )
+    assert f'"{PROJECT["name"]}[lab]"' in posix
