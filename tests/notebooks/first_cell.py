@@ -11,7 +11,7 @@ if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
         pip = [sys.executable, "-m", "pip", "install", "-q", "perceiver-edu==VERSION", *as_they_are]
         done = subprocess.run(pip, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"the course could not be installed:\n{done.stderr}")
+            raise RuntimeError(f"the course could not be installed:\n{done.stderr.strip()}")
     from perceiver_edu.course.hosted import keep_progress
 
     keep_progress()

@@ -131,10 +131,10 @@ def host(tmp_path_factory):
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--outdir", folder / "wheels", ROOT], check=True
     )
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     (folder / "preinstalled").mkdir()
     for entry in Path(sysconfig.get_paths()["purelib"]).iterdir():
-        if not re.match(r"(_editable_impl_)?perceiver|pip|setuptools", entry.name):
+        if not re.match("(_editable_impl_)?perceiver", entry.name):
             (folder / "preinstalled" / entry.name).symlink_to(entry)
     [site] = (folder / "venv" / "lib").glob("*/site-packages")
     (site / "preinstalled.pth").write_text(str(folder / "preinstalled"))
