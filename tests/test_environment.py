@@ -95,6 +95,11 @@ def test_make_and_conda_install_the_same():
     assert re.search(r"^\$\(READY\): pyproject\.toml constraints\.txt$", MAKEFILE, re.M)
 
 
+def test_git_ignores_what_make_lab_writes():
+    assert re.search(r"^COURSE := course$", MAKEFILE, re.M) and '--folder "$(COURSE)"' in MAKEFILE
+    assert "/course/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 def test_the_same_pythons_everywhere():
     ours = SpecifierSet(PROJECT["requires-python"])
     (conda,) = [e.removeprefix("python") for e in CONDA if isinstance(e, str) and re.match(r"python\W", e)]

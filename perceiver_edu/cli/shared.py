@@ -44,7 +44,8 @@ def read_stdin() -> str:
     if sys.stdin is None:
         raise InputError("there is no text: give one, or pipe it in")
     if sys.stdin.isatty():
-        print("type the text, then Ctrl-D on a line of its own", file=sys.stderr)
+        end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
+        print(f"type the text, then {end} on a line of its own", file=sys.stderr)
     raw = sys.stdin.buffer.read()
     try:
         text = raw.decode("utf-8-sig")

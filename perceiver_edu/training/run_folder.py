@@ -64,7 +64,7 @@ def claim(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_own_files(folder)
-        file = open(folder / LOCK, "a")  # noqa: SIM115  closed below
+        file = open(folder / LOCK, "ab")  # noqa: SIM115  closed below
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror or error}") from None
     with file:
@@ -393,7 +393,7 @@ def log(folder: Path, row: dict) -> None:
 
 def write_samples(model: PerceiverIOForMaskedLM, folder: Path, step: int) -> None:
     """What the model would put into a few holes by now, a line each."""
-    with open(folder / "samples.txt", "a", encoding="utf-8") as file:
+    with open(folder / "samples.txt", "a", newline="\n", encoding="utf-8") as file:
         for text in SAMPLES:
             if len(ByteTokenizer().encode(text)) <= model.config.max_position_embeddings:
                 best = fill_mask(model, text, top_k=3)[0]

@@ -13,6 +13,7 @@ from torch import nn
 
 from perceiver_edu.borrow import COMPILED
 from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.data import PACKAGE
 from perceiver_edu.errors import InputError, brief
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.terminal import watched
@@ -31,7 +32,7 @@ from perceiver_edu.writing import write_together
 if TYPE_CHECKING:
     from transformers import PerceiverConfig, PerceiverForMaskedLM
 
-EMBEDDED = Path(__file__).parent / "embedded"
+EMBEDDED = PACKAGE / "weights" / "embedded"
 WEIGHTS_VARIABLE = "PERCEIVER_EDU_WEIGHTS"
 RANDOM_SEED = 0
 MOST_LAYERS = 1000  # that one run may pass; no file limits the repeats of layers with the same weights
