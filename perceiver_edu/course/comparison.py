@@ -10,8 +10,10 @@ import torch
 from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.report import shown
 
-TOLERANCE = 1e-5  # as a share of the largest number expected: what float32 can hold
-DOUBLE = 1e-9  # the same for float64
+# As shares of the largest number expected:
+TOLERANCE = 1e-6  # float64, in which one number may be rounded to float32, such as `torch.tensor(d).sqrt()`
+EXACT = 1e-9  # float64 alone
+FLOAT32_TOLERANCE = 1e-5
 LARGEST = 1_000_000  # entries; no right answer to a case has as many
 
 
@@ -133,12 +135,12 @@ def shapes(result):
 
 
 def same(a, b, tolerance=TOLERANCE) -> bool:
-    """Are two results equal, up to rounding? What float32 can hold is asked of float64 tensors, too: a single
-    number that was made without `dtype=` rounds all that follows from it."""
+    """Are two results equal, up to rounding? Of a float32 tensor, what float32 can hold is asked."""
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         if a.shape != b.shape:
             return False
-        limit = tolerance * max(1.0, _largest(b))
+        coarse = torch.float32 in (a.dtype, b.dtype)
+        limit = (FLOAT32_TOLERANCE if coarse else tolerance) * max(1.0, _largest(b))
         alike = (a == b) | (a.isnan() & b.isnan())  # infinity is like infinity, and NaN like NaN
         difference = (a.double() - b.double()).masked_fill(alike, 0)
         return _largest(difference) <= limit
@@ -148,7 +150,7 @@ def same(a, b, tolerance=TOLERANCE) -> bool:
         return len(a) == len(b) and all(map(same, a, b))
     if all(isinstance(n, int | float) and not isinstance(n, bool) for n in (a, b)):
         both_nan = a != a and b != b
-        return both_nan or math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-6)
+        return both_nan or math.isclose(a, b, rel_tol=FLOAT32_TOLERANCE, abs_tol=1e-6)  # as of float32
     try:
         return bool(a == b)
     except KeyboardInterrupt:

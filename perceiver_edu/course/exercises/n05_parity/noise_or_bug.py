@@ -97,8 +97,9 @@ EXERCISE = Exercise(
             "float64, equal": "You ask for equality. float64 rounds too, at about 1e-16 of the scale.",
             "float64, wide": "In float64 your tolerance is too wide: a bug of 1e-8 of the scale passes. "
             "Rounding is at about 1e-16 of it.",
-            "shrinks a little": "It is not enough that the difference is smaller in float64. A bug that hides "
-            "in rounding shrinks, too, until only the bug is left; rounding alone shrinks by about 10⁹.",
+            "shrinks a little": "It is not enough that the difference is smaller in float64. A bug that "
+            "hides in rounding shrinks, too, until only the bug is left. Rounding alone shrinks by about "
+            "10⁹.",
             "shrinks": "Two that are exactly equal are called a bug: 0 does not become smaller in float64. "
             "Look at the difference in float64 itself, or let 0 pass first.",
             "inverted": "The two words are exchanged.",
