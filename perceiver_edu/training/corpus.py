@@ -298,15 +298,15 @@ def shorten(
 ) -> torch.Tensor:
     """Cuts a random `share` of the rows to a random length, as sentences in use are shorter than a crop.
 
-    A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's. Where
-    packing fills every crop, a model never sees a short text otherwise, nor padding.
+    A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's, so rows
+    that are no longer than `shortest` stay whole. Where packing fills every crop, a model never sees a short text otherwise, nor padding.
 
     ids (B, M) -> ids (B, M).
     """
     B, M = ids.shape
     device = ids.device
     cut = torch.rand(B, 1, generator=generator, device=device) < share
-    length = torch.randint(shortest, M + 1, (B, 1), generator=generator, device=device)
+    length = torch.randint(min(shortest, M), M + 1, (B, 1), generator=generator, device=device)
     position = torch.arange(M, device=device)  # (M,)
     shorter = ids.masked_fill(position >= length, ByteTokenizer.PAD)
     ends_here = (position == length - 1) & (ids != ByteTokenizer.PAD)

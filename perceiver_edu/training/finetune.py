@@ -29,7 +29,7 @@ from perceiver_edu.training.configs import FinetuneConfig, seed_of
 from perceiver_edu.training.features import pad
 from perceiver_edu.training.judge import draw_pictures, most_common, score_classifier, write_confusion
 from perceiver_edu.training.labelled import Labelled
-from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_finite, train
+from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_finite, resolved, train
 from perceiver_edu.training.run_folder import (
     MANIFEST,
     RESULTS,
@@ -85,6 +85,7 @@ def finetune(
     steps = settings.epochs * steps_per_epoch
     run = asdict(settings) | {
         "metrics": list(settings.metrics),
+        "precision": resolved(precision),
         "steps": steps,
         "tasks": [asdict(task) for task in tasks],
         "data": {name: encoded.fingerprint() for name, encoded in sets.items()},

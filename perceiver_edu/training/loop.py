@@ -215,6 +215,11 @@ def check_options(settings: PretrainConfig | FinetuneConfig, **options: Any) -> 
         raise InputError(f"batch_size {settings.batch_size} must divide by {parts}")
 
 
+def resolved(precision: str) -> str:
+    """What "auto" means on this machine: bf16 on a GPU, fp32 elsewhere."""
+    return ("bf16" if torch.cuda.is_available() else "fp32") if precision == "auto" else precision
+
+
 def processes() -> int:
     """How many processes share each batch; torchrun says so."""
     world = os.environ.get("WORLD_SIZE", "1")
@@ -245,6 +250,5 @@ def start_accelerator(precision: str) -> "Accelerator":
         raise InputError("training needs accelerate: pip install 'perceiver-edu[train]'") from None
     # a notebook may train twice, with another precision
     AcceleratorState._reset_state(reset_partial_state=True)
-    on_gpu = torch.cuda.is_available()
-    bf16 = precision == "bf16" or (precision == "auto" and on_gpu)
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not on_gpu)
+    bf16 = resolved(precision) == "bf16"
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())

@@ -133,6 +133,8 @@ def check_run(folder: Path, wanted: dict, resume: bool) -> dict:
             raise InputError(f"{folder} holds a run, but no {RECIPE}, without which it cannot go on: {NEW}")
         return wanted | {"run": secrets.token_hex(16)}
     before = read_json(folder / RECIPE)
+    if "precision" not in before:  # of a run that began before this was noted
+        wanted.pop("precision", None)
     differing = differences(before, wanted)
     if differing:
         changes = "; ".join(f"{key} {change}" for key, change in list(differing.items())[:8])
