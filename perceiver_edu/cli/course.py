@@ -52,7 +52,7 @@ def course(
     else:
         print_course(overview)
         if overview.problem:
-            print(overview.problem, file=sys.stderr)
+            print(visible(overview.problem), file=sys.stderr)
     if open_it:
         open_lab(following or overview.notebooks[-1].file)
 

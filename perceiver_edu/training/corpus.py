@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training import text_files
 from perceiver_edu.training.run_folder import without_runs
 from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
 from perceiver_edu.writing import whole_file
@@ -100,7 +101,14 @@ def read_json_lines(file: Path, text_field: str) -> Iterator[str]:
 
 
 def read_text(file: Path, text_field: str) -> Iterator[str]:
-    yield "".join(read_lines(file))
+    lines, size = [], 0
+    for line in read_lines(file):
+        lines.append(line)
+        size += len(line)
+        if size > text_files.LONGEST:
+            most = f"one text of more than {text_files.LONGEST:,} characters: divide it"
+            raise InputError(f"{file}, line {len(lines)}: {most}")
+    yield "".join(lines)
 
 
 def read_parquet(file: Path, text_field: str) -> Iterator[str]:
@@ -299,7 +307,8 @@ def shorten(
     """Cuts a random `share` of the rows to a random length, as sentences in use are shorter than a crop.
 
     A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's, so rows
-    that are no longer than `shortest` stay whole. Where packing fills every crop, a model never sees a short text otherwise, nor padding.
+    that are no longer than `shortest` stay whole. Where packing fills every crop, a model never sees a short
+    text otherwise, nor padding.
 
     ids (B, M) -> ids (B, M).
     """
