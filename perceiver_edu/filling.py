@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from operator import index
 from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -116,7 +116,7 @@ def find_holes(text: str, spans: Span | Iterable[Span] | None = None) -> list[Ho
             raise InputError(f"nothing to fill: {HOW_TO_NAME_A_HOLE}")
         return [found.span() for found in re.finditer(f"(?:{re.escape(MASK_TOKEN)})+", text)]
 
-    holes = [_find_hole(text, span) for span in _as_list(spans)]
+    holes = [_find_hole(text, span) for span in _as_list(spans, len(text) + 3)]  # so many overlap
     if not holes:
         raise InputError(f"spans is an empty list: {HOW_TO_NAME_A_HOLE}")
     for hole, next_hole in pairwise(sorted(holes)):
@@ -177,15 +177,14 @@ def _pair(span: Any) -> Hole | None:
     return start, stop
 
 
-def _as_list(spans: Any) -> list:
-    """One span or several -> a list of spans."""
+def _as_list(spans: Any, most: int) -> list:
+    """One span or several -> a list of spans, the first `most` of them: an iterator may have no end."""
     if isinstance(spans, str):
         return [spans]
     check_list("spans", spans)
-    if _pair(spans):
-        return [spans]
     try:
-        return list(spans)
+        listed = list(islice(spans, most))
+        return [listed] if _pair(listed) else listed
     except TypeError:
         raise InputError(
             f"spans is a part of the text, a pair (start, stop), or a list of those; got {shown(spans)}"

@@ -137,6 +137,12 @@ def initialize(model: nn.Module, std: float) -> None:
     model.apply(fresh)
 
 
+def check_answers(answers: torch.Tensor) -> None:
+    """Raises: InputError for NaN or infinity, of which nothing can be reported."""
+    if not answers.isfinite().all():
+        raise InputError("the model answers with NaN or infinity: its weights are broken, or too large")
+
+
 def check_inputs(
     config: PerceiverIOConfig,
     input_ids: torch.Tensor,

@@ -121,6 +121,13 @@ def test_json_is_one_object_and_nothing_else(run, tiny):
     assert "weights" in err
 
 
+def test_standard_input_without_an_end_is_one_line():
+    with open("/dev/zero", "rb") as endless:
+        process = start("fill", "-m", "a", stdin=endless)
+        out, err = process.communicate(timeout=60)
+    assert_one_line(process.returncode, out.decode(), err.decode(), "standard input is longer than any model")
+
+
 @pytest.mark.parametrize("arguments", [[], ["-"]])
 @pytest.mark.parametrize(
     ("stdin", "text"),

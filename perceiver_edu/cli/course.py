@@ -90,7 +90,7 @@ def course(
         if update:
             print_update(update, carry_answers)
         for problem in problems:
-            print(problem, file=sys.stderr)
+            print(visible(problem), file=sys.stderr)
     if open_it:
         open_lab(start, lab_options or [])
 

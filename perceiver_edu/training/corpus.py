@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training import text_files
 from perceiver_edu.training.run_folder import without_runs
 from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
 from perceiver_edu.writing import whole_file
@@ -100,7 +101,14 @@ def read_json_lines(file: Path, text_field: str) -> Iterator[str]:
 
 
 def read_text(file: Path, text_field: str) -> Iterator[str]:
-    yield "".join(read_lines(file))
+    lines, size = [], 0
+    for line in read_lines(file):
+        lines.append(line)
+        size += len(line)
+        if size > text_files.LONGEST:
+            most = f"one text of more than {text_files.LONGEST:,} characters: divide it"
+            raise InputError(f"{file}, line {len(lines)}: {most}")
+    yield "".join(lines)
 
 
 def read_parquet(file: Path, text_field: str) -> Iterator[str]:
@@ -298,15 +306,16 @@ def shorten(
 ) -> torch.Tensor:
     """Cuts a random `share` of the rows to a random length, as sentences in use are shorter than a crop.
 
-    A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's. Where
-    packing fills every crop, a model never sees a short text otherwise, nor padding.
+    A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's, so rows
+    that are no longer than `shortest` stay whole. Where packing fills every crop, a model never sees a short
+    text otherwise, nor padding.
 
     ids (B, M) -> ids (B, M).
     """
     B, M = ids.shape
     device = ids.device
     cut = torch.rand(B, 1, generator=generator, device=device) < share
-    length = torch.randint(shortest, M + 1, (B, 1), generator=generator, device=device)
+    length = torch.randint(min(shortest, M), M + 1, (B, 1), generator=generator, device=device)
     position = torch.arange(M, device=device)  # (M,)
     shorter = ids.masked_fill(position >= length, ByteTokenizer.PAD)
     ends_here = (position == length - 1) & (ids != ByteTokenizer.PAD)

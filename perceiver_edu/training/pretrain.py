@@ -20,7 +20,7 @@ from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
 from perceiver_edu.training.configs import PretrainConfig, new_model
 from perceiver_edu.training.corpus import list_files, load_crops
-from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_options, train
+from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_options, resolved, train
 from perceiver_edu.training.masking import IGNORE, Mask, hole_positions, mask_words
 from perceiver_edu.training.run_folder import check_run, claim, file_sums, log, weights_sum, write_samples
 from perceiver_edu.weights.pretrained import save_pretrained
@@ -68,7 +68,7 @@ def pretrain(
         DivergedError if the loss becomes NaN.
     """
     job = Pretraining(settings, folder, precision, micro_batch_size, data, held_out, compile)
-    run = asdict(settings) | {"data": describe(data), "files": files}
+    run = asdict(settings) | {"precision": resolved(precision), "data": describe(data), "files": files}
     run["held_out"] = None if held_out is None else describe(held_out)
     run["weights_sha256"] = weights_sum(job.model) if settings.weights else None
     train(job, run, resume, progress, (save_every,), evaluate_every, log_every, compile)
@@ -199,7 +199,8 @@ def pretrain_files(
     folder, main = Path(folder), os.environ.get("RANK", "0") == "0"
     if main:
         with claim(folder):
-            check_run(folder, asdict(settings), resume)
+            precision = resolved(options.get("precision", "auto"))
+            check_run(folder, asdict(settings) | {"precision": precision}, resume)
     length = settings.config.max_position_embeddings
     files, unseen = [], None
     if held_out is not None:

@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import re
 import secrets
 import shutil
@@ -133,6 +134,8 @@ def check_run(folder: Path, wanted: dict, resume: bool) -> dict:
             raise InputError(f"{folder} holds a run, but no {RECIPE}, without which it cannot go on: {NEW}")
         return wanted | {"run": secrets.token_hex(16)}
     before = read_json(folder / RECIPE)
+    if "precision" not in before:  # of a run that began before this was noted
+        wanted.pop("precision", None)
     differing = differences(before, wanted)
     if differing:
         changes = "; ".join(f"{key} {change}" for key, change in list(differing.items())[:8])
@@ -254,10 +257,7 @@ def open_run(folder: Path, wanted: dict, resume: bool) -> tuple[Path | None, dic
         raise InputError(f"{folder} holds what a run ends with, but no checkpoint to go on from: {NEW}")
     if newest and recipe["steps"] < step_of(newest):
         raise InputError(f"{folder} is at step {step_of(newest)}, past steps={recipe['steps']}")
-    # What a process that was killed was just writing, or removing.
-    for pattern in (f"{UNFINISHED}*", f"model/{UNFINISHED}*", f"model/*/{UNFINISHED}*"):
-        for leftover in folder.glob(pattern):
-            remove(leftover)
+    remove_leftovers(folder)
     for name in RECORDS:
         if newest and (newest / name).exists():
             write_whole(folder / name, (newest / name).read_bytes())
@@ -290,6 +290,13 @@ def newest_good(folder: Path, recipe: dict) -> Path | None:
             f"put back what it had, or {NEW}"
         )
     return None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed was just writing, or removing."""
+    for pattern in (f"{UNFINISHED}*", f"model/{UNFINISHED}*", f"model/*/{UNFINISHED}*"):
+        for leftover in folder.glob(pattern):
+            remove(leftover)
 
 
 def remove(path: Path) -> None:
@@ -327,7 +334,11 @@ def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: Optimizer) ->
             model.load_state_dict(state.pop("model"))
         if state["step"] != step_of(checkpoint):
             raise ValueError(f"it is of step {state['step']}")
-    except Exception as error:  # a damaged pickle can fail in any way
+    except pickle.UnpicklingError:  # torch would advise to run what is in it
+        raise InputError(
+            f"{checkpoint / 'training.pt'} is damaged, or holds what no run writes; nothing in it was run"
+        ) from None
+    except Exception as error:  # a damaged file can fail in any way
         raise InputError(f"{checkpoint / 'training.pt'} is missing or damaged: {error}") from None
     if isinstance(model, PerceiverIOForMaskedLM):
         model.load_state_dict(load_folder(checkpoint).state_dict())

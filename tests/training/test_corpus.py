@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from perceiver_edu import ByteTokenizer
 from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError, InputWarning
+from perceiver_edu.training import text_files
 from perceiver_edu.training.corpus import (
     RECIPE,
     crop_pack,
@@ -177,6 +178,15 @@ def test_bad_input_is_named(tmp_path, name, content, message):
         list(read_documents(tmp_path / name))
     assert message in str(error.value)
     assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "lines.txt.gz", "a.jsonl.gz", "a.jsonl.xz"])
+def test_a_text_that_would_fill_the_memory_is_named(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(text_files, "LONGEST", 1000)
+    pack = lzma.compress if name.endswith(".xz") else gzip.compress
+    (tmp_path / name).write_bytes(pack((b"a" * 99 + b"\n") * 11 if "lines" in name else bytes(10**6)))
+    with pytest.raises(InputError, match=rf"{name}, line (1|11): .*longer|more than 1,000"):
+        list(read_documents(tmp_path / name))
 
 
 def test_missing_files_and_empty_folders_are_named(tmp_path):
