@@ -36,7 +36,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.files import read_json, sha256, to_json
 from perceiver_edu.weights.pretrained import load_folder, save_pretrained
-from perceiver_edu.writing import UNFINISHED, lock, write_whole
+from perceiver_edu.writing import UNFINISHED, lock, naming, write_whole
 
 RECIPE, MANIFEST, LOCK = "recipe.json", "manifest.json", ".lock"
 RECORDS = ("log.csv", "samples.txt")
@@ -395,7 +395,7 @@ def log(folder: Path, row: dict) -> None:
     """One more row of log.csv."""
     path = folder / "log.csv"
     new = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as file:
+    with naming(path), open(path, "a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, row, lineterminator="\n")
         if new:
             writer.writeheader()
@@ -404,7 +404,8 @@ def log(folder: Path, row: dict) -> None:
 
 def write_samples(model: PerceiverIOForMaskedLM, folder: Path, step: int) -> None:
     """What the model would put into a few holes by now, a line each."""
-    with open(folder / "samples.txt", "a", encoding="utf-8") as file:
+    path = folder / "samples.txt"
+    with naming(path), open(path, "a", encoding="utf-8") as file:
         for text in SAMPLES:
             if len(ByteTokenizer().encode(text)) <= model.config.max_position_embeddings:
                 best = fill_mask(model, text, top_k=3)[0]
