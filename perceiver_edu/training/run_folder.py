@@ -22,7 +22,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def claim(folder: Path) -> Iterator[None]:
 
     Raises: InputError if another process has it, if nothing can be written there, or as `check_own_files`.
     """
+    new = not os.path.lexists(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_own_files(folder)
@@ -73,7 +74,13 @@ def claim(folder: Path) -> Iterator[None]:
             lock(file)
         except BlockingIOError:
             raise InputError(f"another process is training in {folder}") from None
-        yield
+        try:
+            yield
+        except InputError:
+            if new and not (folder / RECIPE).exists():  # it was refused: a stranger's folder stays as it was
+                with suppress(OSError):
+                    (folder / LOCK).unlink()
+            raise
 
 
 def check_own_files(folder: Path) -> None:
