@@ -19,7 +19,8 @@ from torch.nn.utils import skip_init
 
 from perceiver_edu.attention import MLP, CrossAttend, MultiHeadAttention, SelfAttend
 from perceiver_edu.errors import InputError
-from perceiver_edu.model import PerceiverIOForMaskedLM, check_inputs
+from perceiver_edu.model import PerceiverIOForMaskedLM, check_has_numbers, check_inputs
+from perceiver_edu.weights.pretrained import usable_dtype
 
 ONE_DNN = torch.backends.mkldnn.is_available()
 STEPS = 127 if torch.cpu._is_vnni_supported() else 63  # int8's largest input; sums overflow without VNNI
@@ -44,8 +45,16 @@ def optimize(
             On a CPU it stands in place of oneDNN's order of weights, and gains less; freezing the weights in
             (torch 2.13, an AMD EPYC) made it slower by 3 %, and three times as long to compile.
 
-    Raises: InputError for int8 with anything but float32 weights on the CPU, or where torch lacks oneDNN.
+    Hooks of the original are not copied, nor is what they change: record or intervene on the original.
+
+    Raises: InputError for another class of model, for int8 with anything but float32 weights on the CPU, or
+        where torch lacks oneDNN.
     """
+    if not hasattr(model, "mlm_head"):
+        raise InputError(f"optimize takes a PerceiverIOForMaskedLM, got {type(model).__name__}")
+    check_has_numbers(model)
+    if dtype is not None:
+        usable_dtype(dtype)
     fast = FastPerceiverIO(model).eval().requires_grad_(False)
     on_cpu = fast.device.type == "cpu"
     if int8 and (compile or dtype is not None or not on_cpu or fast.bias.dtype != torch.float32):

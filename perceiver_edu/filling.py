@@ -12,6 +12,7 @@ import torch
 
 from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, brief, check_list, whole_number
+from perceiver_edu.model import check_has_numbers
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.utf8_search import best_byte_strings
 
@@ -78,6 +79,7 @@ def fill_mask(
             f"({longest} positions, two of them for [CLS] and [SEP]): shorten the text"
         )
 
+    check_has_numbers(model)
     device = next(model.parameters()).device
     asked = torch.tensor([p for hole in positions for p in hole], device=device)  # (O,)
     with eval_mode(model), torch.no_grad():

@@ -137,6 +137,12 @@ def initialize(model: nn.Module, std: float) -> None:
     model.apply(fresh)
 
 
+def check_has_numbers(model: nn.Module) -> None:
+    """Raises: InputError for a model on the device "meta", whose tensors have shapes and no numbers."""
+    if next(model.parameters()).is_meta:
+        raise InputError('the model is on the device "meta", without numbers: load it on another device')
+
+
 def check_answers(answers: torch.Tensor) -> None:
     """Raises: InputError for NaN or infinity, of which nothing can be reported."""
     if not answers.isfinite().all():

@@ -58,7 +58,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     remove_abandoned(place)
     beside = place.with_name(f"{UNFINISHED}-{secrets.token_hex(4)}-{place.name[-50:]}")
     try:
-        with open(beside, "x+b") as file:
+        with naming(path), open(beside, "x+b") as file:
             lock(file)
             if before and before.st_mode != beside.stat().st_mode:  # never on Drive, where all have one mode
                 os.chmod(beside, stat.S_IMODE(before.st_mode))
@@ -68,6 +68,16 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         os.replace(beside, place)
     except BaseException:
         beside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Let an OSError of writing, such as that of a full disk, say which file could not be written."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)
         raise
 
 

@@ -69,21 +69,26 @@ def list_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped.
+    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped,
+    links to folders among it, which may lead round in a circle.
 
     What training runs have written there is not text to train on.
     """
-    found, skipped = [], []
+    found, skipped, linked = [], [], []
     for file in without_runs(sorted(folder.rglob("*"))):
         parts = file.relative_to(folder).parts
         hidden = [number for number, part in enumerate(parts, 1) if part.startswith(".")]
         if hidden:
             skipped.append("/".join(parts[: hidden[0]]))
-        elif not file.is_dir():
+        elif file.is_dir():
+            linked += [file] * file.is_symlink()
+        else:
             found.append(file) if file.name.lower().endswith(ENDINGS) else skipped.append("/".join(parts))
     if skipped := list(dict.fromkeys(skipped)):
         names = ", ".join(skipped[:5]) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
         warn(f"{folder}: not read, because they are hidden or have another ending: {names}")
+    if linked:
+        warn(f"{folder}: not read, because they are links to folders: {', '.join(map(str, linked[:5]))}")
     return found
 
 
@@ -122,6 +127,8 @@ def read_parquet(file: Path, text_field: str) -> Iterator[str]:
         with pq.ParquetFile(file, page_checksum_verification=True) as table:
             if text_field not in table.schema_arrow.names:
                 raise InputError(f"{file}: no column {text_field!r}, only {table.schema_arrow.names}")
+            if table.schema_arrow.names.count(text_field) > 1:
+                raise InputError(f"{file}: several columns are called {text_field!r}: leave one")
             number = 0
             for batch in table.iter_batches(columns=[text_field]):
                 for document in batch.column(0).to_pylist():
@@ -249,6 +256,8 @@ def load_crops(
     """
     files = list_files(paths)
     if cache is not None:
+        if Path(cache).exists() and not Path(cache).is_dir():
+            raise InputError(f"{cache} is not a folder: a cache is kept in one")
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         key = json.dumps([stamps, length, documents_per_pack, text_field])
         stored = Path(cache) / f"crops-{length}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, brief, check_list, whole_number
-from perceiver_edu.model import PerceiverIOForMaskedLM, check_answers
+from perceiver_edu.model import PerceiverIOForMaskedLM, check_answers, check_has_numbers
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import PerceiverIOForClassification
 from perceiver_edu.training.corpus import in_groups
@@ -88,6 +88,7 @@ def feature_chunks(
     model: Model, texts: Iterable[str], pooling: Pooling, batch_size: int, truncation: bool, progress: bool
 ) -> Iterator[np.ndarray]:
     """Features of up to CHUNK texts at a time: (chunk, F) float32."""
+    check_has_numbers(model)
     check_list("texts", texts)
     whole_number("batch_size", batch_size, 1, 2**20)
     size, done = width(model, pooling), 0

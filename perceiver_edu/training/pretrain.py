@@ -5,6 +5,7 @@ What a run does is in `configs.py`, what it reads in `batches.py`, what it write
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, warn
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
@@ -210,6 +211,23 @@ def pretrain_files(
         text: torch.Tensor | Stream = data
     else:
         own, bar = list_files(data), main and options.get("progress", True)
+        if main:
+            warn_of_repeats(own, files)
         text, files = load_crops(own, length, cache=cache, progress=bar), [*own, *files]
     sums = file_sums(files) if main else None
     return pretrain(text, folder, settings, held_out=unseen, resume=resume, files=sums, **options)
+
+
+def warn_of_repeats(training: list[Path], held_out: list[Path]) -> None:
+    """Warns of files that are read twice, or that are held out although the model is trained on them."""
+    times = Counter(path.resolve() for path in training)
+    for found, problem in (
+        ([path for path, number in times.items() if number > 1], "given twice, so its text counts twice"),
+        (
+            [path for path in held_out if path.resolve() in times],
+            "held out, but it is in the training data, too",
+        ),
+    ):
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            warn(f"{found[0]}{more}: {problem}")

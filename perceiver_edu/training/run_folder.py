@@ -22,7 +22,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.files import read_json, sha256, to_json
 from perceiver_edu.weights.pretrained import load_folder, save_pretrained
-from perceiver_edu.writing import UNFINISHED, lock, write_whole
+from perceiver_edu.writing import UNFINISHED, lock, naming, write_whole
 
 RECIPE, MANIFEST, LOCK = "recipe.json", "manifest.json", ".lock"
 RECORDS = ("log.csv", "samples.txt")
@@ -62,6 +62,7 @@ def claim(folder: Path) -> Iterator[None]:
 
     Raises: InputError if another process has it, if nothing can be written there, or as `check_own_files`.
     """
+    new = not os.path.lexists(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_own_files(folder)
@@ -73,7 +74,13 @@ def claim(folder: Path) -> Iterator[None]:
             lock(file)
         except BlockingIOError:
             raise InputError(f"another process is training in {folder}") from None
-        yield
+        try:
+            yield
+        except InputError:
+            if new and not (folder / RECIPE).exists():  # it was refused: a stranger's folder stays as it was
+                with suppress(OSError):
+                    (folder / LOCK).unlink()
+            raise
 
 
 def check_own_files(folder: Path) -> None:
@@ -395,7 +402,7 @@ def log(folder: Path, row: dict) -> None:
     """One more row of log.csv."""
     path = folder / "log.csv"
     new = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as file:
+    with naming(path), open(path, "a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, row, lineterminator="\n")
         if new:
             writer.writeheader()
@@ -404,7 +411,8 @@ def log(folder: Path, row: dict) -> None:
 
 def write_samples(model: PerceiverIOForMaskedLM, folder: Path, step: int) -> None:
     """What the model would put into a few holes by now, a line each."""
-    with open(folder / "samples.txt", "a", newline="\n", encoding="utf-8") as file:
+    path = folder / "samples.txt"
+    with naming(path), open(path, "a", newline="\n", encoding="utf-8") as file:
         for text in SAMPLES:
             if len(ByteTokenizer().encode(text)) <= model.config.max_position_embeddings:
                 best = fill_mask(model, text, top_k=3)[0]

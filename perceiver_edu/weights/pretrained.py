@@ -69,7 +69,7 @@ def load_pretrained(
     Raises: InputError, naming file and key, for weights that are missing, broken or not those of a
     Perceiver for masked language modelling; the model is never half loaded.
     """
-    device = usable_device(device)
+    device, dtype = usable_device(device), usable_dtype(dtype)
     name = weights_name(name_or_path)
     if name == "random":
         with torch.random.fork_rng():
@@ -178,12 +178,19 @@ def usable_device(device: str | torch.device) -> torch.device:
     try:
         device = torch.device(device)
         torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, ModuleNotFoundError):
+    except (RuntimeError, AssertionError, NotImplementedError, ModuleNotFoundError, TypeError):
         usable = ["cpu"]
         usable += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         usable += ["mps"] if torch.backends.mps.is_available() else []
         raise InputError(f"device {str(device)!r} is not usable here; there is {', '.join(usable)}") from None
     return device
+
+
+def usable_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Raises: InputError for what weights cannot be converted to."""
+    if dtype not in FLOATS:
+        raise InputError(f"dtype must be {', '.join(map(str, FLOATS))}, got {brief(dtype)}")
+    return dtype
 
 
 # From a name to a model

@@ -97,6 +97,29 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
         list(read_documents(tmp_path))
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table([["one"], ["two"]], names=["text", "text"]), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a.parquet: several columns are called 'text'"):
+        list(read_documents(tmp_path / "a.parquet"))
+
+
+def test_a_link_to_a_folder_is_named(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("one")
+    (tmp_path / "texts" / "round").symlink_to(tmp_path)
+    with pytest.warns(InputWarning, match="not read, because they are links to folders: .*round"):
+        assert list(read_documents(tmp_path / "texts")) == ["one"]
+
+
+def test_a_cache_is_a_folder(tmp_path):
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(InputError, match="cache is not a folder"):
+        load_crops(HELD_OUT, 40, cache=tmp_path / "cache")
+
+
 def test_folders_are_read_in_the_order_of_names(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "b.txt").write_text("second")

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from itertools import islice
 
@@ -15,7 +16,7 @@ from runs import CONFIG, ENVIRONMENT, cut_off, in_two_processes, log_rows
 
 from perceiver_edu import ByteTokenizer, cli
 from perceiver_edu.data import HELD_OUT
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training import loop
 from perceiver_edu.training import pretrain as trainer
 from perceiver_edu.training.batches import (
@@ -681,6 +682,17 @@ def test_a_folder_in_use_is_refused_before_the_text_is_read(tmp_path, monkeypatc
         pretrain_files(HELD_OUT, tmp_path, SETTINGS)
     with pytest.raises(InputError, match="batch_size was 4, now 5"):
         pretrain_files(HELD_OUT, tmp_path, replace(SETTINGS, batch_size=5), resume=True)
+
+
+def test_files_that_are_read_twice_or_held_out_from_nothing_are_warnings(tmp_path):
+    file, link = tmp_path / "a.txt", tmp_path / "b.txt"
+    file.write_text("")
+    link.symlink_to(file)
+    with pytest.warns(InputWarning) as seen:
+        trainer.warn_of_repeats([file, link], [link])
+    assert ["given twice" in str(seen[0].message), "held out, but" in str(seen[1].message)] == [True, True]
+    with warnings.catch_warnings(action="error"):
+        trainer.warn_of_repeats([file], [tmp_path / "c.txt"])
 
 
 def test_a_run_that_diverges_stops_before_it_saves_anything(crops, tmp_path, monkeypatch):

@@ -220,6 +220,7 @@ def test_a_model_that_no_run_made_is_not_replaced(crops, weights, tmp_path):
     for resume in (False, True):
         with pytest.raises(InputError, match=r"already holds a run|holds a run, but no recipe\.json"):
             pretrain(crops, tmp_path / "run", SETTINGS, resume=resume, **OFTEN)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]
 
 
 def test_changed_files_are_named(crops, weights, table, tmp_path, monkeypatch):
