@@ -264,6 +264,12 @@ def test_rare_classes_are_pooled_to_hold_some_out(tmp_path):
     assert len(tasks_of(held_out)[0].labels) == 21
 
 
+def test_true_is_no_other_spelling_of_1(tmp_path):
+    path = write_json(tmp_path / "a.jsonl", [{"text": "a", "topic": label} for label in (True, 1, False, 0)])
+    with pytest.raises(InputError, match="holds true or false, and other labels"):
+        read_labelled(path, ["text"], TOPIC)
+
+
 def test_leaks_are_warnings(tmp_path):
     path = write_csv(tmp_path / "a.csv", rows())
     with pytest.warns(InputWarning) as seen:
