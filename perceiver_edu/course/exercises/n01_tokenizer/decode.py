@@ -19,6 +19,10 @@ def decode_cases():
             "ids": [byte + OFFSET for byte in b" \x00\tcaf\xc3 noir \n"],
             "skip_special_tokens": True,
         },
+        "bytes that spell a special name": {
+            "ids": [byte + OFFSET for byte in b"hide it behind [MASK]."] + [ByteTokenizer.SEP],
+            "skip_special_tokens": True,
+        },
         "three in a row that are not text": {
             "ids": [byte + OFFSET for byte in b"a\xff\xfe\xe7\x8c b"],
             "skip_special_tokens": True,
