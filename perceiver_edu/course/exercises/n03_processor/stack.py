@@ -130,7 +130,9 @@ def stack_properties(arguments):
         built = call(**arguments)
         result = getattr(built, "forward", built)(numbers(0)(3, 5, SIZES["dim"]))
         weights = list(built.parameters()) if hasattr(built, "parameters") else []
-        if not weights or not result.requires_grad:
+        if not weights:
+            return False, "`.parameters()` lists none"
+        if not result.requires_grad:
             return False, "no gradient reaches any weight"
         found = torch.autograd.grad(result.square().sum(), weights, allow_unused=True)
         reached = sum(gradient is not None for gradient in found)

@@ -71,8 +71,8 @@ EXERCISE = Exercise(
             "no sign": "A baseline that is clearly better is decided too: compare |difference|.",
             "no limit": "`limit` is not used: the difference must be more than `limit` errors.",
             "spreads": "`decided` compares with `limit` spreads. It asks for `limit` *errors*.",
-            "no spread": "A gain without any spread is not decided. The same gain on every seed is more than "
-            "`limit` errors of 0.",
+            "no spread": "You leave a gain without any spread undecided. The same gain on every seed is more "
+            "than `limit` errors of 0.",
             "positive": "Any difference above 0 is taken for a win. Is it larger than chance makes it?",
         }
     },

@@ -75,8 +75,8 @@ EXERCISE = Exercise(
             "`permute`.",
             "columns": "The places run down the columns. They must run along the rows, as `positions` do: W "
             "is the fastest axis.",
-            "channels first": "Within a patch the channels come first. Asked for is row, column, channel: "
-            "channels last.",
+            "channels first": "Within a patch you put the channels first. The order should be row, column, "
+            "channel: channels last.",
             "columns within": "Within a patch the pixels run down the columns. Asked for is row, column, "
             "channel.",
             "strips": "An input holds neighbours in one row only, not a square: the axis of rows within a "
