@@ -7,11 +7,13 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 VENV := .venv/bin/python
 READY := .venv/.ready
+COURSE := course
 
 .PHONY: help lab test test-slow notebooks new-exercise bench bench-full format clean
 
 help:
 	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
+	@echo "                your copy of the notebooks is in the folder course; for another: COURSE=\"my folder\""
 	@echo "make test       lint, types, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
 	@echo "make test-slow  full size, packaging, browser, network; skips say why"
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, ≤ 10 minutes    options: BENCH_ARGS=\"--job one\""
@@ -26,7 +28,7 @@ help:
 	@echo "  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make lab"
 
 lab: $(READY)
-	exec $(VENV) -m perceiver_edu.course.start $(LAB_ARGS)
+	exec $(VENV) -m perceiver_edu.cli course --open --folder "$(COURSE)" -- $(LAB_ARGS)
 
 # A process a core, each with one thread: twice as fast on two cores as one process with two threads.
 WORKERS := -n auto --dist worksteal --maxprocesses

@@ -20,7 +20,8 @@ from torch.nn.utils import skip_init
 
 from perceiver_edu.attention import CrossAttend, MultiHeadAttention, SelfAttend
 from perceiver_edu.errors import InputError, choose
-from perceiver_edu.model import PerceiverIOForMaskedLM, check_inputs
+from perceiver_edu.model import PerceiverIOForMaskedLM, check_has_numbers, check_inputs
+from perceiver_edu.weights.pretrained import usable_dtype
 
 if TYPE_CHECKING:
     from perceiver_edu.openvino_engine import OpenVINOPerceiverIO
@@ -49,9 +50,16 @@ def optimize(
         compile: `torch.compile`, with torch only; on a GPU replayed as CUDA graphs. The first call with new
             sizes takes long.
 
-    Raises: InputError for an engine that is not installed or cannot run this model, and for options that do
-    not go together.
+    Hooks of the original are not copied, nor is what they change: record or intervene on the original.
+
+    Raises: InputError for another class of model, for an engine that is not installed or cannot run this
+    model, and for options that do not go together.
     """
+    if not hasattr(model, "mlm_head"):
+        raise InputError(f"optimize takes a PerceiverIOForMaskedLM, got {type(model).__name__}")
+    check_has_numbers(model)
+    if dtype is not None:
+        usable_dtype(dtype)
     fast = FastPerceiverIO(model).eval().requires_grad_(False)
     if dtype is not None:
         fast = fast.to(dtype)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from operator import index
 from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +12,7 @@ import torch
 
 from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, brief, check_list, whole_number
+from perceiver_edu.model import check_has_numbers
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.utf8_search import best_byte_strings
 
@@ -79,6 +80,7 @@ def fill_mask(
             f"({longest} positions, two of them for [CLS] and [SEP]): shorten the text"
         )
 
+    check_has_numbers(model)
     device = model.device
     asked = torch.tensor([p for hole in positions for p in hole], device=device)  # (O,)
     with eval_mode(model), torch.no_grad():
@@ -117,7 +119,7 @@ def find_holes(text: str, spans: Span | Iterable[Span] | None = None) -> list[Ho
             raise InputError(f"nothing to fill: {HOW_TO_NAME_A_HOLE}")
         return [found.span() for found in re.finditer(f"(?:{re.escape(MASK_TOKEN)})+", text)]
 
-    holes = [_find_hole(text, span) for span in _as_list(spans)]
+    holes = [_find_hole(text, span) for span in _as_list(spans, len(text) + 3)]  # so many overlap
     if not holes:
         raise InputError(f"spans is an empty list: {HOW_TO_NAME_A_HOLE}")
     for hole, next_hole in pairwise(sorted(holes)):
@@ -178,15 +180,14 @@ def _pair(span: Any) -> Hole | None:
     return start, stop
 
 
-def _as_list(spans: Any) -> list:
-    """One span or several -> a list of spans."""
+def _as_list(spans: Any, most: int) -> list:
+    """One span or several -> a list of spans, the first `most` of them: an iterator may have no end."""
     if isinstance(spans, str):
         return [spans]
     check_list("spans", spans)
-    if _pair(spans):
-        return [spans]
     try:
-        return list(spans)
+        listed = list(islice(spans, most))
+        return [listed] if _pair(listed) else listed
     except TypeError:
         raise InputError(
             f"spans is a part of the text, a pair (start, stop), or a list of those; got {shown(spans)}"

@@ -1,6 +1,6 @@
 """Perceiver IO for masked language modelling: the paper's figure, five lines."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -135,6 +135,18 @@ def initialize(model: nn.Module, std: float) -> None:
                 nn.init.normal_(parameter, std=std)
 
     model.apply(fresh)
+
+
+def check_has_numbers(model: nn.Module) -> None:
+    """Raises: InputError for a model on the device "meta", whose tensors have shapes and no numbers."""
+    if cast(torch.device, model.device).type == "meta":
+        raise InputError('the model is on the device "meta", without numbers: load it on another device')
+
+
+def check_answers(answers: torch.Tensor) -> None:
+    """Raises: InputError for NaN or infinity, of which nothing can be reported."""
+    if not answers.isfinite().all():
+        raise InputError("the model answers with NaN or infinity: its weights are broken, or too large")
 
 
 def check_inputs(

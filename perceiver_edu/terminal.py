@@ -1,5 +1,6 @@
 """How the command line prints: tables where somebody watches, plain columns in a pipe, JSON for programs."""
 
+import codecs
 import json
 import math
 import os
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Item = TypeVar("Item")
+
+
+PLAIN_SIGNS = "perceiver_edu.plain_signs"  # for `errors=` of a stream whose encoding lacks some characters
+PLAIN = {"●": "*", "○": "-", "≥": ">=", "≤": "<=", "×": "x", "·": "-", "…": "...", "–": "-", "±": "+-"}
+
+
+def plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Our own signs in ASCII, and anything else as an escape."""
+    if isinstance(error, UnicodeEncodeError) and (sign := PLAIN.get(error.object[error.start])):
+        return sign, error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error(PLAIN_SIGNS, plain_signs)
 
 
 def visible(text: str, keep: str = "") -> str:

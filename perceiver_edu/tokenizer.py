@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from operator import index
 
 import torch
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief, whole_number
 
 
 class ByteTokenizer:
@@ -60,7 +61,11 @@ class ByteTokenizer:
         Raises: InputError for an id outside 0..261.
         """
         out = bytearray()
-        for i in map(int, ids):
+        for i in ids:
+            try:
+                i = index(i)
+            except TypeError:
+                raise InputError(f"an id must be a whole number, got {brief(i)}") from None
             if not 0 <= i < self.VOCAB_SIZE:
                 raise InputError(f"id {i} is not in the vocabulary 0..{self.VOCAB_SIZE - 1}")
             if i >= self.BYTE_OFFSET:
@@ -80,6 +85,8 @@ class ByteTokenizer:
         """
         if isinstance(texts, str):
             raise InputError("batch takes a list of texts, not one str: wrap it as [text]")
+        if pad_to is not None:
+            whole_number("pad_to", pad_to, 1, 2**20)
         rows = [self.encode(text, max_length=pad_to, truncation=truncation) for text in texts]
         if not rows:
             raise InputError("batch needs at least one text")

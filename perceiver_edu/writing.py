@@ -58,9 +58,9 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     remove_abandoned(place)
     beside = place.with_name(f"{UNFINISHED}-{secrets.token_hex(4)}-{place.name[-50:]}")
     try:
-        with open(beside, "x+b") as file:
+        with naming(path), open(beside, "x+b") as file:
             lock(file)
-            if before:
+            if before and before.st_mode != beside.stat().st_mode:  # never on Drive, where all have one mode
                 os.chmod(beside, stat.S_IMODE(before.st_mode))
             yield file
             file.flush()
@@ -68,6 +68,16 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         os.replace(beside, place)
     except BaseException:
         beside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Let an OSError of writing, such as that of a full disk, say which file could not be written."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)
         raise
 
 
@@ -89,10 +99,12 @@ def remove_abandoned(place: Path) -> None:
     """Remove what killed processes left of earlier tries to write this file: what no process has locked."""
     pattern = f"{UNFINISHED}-????????-{glob.escape(place.name[-50:])}"
     for path in place.parent.glob(pattern):
-        with suppress(OSError), open(path, "rb") as file:
+        with suppress(OSError):
             young = time.time() - path.stat().st_mtime < 60  # perhaps not locked yet
-            if not young and lock(file):
-                path.unlink()
+            with open(path, "rb") as file:
+                abandoned = not young and lock(file)
+            if abandoned:
+                path.unlink()  # closed before, because Windows removes no open file
 
 
 def lock(file: IO) -> bool:
@@ -101,11 +113,17 @@ def lock(file: IO) -> bool:
     Raises: BlockingIOError for a file that another process has locked.
     """
     try:
-        import fcntl
+        if os.name == "nt":
+            import msvcrt
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except (ImportError, OSError):
-        return False  # Windows, or a file system without locks
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:  # the second on Windows
+        raise BlockingIOError(error.errno, "another process has locked it") from None
+    except OSError:
+        return False  # a file system without locks
     return True

@@ -10,10 +10,12 @@ from urllib.parse import unquote, urlparse
 
 
 @contextmanager
-def serve(repositories: dict[str, dict[str, Path]], faults: dict[str, list] | None = None):
+def serve(repositories: dict[str, dict[str, Path]], faults: dict[str, list] | None = None, storage: str = ""):
     """Yields (address, the list of requests so far).
 
     Args:
+        storage: the address of another server, to which this one sends for the content of large files, as the
+            hub and its mirrors do.
         repositories: "owner/name" -> {revision: folder}.
         faults: "owner/name/file" -> what goes wrong, one GET after the other: a status (503), "drop" (the
             connection breaks in the middle) or "short" (more bytes announced than come).
@@ -57,6 +59,10 @@ def serve(repositories: dict[str, dict[str, Path]], faults: dict[str, list] | No
                 return self.refuse("GatedRepo", 403, {"X-Error-Message": "Access is restricted."})
             if isinstance(trouble, int):
                 return self.refuse("Trouble", trouble)
+            if storage and file.suffix == ".safetensors":
+                etag = f'"{hashlib.sha256(content).hexdigest()}"'
+                place = {"Location": storage + self.path, "X-Linked-Size": str(len(content))}
+                return self.refuse("", 302, place | {"X-Linked-Etag": etag, "X-Repo-Commit": sha})
             start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
             self.send_response(206 if start else 200)
             self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')

@@ -22,7 +22,7 @@ FLOORS = [  # from the bottom up; a name stands for the module, or for all modul
     ["instruments"],
     ["training", "modalities"],
     ["course"],
-    ["cli"],
+    ["cli", "__main__"],
 ]
 
 

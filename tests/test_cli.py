@@ -1,6 +1,7 @@
 """The command line as its users see it: what is on stdout and on stderr, and the exit code."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -160,6 +161,13 @@ def test_json_is_one_object_and_nothing_else(run, tiny):
         ],
     }
     assert "weights" in err
+
+
+def test_standard_input_without_an_end_is_one_line():
+    with open("/dev/zero", "rb") as endless:
+        process = start("fill", "-m", "a", stdin=endless)
+        out, err = process.communicate(timeout=60)
+    assert_one_line(process.returncode, out.decode(), err.decode(), "standard input is longer than any model")
 
 
 @pytest.mark.parametrize("arguments", [[], ["-"]])
@@ -367,18 +375,22 @@ def test_parity_user_errors(run):
 @pytest.fixture
 def notebooks(tmp_path, monkeypatch):
     """A course of two notebooks, of which the first is done."""
-    from perceiver_edu.course import overview, progress
+    from perceiver_edu import data
+    from perceiver_edu.course import progress
 
     def cell(text, **metadata):
         return {"cell_type": "markdown", "metadata": metadata, "source": [text]}
 
-    folder = tmp_path / "course" / "notebooks"
-    folder.mkdir(parents=True)
+    folder = tmp_path / "installed"
+    folder.mkdir()
     for name, minutes, exercises in (("00_first", 15, ["00.a"]), ("01_second", 40, ["01.b", "01.c"])):
         cells = [cell(f"# {name[:2]} · Title\n\n**Time** {minutes} minutes")]
         cells += [cell("", exercise={"id": i, "role": "stub"}) for i in exercises]
         (folder / f"{name}.ipynb").write_text(json.dumps({"cells": cells}))
-    monkeypatch.setattr(overview, "NOTEBOOKS", folder)
+    monkeypatch.setattr(data, "NOTEBOOKS", folder)
+    monkeypatch.setattr(data, "CHECKOUT", None)
+    for name in ("HOME", "USERPROFILE", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "progress.json"))
     progress.mark_done("00.a")
     progress.mark_done("01.c")
@@ -400,31 +412,92 @@ def test_course_lists_notebooks_minutes_and_what_is_done(run, notebooks, opened)
     assert lines[0] == ["notebook", "minutes", "done", "exercises"]
     assert lines[1] == ["00", "·", "Title", "15", "1", "of", "1", "●", "a"]
     assert lines[2] == ["01", "·", "Title", "40", "1", "of", "2", "○", "b", "●", "c"]
-    assert out.splitlines()[3] == "next: 01_second; to open it: perceiver-edu course --open"
+    assert out.splitlines()[3] == "next: 01_second; to open the course: perceiver-edu course --open"
+    assert not (notebooks.parent / "home").exists(), "to list the course writes nothing"
 
 
 def test_course_json(run, notebooks, tmp_path):
     code, out, _ = run("course", "--json")
     answer = json.loads(out)
     assert code == 0
-    assert set(answer) == {"next", "open", "progress_file", "problem", "notebooks"}
+    assert set(answer) == {"folder", "next", "open", "progress_file", "problem", "notebooks"}
     assert answer["next"] == str(notebooks / "01_second.ipynb")
-    assert answer["open"][1:5] == ["-P", "-m", "jupyter", "lab"]
+    assert answer["folder"] is None and answer["open"] is None, "there is no course folder"
     assert answer["progress_file"] == str(tmp_path / "progress.json") and answer["problem"] is None
     assert [notebook["minutes"] for notebook in answer["notebooks"]] == [15, 40]
-    assert [set(n) for n in answer["notebooks"]] == [{"file", "title", "minutes", "exercises"}] * 2
+    fields = {"file", "title", "minutes", "exercises", "newer"}
+    assert [set(n) for n in answer["notebooks"]] == [fields] * 2
     done = {exercise["id"]: exercise["done"] for n in answer["notebooks"] for exercise in n["exercises"]}
     assert done["01.b"] is None and re.fullmatch(r"\d{4}-\d\d-\d\d", done["00.a"])
 
 
-def test_course_opens_the_next_notebook_beside_the_code_it_links_to(run, notebooks, opened):
-    code, out, _ = run("course", "--open")
-    assert code == 0 and "01 · Title" in out
+def test_course_makes_the_folder_and_opens_the_start_page(run, notebooks, opened, tmp_path):
+    folder = tmp_path / "my course"
+    code, out, err = run("course", "--open", "--folder", folder, "--", "--no-browser")
+    assert (code, err) == (0, "") and f"Your course folder is {folder}." in out
     [command] = opened
     assert command[:5] == [sys.executable, "-P", "-m", "jupyter", "lab"]
-    assert f"--ServerApp.root_dir={notebooks.parent.resolve()}" in command
-    assert "--LabApp.default_url=/lab/tree/notebooks/01_second.ipynb" in command
+    assert f"--ServerApp.root_dir={folder.resolve()}" in command and command[-1] == "--no-browser"
+    assert "--LabApp.default_url=/lab/tree/start.ipynb" in command
     assert ("--allow-root" in command) == (os.geteuid() == 0)
+    answer = json.loads(run("course", "--json")[1])  # the folder is remembered
+    assert (answer["folder"], answer["next"]) == (str(folder), str(folder / "01_second.ipynb"))
+    assert answer["open"] == command[:-1]
+
+
+def test_course_says_what_an_update_did(run, notebooks, tmp_path, monkeypatch):
+    from perceiver_edu.course import folder
+
+    (tmp_path / "home").mkdir()
+    course = tmp_path / "home" / "perceiver-course"
+    monkeypatch.setattr(folder, "__version__", "0.3.0")
+    assert f"Your course folder is {course}." in run("course", "--folder", "~/perceiver-course")[1]
+    text = (course / "01_second.ipynb").read_text()
+    stub = '"def f(): pass"'
+    (course / "01_second.ipynb").write_text(text.replace('""', stub))
+    for path in notebooks.iterdir():
+        path.write_text(path.read_text().replace("Title", "New title"))
+    code, out, err = run("course", "--folder", "~/perceiver-course")
+    assert (code, err) == (0, "") and "New files: 0, replaced: 1." in out
+    assert "  01_second.ipynb: 01_second (new in 0.3.0).ipynb\n" in out
+    assert out.endswith("new versions: perceiver-edu course --carry-answers\n")
+    assert (
+        "Your answers were copied into the new versions: 01.b, 01.c." in run("course", "--carry-answers")[1]
+    )
+    assert "There were no answers to copy" in run("course", "--carry-answers")[1]
+
+
+def test_course_asks_for_the_folder_where_somebody_sits_at_a_terminal(run, notebooks, tmp_path, monkeypatch):
+    from perceiver_edu.cli.course import choose
+
+    class Terminal(io.StringIO):
+        isatty = lambda self: True  # noqa: E731
+
+    def answer(text, ask=True):
+        monkeypatch.setattr(sys, "stdin", Terminal(text))
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        return choose(None, ask)
+
+    monkeypatch.chdir(tmp_path)
+    usual = tmp_path / "home" / "perceiver-course"
+    assert answer("\n") == usual and answer("here\n") == tmp_path / "here"
+    assert answer("here\n", ask=False) == usual
+    with pytest.raises(InputError, match="give one by --folder"):
+        answer("")
+
+
+def test_course_user_errors(run, notebooks, opened, tmp_path):
+    assert_one_line(*run("course", "--", "--no-browser"), "'--no-browser' is for JupyterLab")
+    assert_one_line(*run("course", "--folder", ""), "'' is no name of a folder")
+    assert_one_line(*run("course", "--folder", notebooks), "is not empty and no course folder")
+    assert_one_line(*run("course", "--open", "--folder", notebooks), "is not empty and no course folder")
+    assert opened == []
+
+
+def test_course_where_the_choice_cannot_be_remembered(run, notebooks, tmp_path):
+    (tmp_path / "home").write_text("a file")
+    code, out, err = run("course", "--folder", tmp_path / "course")
+    assert code == 0 and "00 · Title" in out and "give --folder next time" in err and err.count("\n") == 1
 
 
 def test_course_where_all_is_done(run, notebooks, opened):
@@ -432,8 +505,8 @@ def test_course_where_all_is_done(run, notebooks, opened):
 
     progress.mark_done("01.b")
     code, out, _ = run("course", "--open")
-    assert code == 0 and out.splitlines()[-1] == "every exercise is done"
-    assert "--LabApp.default_url=/lab/tree/notebooks/01_second.ipynb" in opened[0]
+    assert code == 0 and "every exercise is done" in out.splitlines()
+    assert "--LabApp.default_url=/lab/tree/start.ipynb" in opened[0]
     assert json.loads(run("course", "--json")[1])["next"] is None
 
 
@@ -449,7 +522,7 @@ def test_course_opens_lab_without_what_lies_in_the_current_folder(tmp_path):
     from perceiver_edu.course.lab import lab_command
 
     (tmp_path / "jupyter.py").write_text("print('a trap')")
-    command = lab_command(tmp_path / "notebooks" / "00_first.ipynb")
+    command = lab_command(tmp_path / "start.ipynb")
     command = [*command[: command.index("lab")], "--version"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
     assert done.returncode == 0 and "jupyterlab" in done.stdout and "a trap" not in done.stdout
@@ -468,18 +541,17 @@ def test_too_little_memory_is_one_line(run, monkeypatch):
 
 
 def test_profile_of_what_this_machine_cannot_hold(run, tiny, monkeypatch):
-    monkeypatch.setattr(instruments.machine, "memory_bytes", lambda device: 10**6)
+    monkeypatch.setattr("perceiver_edu.instruments.machine.memory_bytes", lambda device: 10**6)
     assert_one_line(*run("profile", tiny, "--batch", "999"), "--batch 999 needs more than")
 
 
-def test_course_in_an_installed_package_says_what_to_do(run, notebooks, opened, monkeypatch):
-    from perceiver_edu.course import overview
+def test_course_without_its_notebooks_says_what_to_do(run, notebooks, opened, monkeypatch):
+    from perceiver_edu import data
 
-    monkeypatch.setattr(overview, "NOTEBOOKS", notebooks / "nowhere")
-    advice = "Get the whole repository, and in its folder run: make lab"
+    monkeypatch.setattr(data, "NOTEBOOKS", notebooks / "nowhere")
     for arguments in ([], ["--open"], ["--json"]):
-        assert_one_line(*run("course", *arguments), advice)
-    assert opened == []
+        assert_one_line(*run("course", *arguments), "install perceiver-edu again")
+    assert opened == [] and not (notebooks.parent / "home").exists()
 
 
 def test_course_without_jupyterlab_prints_the_command(run, notebooks, opened, monkeypatch):
@@ -489,7 +561,7 @@ def test_course_without_jupyterlab_prints_the_command(run, notebooks, opened, mo
     code, out, err = run("course", "--open")
     assert code == 2 and "01 · Title" in out and opened == []
     assert err.count("\n") == 1
-    assert "-m pip install jupyterlab" in err and "/lab/tree/notebooks/01_second.ipynb" in err
+    assert "-m pip install 'perceiver-edu[lab]'" in err and "/lab/tree/start.ipynb" in err
 
 
 def test_course_shows_the_notebooks_of_this_checkout(run):

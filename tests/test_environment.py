@@ -59,7 +59,9 @@ def imported(folder):
     return {canonicalize_name(owners.get(module, [module])[0]) for module in modules}
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("perceiver_edu", ["train", "lab", "fast"]), ("tests", list(EXTRAS))])
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("perceiver_edu", ["train", "lab", "fast"]), ("tests", list(EXTRAS))]
+)
 def test_whatever_is_imported_is_declared(folder, extras):
     declared = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
     assert imported(folder) <= {canonicalize_name(Requirement(line).name) for line in declared}
@@ -93,6 +95,11 @@ def test_make_and_conda_install_the_same():
     assert set(extras.split(",")) == set(EXTRAS)
     assert pip == [f"-c {constraints}", f"-e .[{extras}]"]
     assert re.search(r"^\$\(READY\): pyproject\.toml constraints\.txt$", MAKEFILE, re.M)
+
+
+def test_git_ignores_what_make_lab_writes():
+    assert re.search(r"^COURSE := course$", MAKEFILE, re.M) and '--folder "$(COURSE)"' in MAKEFILE
+    assert "/course/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 def test_the_same_pythons_everywhere():

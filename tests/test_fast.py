@@ -1,6 +1,7 @@
 """The fast model is the readable one: the same function, the same errors, the same answers."""
 
 import re
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tiny import tiny_hf_model
 import perceiver_edu
 from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
 from perceiver_edu.fast import FastPerceiverIO, optimize
+from perceiver_edu.training.features import extract_features
 
 POSITIONS = [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])]
 
@@ -26,6 +28,19 @@ def test_it_computes_the_same_function(batch, changes, positions):
     assert (fast(ids, mask, positions) - expected).abs().max() < 1e-10 * expected.abs().max()
     assert (fast(ids, None, positions) - unmasked).abs().max() < 1e-10 * unmasked.abs().max()
     assert not torch.allclose(expected[1], unmasked[1]), "the mask matters here"
+
+
+def test_models_that_cannot_be_made_faster_or_run_are_named(model):
+    on_meta = deepcopy(model).to("meta")
+    for call, message in (
+        (lambda: optimize(optimize(model)), "optimize takes a PerceiverIOForMaskedLM, got "),
+        (lambda: optimize(model, dtype=torch.int8), r"dtype must be torch\.float32"),
+        (lambda: optimize(on_meta), 'on the device "meta"'),
+        (lambda: fill_mask(on_meta, "a[MASK]"), 'on the device "meta"'),
+        (lambda: extract_features(on_meta, ["a"], progress=False), 'on the device "meta"'),
+    ):
+        with pytest.raises(InputError, match=message):
+            call()
 
 
 def test_padding_costs_nothing_and_changes_nothing(model, batch, monkeypatch):

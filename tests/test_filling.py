@@ -357,3 +357,9 @@ def test_a_text_may_fill_the_model_to_its_last_position_but_not_more(tiny):
     message = r"text is 95 bytes long, this model reads at most 94 \(96 positions"
     with pytest.raises(InputError, match=message):
         fill_mask(tiny, "é" * 47 + "y", "y")
+
+
+def test_an_iterator_loses_no_span_and_may_have_no_end():
+    assert find_holes("one two", iter(["one", "two"])) == [(0, 3), (4, 7)]
+    with pytest.raises(InputError, match="overlap"):
+        find_holes("one two", itertools.repeat("one"))

@@ -75,6 +75,12 @@ def test_half_a_character_reads_as_the_replacement_character():
         (lambda: ours.batch([]), "at least one"),
         (lambda: ours.decode([262]), "id 262"),
         (lambda: ours.decode([-1]), "id -1"),
+        (lambda: ours.decode([70.5]), "an id must be a whole number, got 70.5"),
+        (
+            lambda: ours.decode(torch.zeros(2, 3, dtype=torch.int64)),
+            "an id must be a whole number, got tensor",
+        ),
+        (lambda: ours.batch(["hello"], pad_to=10**15), "pad_to must be a whole number from 1 to"),
     ],
 )
 def test_bad_input_is_named(call, message):

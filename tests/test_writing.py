@@ -1,5 +1,6 @@
 """Files are written whole or not at all, by one module, and only where a plain file is or can be."""
 
+import errno
 import os
 import re
 import stat
@@ -111,6 +112,11 @@ def test_only_plain_files_are_written(writer, tmp_path, kind):
     with pytest.raises(InputError, match="is not a plain file"):
         write(tmp_path / name)
     assert before == (names_in(tmp_path), (tmp_path / name).lstat().st_ino)
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"a\.txt"), whole_file(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_an_error_leaves_the_file_before_and_no_litter(tmp_path):

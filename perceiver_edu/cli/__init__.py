@@ -6,6 +6,7 @@ A command is a function in a file of its own, listed below. What the user did wr
 
 import atexit
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
 from perceiver_edu.cli.weights import weights
 from perceiver_edu.errors import DivergedError, InputError, InputWarning
-from perceiver_edu.terminal import visible
+from perceiver_edu.terminal import PLAIN_SIGNS, visible
 
 INTERRUPTED = "perceiver-edu: interrupted"
 
@@ -53,8 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     open_streams()
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # where a terminal knows no UTF-8, escapes instead of an error
-            stream.reconfigure(errors="backslashreplace")
+        if hasattr(stream, "reconfigure"):  # for a terminal that knows no UTF-8
+            stream.reconfigure(errors=PLAIN_SIGNS)
     warnings.showwarning = show_warning
     code = 0
     try:
@@ -62,8 +63,6 @@ def main(arguments: list[str] | None = None) -> None:
             code = app(arguments or ["--help"], prog_name="perceiver-edu", standalone_mode=False) or 0
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
-        code = 1
     except KeyboardInterrupt:
         code = 130
     except typer.TyperException as error:  # an option that does not exist, a value of another type
@@ -72,7 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
         if not isinstance(error, MemoryError) and "allocate" not in str(error):  # torch's way to say so
             raise
         code = refuse("not enough memory for this: choose smaller sizes")
-    except (InputError, OSError) as error:
+    except OSError as error:
+        code = 1 if reader_has_left(error) else refuse(str(error))
+    except InputError as error:
         refuse(str(error))
         code = 1 if isinstance(error, DivergedError) else 2
     except SystemExit as done:
@@ -96,9 +97,15 @@ def open_streams() -> None:
     for name in closed:
         number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, and it stays open
         if name != "stdin":  # which is None where there is no text to read
-            setattr(sys, name, os.fdopen(number, "w"))
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8"))
     if "stdout" in closed:
         sys.exit(refuse("standard output is closed, so the answer would be lost: send it to a file"))
+
+
+def reader_has_left(error: OSError) -> bool:
+    """Has whoever read our output seen enough? Windows then calls writing an invalid argument."""
+    invalid = os.name == "nt" and error.errno == errno.EINVAL and error.filename is None
+    return invalid or isinstance(error, BrokenPipeError)
 
 
 def refuse(message: str) -> int:

@@ -1,60 +1,117 @@
 """`perceiver-edu course`."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from perceiver_edu.cli.shared import Json
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief, warn
 from perceiver_edu.terminal import new_console, new_table, print_json, visible
+
+Folder = Annotated[
+    str | None,
+    typer.Option(
+        "--folder",
+        metavar="FOLDER",
+        help="Your course folder. If omitted: the one around the working folder, or the one opened last, or "
+        "perceiver-course in your home folder; in a checkout of the repository, its folder course.",
+        show_default=False,
+    ),
+]
+CARRY = "Copy the exercises that you have solved into the new versions of their notebooks."
+OPTIONS = "After --: options for JupyterLab, such as --no-browser."
 
 
 def course(
-    open_it: Annotated[bool, typer.Option("--open", help="Open the next notebook in JupyterLab.")] = False,
+    lab_options: Annotated[
+        list[str] | None, typer.Argument(help=OPTIONS, metavar="[-- OPTIONS]", show_default=False)
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the start page in JupyterLab.")] = False,
+    folder: Folder = None,
+    carry_answers: Annotated[bool, typer.Option("--carry-answers", help=CARRY)] = False,
     as_json: Json = False,
 ):
     """List the notebooks and the exercises done.
 
-    The next notebook is the first with an exercise that is not done. Progress is one small file on this
-    machine; delete it to start again.
+    With --open, --folder or --carry-answers it first makes your course folder, with your own copy of the
+    notebooks, or brings it up to date. A notebook that you have changed stays as it is; its new version is
+    put next to it. What you have solved is noted in the folder's progress.json; delete it to start again.
 
     \b
     Examples:
       perceiver-edu course
       perceiver-edu course --open
+      perceiver-edu course --open --folder my-course -- --no-browser --port 9000
+      perceiver-edu course --carry-answers
       perceiver-edu course --json
     """
+    from perceiver_edu import data
+    from perceiver_edu.course.folder import update_course
     from perceiver_edu.course.lab import lab_command, open_lab
-    from perceiver_edu.course.overview import NOTEBOOKS, read_overview
+    from perceiver_edu.course.overview import read_overview
+    from perceiver_edu.course.place import is_course, remember
     from perceiver_edu.course.progress import progress_file
+    from perceiver_edu.course.start import START
 
-    overview = read_overview()
+    if lab_options and not open_it:
+        raise InputError(f"{lab_options[0]!r} is for JupyterLab, so it needs --open")
+    place, update = choose(folder, ask=open_it and not as_json), None
+    if open_it or folder is not None or carry_answers:
+        update = update_course(place, carry_answers)
+        try:
+            remember(place)
+        except (OSError, InputError) as error:
+            warn(f"your choice of {place} cannot be remembered ({error}): give --folder next time, too")
+    overview = read_overview(place)
     if not overview.notebooks:
-        raise InputError(
-            f"there are no notebooks in {NOTEBOOKS}: an installed package does not bring them. "
-            "Get the whole repository, and in its folder run: make lab"
-        )
+        raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
+    start = update.start if update else place / START
     following = overview.next and overview.next.file
+    problems = [problem for problem in (update and update.problem, overview.problem) if problem]
     if as_json:
         print_json(
+            folder=str(place) if is_course(place) else None,
             next=following and str(following),
-            open=following and lab_command(following),
-            progress_file=None if overview.problem else str(progress_file()),
-            problem=overview.problem or None,
+            open=lab_command(start) if is_course(place) else None,
+            progress_file=None if overview.problem else str(progress_file(place)),
+            problem=" ".join(problems) or None,
             notebooks=[
                 notebook._asdict()
-                | {"file": str(notebook.file)}
+                | {"file": str(notebook.file), "newer": [str(path) for path in notebook.newer]}
                 | {"exercises": [{"id": i, "done": day} for i, day in notebook.exercises.items()]}
                 for notebook in overview.notebooks
             ],
         )
     else:
         print_course(overview)
-        if overview.problem:
-            print(overview.problem, file=sys.stderr)
+        if update:
+            print_update(update, carry_answers)
+        for problem in problems:
+            print(visible(problem), file=sys.stderr)
     if open_it:
-        open_lab(following or overview.notebooks[-1].file)
+        open_lab(start, lab_options or [])
+
+
+def choose(folder: str | None, ask: bool) -> Path:
+    """The course folder: the one that was named, or the usual one. At a terminal, a new one is asked for."""
+    from perceiver_edu import data
+    from perceiver_edu.course.place import at_home, course_folder, is_course
+
+    if folder is None:
+        usual = course_folder()
+        if data.CHECKOUT or is_course(usual) or not (ask and sys.stdin.isatty() and sys.stdout.isatty()):
+            return usual
+        print("Where shall your copy of the notebooks be? Name a folder, or press Enter for")
+        try:
+            folder = input(f"{visible(str(usual))}: ").strip() or str(usual)
+        except EOFError:
+            raise InputError("no folder was named: give one by --folder") from None
+    if not folder or "\0" in folder:
+        raise InputError(f"{brief(folder)} is no name of a folder")
+    return Path(os.path.abspath(at_home(folder)))
 
 
 def print_course(overview) -> None:
@@ -66,6 +123,40 @@ def print_course(overview) -> None:
         table.add_row(visible(notebook.title), str(notebook.minutes or ""), notebook.count, visible(marks))
     console.print(table)
     if overview.next:
-        console.print(f"next: {visible(overview.next.file.stem)}; to open it: perceiver-edu course --open")
+        console.print(
+            f"next: {visible(overview.next.file.stem)}; to open the course: perceiver-edu course --open"
+        )
     else:
         console.print("every exercise is done")
+
+
+def print_update(update, carry_answers: bool) -> None:
+    """What an `Update` did to the course folder, and what is left to the learner."""
+    from perceiver_edu.course.place import course_folder
+    from perceiver_edu.course.start import START, difference_command
+
+    folder = visible(str(update.folder))
+    added, replaced = ([n for n in names if n != START] for names in (update.added, update.replaced))
+    notebooks = {name: new for name, new in update.beside.items() if name != START}
+    if update.made:
+        print(f"Your course folder is {folder}. The notebooks in it are yours to change.")
+    elif added or replaced or notebooks:
+        print(
+            f"Your course folder {folder} is up to date. New files: {len(added)}, replaced: {len(replaced)}."
+        )
+    if notebooks:
+        print("You have changed these files, so they stay as they are, and the new version is next to each:")
+    for name, new in notebooks.items():
+        print(f"  {visible(name)}: {visible(new)}")
+        difference = difference_command(update.folder / name, update.folder / new)
+        if difference:
+            print(f"    to see what differs: {visible(difference)}")
+    if update.carried:
+        print(f"Your answers were copied into the new versions: {', '.join(update.carried)}.")
+    elif carry_answers:
+        print(
+            "There were no answers to copy: only a new version next to a notebook that you solved gets them."
+        )
+    elif notebooks:
+        named = "" if update.folder == course_folder() else f'--folder "{folder}" '
+        print(f"To copy your answers into the new versions: perceiver-edu course {named}--carry-answers")

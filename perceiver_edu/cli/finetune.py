@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Json
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, warn
 from perceiver_edu.terminal import print_json, visible
 
 
@@ -171,9 +171,17 @@ def load(data, is_file, text, columns, validation, test):
             load_split(name, config or None, split, text, columns) if split else None
             for split in ("train", validation, test)
         )
+    for name in set(text) & {column.name for column in columns}:
+        warn(f"column {name!r} is both text and label: the scores will say nothing")
     for other in (held_out, final):
         if other is not None:
             encode_labels(other, tasks_of(rows))  # a label that training does not have is an error now
+            if seen := len(set(other.texts) & set(rows.texts)):
+                warn(
+                    f"{other.source}: {seen:,} of its texts are in the training data: the scores are too good"
+                )
+    if held_out and final and (seen := len(set(final.texts) & set(held_out.texts))):
+        warn(f"{final.source}: {seen:,} of its texts also choose the best epoch: the scores are too good")
 
     def splits(seed):
         if held_out is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from perceiver_edu.errors import InputError, choose
+from perceiver_edu.terminal import visible
 
 
 def pretrain(
@@ -138,8 +139,8 @@ def pretrain(
     except KeyboardInterrupt:
         if first:
             saved = checkpoints(output)[-1:]
-            state = f"saved in {saved[0]}" if saved else "not saved yet"
+            state = f"saved in {visible(str(saved[0]))}" if saved else "not saved yet"
             print(f"{state}; to go on from there: the same command and --resume", file=sys.stderr)
         raise
     if first:
-        print(f"the model is in {output / 'model'}")
+        print(f"the model is in {visible(str(output / 'model'))}")

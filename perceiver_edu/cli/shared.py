@@ -13,6 +13,7 @@ WEIGHTS_HELP = (
     'Whose weights: "embedded" (in this package), "random" (full size), a folder, or a hub id such as '
     "deepmind/language-perceiver. If omitted: the environment variable PERCEIVER_EDU_WEIGHTS, or embedded."
 )
+MOST_BYTES = 2**20  # of standard input; no model reads as many
 Weights = Annotated[str | None, typer.Option("--weights", "-w", help=WEIGHTS_HELP, show_default=False)]
 Device = Annotated[str, typer.Option("--device", "-d", help="Where to compute: cpu, cuda, cuda:1, mps.")]
 Engine = Annotated[
@@ -58,13 +59,16 @@ def say_which(model, name: str):
 def read_stdin() -> str:
     """All of standard input, without a byte-order mark and one newline at the end.
 
-    Raises: InputError where it is not UTF-8.
+    Raises: InputError where it is not UTF-8, or longer than any model reads: it may have no end.
     """
     if sys.stdin is None:
         raise InputError("there is no text: give one, or pipe it in")
     if sys.stdin.isatty():
-        print("type the text, then Ctrl-D on a line of its own", file=sys.stderr)
-    raw = sys.stdin.buffer.read()
+        end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
+        print(f"type the text, then {end} on a line of its own", file=sys.stderr)
+    raw = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise InputError(f"standard input is longer than any model reads ({MOST_BYTES:,} bytes): shorten it")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

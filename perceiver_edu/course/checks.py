@@ -8,7 +8,7 @@ from itertools import combinations
 import torch
 
 from perceiver_edu.course import progress
-from perceiver_edu.course.comparison import plain, readable, same, shapes
+from perceiver_edu.course.comparison import EXACT, plain, readable, same, shapes
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
 from perceiver_edu.course.gradients import lost_gradients
@@ -75,30 +75,35 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
     if problem is not None:
         say_problem(report, *problem, several=len(cases) > 1)
     folded = exercise.folds and not show_expected
+    told = problem is not None
     if wrong:
-        say_difference(report, exercise, wrong[0], cases, expected, got, right, problem is not None, folded)
+        told |= say_difference(report, exercise, wrong[0], cases, expected, got, right, told, folded)
     if right and (wrong or problem):
         if problem:
             report.say(f"Right already: {'; '.join(right)}.")
         broken = [label for label in cases if label not in right]
         if broken:
-            report.say(f"Not right: {'; '.join(broken)}. What have these that the others have not?")
+            these = "do these cases have" if len(broken) > 1 else "does this case have"
+            ask = "" if told else f" What {these} that the others lack?"
+            report.say(f"Not right: {'; '.join(broken)}.{ask}")
 
     fitting = [label for label in got if shapes(got[label]) == shapes(expected[label])]
-    properties = list(look_at(exercise, function, cases, fitting))
+    properties = [] if problem else list(look_at(exercise, function, cases, fitting))
     if properties:
-        rows = [(says, "✓ yes" if fine else "✗ no", seen) for says, fine, seen in properties]
+        marks = {True: "✓ yes", False: "✗ no", None: "– not seen"}
+        rows = [(says, marks[fine], seen) for says, fine, seen in properties]
         report.table(("what a right answer does", "yours", "seen"), rows)
     missing = "; ".join(says for says, fine, _ in properties if not fine)
     if missing and not problem and not wrong:
-        report.say(f"The numbers are right, but not everything that a right answer does: {missing}.")
+        report.say(f"The numbers are right. What is still missing: {missing}.")
     ok = not problem and not wrong and not missing
     if ok and exercise.trains:
         ok = gradients_pass(exercise, function, cases, report)
-    floats = {key: value for key, value in got.items() if getattr(value, "is_floating_point", bool)()}
-    if ok and any(value.dtype != expected[key].dtype for key, value in floats.items()):
-        report.say("Your result is float32 though the inputs are float64: somewhere a tensor is made "
-                   "without `dtype=`. The numbers are right.")  # fmt: skip
+    tensors = [(value, expected[key]) for key, value in got.items() if isinstance(value, torch.Tensor)]
+    floats = [(mine, wanted) for mine, wanted in tensors if mine.is_floating_point()]
+    if ok and any(mine.dtype != wanted.dtype or not same(mine, wanted, EXACT) for mine, wanted in floats):
+        report.say("The numbers are right, but only as exact as float32, though the inputs are float64: "
+                   "somewhere a tensor is made without `dtype=`.")  # fmt: skip
 
     fits = bool(got) and not problem and len(fitting) == len(got)
     if exercise.in_model is not None and fits and (ok or not folded):
@@ -173,9 +178,11 @@ def say_problem(report: Report, label: str, outcome: Outcome, several: bool):
         report.pre(outcome.code)
 
 
-def say_difference(report: Report, exercise: Exercise, label: str, cases, expected, got, right, said, folded):
+def say_difference(
+    report: Report, exercise: Exercise, label: str, cases, expected, got, right, said, folded
+) -> bool:
     """`right`: labels of the cases that are; `said`: whether a problem has been named already; `folded`:
-    whether what is expected is shown only to those who ask."""
+    whether what is expected is shown only to those who ask. -> is the mistake named?"""
     if right and not said:
         report.say(f"Right so far: {'; '.join(right)}.")
     diagnosis = diagnose(exercise, cases, expected, got)
@@ -190,7 +197,7 @@ def say_difference(report: Report, exercise: Exercise, label: str, cases, expect
     rows = exercise.rows(expected[label], got[label], sizes)
     if not folded:
         report.table((where, "expected", "got"), rows)
-        return
+        return bool(diagnosis)
     report.table((where, "got"), [(what, yours) for what, _, yours in rows])
     report.fold(
         "What is expected",
@@ -198,6 +205,7 @@ def say_difference(report: Report, exercise: Exercise, label: str, cases, expect
         [(what, wanted) for what, wanted, _ in rows],
         plain=f'check("{exercise.id}", {exercise.name}, show_expected=True) shows what is expected.',
     )
+    return bool(diagnosis)
 
 
 def remarks(expected, got):
@@ -250,14 +258,17 @@ def explains(exercise: Exercise, mistakes, cases, expected, got) -> bool:
 
 
 def look_at(exercise: Exercise, function, cases, labels):
-    """The exercise's properties, on the last of these cases -> (says, holds, what was seen)."""
+    """The exercise's properties, on the last of these cases -> (says, holds, what was seen).
+
+    A property that could not be seen holds neither True nor False, but None.
+    """
     if exercise.properties is None or not labels:
         return
 
     def call(**arguments):
         outcome = run(function, arguments, quiet=True)
         if outcome.problem or outcome.not_done:
-            raise Misfit(outcome.problem)
+            raise Misfit(outcome.problem or "your code raises NotImplementedError.")
         return plain(outcome.value)
 
     for says, test in exercise.properties(cases[labels[-1]]):
@@ -265,8 +276,10 @@ def look_at(exercise: Exercise, function, cases, labels):
             yield says, *test(call)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the learner's code failed there, or its result cannot be looked at
-            yield says, False, f"could not be seen: {brief(error)}"
+        except Misfit as misfit:  # the learner's code failed there
+            yield says, None, str(misfit)
+        except BaseException as error:  # its result cannot be looked at
+            yield says, None, f"the check cannot read your result: {brief(error)}"
 
 
 def put_into_model(exercise: Exercise, function, report: Report, ok: bool, number: bool) -> bool:

@@ -10,7 +10,9 @@ import torch
 from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.report import shown
 
-TOLERANCE = 1e-9  # float64: as a share of the largest number expected
+# As shares of the largest number expected:
+TOLERANCE = 1e-6  # float64, in which one number may be rounded to float32, such as `torch.tensor(d).sqrt()`
+EXACT = 1e-9  # float64 alone
 FLOAT32_TOLERANCE = 1e-5
 LARGEST = 1_000_000  # entries; no right answer to a case has as many
 
@@ -118,7 +120,8 @@ def readable_tensor(result, expected: torch.Tensor, at: str) -> torch.Tensor:
         raise Misfit(f"{at}expected a tensor on {wanted}, where the inputs are; got one on {got}.")
     kinds = [(tensor.is_floating_point(), tensor.dtype == torch.bool) for tensor in (result, expected)]
     if kinds[0] != kinds[1]:
-        raise Misfit(f"{at}expected numbers of type {expected.dtype}, got {shown(result)}.")
+        wanted = "floating-point" if kinds[1][0] else "bool" if kinds[1][1] else "whole"
+        raise Misfit(f"{at}expected {wanted} numbers, got {shown(result)}.")
     if result.dtype in (torch.float16, torch.bfloat16) and expected.dtype != result.dtype:
         raise Misfit(f"{at}your result is {result.dtype}, which is too coarse. Compute in {expected.dtype}.")
     return result.detach().clone()
@@ -131,13 +134,13 @@ def shapes(result):
     return result.shape if isinstance(result, torch.Tensor) else None
 
 
-def same(a, b) -> bool:
+def same(a, b, tolerance=TOLERANCE) -> bool:
     """Are two results equal, up to rounding? Of a float32 tensor, what float32 can hold is asked."""
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         if a.shape != b.shape:
             return False
         coarse = torch.float32 in (a.dtype, b.dtype)
-        limit = (FLOAT32_TOLERANCE if coarse else TOLERANCE) * max(1.0, _largest(b))
+        limit = (FLOAT32_TOLERANCE if coarse else tolerance) * max(1.0, _largest(b))
         alike = (a == b) | (a.isnan() & b.isnan())  # infinity is like infinity, and NaN like NaN
         difference = (a.double() - b.double()).masked_fill(alike, 0)
         return _largest(difference) <= limit
@@ -177,7 +180,8 @@ def side_by_side(expected, got, sizes: dict[str, int], axes=(), read=None) -> li
             else:
                 names = [key if what == "result" else f"{key}: {what}" for what, *_ in own]
                 rows += [
-                    (name, right, f"{yours}  ✗") for name, (_, right, yours) in zip(names, own, strict=True)
+                    (name, right, yours if yours == right else f"{yours}  ✗")
+                    for name, (_, right, yours) in zip(names, own, strict=True)
                 ]
         return rows
     if not isinstance(expected, torch.Tensor):

@@ -103,7 +103,9 @@ def explain_error(
     name = type(error).__name__ + (f": {message[:300]}" if message else ".")
     problem = f"your code stopped with {name}" if theirs else f"{outside}. Python says {name}"
     if "without overflow" in message:
-        problem += ". It is more than this dtype holds: `torch.finfo(dtype)` has the limits."
+        problem += (
+            ". A number does not fit into its dtype: plain numbers are float32, and `torch.finfo` has limits."
+        )
     tensors = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
     if code and tensors:
         sizes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())

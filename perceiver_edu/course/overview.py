@@ -4,24 +4,29 @@
 `perceiver-edu course` show it.
 """
 
+import glob
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from perceiver_edu import data
+from perceiver_edu.course.place import course_folder, is_course
 from perceiver_edu.course.progress import progress_file, read_progress
 from perceiver_edu.course.report import DONE, WAITING, Report
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"  # in a checkout; an installed package has none
+NAMES = "[0-9][0-9]_*.ipynb"
 
 
 class Notebook(NamedTuple):
     """One notebook of the course."""
 
-    file: Path
+    file: Path  # in the course folder; where it is not there, the original
     title: str
     minutes: int | None
     exercises: dict[str, str | None]  # id: the day it was done, None where it is not
+    newer: list[Path]  # new versions beside it, because the learner has changed it
 
     @property
     def time(self) -> str:
@@ -62,10 +67,14 @@ class Overview(NamedTuple):
 
 
 def read_overview(folder: Path | None = None) -> Overview:
-    """The notebooks of a folder (None: of this checkout), from their cells, beside the learner's progress."""
-    done, problem = read_progress()
+    """The notebooks in a course folder (None: the usual one), beside what the learner has done.
+
+    Titles and exercises are those of the original notebooks, whatever became of the learner's.
+    """
+    folder = folder or course_folder()
+    done, problem = read_progress(partial(progress_file, folder))
     found = []
-    for path in sorted((folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted(data.NOTEBOOKS.glob(NAMES)):
         try:
             cells = json.loads(path.read_text("utf-8"))["cells"]
             text = "".join(cells[0]["source"])
@@ -75,15 +84,23 @@ def read_overview(folder: Path | None = None) -> Overview:
         title = re.search(r"^# (.+)", text)
         minutes = re.search(r"\*\*Time\*\* (\d+) min", text)
         ids = [tag["id"] for tag in tags if tag.get("role") == "stub"]
+        theirs = folder / path.name
         found.append(
             Notebook(
-                path,
+                theirs if is_course(folder) and theirs.is_file() else path,
                 title[1] if title else path.stem,
                 int(minutes[1]) if minutes else None,
                 {exercise: done.get(exercise) for exercise in ids},
+                new_versions(theirs),
             )
         )
     return Overview(found, problem)
+
+
+def new_versions(path: Path) -> list[Path]:
+    """What an update put beside a file of the learner's, oldest first."""
+    beside = path.parent.glob(f"{glob.escape(path.stem)} (new in *){path.suffix}")
+    return sorted(beside, key=lambda path: path.lstat().st_mtime)
 
 
 def course_overview(folder: Path | None = None) -> Report:
@@ -91,12 +108,14 @@ def course_overview(folder: Path | None = None) -> Report:
     overview = read_overview(folder)
     report = Report(f"{overview.solved} of {overview.exercises} exercises")
     if not overview.notebooks:
-        return report.say("There are no notebooks here: an installed package does not bring them.")
+        return report.say(f"There are no notebooks in `{data.NOTEBOOKS}`: install perceiver-edu again.")
     report.verdict = DONE if overview.next is None else WAITING
     rows = [(n.title, n.time, f"{n.count} {n.dots}".strip()) for n in overview.notebooks]
     report.table(("notebook", "time", "exercises done"), rows)
     if overview.next:
-        report.say(f"Next: `notebooks/{overview.next.file.name}`")
+        report.say(f"Next: `{overview.next.file.name}`")
     if overview.problem:
         return report.say(overview.problem)
-    return report.say(f"Noted in `{progress_file()}`, on this machine only. Delete the file to start again.")
+    return report.say(
+        f"Noted in `{progress_file(folder)}`, on this machine only. Delete the file to start again."
+    )

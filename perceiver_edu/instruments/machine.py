@@ -86,7 +86,7 @@ def synchronize(kind: str) -> None:
 def processor_name() -> str:
     """The CPU, as Linux names it; elsewhere as Python does."""
     info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
+    found = re.search(r"model name\s*: (.+)", info.read_text("utf-8", "replace")) if info.exists() else None
     return found[1] if found else platform.processor() or platform.machine()
 
 

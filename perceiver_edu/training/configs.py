@@ -16,7 +16,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.initialization import locality_aligned_start
 from perceiver_edu.training.masking import mask_bytes, mask_mixture, mask_words
-from perceiver_edu.weights.pretrained import load_pretrained
+from perceiver_edu.weights.pretrained import load_pretrained, without_memory
 
 SIZES: dict[str, dict[str, Any]] = {  # what is not named here is as in `deepmind/language-perceiver`
     "tiny": dict(
@@ -88,6 +88,7 @@ class PretrainConfig:
             raise InputError(f"fraction must be more than 0 and at most 1, got {self.fraction}")
         if self.config.vocab_size < ByteTokenizer.VOCAB_SIZE:
             raise InputError(f"vocab_size must be at least {ByteTokenizer.VOCAB_SIZE}: 256 bytes + 6 special")
+        without_memory(self.config, "config", PerceiverIOForMaskedLM)  # what it trains, it must save and load
 
 
 @dataclass(frozen=True)

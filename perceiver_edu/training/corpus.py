@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training import text_files
 from perceiver_edu.training.run_folder import without_runs
 from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
 from perceiver_edu.writing import whole_file
@@ -68,21 +69,26 @@ def list_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped.
+    """The corpus files of a folder and of the folders in it, by name; a warning names what is skipped,
+    links to folders among it, which may lead round in a circle.
 
     What training runs have written there is not text to train on.
     """
-    found, skipped = [], []
+    found, skipped, linked = [], [], []
     for file in without_runs(sorted(folder.rglob("*"))):
         parts = file.relative_to(folder).parts
         hidden = [number for number, part in enumerate(parts, 1) if part.startswith(".")]
         if hidden:
             skipped.append("/".join(parts[: hidden[0]]))
-        elif not file.is_dir():
+        elif file.is_dir():
+            linked += [file] * file.is_symlink()
+        else:
             found.append(file) if file.name.lower().endswith(ENDINGS) else skipped.append("/".join(parts))
     if skipped := list(dict.fromkeys(skipped)):
         names = ", ".join(skipped[:5]) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
         warn(f"{folder}: not read, because they are hidden or have another ending: {names}")
+    if linked:
+        warn(f"{folder}: not read, because they are links to folders: {', '.join(map(str, linked[:5]))}")
     return found
 
 
@@ -100,7 +106,14 @@ def read_json_lines(file: Path, text_field: str) -> Iterator[str]:
 
 
 def read_text(file: Path, text_field: str) -> Iterator[str]:
-    yield "".join(read_lines(file))
+    lines, size = [], 0
+    for line in read_lines(file):
+        lines.append(line)
+        size += len(line)
+        if size > text_files.LONGEST:
+            most = f"one text of more than {text_files.LONGEST:,} characters: divide it"
+            raise InputError(f"{file}, line {len(lines)}: {most}")
+    yield "".join(lines)
 
 
 def read_parquet(file: Path, text_field: str) -> Iterator[str]:
@@ -114,6 +127,8 @@ def read_parquet(file: Path, text_field: str) -> Iterator[str]:
         with pq.ParquetFile(file, page_checksum_verification=True) as table:
             if text_field not in table.schema_arrow.names:
                 raise InputError(f"{file}: no column {text_field!r}, only {table.schema_arrow.names}")
+            if table.schema_arrow.names.count(text_field) > 1:
+                raise InputError(f"{file}: several columns are called {text_field!r}: leave one")
             number = 0
             for batch in table.iter_batches(columns=[text_field]):
                 for document in batch.column(0).to_pylist():
@@ -241,6 +256,8 @@ def load_crops(
     """
     files = list_files(paths)
     if cache is not None:
+        if Path(cache).exists() and not Path(cache).is_dir():
+            raise InputError(f"{cache} is not a folder: a cache is kept in one")
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         key = json.dumps([stamps, length, documents_per_pack, text_field])
         stored = Path(cache) / f"crops-{length}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
@@ -298,15 +315,16 @@ def shorten(
 ) -> torch.Tensor:
     """Cuts a random `share` of the rows to a random length, as sentences in use are shorter than a crop.
 
-    A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's. Where
-    packing fills every crop, a model never sees a short text otherwise, nor padding.
+    A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's, so rows
+    that are no longer than `shortest` stay whole. Where packing fills every crop, a model never sees a short
+    text otherwise, nor padding.
 
     ids (B, M) -> ids (B, M).
     """
     B, M = ids.shape
     device = ids.device
     cut = torch.rand(B, 1, generator=generator, device=device) < share
-    length = torch.randint(shortest, M + 1, (B, 1), generator=generator, device=device)
+    length = torch.randint(min(shortest, M), M + 1, (B, 1), generator=generator, device=device)
     position = torch.arange(M, device=device)  # (M,)
     shorter = ids.masked_fill(position >= length, ByteTokenizer.PAD)
     ends_here = (position == length - 1) & (ids != ByteTokenizer.PAD)

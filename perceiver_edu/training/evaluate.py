@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, brief, whole_number
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
-from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.model import PerceiverIOForMaskedLM, check_answers
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import Baselines, load_counts
 from perceiver_edu.training.masking import (
@@ -105,7 +105,8 @@ def evaluate(
         baselines: `Baselines` of counts from other text; None = the ones that come with the package.
         shuffle: also ask the model with every visible word replaced; see `shuffle_context`.
 
-    Raises: InputError if nothing in `crops` can be hidden, or a number is out of range.
+    Raises: InputError if nothing in `crops` can be hidden, a number is out of range, or the model's answers
+        are NaN or infinite.
     """
     whole_number("seed", seed, -(2**63), 2**64 - 1)  # what torch takes
     whole_number("batch_size", batch_size, 1, 2**20)
@@ -156,7 +157,9 @@ def decode_holes(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     mask = inputs != ByteTokenizer.PAD
     device = cast(torch.device, model.device)
     logits = model(inputs.to(device), mask.to(device), positions.to(device))  # (B, O, V)
-    return logits.float().log_softmax(-1).cpu()[targets != IGNORE]
+    log_probs = logits.float().log_softmax(-1).cpu()
+    check_answers(log_probs.exp())  # an impossible byte may have -inf
+    return log_probs[targets != IGNORE]
 
 
 def tally(log_probs: Tensor, targets: Tensor, words: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, brief, check_list, whole_number
 from perceiver_edu.fast import FastPerceiverIO
-from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.model import PerceiverIOForMaskedLM, check_answers, check_has_numbers
 from perceiver_edu.openvino_engine import OpenVINOPerceiverIO
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import PerceiverIOForClassification
@@ -49,7 +49,7 @@ def extract_features(
             joined by [SEP], the longest is cut first.
 
     Raises: InputError for a text that is no str, or too long; for a pooling that does not exist; for a
-        dictionary or a table, of which one column has to be chosen.
+        dictionary or a table, of which one column has to be chosen; for a model whose answers are NaN.
     """
     chunks = list(feature_chunks(model, texts, pooling, batch_size, truncation, progress))
     return np.concatenate(chunks) if chunks else np.zeros((0, width(model, pooling)), np.float32)
@@ -92,6 +92,7 @@ def feature_chunks(
     model: Model, texts: Iterable[str], pooling: Pooling, batch_size: int, truncation: bool, progress: bool
 ) -> Iterator[np.ndarray]:
     """Features of up to CHUNK texts at a time: (chunk, F) float32."""
+    check_has_numbers(model)
     check_list("texts", texts)
     whole_number("batch_size", batch_size, 1, 2**20)
     size, done = width(model, pooling), 0
@@ -102,7 +103,9 @@ def feature_chunks(
             features = np.empty((len(rows), size), np.float32)
             with eval_mode(model):
                 for chosen, ids, mask in by_length(rows, batch_size, model.device):
-                    features[chosen] = pool(model, ids, mask, pooling).float().cpu().numpy()
+                    pooled = pool(model, ids, mask, pooling).float().cpu()
+                    check_answers(pooled)
+                    features[chosen] = pooled.numpy()
                     bar.update(len(chosen))
             done += len(rows)
             yield features

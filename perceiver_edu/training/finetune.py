@@ -10,6 +10,7 @@ What a run writes while it goes on is described in `run_folder.py`. At its end t
 """
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +30,7 @@ from perceiver_edu.training.configs import FinetuneConfig, seed_of
 from perceiver_edu.training.features import pad
 from perceiver_edu.training.judge import draw_pictures, most_common, score_classifier, write_confusion
 from perceiver_edu.training.labelled import Labelled
-from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_finite, train
+from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_finite, resolved, train
 from perceiver_edu.training.run_folder import (
     MANIFEST,
     RESULTS,
@@ -38,6 +39,7 @@ from perceiver_edu.training.run_folder import (
     file_sums,
     flat,
     remove_checkpoint,
+    remove_leftovers,
     verify,
     weights_sum,
     write_manifest,
@@ -85,6 +87,7 @@ def finetune(
     steps = settings.epochs * steps_per_epoch
     run = asdict(settings) | {
         "metrics": list(settings.metrics),
+        "precision": resolved(precision),
         "steps": steps,
         "tasks": [asdict(task) for task in tasks],
         "data": {name: encoded.fingerprint() for name, encoded in sets.items()},
@@ -94,8 +97,10 @@ def finetune(
     if resume and (folder / MANIFEST).exists():  # it is finished
         recipe = check_run(folder, run, resume)
         verify(folder, recipe)
-        for checkpoint in checkpoints(folder):
-            remove_checkpoint(checkpoint, recipe)
+        if os.environ.get("RANK", "0") == "0":
+            for checkpoint in checkpoints(folder):
+                remove_checkpoint(checkpoint, recipe)
+            remove_leftovers(folder)
         return read_json(folder / RESULTS)
     model = new_classifier(pretrained, tasks, seed_of(settings.seed, "weights"))
     job = Finetuning(settings, folder, precision, micro_batch_size, model, sets, steps)
@@ -187,10 +192,10 @@ class Finetuning(Job):
         write_whole(self.folder / RESULTS, to_json(self.results))
         model = [path for path in (self.folder / "model").rglob("*") if path.is_file()]
         names = [path.relative_to(self.folder).as_posix() for path in model]
+        draw_pictures(self.folder, confusions)  # before the run is finished: whoever resumes has them, too
         write_manifest(self.folder, [*names, RESULTS, "log.csv"], self.recipe, self.steps)
         for checkpoint in checkpoints(self.folder):
             remove_checkpoint(checkpoint, self.recipe)
-        draw_pictures(self.folder, confusions)
 
 
 def texts_of_step(settings: FinetuneConfig, num_texts: int, step: int) -> torch.Tensor:

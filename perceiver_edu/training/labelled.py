@@ -146,6 +146,9 @@ def collect(
         if all(labels[-1] is None for labels in values.values()):
             raise InputError(f"{place}: no label at all")
     for column in columns:
+        labels = [row[column.name] for _, row in rows if row[column.name] is not None]
+        if column.kind == "single" and len({isinstance(label, bool) for label in labels}) > 1:
+            raise InputError(f"{source}: {column.name!r} holds true or false, and other labels: use one kind")
         check_multi_hot(source, column, values[column.name])
     return Labelled(source, texts, values, lines, tuple(columns), names or {})
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ACCUMULATION = "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"
 HARMLESS = [f"ACCELERATE_{name}" for name in ("LOG_LEVEL", "DISABLE_RICH", "DEBUG_MODE", "CPU_AFFINITY")]
+TORCHRUN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # it sets all of them
+MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # which accelerate obeys, too
 PRECISIONS = ("auto", "fp32", "bf16")
 
 Batch = tuple[torch.Tensor, ...]  # tensors with a row for each crop or text
@@ -215,12 +217,31 @@ def check_options(settings: PretrainConfig | FinetuneConfig, **options: Any) -> 
         raise InputError(f"batch_size {settings.batch_size} must divide by {parts}")
 
 
+def resolved(precision: str) -> str:
+    """What "auto" means on this machine: bf16 on a GPU, fp32 elsewhere."""
+    return ("bf16" if torch.cuda.is_available() else "fp32") if precision == "auto" else precision
+
+
 def processes() -> int:
-    """How many processes share each batch; torchrun says so."""
-    world = os.environ.get("WORLD_SIZE", "1")
-    if not re.fullmatch("[1-9][0-9]{0,5}", world):
-        raise InputError(f"WORLD_SIZE, which torchrun sets, must be a number of processes, got {world!r:.40}")
-    return int(world)
+    """How many processes share each batch; torchrun says so. Raises: InputError for half of what it sets, as
+    some clusters do: with that, accelerate would wait for processes that are not there."""
+    one_process = {"RANK": "0", "LOCAL_RANK": "-1", "WORLD_SIZE": "1", "MASTER_PORT": "0"}
+    numbers = {name: os.environ.get(name, one) for name, one in one_process.items()}
+    for name, number in numbers.items():
+        if not re.fullmatch("-1|[0-9]{1,6}", number) or (name == "WORLD_SIZE" and int(number) < 1):
+            raise InputError(
+                f"{name}, which torchrun sets, must be a number of processes, got {number!r:.40}"
+            )
+    missing = [name for name in TORCHRUN if name not in os.environ]
+    several = {name: os.environ[name] for name in MPI_SIZES if os.environ.get(name, "1") != "1"}
+    several |= {name: numbers[name] for name in TORCHRUN[:3] if numbers[name] != one_process[name]}
+    if several and missing:
+        there = ", ".join(f"{name}={value}" for name, value in several.items())
+        raise InputError(
+            f"{there} asks for several processes, but {missing[0]} is not set: start them by torchrun, or "
+            "unset the former"
+        )
+    return int(numbers["WORLD_SIZE"])
 
 
 def check_environment() -> None:
@@ -245,6 +266,5 @@ def start_accelerator(precision: str) -> "Accelerator":
         raise InputError("training needs accelerate: pip install 'perceiver-edu[train]'") from None
     # a notebook may train twice, with another precision
     AcceleratorState._reset_state(reset_partial_state=True)
-    on_gpu = torch.cuda.is_available()
-    bf16 = precision == "bf16" or (precision == "auto" and on_gpu)
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not on_gpu)
+    bf16 = resolved(precision) == "bf16"
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())

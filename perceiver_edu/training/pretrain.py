@@ -5,6 +5,7 @@ What a run does is in `configs.py`, what it reads in `batches.py`, what it write
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, warn
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
 from perceiver_edu.training.configs import PretrainConfig, new_model
 from perceiver_edu.training.corpus import list_files, load_crops
-from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_options, train
+from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_options, resolved, train
 from perceiver_edu.training.masking import IGNORE, Mask, hole_positions, mask_words
 from perceiver_edu.training.run_folder import check_run, claim, file_sums, log, weights_sum, write_samples
 from perceiver_edu.weights.pretrained import save_pretrained
@@ -68,7 +69,7 @@ def pretrain(
         DivergedError if the loss becomes NaN.
     """
     job = Pretraining(settings, folder, precision, micro_batch_size, data, held_out, compile)
-    run = asdict(settings) | {"data": describe(data), "files": files}
+    run = asdict(settings) | {"precision": resolved(precision), "data": describe(data), "files": files}
     run["held_out"] = None if held_out is None else describe(held_out)
     run["weights_sha256"] = weights_sum(job.model) if settings.weights else None
     train(job, run, resume, progress, (save_every,), evaluate_every, log_every, compile)
@@ -199,7 +200,8 @@ def pretrain_files(
     folder, main = Path(folder), os.environ.get("RANK", "0") == "0"
     if main:
         with claim(folder):
-            check_run(folder, asdict(settings), resume)
+            precision = resolved(options.get("precision", "auto"))
+            check_run(folder, asdict(settings) | {"precision": precision}, resume)
     length = settings.config.max_position_embeddings
     files, unseen = [], None
     if held_out is not None:
@@ -209,6 +211,23 @@ def pretrain_files(
         text: torch.Tensor | Stream = data
     else:
         own, bar = list_files(data), main and options.get("progress", True)
+        if main:
+            warn_of_repeats(own, files)
         text, files = load_crops(own, length, cache=cache, progress=bar), [*own, *files]
     sums = file_sums(files) if main else None
     return pretrain(text, folder, settings, held_out=unseen, resume=resume, files=sums, **options)
+
+
+def warn_of_repeats(training: list[Path], held_out: list[Path]) -> None:
+    """Warns of files that are read twice, or that are held out although the model is trained on them."""
+    times = Counter(path.resolve() for path in training)
+    for found, problem in (
+        ([path for path, number in times.items() if number > 1], "given twice, so its text counts twice"),
+        (
+            [path for path in held_out if path.resolve() in times],
+            "held out, but it is in the training data, too",
+        ),
+    ):
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            warn(f"{found[0]}{more}: {problem}")

@@ -16,12 +16,13 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import re
 import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.files import read_json, sha256, to_json
 from perceiver_edu.weights.pretrained import load_folder, save_pretrained
-from perceiver_edu.writing import UNFINISHED, lock, write_whole
+from perceiver_edu.writing import UNFINISHED, lock, naming, write_whole
 
 RECIPE, MANIFEST, LOCK = "recipe.json", "manifest.json", ".lock"
 RECORDS = ("log.csv", "samples.txt")
@@ -61,10 +62,11 @@ def claim(folder: Path) -> Iterator[None]:
 
     Raises: InputError if another process has it, if nothing can be written there, or as `check_own_files`.
     """
+    new = not os.path.lexists(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_own_files(folder)
-        file = open(folder / LOCK, "a")  # noqa: SIM115  closed below
+        file = open(folder / LOCK, "ab")  # noqa: SIM115  closed below
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror or error}") from None
     with file:
@@ -72,7 +74,13 @@ def claim(folder: Path) -> Iterator[None]:
             lock(file)
         except BlockingIOError:
             raise InputError(f"another process is training in {folder}") from None
-        yield
+        try:
+            yield
+        except InputError:
+            if new and not (folder / RECIPE).exists():  # it was refused: a stranger's folder stays as it was
+                with suppress(OSError):
+                    (folder / LOCK).unlink()
+            raise
 
 
 def check_own_files(folder: Path) -> None:
@@ -133,6 +141,8 @@ def check_run(folder: Path, wanted: dict, resume: bool) -> dict:
             raise InputError(f"{folder} holds a run, but no {RECIPE}, without which it cannot go on: {NEW}")
         return wanted | {"run": secrets.token_hex(16)}
     before = read_json(folder / RECIPE)
+    if "precision" not in before:  # of a run that began before this was noted
+        wanted.pop("precision", None)
     differing = differences(before, wanted)
     if differing:
         changes = "; ".join(f"{key} {change}" for key, change in list(differing.items())[:8])
@@ -254,10 +264,7 @@ def open_run(folder: Path, wanted: dict, resume: bool) -> tuple[Path | None, dic
         raise InputError(f"{folder} holds what a run ends with, but no checkpoint to go on from: {NEW}")
     if newest and recipe["steps"] < step_of(newest):
         raise InputError(f"{folder} is at step {step_of(newest)}, past steps={recipe['steps']}")
-    # What a process that was killed was just writing, or removing.
-    for pattern in (f"{UNFINISHED}*", f"model/{UNFINISHED}*", f"model/*/{UNFINISHED}*"):
-        for leftover in folder.glob(pattern):
-            remove(leftover)
+    remove_leftovers(folder)
     for name in RECORDS:
         if newest and (newest / name).exists():
             write_whole(folder / name, (newest / name).read_bytes())
@@ -290,6 +297,13 @@ def newest_good(folder: Path, recipe: dict) -> Path | None:
             f"put back what it had, or {NEW}"
         )
     return None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed was just writing, or removing."""
+    for pattern in (f"{UNFINISHED}*", f"model/{UNFINISHED}*", f"model/*/{UNFINISHED}*"):
+        for leftover in folder.glob(pattern):
+            remove(leftover)
 
 
 def remove(path: Path) -> None:
@@ -327,7 +341,11 @@ def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: Optimizer) ->
             model.load_state_dict(state.pop("model"))
         if state["step"] != step_of(checkpoint):
             raise ValueError(f"it is of step {state['step']}")
-    except Exception as error:  # a damaged pickle can fail in any way
+    except pickle.UnpicklingError:  # torch would advise to run what is in it
+        raise InputError(
+            f"{checkpoint / 'training.pt'} is damaged, or holds what no run writes; nothing in it was run"
+        ) from None
+    except Exception as error:  # a damaged file can fail in any way
         raise InputError(f"{checkpoint / 'training.pt'} is missing or damaged: {error}") from None
     if isinstance(model, PerceiverIOForMaskedLM):
         model.load_state_dict(load_folder(checkpoint).state_dict())
@@ -384,7 +402,7 @@ def log(folder: Path, row: dict) -> None:
     """One more row of log.csv."""
     path = folder / "log.csv"
     new = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as file:
+    with naming(path), open(path, "a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, row, lineterminator="\n")
         if new:
             writer.writeheader()
@@ -393,7 +411,8 @@ def log(folder: Path, row: dict) -> None:
 
 def write_samples(model: PerceiverIOForMaskedLM, folder: Path, step: int) -> None:
     """What the model would put into a few holes by now, a line each."""
-    with open(folder / "samples.txt", "a", encoding="utf-8") as file:
+    path = folder / "samples.txt"
+    with naming(path), open(path, "a", newline="\n", encoding="utf-8") as file:
         for text in SAMPLES:
             if len(ByteTokenizer().encode(text)) <= model.config.max_position_embeddings:
                 best = fill_mask(model, text, top_k=3)[0]

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.finetune import finetune
 from perceiver_edu.training.labelled import Labelled
-from perceiver_edu.weights.files import to_json
+from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.writing import write_whole
 
 Spread = dict[str, float | None]  # "mean" and "spread", the standard deviation
@@ -31,10 +31,13 @@ def finetune_seeds(
         options: as those of `finetune`.
 
     Returns: what summary.json holds: mean and spread (standard deviation, n - 1) of every score.
+
+    Raises: InputError as `finetune`, and if a summary.json is there that is not of these seeds or fewer.
     """
     if len(set(seeds)) < len(seeds) or not seeds:
         raise InputError(f"the seeds must be different, and at least one: got {seeds}")
     folder, runs = Path(folder), {}
+    check_summary(folder / "summary.json", seeds, options.get("resume", False))
     for seed in seeds:
         training, validation, test = data(seed)
         own = replace(settings, seed=seed)
@@ -62,6 +65,19 @@ def finetune_seeds(
     if os.environ.get("RANK", "0") == "0":
         write_whole(folder / "summary.json", to_json(summary))
     return summary
+
+
+def check_summary(path: Path, seeds: list[int], resume: bool) -> None:
+    """Raises: InputError if there is a summary that these seeds may not replace."""
+    if path.exists() and not resume:
+        raise InputError(f"{path} is there: go on with its run by --resume, or take another folder")
+    before = read_json(path).get("seeds") if path.exists() else []
+    if not isinstance(before, list):
+        raise InputError(f"{path} is not the summary of a run: move it away")
+    if missing := [seed for seed in before if seed not in seeds]:
+        raise InputError(
+            f"{path} is of {len(before)} seeds, {brief(missing)} among them: give as many or more"
+        )
 
 
 def spread_of(values: list[float]) -> Spread:

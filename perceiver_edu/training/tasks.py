@@ -79,8 +79,10 @@ def file_name(name: str) -> str:
     """A task's name as part of a file's: itself if it is short and plain, otherwise its beginning and a hash.
 
     The hash keeps two names apart that have the same beginning, or differ in what a file's name cannot hold.
+    A name that Windows keeps for a device, such as "con" or "aux.1", gets one too.
     """
-    if re.fullmatch(r"\w([\w.-]{0,58}\w)?", name, re.ASCII):
+    plain = re.fullmatch(r"\w([\w.-]{0,58}\w)?", name, re.ASCII)
+    if plain and not re.match(r"(con|prn|aux|nul|(com|lpt)[0-9])(\.|$)", name, re.I):
         return name
     beginning = re.sub(r"[^\w-]", "_", name, flags=re.ASCII)[:40]
     return f"{beginning}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"

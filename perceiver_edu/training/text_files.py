@@ -12,19 +12,21 @@ from perceiver_edu.errors import InputError
 
 PACKED = (".xz", ".gz")
 PIECE = 2**16  # bytes
+LONGEST = 2**30  # bytes of a document; a small packed file may unpack to any number
 
 
 def read_lines(path: Path, longest: int | None = None) -> Iterator[str]:
     """The lines of a UTF-8 file, which may be packed, each with its end; without a byte-order mark.
 
-    Raises: InputError, naming the line, for one that is longer than `longest` bytes, is not UTF-8, or holds a
-        NUL, as text in UTF-16 does. OSError, EOFError, lzma.LZMAError or zlib.error for damage.
+    Raises: InputError, naming the line, for one that is longer than `longest` (or LONGEST) bytes, is not
+        UTF-8, or holds a NUL, as text in UTF-16 does. OSError, EOFError, lzma.LZMAError or zlib.error for
+        damage.
     """
-    size = -1 if longest is None else longest + 1
+    longest = longest or LONGEST
     with open_plain(path) as file:
-        for number, line in enumerate(iter(lambda: file.readline(size), b""), 1):
+        for number, line in enumerate(iter(lambda: file.readline(longest + 1), b""), 1):
             where = f"{path}, line {number}"
-            if longest is not None and len(line) > longest:
+            if len(line) > longest:
                 raise InputError(f"{where}: longer than {longest:,} bytes")
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import stat
 from collections.abc import Mapping
@@ -68,7 +69,8 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
     plain_size(path)
     try:
-        return load_file(path)
+        tensors = load_file(path)  # mapped into memory, and Windows lets nobody replace a mapped file
+        return {name: tensor.clone() for name, tensor in tensors.items()} if os.name == "nt" else tensors
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
 

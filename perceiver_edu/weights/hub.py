@@ -111,9 +111,12 @@ def out_of_reach(what: str, instead: str) -> InputError:
     """The error for what neither the cache nor a hub out of reach can give; `instead`: what to do."""
     from huggingface_hub import constants
 
+    todo = "connect (and unset HF_HUB_OFFLINE)"
+    if not constants.ENDPOINT.startswith(("https://", "http://")):
+        todo = "let HF_ENDPOINT begin with https://, as in https://hf-mirror.com"
     return InputError(
         f"{what} is not in the local cache and the hub ({constants.ENDPOINT}) cannot be reached: "
-        f"connect (and unset HF_HUB_OFFLINE), or {instead}"
+        f"{todo}, or {instead}"
     )
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from perceiver_edu.borrow import COMPILED
 from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.data import PACKAGE
 from perceiver_edu.errors import InputError, brief
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.terminal import watched
@@ -31,7 +32,7 @@ from perceiver_edu.writing import write_together
 if TYPE_CHECKING:
     from transformers import PerceiverConfig, PerceiverForMaskedLM
 
-EMBEDDED = Path(__file__).parent / "embedded"
+EMBEDDED = PACKAGE / "weights" / "embedded"
 WEIGHTS_VARIABLE = "PERCEIVER_EDU_WEIGHTS"
 RANDOM_SEED = 0
 MOST_LAYERS = 1000  # that one run may pass; no file limits the repeats of layers with the same weights
@@ -68,7 +69,7 @@ def load_pretrained(
     Raises: InputError, naming file and key, for weights that are missing, broken or not those of a
     Perceiver for masked language modelling; the model is never half loaded.
     """
-    device = usable_device(device)
+    device, dtype = usable_device(device), usable_dtype(dtype)
     name = weights_name(name_or_path)
     if name == "random":
         with torch.random.fork_rng():
@@ -177,12 +178,19 @@ def usable_device(device: str | torch.device) -> torch.device:
     try:
         device = torch.device(device)
         torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, ModuleNotFoundError):
+    except (RuntimeError, AssertionError, NotImplementedError, ModuleNotFoundError, TypeError):
         usable = ["cpu"]
         usable += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         usable += ["mps"] if torch.backends.mps.is_available() else []
         raise InputError(f"device {str(device)!r} is not usable here; there is {', '.join(usable)}") from None
     return device
+
+
+def usable_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Raises: InputError for what weights cannot be converted to."""
+    if dtype not in FLOATS:
+        raise InputError(f"dtype must be {', '.join(map(str, FLOATS))}, got {brief(dtype)}")
+    return dtype
 
 
 # From a name to a model

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from lab_server import ROOT, free_port, running
 
-START = "start.ipynb"  # written by `make lab`
+START = "start.ipynb"
 SECONDS_TO_START = 900  # the first time, `make lab` sets up .venv
 
 
@@ -20,9 +20,11 @@ SECONDS_TO_START = 900  # the first time, `make lab` sets up .venv
 def lab(tmp_path_factory):
     """A running `make lab` of nobody's settings: port, url with token, process."""
     port = free_port()
-    command = ["make", "lab", f"LAB_ARGS=--no-browser --port {port} --ServerApp.port_retries=0"]
+    folder = tmp_path_factory.mktemp("lab")
+    options = f"LAB_ARGS=--no-browser --port {port} --ServerApp.port_retries=0"
+    command = ["make", "lab", options, f"COURSE={folder / 'my course'}"]
     address = r"is running at:\n.* (http://\S+)\n"
-    with running(command, tmp_path_factory.mktemp("lab"), address, SECONDS_TO_START) as (process, url):
+    with running(command, folder, address, SECONDS_TO_START) as (process, url):
         yield SimpleNamespace(port=port, url=url[1], process=process)
     with pytest.raises(ConnectionRefusedError):  # and nothing is left running
         socket.create_connection(("127.0.0.1", port), timeout=5)
@@ -41,7 +43,7 @@ def test_make_lab_serves_the_start_page_to_whoever_has_the_token(lab):
     served = contents(lab, token=lab.url.partition("token=")[2])["content"]
     page = served["cells"][0]["source"]
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        assert f"](notebooks/{notebook.name})" in page
+        assert f"]({notebook.name})" in page
     for token in ("", "wrong"):
         with pytest.raises(urllib.error.HTTPError) as refused:
             contents(lab, token)
@@ -70,3 +72,8 @@ def test_the_printed_address_opens_the_start_page_which_leads_to_a_notebook(lab,
     page.locator(".jp-RenderedMarkdown table").get_by_text(title).click()
     opened = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-RenderedMarkdown h1", has_text=title)
     opened.wait_for(timeout=60_000)
+    link = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").get_by_role(
+        "link", name="perceiver_edu/model.py"
+    )
+    link.first.click()
+    page.locator(".jp-FileEditor").get_by_text("class PerceiverIOForMaskedLM").wait_for(timeout=60_000)

@@ -3,6 +3,9 @@
 import nbformat
 import pytest
 
+from perceiver_edu import data
+from perceiver_edu.course import links
+
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
@@ -12,20 +15,31 @@ def file(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def notebooks(tmp_path):
-    """A course of two notebooks, three exercises, beside a file that is no notebook."""
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
+def notebooks(tmp_path, monkeypatch):
+    """The originals of an installed course of two notebooks, three exercises, and a user without files."""
+    folder = tmp_path / "installed" / "notebooks"
+    (folder / "images").mkdir(parents=True)
+    (folder / "images" / "dot.png").write_bytes(b"\x89PNG")
+    (folder / "notes.txt").write_text("no notebook")
     for stem, title, minutes, ids in (
         ("00_first", "00 · First", 15, ["00.a"]),
         ("01_second", "01 · Second", 40, ["01.a", "01.b"]),
     ):
-        text = f"# {title}\n\n**Time** {minutes} minutes, some of them yours."
-        cells = [nbformat.v4.new_markdown_cell(text)]
+        text = (
+            f"# {title}\n\n**Time** {minutes} minutes, some of them yours. [Code](../perceiver_edu/config.py)"
+        )
+        cells = [nbformat.v4.new_markdown_cell(text, id="title")]
+        output = nbformat.v4.new_output("stream", text="the committed output")
+        cells.append(nbformat.v4.new_code_cell("1 + 1", id="sum", outputs=[output], execution_count=3))
         for identifier in ids:
             for role in ("task", "stub", "hints", "solution"):
                 exercise = {"exercise": {"id": identifier, "role": role}}
-                cells.append(nbformat.v4.new_code_cell(metadata=exercise))
+                source = f"def f():\n    raise NotImplementedError\n\n\ncheck('{identifier}', f)"
+                cells.append(nbformat.v4.new_code_cell(source if role == "stub" else role, metadata=exercise))
         nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{stem}.ipynb")
-    (folder / "02_broken.ipynb").write_text("{")
+    monkeypatch.setattr(data, "NOTEBOOKS", folder)
+    monkeypatch.setattr(data, "CHECKOUT", None)
+    monkeypatch.setattr(links, "repository", lambda: "https://example.org/repository")
+    for name in ("HOME", "USERPROFILE", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     return folder

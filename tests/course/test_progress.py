@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from perceiver_edu import data
+from perceiver_edu.course import place
 from perceiver_edu.course.overview import course_overview, read_overview
 from perceiver_edu.course.progress import mark_done, progress_file, read_progress
 
@@ -26,7 +28,7 @@ def test_a_damaged_file_costs_a_sentence_and_is_left_alone(file, content, notebo
     file.write_bytes(content.encode("latin-1"))
     assert "delete it" in mark_done("00.a")
     assert file.read_bytes() == content.encode("latin-1")
-    assert "delete it" in repr(course_overview(notebooks))
+    assert "delete it" in repr(course_overview())
 
 
 def test_a_place_that_cannot_be_written_costs_a_sentence(tmp_path, monkeypatch):
@@ -37,7 +39,7 @@ def test_a_place_that_cannot_be_written_costs_a_sentence(tmp_path, monkeypatch):
     assert "progress cannot be" in mark_done("00.a")
 
 
-def test_where_the_file_lies(monkeypatch, tmp_path):
+def test_where_the_file_is_without_a_course_folder(monkeypatch, tmp_path, notebooks):
     monkeypatch.delenv("PERCEIVER_EDU_PROGRESS", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr("sys.platform", "linux")
@@ -49,6 +51,34 @@ def test_where_the_file_lies(monkeypatch, tmp_path):
     assert progress_file().is_relative_to(tmp_path / "local")
 
 
+def a_course(folder):
+    folder.mkdir(parents=True)
+    (folder / place.RECORD).write_text("{}")
+    return folder
+
+
+def test_where_the_course_folder_is(monkeypatch, tmp_path, notebooks):
+    """Around the working folder; else the one opened last; else at home. A checkout has its own."""
+    monkeypatch.delenv("PERCEIVER_EDU_PROGRESS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    home, other = tmp_path / "home" / "perceiver-course", tmp_path / "other" / "course"
+    assert place.course_folder() == home
+    place.remember(a_course(other))
+    assert place.course_folder() == other and progress_file() == other / "progress.json"
+    monkeypatch.chdir(a_course(home))
+    assert progress_file() == home / "progress.json"
+    monkeypatch.setattr(data, "CHECKOUT", tmp_path / "checkout")
+    place.remember(home)
+    monkeypatch.chdir(tmp_path)
+    assert place.course_folder() == tmp_path / "checkout" / "course"
+    monkeypatch.setattr(data, "CHECKOUT", None)
+    assert place.course_folder() == other, "a checkout does not change what is remembered"
+    (other / place.RECORD).unlink()
+    assert place.course_folder() == home
+    (place.user_data() / place.CHOICE).write_text("[")
+    assert place.course_folder() == home
+
+
 def test_without_a_home_folder(monkeypatch):
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", "~nobody-of-this-name/progress.json")
     assert "progress cannot be" in mark_done("00.a")
@@ -56,21 +86,23 @@ def test_without_a_home_folder(monkeypatch):
 
 
 def test_the_overview_counts_and_names_the_next(file, notebooks):
-    assert [n.minutes for n in read_overview(notebooks).notebooks] == [15, 40]
-    assert read_overview(notebooks).next.file.name == "00_first.ipynb"
+    (notebooks / "02_broken.ipynb").write_text("{")
+    assert [n.minutes for n in read_overview().notebooks] == [15, 40]
+    assert read_overview().next.file.name == "00_first.ipynb"
     mark_done("00.a")
     mark_done("01.b")
-    assert read_overview(notebooks).next.file.name == "01_second.ipynb"
-    text = repr(course_overview(notebooks))
+    assert read_overview().next.file.name == "01_second.ipynb"
+    text = repr(course_overview())
     assert "2 of 3 exercises" in text and "1 of 2 ○●" in text and "40 min" in text
     unwrapped = "".join(text.split())  # a long path is broken where the line ends
-    assert "Next:`notebooks/01_second.ipynb`" in unwrapped and str(file) in unwrapped
+    assert "Next:`01_second.ipynb`" in unwrapped and str(file) in unwrapped
     mark_done("01.a")
-    assert read_overview(notebooks).next is None and course_overview(notebooks).ok
+    assert read_overview().next is None and course_overview().ok
 
 
-def test_without_notebooks_it_says_so(file, tmp_path):
-    assert "There are no notebooks here" in repr(course_overview(tmp_path / "nothing"))
+def test_without_notebooks_it_says_so(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "NOTEBOOKS", tmp_path / "nothing")
+    assert "There are no notebooks in" in repr(course_overview())
 
 
 @pytest.mark.skipif(

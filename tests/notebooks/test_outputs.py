@@ -6,27 +6,20 @@ import sys
 import nbformat
 import outputs
 import pytest
+from offline import CUT_OFF, can_be_cut_off
 from outputs import NOTEBOOKS, WIDGET, essence, run
-
-# A command without any network but loopback, as Linux can give it.
-CUT_OFF = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-
-
-def can_be_cut_off() -> bool:
-    try:
-        return subprocess.run([*CUT_OFF, "true"], capture_output=True).returncode == 0
-    except OSError:
-        return False
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_committed_outputs_are_fresh_and_need_no_network(path, tally):
     cut_off = CUT_OFF if can_be_cut_off() else []
+    before = set(path.parent.rglob("*"))
     done = subprocess.run(
         [*cut_off, sys.executable, outputs.__file__, path.stem], capture_output=True, text=True, timeout=550
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert set(path.parent.rglob("*")) == before, "a notebook leaves nothing beside it"
     tally(f"notebooks run afresh{', without a network' if cut_off else ''}", 1)
 
 

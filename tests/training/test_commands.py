@@ -46,10 +46,10 @@ def test_help(run, command):
 
 
 def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
-    output = tmp_path / "run"
+    output = tmp_path / "run\x1b[31m"
     train = ["pretrain", HELD_OUT, "-o", output, *SMALL_RUN, "--held-out", HELD_OUT]
     code, out, err = run(*train, "--steps", 3)
-    assert (code, out) == (0, f"the model is in {output / 'model'}\n"), err
+    assert (code, out) == (0, f"the model is in {tmp_path}/run\\x1b[31m/model\n"), err
     assert "bits/byte" in err and "kB/s" in err
     assert [row["step"] for row in log_rows(output)] == ["0", "3"]
     assert all(0 < float(row["held_out_bits"]) < 9 for row in log_rows(output))

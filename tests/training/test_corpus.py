@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from perceiver_edu import ByteTokenizer
 from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError, InputWarning
+from perceiver_edu.training import text_files
 from perceiver_edu.training.corpus import (
     RECIPE,
     crop_pack,
@@ -94,6 +95,29 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match="pip install pyarrow"):
         list(read_documents(tmp_path))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table([["one"], ["two"]], names=["text", "text"]), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a.parquet: several columns are called 'text'"):
+        list(read_documents(tmp_path / "a.parquet"))
+
+
+def test_a_link_to_a_folder_is_named(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("one")
+    (tmp_path / "texts" / "round").symlink_to(tmp_path)
+    with pytest.warns(InputWarning, match="not read, because they are links to folders: .*round"):
+        assert list(read_documents(tmp_path / "texts")) == ["one"]
+
+
+def test_a_cache_is_a_folder(tmp_path):
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(InputError, match="cache is not a folder"):
+        load_crops(HELD_OUT, 40, cache=tmp_path / "cache")
 
 
 def test_folders_are_read_in_the_order_of_names(tmp_path):
@@ -177,6 +201,15 @@ def test_bad_input_is_named(tmp_path, name, content, message):
         list(read_documents(tmp_path / name))
     assert message in str(error.value)
     assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "lines.txt.gz", "a.jsonl.gz", "a.jsonl.xz"])
+def test_a_text_that_would_fill_the_memory_is_named(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(text_files, "LONGEST", 1000)
+    pack = lzma.compress if name.endswith(".xz") else gzip.compress
+    (tmp_path / name).write_bytes(pack((b"a" * 99 + b"\n") * 11 if "lines" in name else bytes(10**6)))
+    with pytest.raises(InputError, match=rf"{name}, line (1|11): .*longer|more than 1,000"):
+        list(read_documents(tmp_path / name))
 
 
 def test_missing_files_and_empty_folders_are_named(tmp_path):

@@ -54,6 +54,11 @@ class Knows(nn.Module):
         return probs.scatter(2, truth[..., None], self.p).log()
 
 
+def test_a_model_that_answers_nan_has_no_score(crops, baselines):
+    with pytest.raises(InputError, match="the model answers with NaN or infinity"):
+        evaluate(Knows(crops[:4], float("nan")), crops[:4], baselines=baselines)
+
+
 def test_a_model_that_knows_everything_scores_everything(crops, baselines):
     result = evaluate(Knows(crops[:40], 0.5), crops[:40], baselines=baselines, batch_size=16)
     assert astuple(result.scores["model"]) == pytest.approx((1.0, 1.0, 1.0, 1.0, 1.0, 1.0), abs=1e-5)

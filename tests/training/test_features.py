@@ -1,5 +1,6 @@
 """Features: the same whatever stands beside a text, to NumPy and to Arrow; and what scikit-learn asks."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -104,6 +105,13 @@ def test_bad_texts_and_poolings_are_named_and_leave_no_file(model, tmp_path):
     assert extract_features(model, ["b" * 299], truncation=True, progress=False).shape == (1, 12)
     assert extract_features(model, [], progress=False).shape == (0, 12)
     assert extract_features(model, pandas.Series(["a", "b"]), progress=False).shape == (2, 12)
+
+
+def test_a_model_that_answers_nan_has_no_features(model):
+    broken = deepcopy(model)
+    broken.encoder.latents.data *= float("nan")
+    with pytest.raises(InputError, match="the model answers with NaN or infinity"):
+        extract_features(broken, ["a"], progress=False)
 
 
 def test_of_joined_columns_the_longest_is_truncated_first(model):

@@ -255,6 +255,16 @@ def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
     assert summary["score"]["mean"] == pytest.approx(statistics.fmean(scores))
     assert summary["score"]["spread"] == pytest.approx(statistics.stdev(scores))
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
+    for seeds, resume, message in (
+        ([0], True, r"is of 3 seeds, \[1, 2\] among them: give as many or more"),
+        ([0, 1, 2], False, "summary.json is there: go on with its run by --resume"),
+    ):
+        with pytest.raises(InputError, match=message):
+            finetune_seeds(splits, tmp_path / "run", settings(weights, epochs=1), seeds, resume=resume)
+    (tmp_path / "summary.json").write_text("{}")  # somebody else's
+    for resume in (False, True):
+        with pytest.raises(InputError, match=r"is there|is not the summary of a run"):
+            finetune_seeds(splits, tmp_path, settings(weights), [0], resume=resume)
     with pytest.raises(InputError, match="seeds must be different"):
         finetune_seeds(splits, tmp_path / "again", settings(weights), [1, 1])
 

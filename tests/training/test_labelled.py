@@ -8,7 +8,8 @@ import torch
 from test_finetune import CONFIG, rows, write_csv, write_json
 
 from perceiver_edu import PerceiverIOForMaskedLM, cli
-from perceiver_edu.errors import InputError
+from perceiver_edu.cli.finetune import load as load_splits
+from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training import glue
 from perceiver_edu.training.glue import GLUE, load_split, load_task
 from perceiver_edu.training.labelled import LONGEST_LINE, Column, read_labelled
@@ -261,6 +262,21 @@ def test_rare_classes_are_pooled_to_hold_some_out(tmp_path):
     rare = [value for value in held_out.values["tags"] if value != "common"]
     assert len(rare) == 4 and len(held_out) == 6 and len(training) == 54
     assert len(tasks_of(held_out)[0].labels) == 21
+
+
+def test_true_is_no_other_spelling_of_1(tmp_path):
+    path = write_json(tmp_path / "a.jsonl", [{"text": "a", "topic": label} for label in (True, 1, False, 0)])
+    with pytest.raises(InputError, match="holds true or false, and other labels"):
+        read_labelled(path, ["text"], TOPIC)
+
+
+def test_leaks_are_warnings(tmp_path):
+    path = write_csv(tmp_path / "a.csv", rows())
+    with pytest.warns(InputWarning) as seen:
+        load_splits(str(path), True, ["text"], [Column("text")], str(path), str(path))
+    said = " ".join(str(warning.message) for warning in seen)
+    assert "column 'text' is both text and label" in said
+    assert "of its texts are in the training data" in said and "also choose the best epoch" in said
 
 
 def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from itertools import islice
 
@@ -15,7 +16,7 @@ from runs import CONFIG, ENVIRONMENT, cut_off, in_two_processes, log_rows
 
 from perceiver_edu import ByteTokenizer, cli
 from perceiver_edu.data import HELD_OUT
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training import loop
 from perceiver_edu.training import pretrain as trainer
 from perceiver_edu.training.batches import (
@@ -29,11 +30,12 @@ from perceiver_edu.training.batches import (
     spread,
 )
 from perceiver_edu.training.configs import SIZES, PretrainConfig, new_model, sized
-from perceiver_edu.training.corpus import crop_pack, load_crops
+from perceiver_edu.training.corpus import crop_pack, load_crops, shorten
 from perceiver_edu.training.loop import backward, learning_rate
 from perceiver_edu.training.masking import IGNORE, hole_positions, mask_bytes
 from perceiver_edu.training.pretrain import Pretraining, held_out_bits, pretrain, pretrain_files
-from perceiver_edu.training.run_folder import checkpoints, claim, step_of
+from perceiver_edu.training.run_folder import checkpoints, claim, recipe_sum, step_of
+from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.weights.pretrained import load_folder
 
 SETTINGS = PretrainConfig(steps=10, batch_size=4, warmup=2, bytes_first=0.5, short=0.5, config=CONFIG)
@@ -122,6 +124,21 @@ def test_other_settings_or_data_are_refused_by_name(crops, tmp_path):
     with pytest.raises(InputError, match="already holds a run: go on with it by --resume"):
         pretrain(crops, tmp_path, SETTINGS, **OFTEN)
     assert kept == sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
+
+
+def test_a_run_keeps_its_precision_if_it_has_noted_one(crops, unbroken, tmp_path, monkeypatch):
+    options = OFTEN | {"held_out": crops[:8], "resume": True}
+    with cut_off(monkeypatch, 5):
+        pretrain(crops, tmp_path, SETTINGS, precision="fp32", **options)
+    with pytest.raises(InputError, match="precision was 'fp32', now 'bf16'"):
+        pretrain(crops, tmp_path, SETTINGS, precision="bf16", **options)
+    recipe, manifest = (read_json(tmp_path / n) for n in ("recipe.json", "checkpoint-3/manifest.json"))
+    del recipe["precision"]  # as in a run of an earlier version
+    manifest["recipe_sha256"] = recipe_sum(recipe)
+    (tmp_path / "recipe.json").write_bytes(to_json(recipe))
+    (tmp_path / "checkpoint-3" / "manifest.json").write_bytes(to_json(manifest))
+    pretrain(crops, tmp_path, SETTINGS, precision="fp32", **options)
+    assert_same_run(tmp_path, unbroken)
 
 
 def test_what_a_killed_process_left_half_written_is_cleaned_up(crops, unbroken, tmp_path, monkeypatch):
@@ -430,6 +447,11 @@ def test_short_crops_are_a_share_of_the_batch(crops):
     assert padded(0.0) < 0.2 < padded(0.5) < 0.8 < padded(1.0)
 
 
+def test_crops_too_short_to_cut_stay_whole():
+    crops = crop_pack(["a long text"], 5)
+    assert torch.equal(shorten(crops, 1.0), crops)
+
+
 def test_the_learning_rate_warms_up_and_falls_to_nothing():
     rates = [learning_rate(step, steps=1000, warmup=100, peak=1.0) for step in range(1000)]
     assert rates[0] == 0.01 and rates[49] == 0.5
@@ -613,6 +635,8 @@ def test_a_step_does_not_wait_for_the_gpu(crops):
         ({"masks": "letters"}, "no masks 'letters'; there is words, bytes, mixture"),
         ({"start": "cold"}, "no start 'cold'; there is aligned, usual"),
         ({"config": replace(CONFIG, vocab_size=100)}, "vocab_size must be at least 262"),
+        ({"config": replace(CONFIG, num_blocks=1001)}, "num_blocks 1001 would run for ever"),
+        ({"config": replace(CONFIG, d_model=2**40, num_latents=2**40)}, "no model can have these sizes"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change, message):
@@ -658,6 +682,17 @@ def test_a_folder_in_use_is_refused_before_the_text_is_read(tmp_path, monkeypatc
         pretrain_files(HELD_OUT, tmp_path, SETTINGS)
     with pytest.raises(InputError, match="batch_size was 4, now 5"):
         pretrain_files(HELD_OUT, tmp_path, replace(SETTINGS, batch_size=5), resume=True)
+
+
+def test_files_that_are_read_twice_or_held_out_from_nothing_are_warnings(tmp_path):
+    file, link = tmp_path / "a.txt", tmp_path / "b.txt"
+    file.write_text("")
+    link.symlink_to(file)
+    with pytest.warns(InputWarning) as seen:
+        trainer.warn_of_repeats([file, link], [link])
+    assert ["given twice" in str(seen[0].message), "held out, but" in str(seen[1].message)] == [True, True]
+    with warnings.catch_warnings(action="error"):
+        trainer.warn_of_repeats([file], [tmp_path / "c.txt"])
 
 
 def test_a_run_that_diverges_stops_before_it_saves_anything(crops, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 from dataclasses import replace
 
@@ -184,11 +185,42 @@ def test_a_finished_fine_tuning_run_is_reported_only_if_it_is_whole(weights, tab
     tune(table, weights, run, resume=True)
 
 
+def test_a_run_that_is_killed_as_it_ends_lacks_nothing(weights, table, tmp_path, monkeypatch):
+    run, drawn = tmp_path / "run", []
+
+    def killed(*_):
+        (run / ".unfinished").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(finetune.__globals__, "draw_pictures", lambda *_: drawn.append(True))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setitem(finetune.__globals__, "remove_checkpoint", killed)
+        tune(table, weights, run)
+    assert drawn and (run / "manifest.json").exists()
+    tune(table, weights, run, resume=True)
+    assert not (run / ".unfinished").exists() and not run_folder.checkpoints(run)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state))])
+def test_a_checkpoint_with_code_in_it_is_refused_and_no_advice_is_passed_on(tmp_path, write):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "it ran"),)
+
+    (tmp_path / "checkpoint-1").mkdir()
+    write({"step": Trap()}, tmp_path / "checkpoint-1" / "training.pt")
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(InputError, match="nothing in it was run"):
+        run_folder.load_checkpoint(tmp_path / "checkpoint-1", model, torch.optim.AdamW(model.parameters()))
+    assert not (tmp_path / "it ran").exists()
+
+
 def test_a_model_that_no_run_made_is_not_replaced(crops, weights, tmp_path):
     shutil.copytree(weights, tmp_path / "run" / "model")
     for resume in (False, True):
         with pytest.raises(InputError, match=r"already holds a run|holds a run, but no recipe\.json"):
             pretrain(crops, tmp_path / "run", SETTINGS, resume=resume, **OFTEN)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]
 
 
 def test_changed_files_are_named(crops, weights, table, tmp_path, monkeypatch):
@@ -315,6 +347,10 @@ def test_nan_anywhere_ends_the_run(table, weights, tmp_path, monkeypatch, where)
         "ACCELERATE_TORCH_DEVICE=meta",
         "WORLD_SIZE=two",
         "WORLD_SIZE=0",
+        "WORLD_SIZE=2",
+        "LOCAL_RANK=0",
+        "RANK=1",
+        "OMPI_COMM_WORLD_SIZE=2",
     ],
 )
 def test_variables_that_change_the_arithmetic_are_refused(crops, tmp_path, monkeypatch, variable):
@@ -333,6 +369,9 @@ def test_variables_that_change_nothing_are_left_alone(monkeypatch):
     }.items():
         monkeypatch.setenv(f"ACCELERATE_{name}", value)
     loop.check_environment()
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "a"}.items():
+        monkeypatch.setenv(name, value)
+    assert loop.processes() == 1
 
 
 # ---------------------------------------------------------------- values that nobody means

@@ -60,7 +60,7 @@ OPTIONS = {  # of each command: what else it is given, and for each option, or "
         },
     ),
     "weights": ([], {"": NAMES}),
-    "course": ([], {"": NAMES}),
+    "course": ([], {"": NAMES, "--folder": OUTPUTS}),
 }
 PLACES = ("TINY", "TEXT", "PIPE", "LOOP", "LOCKED", "FOLDER", "DEVICE")
 SECONDS = 60  # the longest attempt takes one or two
@@ -94,6 +94,7 @@ def attempts():
 @pytest.mark.parametrize("number", [100, pytest.param(None, marks=pytest.mark.slow)], ids=["short", "all"])
 def test_bad_values_of_every_command(number, run, places, monkeypatch, tmp_path, tally):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(hub, "is_offline", lambda: True)
     monkeypatch.setattr(machine, "MATMUL_SIZE", {"cpu": 8})
     monkeypatch.setattr(machine, "COPY_BYTES", {"cpu": 8})

@@ -136,6 +136,27 @@ def test_every_trouble_ends_in_the_model_or_in_one_line(weights, tmp_path):
         assert load("a/dead") == 1.0  # nothing broken is left behind: the next try succeeds
 
 
+def test_a_mirror_serves_what_the_hub_would(weights, tmp_path):
+    """Small files come from the mirror, large ones from where it points to, nothing from anywhere else."""
+    repositories = {"someone/tiny": {"main": weights[0]}}
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    nowhere |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    with (
+        serve(repositories) as (storage, stored),
+        serve(repositories, storage=storage) as (mirror, asked),
+        learner(f"{mirror}/", tmp_path / "cache", **nowhere) as load,  # people write the last slash
+    ):
+        assert load("someone/tiny") == 1.0
+        assert "has no repository 'someone/other'" in load("someone/other")
+    assert any(line.endswith("/config.json") for line in asked)
+    assert len(downloads(stored)) == 1
+
+
+def test_a_mirror_without_https_is_named(tmp_path):
+    with learner("hf-mirror.com", tmp_path / "cache") as load:
+        assert "let HF_ENDPOINT begin with https://" in load("someone/tiny")
+
+
 def test_other_weights_under_deepminds_name_are_refused(weights, tmp_path):
     repositories = {"deepmind/language-perceiver": {"main": weights[0]}}
     with serve(repositories) as (address, _), learner(address, tmp_path / "cache") as load:

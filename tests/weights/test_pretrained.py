@@ -286,7 +286,13 @@ def test_a_wrong_name_gets_the_choices(name, message):
         load_pretrained(name)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "hpu", ""])
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn, "float16", None])
+def test_a_dtype_that_weights_cannot_have_gets_the_choices(dtype):
+    with pytest.raises(InputError, match=r"dtype must be torch\.float32, .*, got"):
+        load_pretrained(dtype=dtype)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "hpu", "", None])
 def test_an_unknown_device_gets_the_choices(device):
     with pytest.raises(InputError, match="there is cpu"):
         load_pretrained(device=device)

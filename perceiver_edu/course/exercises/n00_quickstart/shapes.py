@@ -27,6 +27,7 @@ def shapes_variant(B, M, O, N, C, D, V, wrong=""):
     }
     return shapes | {
         "latents per byte": {"encoded": (B, M, D), "processed": (B, M, D)},
+        "encoded per byte": {"encoded": (B, M, D)},
         "latents as inputs": {"encoded": (B, N, C), "processed": (B, N, C)},
         "an output per byte": {"outputs": (B, M, C), "logits": (B, M, V)},
         "an output per latent": {"outputs": (B, N, C), "logits": (B, N, V)},
@@ -62,6 +63,8 @@ EXERCISE = Exercise(
         "wrong": {
             "latents per byte": "You have a latent for every byte, M. The number of latents is N, whatever "
             "the text.",
+            "encoded per byte": "`encoded` has a row for every byte, M. The encoder writes N latents, "
+            "whatever the text.",
             "latents as inputs": "Your latents are as wide as the inputs, C. They have a width of their "
             "own, D.",
             "an output per byte": "You have an output for every input byte, M. There is one for every query "

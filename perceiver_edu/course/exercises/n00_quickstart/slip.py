@@ -17,11 +17,13 @@ def slip_cases():
     }
 
 
-def slip_variant(text, hidden, unit="bytes", slip=(0, 0)):
+def slip_variant(text, hidden, unit="bytes", slip=(0, 0), find=str.index):
     """-> (start, stop): which ids of `ByteTokenizer().encode(text)` are the hidden bytes."""
     length = {"bytes": lambda part: len(part.encode()), "characters": len}
-    start = 1 + length["characters" if unit == "characters" else "bytes"](text[: text.index(hidden)])
-    stop = start + length["bytes" if unit == "bytes" else "characters"](hidden)
+    start = 1 + length["characters" if unit in ("characters", "start") else "bytes"](
+        text[: find(text, hidden)]
+    )
+    stop = start + length["bytes" if unit in ("bytes", "start") else "characters"](hidden)
     return start + slip[0], stop + slip[1]
 
 
@@ -34,8 +36,11 @@ EXERCISE = Exercise(
     mistakes={
         "unit": {
             "characters": "You counted characters. Ids are bytes, and ï has two: count in `text.encode()`.",
+            "start": "What comes before the hidden part is counted in characters. Ids are bytes, and ï has "
+            "two.",
             "length": "The length is counted in characters; é has two bytes.",
         },
+        "find": {str.rindex: "This is where the part occurs last. Its first occurrence counts."},
         "slip": {
             (-1, -1): "Everything is one place too early: [CLS] comes first, at 0. This is the slice of "
             "DeepMind's own notebook, which feeds no [CLS].",

@@ -19,6 +19,7 @@ def script_cases():
         "accented letters": dict(plain=11, accented=3, chinese=0, emoji=0),
         "Chinese": dict(plain=2, accented=0, chinese=7, emoji=0),
         "all of them": dict(plain=13, accented=5, chinese=8, emoji=3),
+        "an empty text": dict(plain=0, accented=0, chinese=0, emoji=0),
     }
 
 

@@ -19,11 +19,20 @@ def decode_cases():
             "ids": [byte + OFFSET for byte in b" \x00\tcaf\xc3 noir \n"],
             "skip_special_tokens": True,
         },
+        "bytes that spell a special name": {
+            "ids": [byte + OFFSET for byte in b"hide it behind [MASK]."] + [ByteTokenizer.SEP],
+            "skip_special_tokens": True,
+        },
+        "three in a row that are not text": {
+            "ids": [byte + OFFSET for byte in b"a\xff\xfe\xe7\x8c b"],
+            "skip_special_tokens": True,
+        },
     }
 
 
 def decode_variant(ids, skip_special_tokens, how="", offset=OFFSET, specials="asked", errors="replace"):
-    skip = {"asked": skip_special_tokens, "always": True, "never": False, "ends": False}[specials]
+    skip = {"asked": skip_special_tokens, "always": True, "inverted": not skip_special_tokens}
+    skip = skip.get(specials, False)
     ids = ids[1:-1] if specials == "ends" else ids
     shown = [b"" if skip else name.encode() for name in ByteTokenizer.SPECIAL_TOKENS]
     parts = [shown[i] if i < OFFSET else bytes([(i - offset) % 256]) for i in ids]
@@ -58,6 +67,7 @@ EXERCISE = Exercise(
         "specials": {
             "always": "Special ids are skipped even where they should be shown.",
             "never": "Special ids are shown even where they should be skipped.",
+            "inverted": "`skip_special_tokens` works the wrong way round: True leaves special ids out.",
             "ends": "The first and the last id are cut off, whatever they are. Special ids can stand "
             "anywhere, and may be missing: look at each id.",
         },

@@ -18,7 +18,7 @@ PAD, CLS, SEP, OFFSET = (getattr(ByteTokenizer, name) for name in ("PAD", "CLS",
 
 def pack_cases():
     ten = ["It was late.", "Oh!", "The cafés had closed, all but one.", "So?", "He sat there.", "naïve"]
-    ten += ["And then the door opened, and nobody came in.", "x = 1", "猫", "The end."]
+    ten += ["And then the door opened, and nobody came in.", " x = 1\n", "猫", "The end."]
     return {
         "one short document": {"documents": ["It was late."], "length": 19},
         "one document, several crops": {"documents": [ten[6]], "length": 17},
@@ -28,7 +28,12 @@ def pack_cases():
 
 def pack_variant(documents, length, unit="bytes", between="[SEP]", cut="joined", end="text", offset=OFFSET):
     """Documents to crops, with a switch for each mistake that many make; untouched, it is right."""
-    bodies = [[n + offset for n in (t.encode() if unit == "bytes" else map(ord, t))] for t in documents]
+    as_numbers = {
+        "bytes": str.encode,
+        "stripped": lambda t: t.strip().encode(),
+        "characters": partial(map, ord),
+    }
+    bodies = [[n + offset for n in as_numbers[unit](text)] for text in documents]
     room, step = length - 2, length if cut == "steps of length" else length - 2
     if cut in ("each", "truncated"):
         groups = [body[:room] if cut == "truncated" else body for body in bodies]
@@ -42,7 +47,7 @@ def pack_variant(documents, length, unit="bytes", between="[SEP]", cut="joined",
         room = step = length
     crops = []
     for group in groups:
-        for start in range(0, len(group), step):
+        for start in range(0, len(group) + (cut == "one more"), step):
             body = group[start : start + room]
             padding = [PAD] * (room - len(body))
             if cut == "dropped" and padding:
@@ -51,6 +56,8 @@ def pack_variant(documents, length, unit="bytes", between="[SEP]", cut="joined",
                 crops.append(body + padding)
             elif end == "text":
                 crops.append([CLS, *body, SEP, *padding])
+            elif end == "no [CLS]":
+                crops.append([*body, SEP, *padding, PAD])
             elif end == "last column":
                 crops.append([CLS, *body, *padding, SEP])
             else:  # no [SEP] where there is padding
@@ -82,7 +89,8 @@ def read_aloud(row) -> str:
     return text
 
 
-def pack_properties(arguments):
+def pack_properties(_):
+    arguments = pack_cases()["ten documents"]  # of one document the properties say little
     documents, length = arguments["documents"], arguments["length"]
 
     def all_bytes(call):
@@ -144,6 +152,7 @@ EXERCISE = Exercise(
             "are lost at each cut.",
             "wrapped first": "[CLS] and [SEP] are put around each document before cutting, so a crop may "
             "begin without [CLS]. Put them around each crop.",
+            "one more": "Where the ids fit exactly you make one more, empty crop.",
             "bare": "The crops have no [CLS] and [SEP] of their own: only length - 2 ids of text go into "
             "each.",
         },
@@ -163,10 +172,12 @@ EXERCISE = Exercise(
             "last column": "In the padded crop [SEP] stands in the last column. It ends the text: padding "
             "comes after it.",
             "missing": "The padded crop has no [SEP] at the end of its text.",
+            "no [CLS]": "The crops begin without [CLS].",
         },
         "unit": {
             "characters": "You took the characters' code points, `ord`. Take the UTF-8 bytes, "
-            "`text.encode()`."
+            "`text.encode()`.",
+            "stripped": "White space at the ends of a document is lost. Every byte is part of the text.",
         },
         "offset": {0: "The bytes lack their offset: id = byte + 6."},
     },

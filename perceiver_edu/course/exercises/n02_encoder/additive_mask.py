@@ -78,7 +78,8 @@ def mask_properties(arguments):
     def finite(call):
         weights = (torch.zeros(2, 1, 1, 3) + call(mask=mask, dtype=arguments["dtype"])).softmax(-1)
         bad = int(weights.isnan().sum())
-        return bad == 0, "no NaN" if not bad else f"{bad} NaN: -inf minus -inf. Use torch.finfo(dtype).min"
+        why = f"{bad} NaN: its scores are all -inf (-1e9 is -inf in float16). Use torch.finfo(dtype).min"
+        return bad == 0, why if bad else "no NaN"
 
     yield "one bias for every head and query: shape (B, 1, 1, K)", shape
     yield "the bias has the dtype that was asked for", dtype

@@ -47,6 +47,7 @@ def early_variant(
     chosen = {
         "first": stack[:k], "one more": stack[: k + 1], "one less": stack[: max(k - 1, 0)], "all": stack,
         "last": stack[len(stack) - k :], "rest": stack[k:], "only one": stack[max(k - 1, 0) : k],
+        "all for 0": stack[: k or None],
     }[layers]  # fmt: skip
     for layer in chosen:
         latents = layer(latents)
@@ -101,6 +102,7 @@ EXERCISE = Exercise(
             "all": "All layers are run: k is not used.",
             "last": "The last k layers are run. The first k are asked for.",
             "rest": "The first k layers are left out and the others run. It is the other way round.",
+            "all for 0": "With k = 0 all layers are run. Then none may be.",
             "only one": "Only the k-th layer is run, on what the encoder wrote. All of the first k are "
             "asked for, one after another.",
         },

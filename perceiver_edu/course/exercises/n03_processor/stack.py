@@ -130,7 +130,9 @@ def stack_properties(arguments):
         built = call(**arguments)
         result = getattr(built, "forward", built)(numbers(0)(3, 5, SIZES["dim"]))
         weights = list(built.parameters()) if hasattr(built, "parameters") else []
-        if not weights or not result.requires_grad:
+        if not weights:
+            return False, "`.parameters()` lists none"
+        if not result.requires_grad:
             return False, "no gradient reaches any weight"
         found = torch.autograd.grad(result.square().sum(), weights, allow_unused=True)
         reached = sum(gradient is not None for gradient in found)
@@ -168,8 +170,8 @@ EXERCISE = Exercise(
         "weights": {
             "fresh": "Each block has new layers. Blocks share their weights: make num_layers layers once, "
             "and run the same ones again.",
-            "one layer": "All layers are one and the same: `[make_layer()] * num_layers` calls make_layer "
-            "once and repeats the result. Call it once for each layer.",
+            "one layer": "All layers begin with the same weights: they are one layer, as in `[make_layer()] "
+            "* num_layers`, or copies of one. Call make_layer once for each layer.",
         },
         "order": {
             "layers": "Each layer is repeated num_blocks times before the next comes. A block is the whole "

@@ -94,10 +94,10 @@ EXERCISE = Exercise(
             "no head": "The head is missing: each output is compared with V embeddings.",
         },
         "share": {
-            "proportional": "The share is 1 - asked / O. But not all is saved in proportion: keys and "
-            "values are made even for a single query.",
-            "decoder in proportion": "The decoder's share is 1 - asked / O. But not all is saved in "
-            "proportion: keys and values are made even for a single query.",
+            "proportional": "You take the share to be 1 - asked / O. But not all is saved in proportion: "
+            "keys and values are made even for a single query.",
+            "decoder in proportion": "You take the decoder's share to be 1 - asked / O. But not all is "
+            "saved in proportion: keys and values are made even for a single query.",
             "left": "These shares are what is left. Asked is what is saved.",
             "of the rest": "The share of the model is taken of `rest` alone. The whole is `rest` plus "
             "decoder and head.",

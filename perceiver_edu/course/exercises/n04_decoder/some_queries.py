@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers, redrawn
+from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -19,7 +20,12 @@ class Asked:
 
     def __call__(self, queries, latents):
         self.rows.append(queries.shape[-2] * len(latents))
-        return self.decoder(queries, latents)
+        try:
+            return self.decoder(queries, latents)
+        except RuntimeError:
+            got = f"{tuple(queries.shape)} and latents of shape {tuple(latents.shape)}"
+            says = f"the decoder got queries of shape {got}; it takes (B or 1, O, E) and (B, N, D)."
+            raise Misfit(says) from None
 
     def __deepcopy__(self, memo):
         return self

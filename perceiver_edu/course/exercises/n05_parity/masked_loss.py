@@ -28,10 +28,13 @@ def loss_cases():
             ids[row, places] = MASK
         return dict(logits=logits[: len(ids)], ids=ids, original=original)
 
+    changed = hide(original, [2, 3], [6], [1, 7, 8])
+    changed["ids"][1, 4] = 6 + (original[1, 4] - 5) % 11  # a random byte, as in training
     return {
         "one text, one hidden byte": hide(original[:1], [4]),
         "three texts, holes of different length": hide(original, [1], [3, 4, 5, 8], [5, 6]),
         "two of them padded": hide(padded, [2, 3, 4], [7], [1, 5]),
+        "a visible byte that was changed": changed,
     }
 
 
@@ -39,7 +42,8 @@ def loss_variant(logits, ids, original, count="hidden", over="hidden", axis=-1, 
                  unit=1.0, squash=False):  # fmt: skip
     """The mean of -log p(original byte) over the hidden places, with a switch for each mistake."""
     hidden, real = ids == MASK, original != PAD
-    counted = {"hidden": hidden, "all": torch.ones_like(hidden), "real": real, "shown": real & ~hidden}[count]
+    counted = {"hidden": hidden, "all": torch.ones_like(hidden), "real": real, "shown": real & ~hidden}
+    counted = (counted | {"changed": ids != original})[count]
     over = count if count in ("all", "real") else over
     labels = original if target == "original" else ids
     if shift:
@@ -60,12 +64,14 @@ def loss_properties(arguments):
         changed = arguments["logits"].clone()
         changed[arguments["ids"] != MASK] += 5 * torch.arange(changed.shape[-1], dtype=changed.dtype).cos()
         before, after = float(call(**arguments)), float(call(**arguments | {"logits": changed}))
-        return abs(before - after) < 1e-12, f"{before:.4f} before, {after:.4f} after"
+        return math.isclose(before, after, rel_tol=1e-5), f"{before:.4f} before, {after:.4f} after"
 
     def uniform(call):
         even = float(call(**arguments | {"logits": torch.zeros_like(arguments["logits"])}))
         wanted = math.log(arguments["logits"].shape[-1])
-        return abs(even - wanted) < 1e-9, f"expected ln {SIZES['V']} = {wanted:.4f}, got {even:.4f}"
+        return math.isclose(
+            even, wanted, rel_tol=1e-5
+        ), f"expected ln {SIZES['V']} = {wanted:.4f}, got {even:.4f}"
 
     yield "scores at places that were not hidden change nothing", shown_places
     yield "with all scores equal, the loss is ln V", uniform
@@ -107,6 +113,8 @@ EXERCISE = Exercise(
             "real": "The bytes that the model can see are counted too. Only the hidden ones are a question.",
             "shown": "The bytes that are shown are counted, and the hidden ones are not: the condition is "
             "inverted.",
+            "changed": "A visible byte that was changed is counted too. Only those that are [MASK] in `ids` "
+            "count.",
         },
         "over": {
             "all": "The sum is right, but it is divided by all places, padding too. Divide by the number of "

@@ -43,6 +43,7 @@ def rounding_cases():
         "a variance computed in another way": (TwoMoments(24), norm, wide + 30),
         "another eps in a LayerNorm": (nn.LayerNorm(24, eps=1e-12), norm, wide),
         "a bug of 1e-8": (nn.LayerNorm(24, eps=1.002e-5), norm, wide),
+        "a bug that hides in rounding": (TwoMoments(24, eps=1.002e-5), norm, wide + 30),
         "another form of GELU": (nn.GELU("tanh"), nn.GELU(), wide),
         "the very same layer": (linear, linear, x),
     }
@@ -70,6 +71,7 @@ def rounding_variant(ours, theirs, x, rule="float64", late=False):
         "float64, absolute": double > 1e-10,
         "float64, equal": double > 0,
         "float64, wide": double > 1e-7 * max(1.0, scale),
+        "shrinks a little": double > 0.01 * single,
         "shrinks": not double < 1e-4 * single,
         "inverted": double <= 1e-10 * max(1.0, scale),
     }[rule]
@@ -95,6 +97,9 @@ EXERCISE = Exercise(
             "float64, equal": "You ask for equality. float64 rounds too, at about 1e-16 of the scale.",
             "float64, wide": "In float64 your tolerance is too wide: a bug of 1e-8 of the scale passes. "
             "Rounding is at about 1e-16 of it.",
+            "shrinks a little": "It is not enough that the difference is smaller in float64. A bug that "
+            "hides in rounding shrinks, too, until only the bug is left. Rounding alone shrinks by about "
+            "10⁹.",
             "shrinks": "Two that are exactly equal are called a bug: 0 does not become smaller in float64. "
             "Look at the difference in float64 itself, or let 0 pass first.",
             "inverted": "The two words are exchanged.",

@@ -17,7 +17,7 @@ def flops_cases():
 
 
 def flops_variant(B, M, O, N, C, D, L, V, qk, v, decoder_qk, unit=2, texts="", depth="", read="", map_="",
-                  wrong=""):  # fmt: skip
+                  values="C", wrong=""):  # fmt: skip
     """FLOPs of each stage that multiplies -> {"encoder": int, …}."""
 
     def attend(Q, q_dim, K, kv_dim, qk, v):
@@ -39,7 +39,7 @@ def flops_variant(B, M, O, N, C, D, L, V, qk, v, decoder_qk, unit=2, texts="", d
     macs = {
         "encoder": attend(N, D, M, C, qk, v),
         "processor": (1 if depth == "one" else L) * attend(N, D, N, D, qk, v),
-        "decoder": attend(asked, C, N, D, decoder_qk, C),
+        "decoder": attend(asked, C, N, D, decoder_qk, C if values == "C" else v),
         "mlm_head": asked * C * V,
     }
     return {stage: unit * (1 if texts == "one" else B) * macs[stage] for stage in COUNTED}
@@ -82,6 +82,7 @@ EXERCISE = Exercise(
             "scores only": "The map takes part in two products: queries with keys, and weights with values. "
             "The second is missing.",
         },
+        "values": {"v": "The decoder's values are taken to be `v` wide. There they are C wide."},
         "wrong": {
             "query": "The query layer is missing: Q rows, q_dim to qk.",
             "output": "The output layer is missing: Q rows, v back to q_dim.",

@@ -39,8 +39,8 @@ EXERCISE = Exercise(
             "and AdamW's two means. And each of those takes four *bytes*.",
             2: "This is 8 bytes for each parameter. Are AdamW's two means missing, or has a number 2 bytes? "
             "It has 4, in float32.",
-            3: "This is 12 bytes for each parameter. AdamW keeps *two* means, of the gradient and of its "
-            "square, beside the weight and its gradient.",
+            3: "This is 12 bytes for each parameter, so one of the four numbers is missing: the weight, its "
+            "gradient, and AdamW's *two* means, of the gradient and of its square.",
         },
         "time": {60: "These are minutes. Asked are hours.", 1: "These are seconds. Asked are hours."},
     },

@@ -15,18 +15,18 @@ def transformer_cases():
     return {"5 small layers": small, "the real model": real}
 
 
-def transformer_variant(cost, D, L, V, qk, v, map_="both", layers="all", asked="all", unit=2, head=True):
+def transformer_variant(cost, D, L, V, qk, v, map_="both", layers="all", asked="all", unit=2, head=True,
+                        price="all", ends=None):  # fmt: skip
     """The length at which a Transformer on the bytes costs as much: the larger root of a quadratic."""
     pair = {"both": qk + v, "scores only": qk, "none": 0}[map_]
     byte = D * (2 * qk + v) + v * D + (2 * D * D if layers == "all" else 0)
     square, linear = unit * L * pair, unit * (L * byte + (D * V if head else 0))
     one, two = (sum(cost(M, M if asked == "all" else 1).values()) for M in (1000, 2000))
     slope = (two - one) / 1000
-    fixed = one - 1000 * slope
-    a, b = square, linear - slope
-    if not a:
-        return fixed / b
-    return (-b + math.sqrt(b * b + 4 * a * fixed)) / (2 * a)
+    fixed = cost(1, 1)["processor"] if price == "processor fixed" else one - 1000 * slope
+    a, b = square, linear - (0 if price == "none" else slope)
+    length = (-b + math.sqrt(b * b + 4 * a * fixed)) / (2 * a) if a else fixed / b
+    return {None: length, "floor": float(int(length)), "ceil": float(math.ceil(length))}[ends]
 
 
 def transformer_in_model(function, report):
@@ -64,6 +64,15 @@ EXERCISE = Exercise(
             "`cost(M, M)`."
         },
         "head": {False: "The Transformer's head is missing: D to V for each byte."},
+        "price": {
+            "none": "Perceiver IO's price for each byte is forgotten: only its fixed part is compared.",
+            "processor fixed": "Perceiver IO's fixed part is taken to be the processor alone. Encoder and "
+            "decoder have one too, for the latents.",
+        },
+        "ends": {
+            "floor": "The number is right, but cut to whole bytes. Return it as it is.",
+            "ceil": "The number is right, but rounded to whole bytes. Return it as it is.",
+        },
     },
     in_model=transformer_in_model,
 )

@@ -10,6 +10,7 @@ from torch import nn
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit, as_function
 from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.training.configs import PretrainConfig, new_model, sized
 from perceiver_edu.training.corpus import crop_pack
@@ -59,7 +60,14 @@ def loop_variant(new_model, batches, loss_of, peak, warmup, clip, wrong=""):
     decay = 0.0 if wrong == "decay" else 0.01
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=betas, weight_decay=decay)
     for step, batch in enumerate(batches):
-        warm, cosine = (step + (wrong != "from zero")) / warmup, (1 + math.cos(math.pi * step / steps)) / 2
+        late = max(0, step - warmup + (wrong == "falls late, from 1"))
+        done = {
+            "falls late": late / (steps - warmup),
+            "falls late, from 1": late / (steps - warmup + 1),
+            "one ahead": (step + 1) / steps,
+            "down to 0": step / (steps - 1),
+        }.get(wrong, step / steps)
+        warm, cosine = (step + (wrong != "from zero")) / warmup, (1 + math.cos(math.pi * done)) / 2
         rates = {"constant": 1.0, "no warm-up": cosine, "no cosine": min(1.0, warm)}
         rate = (rates | {"product": min(1.0, warm) * cosine}).get(wrong, min(warm, cosine))
         if wrong != "late":
@@ -89,13 +97,13 @@ def loop_variant(new_model, batches, loss_of, peak, warmup, clip, wrong=""):
 
 def losses(result, arguments=None):
     """The learner's losses as one tensor (steps,) float64. Raises: Misfit for anything else."""
-    if isinstance(result, list | tuple) and result:
-        try:
-            numbers = [float(loss.detach() if isinstance(loss, torch.Tensor) else loss) for loss in result]
-            return torch.tensor(numbers, dtype=torch.float64)
-        except (TypeError, ValueError, RuntimeError):
-            raise Misfit("expected a list of losses, one number for each step.") from None
-    return result
+    if result is None or result is ... or isinstance(result, torch.Tensor):
+        return result
+    try:
+        numbers = [float(loss.detach() if isinstance(loss, torch.Tensor) else loss) for loss in result]
+        return torch.tensor(numbers, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise Misfit(f"expected a list with one loss for each step, got {shown(result)}.") from None
 
 
 def training_function(learner, exercise):
@@ -161,6 +169,13 @@ EXERCISE = Exercise(
             "no cosine": "After the warm-up the learning rate stays up. It must fall, by the cosine.",
             "from zero": "The warm-up begins with step / warmup = 0, so the first step learns nothing. It "
             "is (step + 1) / warmup.",
+            "falls late": "The cosine begins after the warm-up. Here it falls from the first step on, by "
+            "step / steps.",
+            "falls late, from 1": "The cosine begins after the warm-up. Here it falls from the first step "
+            "on, by step / steps.",
+            "one ahead": "The cosine is one step ahead, at (step + 1) / steps. It is taken at step / steps.",
+            "down to 0": "The cosine is divided by steps - 1, so the last step learns nothing. It is step / "
+            "steps.",
             "product": "Warm-up and cosine are multiplied. The smaller of the two counts.",
             "late": "The learning rate is set after the step, so each step uses that of the step before.",
             "same batch": "Every step sees the first batch. It will be learned by heart.",

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.masking import IGNORE, hole_positions, mask_words
@@ -56,19 +57,21 @@ def loss_variant(logits, targets, size, over="asked", ignore="-100", unit=1.0):
 
 def as_tensor(losses, arguments=None):
     """A list of numbers or of tensors without axes, one for each part -> (parts,); all else as it is."""
-    if not isinstance(losses, list | tuple):
+    if losses is None or losses is ... or isinstance(losses, torch.Tensor):
         return losses
     try:
         return torch.stack([torch.as_tensor(loss, dtype=torch.float64).reshape(()) for loss in losses])
     except (TypeError, ValueError, RuntimeError):
-        raise Misfit("expected one number for each part.") from None
+        raise Misfit(f"expected one loss for each part, got {shown(losses)}.") from None
 
 
 def loss_properties(arguments):
     def whole(call):
         together = float(as_tensor(call(**arguments | {"size": len(arguments["logits"])})).sum())
         apart = float(as_tensor(call(**arguments)).sum())
-        return abs(together - apart) < 1e-9, f"{together:.4f} in one part, {apart:.4f} in several"
+        return math.isclose(
+            together, apart, rel_tol=1e-5
+        ), f"{together:.4f} in one part, {apart:.4f} in several"
 
     yield "the parts add up to the same, however the batch is cut", whole
 

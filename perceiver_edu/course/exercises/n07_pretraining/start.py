@@ -44,6 +44,7 @@ def start_variant(latents, query, key, wave, M, scale, centres="", scaled="both"
     N, C = len(latents), key.shape[1]
     n = torch.arange(N, dtype=latents.dtype)
     places = {"left": n * M / N, "ends": n * (M - 1) / max(1, N - 1), "index": n}
+    places |= {"numbers": (n + 0.5) * M / N - 0.5, "whole": (n + 0.5) * (M // N)}
     at = places.get(centres, (n + 0.5) * M / N)
     new = {"latents": latents.clone(), "query": torch.zeros_like(query), "key": torch.zeros_like(key)}
     if rest == "kept":
@@ -59,8 +60,12 @@ def start_variant(latents, query, key, wave, M, scale, centres="", scaled="both"
 
 
 def reading(new, wave, M):
-    """The attention map of such a start, without norms: (N, M)."""
-    keys = wave(torch.arange(M)) @ new["key"].T  # (M, K)
+    """The attention map of such a start, without norms: (N, M). Its tensors may differ in dtype."""
+    waves = wave(torch.arange(M))
+    new = {
+        name: tensor.to(waves.dtype) for name, tensor in new.items() if name in ("latents", "query", "key")
+    }
+    keys = waves @ new["key"].T  # (M, K)
     queries = new["latents"] @ new["query"].T  # (N, K)
     return (queries @ keys.T / math.sqrt(keys.shape[1])).softmax(-1)
 
@@ -116,6 +121,10 @@ EXERCISE = Exercise(
             "lies outside the text. Divide the text into N stretches, and take their middles.",
             "index": "Latent n sits at place n: all of them crowd at the beginning of the text. Spread them "
             "over M.",
+            "numbers": "You took the middle of the positions' numbers, half a position further left. The "
+            "line from 0 to M is cut: (n + 0.5) · M / N.",
+            "whole": "The stretches are M // N long, so the end of the text has no latent. Divide without "
+            "rounding: M / N.",
         },
         "scaled": {
             "query": "Only W_q has the scale. Both have it.",

@@ -13,7 +13,10 @@ def honest_cases():
         "clearly worse": dict(ours=[0.61, 0.64, 0.60], baseline=[0.72, 0.74, 0.73], limit=4.3),
         "one lucky seed": dict(ours=[0.70, 0.71, 0.90], baseline=[0.72, 0.70, 0.69], limit=4.3),
         "twice its error": dict(ours=[0.75, 0.70, 0.78], baseline=[0.70, 0.69, 0.71], limit=4.3),
-        "small, but the same on every seed": five,
+        "small, but up on every seed": five,
+        "exactly the same gain on every seed": dict(
+            ours=[0.75, 0.5, 0.625], baseline=[0.625, 0.375, 0.5], limit=4.3
+        ),
         "the same method twice": dict(ours=[0.61, 0.64, 0.60], baseline=[0.61, 0.64, 0.60], limit=4.3),
     }
 
@@ -41,6 +44,8 @@ def honest_variant(ours, baseline, limit, wrong=""):
         decided = abs(difference) > error
     if wrong == "spreads":
         decided = abs(difference) > limit * spread
+    if wrong == "no spread":
+        decided = decided and error > 0
     if wrong == "positive":
         decided = difference > 0
     return {"difference": difference, "spread": spread, "error": error, "decided": decided}
@@ -66,6 +71,8 @@ EXERCISE = Exercise(
             "no sign": "A baseline that is clearly better is decided too: compare |difference|.",
             "no limit": "`limit` is not used: the difference must be more than `limit` errors.",
             "spreads": "`decided` compares with `limit` spreads. It asks for `limit` *errors*.",
+            "no spread": "You leave a gain without any spread undecided. The same gain on every seed is more "
+            "than `limit` errors of 0.",
             "positive": "Any difference above 0 is taken for a win. Is it larger than chance makes it?",
         }
     },

@@ -44,7 +44,8 @@ def query_variant(latents, query, key, value, wrong=""):
 
 def query_properties(arguments):
     def alike(got, expected):
-        return torch.allclose(got, expected), f"largest difference {distance(got, expected):.1e}"
+        gap = distance(got, expected)
+        return gap < 1e-5, f"largest difference {gap:.1e}"
 
     @torch.no_grad()
     def zeros(call):

@@ -24,7 +24,7 @@ def twin_cases():
             test=["Layer 7 of 24 is cut.", "Layer is here.", "Axis 1 comes first."],
         ),
         "near, but no twins": dict(
-            training=["The dog bit the man.", "One café", "Twice.", "An elbow below.", "Listen."],
+            training=["The dog bit the man.", "One café", "Twice.", "An elbow below.", "Listen.", "Straße"],
             test=[
                 "The man bit the dog.",
                 "One caf",
@@ -35,6 +35,7 @@ def twin_cases():
                 "An elbow, below",
                 "Café one",
                 "The dog bit the the man.",
+                "Strasse",
             ],
         ),
         "no training texts": dict(training=[], test=["One café"]),
@@ -63,6 +64,8 @@ def twin_variant(training, test, keeps="letters", lower=True, wrong=""):
         return [i for i, text in enumerate(asked) if text not in known]
     if wrong == "itself":
         return [i for i, text in enumerate(asked) if text in known or text in asked[:i]]
+    if wrong == "each other":
+        return [i for i, text in enumerate(asked) if text in known or asked.count(text) > 1]
     if wrong == "from 1":
         return [i + 1 for i, text in enumerate(asked) if text in known]
     if wrong == "repeats":
@@ -109,6 +112,8 @@ EXERCISE = Exercise(
             "kept": "These are the test texts to keep. Those with a twin are asked for.",
             "itself": "A test text that repeats another test text is counted. That is no leak: training "
             "does not hold it.",
+            "each other": "Test texts that are twins only of each other are counted. That is no leak: "
+            "training does not hold them.",
             "from 1": "The numbers count from 1. In Python they count from 0.",
         },
     },

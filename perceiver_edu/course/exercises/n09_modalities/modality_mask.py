@@ -54,9 +54,9 @@ EXERCISE = Exercise(
     mistakes={
         "inverted": {True: "The mask is inverted: here True means that the input may be read."},
         "order": {
-            "given": "The modalities stand in the order of `sizes`. The input array lays them out "
+            "given": "You lay the modalities out in the order of `sizes`. The input array lays them out "
             "alphabetically: go through `sorted(sizes)`.",
-            "present": "The modalities stand in the order of `present`. The input array lays them out "
+            "present": "You lay the modalities out in the order of `present`. The input array lays them out "
             "alphabetically: go through `sorted(sizes)`.",
         },
         "wrong": {

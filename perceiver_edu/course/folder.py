@@ -1,0 +1,221 @@
+"""The course folder: the learner's own copy of the notebooks, which an update never overwrites.
+
+`.perceiver-course.json` records the fingerprints of all that was written here. A file with one of them is as
+it was written, so an update replaces it. Any other file is the learner's: it stays, and the new version is
+written next to it, once, as `02_encoder (new in 0.3.0).ipynb`.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from perceiver_edu import __version__, data
+from perceiver_edu.course.links import LIBRARY, in_course, relink, source_of
+from perceiver_edu.course.overview import NAMES, new_versions, read_overview
+from perceiver_edu.course.place import RECORD, is_course
+from perceiver_edu.course.progress import take_along
+from perceiver_edu.course.start import START, start_page
+from perceiver_edu.errors import InputError
+from perceiver_edu.weights.files import to_json
+from perceiver_edu.writing import check_plain, write_whole
+
+ABOUT_LIBRARY = b"Copies of the installed files that the notebooks link to, for reading. Nothing runs them.\n"
+UNSOLVED = re.compile(r"^\s*raise NotImplementedError", re.MULTILINE)
+
+
+@dataclass
+class Update:
+    """What an update of a course folder did."""
+
+    folder: Path
+    written: dict[str, list[str]]  # {name: fingerprints of all its versions}
+    made: bool = False  # the folder is new
+    added: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    beside: dict[str, str] = field(default_factory=dict)  # {a file that the learner changed: its new version}
+    carried: list[str] = field(default_factory=list)  # the exercises whose answers the new versions have got
+    start: Path = Path()  # the start page
+    problem: str = ""  # why old progress could not be taken along
+
+    def put(self, name: str, content: bytes, carry_answers: bool = False) -> Path:
+        """Write a file, or its new version next to what the learner made of it -> the path that was meant."""
+        path, new = self.folder / name, fingerprint(content)
+        seen, now = self.written.setdefault(name, []), on_disk(path)
+        if now is None or (now in seen and now != new):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, content)
+            (self.added if now is None else self.replaced).append(name)
+        elif now != new:
+            path = self.put_beside(path, content, carry_answers)
+        if new not in seen and not answers([content]):  # in a checkout the original may have been solved
+            seen.append(new)
+        return path
+
+    def put_beside(self, path: Path, content: bytes, carry_answers: bool) -> Path:
+        name, new = path.relative_to(self.folder).as_posix(), fingerprint(content)
+        ours = [*self.written[name], new]
+        there = [version for version in new_versions(path) if on_disk(version) in ours]
+        beside = next((version for version in there if on_disk(version) == new), None)
+        if beside is None and new in self.written[name]:
+            return path  # theirs is made from this version, or they have removed it
+        if carry_answers:
+            versions = sorted((path, *new_versions(path)), key=os.path.getmtime)
+            theirs = answers(version.read_bytes() for version in versions)
+            content, carried = with_answers(content, theirs)
+            self.carried += carried
+        if beside is None or fingerprint(content) != new:
+            beside = beside or free_name(path, there)
+            write_whole(beside, content)
+            self.beside[name] = beside.relative_to(self.folder).as_posix()
+        for older in there:
+            if older != beside:
+                with suppress(OSError):  # it may be open, on Windows
+                    older.unlink()
+        return beside
+
+
+def update_course(folder: Path, carry_answers: bool = False) -> Update:
+    """Make a course folder, or bring it up to date. `carry_answers`: new versions get the learner's answers.
+
+    Raises: InputError for a folder that has other things in it.
+    """
+    files, made = course_files(folder), not is_course(folder)
+    if made:
+        prepare(folder)
+    update = Update(folder, read_record(folder / RECORD), made)
+    for name, content in files.items():
+        update.put(name, content, carry_answers)
+    if made:
+        update.problem = take_along(folder)
+    page = to_bytes(start_page(read_overview(folder)))
+    update.start = update.put(START, page)
+    update.written[START] = [fingerprint(page)]  # no more than the last: it changes with every exercise
+    write_whole(folder / RECORD, to_json({"written": update.written}))
+    return update
+
+
+def prepare(folder: Path) -> None:
+    """Make an empty folder a course folder. Raises: InputError where there is something else."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"{folder} is not empty and no course folder: name another, as in --folder my-course"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / RECORD, to_json({"written": {}}))
+
+
+def read_record(path: Path) -> dict[str, list[str]]:
+    """{name: fingerprints}. Raises: InputError for a damaged record."""
+    try:
+        check_plain(path)
+        written = json.loads(path.read_text("utf-8"))["written"]
+        if not all(isinstance(mark, str) for marks in written.values() for mark in marks):
+            raise ValueError
+        return written
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(
+            f'{path} is damaged. Write {{"written": {{}}}} into it; then every notebook counts as yours'
+        ) from None
+
+
+def course_files(folder: Path) -> dict[str, bytes]:
+    """{name: content} of what a course folder gets: notebooks, images, and the files that they link to.
+
+    Raises: InputError where there are no notebooks, or one cannot be read.
+    """
+    files, linked = {}, set()
+
+    def locate(path: str) -> str:
+        target = in_course(path, folder)
+        if target.startswith(f"{LIBRARY}/"):
+            linked.add(path)
+        return target
+
+    for path in sorted(data.NOTEBOOKS.glob(NAMES)):
+        try:
+            notebook = without_outputs(json.loads(path.read_text("utf-8")))
+            for cell in notebook["cells"]:
+                if cell["cell_type"] == "markdown":
+                    cell["source"] = relink("".join(cell["source"]), locate)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is no notebook ({error}): restore it, or install again") from None
+        files[path.name] = to_bytes(notebook)
+    if not files:
+        raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
+    for path in sorted(filter(Path.is_file, (data.NOTEBOOKS / "images").glob("*"))):
+        files[f"images/{path.name}"] = path.read_bytes()
+    if linked:
+        files[f"{LIBRARY}/README.md"] = ABOUT_LIBRARY
+    for name in sorted(linked):
+        files[f"{LIBRARY}/{name}"] = source_of(name).read_bytes()
+    return files
+
+
+def without_outputs(notebook: dict[str, Any]) -> dict[str, Any]:
+    """A notebook in which nothing has been run."""
+    cells = [
+        cell | {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else dict(cell)
+        for cell in notebook["cells"]
+    ]
+    return notebook | {"cells": cells}
+
+
+def to_bytes(notebook: dict[str, Any]) -> bytes:
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def fingerprint(content: bytes) -> str:
+    """SHA-256 of a notebook's cells without outputs, so running it changes nothing; or of a whole file."""
+    try:
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(content)["cells"]]
+        content = json.dumps(cells).encode()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass  # not a notebook, or a damaged one
+    return sha256(content).hexdigest()
+
+
+def on_disk(path: Path) -> str | None:
+    """The fingerprint of a file, or None where there is none."""
+    return fingerprint(path.read_bytes()) if check_plain(path) else None
+
+
+def free_name(path: Path, ours: list[Path]) -> Path:
+    """The name for a new version next to `path`: nothing is there, or only what we wrote."""
+    names = (f"{path.stem} (new in {__version__}{f', {n}' if n > 1 else ''})" for n in count(1))
+    paths = map(path.with_stem, names)
+    return next(beside for beside in paths if beside in ours or not os.path.lexists(beside))
+
+
+def answers(notebooks: Iterable[bytes]) -> dict[str, str]:
+    """{exercise id: the learner's answer} from the stubs; a later notebook's replaces an earlier one's."""
+    found: dict[str, str] = {}
+    for content in notebooks:
+        stubs: dict[str, list[str]] = {}
+        try:
+            for cell in json.loads(content)["cells"]:
+                exercise = cell["metadata"].get("exercise", {})
+                if exercise.get("role") == "stub":  # a cell that was split in two is two cells with this tag
+                    stubs.setdefault(exercise["id"], []).append("".join(cell["source"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue  # a damaged notebook
+        sources = {name: "\n\n".join(parts) for name, parts in stubs.items()}
+        found |= {name: text for name, text in sources.items() if text.strip() and not UNSOLVED.search(text)}
+    return found
+
+
+def with_answers(content: bytes, solved: dict[str, str]) -> tuple[bytes, list[str]]:
+    """A notebook with these answers in the stubs of their exercises, and the ids of those that it has."""
+    notebook, carried = json.loads(content), []
+    for cell in notebook["cells"]:
+        exercise = cell["metadata"].get("exercise", {})
+        if exercise.get("role") == "stub" and exercise["id"] in solved:
+            cell["source"] = solved[exercise["id"]]
+            carried.append(exercise["id"])
+    return to_bytes(notebook), carried

@@ -1,0 +1,25 @@
+"""On Colab and Kaggle, where a machine is gone when its session ends: progress is kept on Google Drive."""
+
+import os
+from pathlib import Path
+
+from perceiver_edu.course.progress import PROGRESS_VARIABLE, mark_done, read_progress
+
+DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts it
+
+
+def keep_progress(drive: Path = DRIVE) -> None:
+    """Note progress on Google Drive where it is mounted, with what is done already; otherwise say how to.
+
+    The first code cell of every notebook calls this on Colab and Kaggle, and nowhere else.
+    """
+    if PROGRESS_VARIABLE in os.environ:
+        return
+    if not drive.is_dir():
+        how = "mount Google Drive (the folder symbol on the left) and run this cell again"
+        print(f"Your progress is lost when this session ends. To keep it on Colab, {how}.")
+        return
+    before, _ = read_progress()
+    os.environ[PROGRESS_VARIABLE] = str(drive / "perceiver-edu" / "progress.json")
+    problems = [problem for exercise in before if (problem := mark_done(exercise))]
+    print(problems[0] if problems else f"Your progress is kept in {os.environ[PROGRESS_VARIABLE]}.")

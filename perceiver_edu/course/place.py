@@ -1,0 +1,70 @@
+"""Where a learner works: the course folder, and where this user's choice of it is remembered."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from perceiver_edu import data
+from perceiver_edu.errors import InputError
+from perceiver_edu.weights.files import to_json
+from perceiver_edu.writing import check_plain, write_whole
+
+RECORD = ".perceiver-course.json"  # what makes a folder a course folder: see folder.py
+CHOICE = "course.json"
+
+
+def course_folder() -> Path:
+    """The course folder around the working folder; or else the usual one, which may not be there yet.
+
+    The usual one is `course` in a checkout. For an installed package it is the folder that was opened last,
+    and at first perceiver-course in the home folder.
+    """
+    here = Path.cwd()
+    around = next((folder for folder in (here, *here.parents) if is_course(folder)), None)
+    if around or data.CHECKOUT:
+        return around or data.CHECKOUT / "course"
+    return remembered() or at_home("~/perceiver-course")
+
+
+def at_home(path: str) -> Path:
+    """Raises: InputError where "~" means no folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"there is no home folder for {path}: name a folder, as in --folder course"
+        ) from None
+
+
+def is_course(folder: Path) -> bool:
+    return (folder / RECORD).is_file()
+
+
+def user_data() -> Path:
+    """The folder for what this user's programs keep."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        base = "~/Library/Application Support"
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return at_home(base) / "perceiver_edu"
+
+
+def remember(folder: Path) -> None:
+    """The course folder to use when none is named. A checkout has its own, so there nothing is noted."""
+    if not data.CHECKOUT and remembered() != folder:
+        user_data().mkdir(parents=True, exist_ok=True)
+        write_whole(user_data() / CHOICE, to_json({"folder": str(folder)}))
+
+
+def remembered() -> Path | None:
+    """The folder of `remember`; None where nothing is noted, or the folder is gone."""
+    try:
+        path = user_data() / CHOICE
+        check_plain(path)
+        folder = Path(json.loads(path.read_text("utf-8"))["folder"])
+        return folder if is_course(folder) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # it is asked for again
