@@ -1,4 +1,4 @@
-"""What bounds `optimize(model, engine="torch")` on a CPU: the time of its kernels, and the wall time they fill.
+"""What bounds `optimize(model, engine="torch")` on a CPU: its kernels, beside the wall time they fill.
 
 python benchmarks/bounds.py     writes benchmarks/results/bounds-cpu-DATE.json
 

@@ -1,5 +1,6 @@
 """What the commands share: options, and the model that the user asked for."""
 
+import os
 import re
 import sys
 from typing import Annotated
