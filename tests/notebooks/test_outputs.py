@@ -11,12 +11,13 @@ from outputs import NOTEBOOKS, WIDGET, essence, run
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # some of them train, here on one thread
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_committed_outputs_are_fresh_and_need_no_network(path, tally):
     cut_off = CUT_OFF if can_be_cut_off() else []
     before = set(path.parent.rglob("*"))
     done = subprocess.run(
-        [*cut_off, sys.executable, outputs.__file__, path.stem], capture_output=True, text=True, timeout=550
+        [*cut_off, sys.executable, outputs.__file__, path.stem], capture_output=True, text=True, timeout=1100
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert set(path.parent.rglob("*")) == before, "a notebook leaves nothing beside it"
