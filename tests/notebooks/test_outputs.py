@@ -1,5 +1,7 @@
 """What a reader sees on GitHub is what the code prints today."""
 
+import importlib
+import os
 import subprocess
 import sys
 
@@ -22,6 +24,14 @@ def test_committed_outputs_are_fresh_and_need_no_network(path, tally):
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert set(path.parent.rglob("*")) == before, "a notebook leaves nothing beside it"
     tally(f"notebooks run afresh{', without a network' if cut_off else ''}", 1)
+
+
+def test_importing_the_script_changes_no_variable(monkeypatch):
+    monkeypatch.setenv("PERCEIVER_EDU_FAST", "1")
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    before = dict(os.environ)
+    importlib.reload(outputs)
+    assert dict(os.environ) == before
 
 
 @pytest.mark.slow
