@@ -43,7 +43,7 @@ test: $(READY)
 	PERCEIVER_EDU_FAST=1 $(VENV) -m pytest $(WORKERS) 8 --nbmake notebooks/
 
 test-slow: $(READY)
-	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 -m "(slow or network) and not browser" $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
+	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 -m "(slow or network) and not browser" $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
 	$(VENV) -m pytest -m browser $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
 
 notebooks: $(READY)

@@ -1,6 +1,5 @@
 """`perceiver-edu finetune`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -217,9 +216,11 @@ def percent(score: dict) -> str:
 def finish(output: Path, values: dict, lines: list[str], as_json: bool) -> None:
     from torch import distributed
 
+    from perceiver_edu.training.loop import is_first_process
+
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
-    if os.environ.get("RANK", "0") != "0":  # of the processes that torchrun started, one speaks
+    if not is_first_process():
         return
     if as_json:
         print_json(**values)

@@ -1,6 +1,5 @@
 """`perceiver-edu pretrain`."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -92,6 +91,7 @@ def pretrain(
     """
     from perceiver_edu.training.batches import STREAMS
     from perceiver_edu.training.configs import PretrainConfig, sized
+    from perceiver_edu.training.loop import is_first_process
     from perceiver_edu.training.pretrain import pretrain_files
     from perceiver_edu.training.run_folder import checkpoints
     from perceiver_edu.weights.files import read_json
@@ -121,7 +121,6 @@ def pretrain(
         seed=seed,
         config=sizes,
     )
-    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     try:
         pretrain_files(
             STREAMS[recipe](seed) if recipe else data,
@@ -137,10 +136,10 @@ def pretrain(
             evaluate_every=evaluate_every,
         )
     except KeyboardInterrupt:
-        if first:
+        if is_first_process():
             saved = checkpoints(output)[-1:]
             state = f"saved in {visible(str(saved[0]))}" if saved else "not saved yet"
             print(f"{state}; to go on from there: the same command and --resume", file=sys.stderr)
         raise
-    if first:
+    if is_first_process():
         print(f"the model is in {visible(str(output / 'model'))}")

@@ -80,7 +80,7 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
         told |= say_difference(report, exercise, wrong[0], cases, expected, got, right, told, folded)
     if right and (wrong or problem):
         if problem:
-            report.say(f"Right already: {'; '.join(right)}.")
+            report.say(f"The results are right in: {'; '.join(right)}.")
         broken = [label for label in cases if label not in right]
         if broken:
             these = "do these cases have" if len(broken) > 1 else "does this case have"

@@ -15,4 +15,3 @@ ABLATION = HERE / "ablate_latents.json"  # a record; benchmarks/ablate_latents.p
 CHECKOUT = None if (HERE / "notebooks").is_dir() else PACKAGE.parent
 NOTEBOOKS = CHECKOUT / "notebooks" if CHECKOUT else HERE / "notebooks"
 BENCHMARKS = CHECKOUT / "benchmarks" / "results" if CHECKOUT else HERE / "benchmarks"  # benchmarks/bench.py
-CONSTRAINTS = (CHECKOUT or HERE) / "constraints.txt"  # the versions that are tested together

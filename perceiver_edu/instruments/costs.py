@@ -105,13 +105,18 @@ def attend(
     return Cost("attend", 2 * sum(multiply_adds.values()), parameters, moved)
 
 
-@lru_cache
 def count_multiply_adds(config: PerceiverIOConfig, M: int, O: int) -> dict[str, int]:
     """One text of M ids, O positions asked -> multiply-adds of each stage that can multiply, and "all".
 
     A multiply-add is two FLOPs. Products of matrices are counted; norms, softmax and sums are not: they are
     less than a hundredth. The weights do not matter, so there are none: 201 million parameters cost nothing.
     """
+    return dict(counted_by_torch(config, M, O))  # a copy, because the count is kept
+
+
+@lru_cache
+def counted_by_torch(config: PerceiverIOConfig, M: int, O: int) -> dict[str, int]:
+    """The same, counted once for each configuration and sizes."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"):

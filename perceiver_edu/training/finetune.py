@@ -10,7 +10,6 @@ What a run writes while it goes on is described in `run_folder.py`. At its end t
 """
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +29,16 @@ from perceiver_edu.training.configs import FinetuneConfig, seed_of
 from perceiver_edu.training.features import pad
 from perceiver_edu.training.judge import draw_pictures, most_common, score_classifier, write_confusion
 from perceiver_edu.training.labelled import Labelled
-from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_finite, resolved, train
+from perceiver_edu.training.loop import (
+    Batch,
+    Job,
+    Loss,
+    Report,
+    check_finite,
+    is_first_process,
+    resolved,
+    train,
+)
 from perceiver_edu.training.run_folder import (
     MANIFEST,
     RESULTS,
@@ -97,7 +105,7 @@ def finetune(
     if resume and (folder / MANIFEST).exists():  # it is finished
         recipe = check_run(folder, run, resume)
         verify(folder, recipe)
-        if os.environ.get("RANK", "0") == "0":
+        if is_first_process():
             for checkpoint in checkpoints(folder):
                 remove_checkpoint(checkpoint, recipe)
             remove_leftovers(folder)

@@ -222,6 +222,11 @@ def resolved(precision: str) -> str:
     return ("bf16" if torch.cuda.is_available() else "fp32") if precision == "auto" else precision
 
 
+def is_first_process() -> bool:
+    """Of the processes that torchrun started, one writes and speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def processes() -> int:
     """How many processes share each batch; torchrun says so. Raises: InputError for half of what it sets, as
     some clusters do: with that, accelerate would wait for processes that are not there."""

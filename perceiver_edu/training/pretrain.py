@@ -4,7 +4,6 @@ What a run does is in `configs.py`, what it reads in `batches.py`, what it write
 """
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -21,7 +20,16 @@ from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
 from perceiver_edu.training.configs import PretrainConfig, new_model
 from perceiver_edu.training.corpus import list_files, load_crops
-from perceiver_edu.training.loop import Batch, Job, Loss, Report, check_options, resolved, train
+from perceiver_edu.training.loop import (
+    Batch,
+    Job,
+    Loss,
+    Report,
+    check_options,
+    is_first_process,
+    resolved,
+    train,
+)
 from perceiver_edu.training.masking import IGNORE, Mask, hole_positions, mask_words
 from perceiver_edu.training.run_folder import check_run, claim, file_sums, log, weights_sum, write_samples
 from perceiver_edu.weights.pretrained import save_pretrained
@@ -197,7 +205,7 @@ def pretrain_files(
     Raises: InputError as `pretrain` and `load_crops`; what can be checked before reading is.
     """
     check_options(settings, **options)
-    folder, main = Path(folder), os.environ.get("RANK", "0") == "0"
+    folder, main = Path(folder), is_first_process()
     if main:
         with claim(folder):
             precision = resolved(options.get("precision", "auto"))

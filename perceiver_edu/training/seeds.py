@@ -1,6 +1,5 @@
 """One run says little: the same fine-tuning with several seeds, as mean and spread."""
 
-import os
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from perceiver_edu.errors import InputError, brief
 from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.finetune import finetune
 from perceiver_edu.training.labelled import Labelled
+from perceiver_edu.training.loop import is_first_process
 from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.writing import write_whole
 
@@ -62,7 +62,7 @@ def finetune_seeds(
                 task: {s: spread_of([run[name]["scores"][task][s] for run in runs.values()]) for s in scores}
                 for task, scores in first.items()
             }
-    if os.environ.get("RANK", "0") == "0":
+    if is_first_process():
         write_whole(folder / "summary.json", to_json(summary))
     return summary
 

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from hub import serve
 from tiny import TINY
 
@@ -37,6 +38,7 @@ def run(address, cache, *arguments):
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_until_it_is_asked_for(tmp_path):
     save_pretrained(PerceiverIOForMaskedLM(PerceiverIOConfig(**TINY)), tmp_path / "real")
     with serve({"deepmind/language-perceiver": {"main": tmp_path / "real"}}) as (address, asked):

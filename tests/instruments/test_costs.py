@@ -26,6 +26,13 @@ def test_flops_and_parameters_are_those_that_torch_counts(config, M, O):
     assert total(costs).parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
+def test_a_count_that_is_changed_is_counted_again_as_it_was():
+    counted = count_multiply_adds(CONFIGS["tiny"], 7, 2)
+    before = dict(counted)
+    counted["decoder"] = 0
+    assert count_multiply_adds(CONFIGS["tiny"], 7, 2) == before
+
+
 def test_the_published_size():
     """What the course quotes: 120.95 GFLOP for one text of 2048 bytes, all outputs."""
     whole = total(stage_costs(PerceiverIOConfig(), M=2048, O=2048))

@@ -1,5 +1,7 @@
 """What a reader sees on GitHub is what the code prints today."""
 
+import importlib
+import os
 import subprocess
 import sys
 
@@ -11,16 +13,25 @@ from outputs import NOTEBOOKS, WIDGET, essence, run
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # some of them train, here on one thread
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_committed_outputs_are_fresh_and_need_no_network(path, tally):
     cut_off = CUT_OFF if can_be_cut_off() else []
     before = set(path.parent.rglob("*"))
     done = subprocess.run(
-        [*cut_off, sys.executable, outputs.__file__, path.stem], capture_output=True, text=True, timeout=550
+        [*cut_off, sys.executable, outputs.__file__, path.stem], capture_output=True, text=True, timeout=1100
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert set(path.parent.rglob("*")) == before, "a notebook leaves nothing beside it"
     tally(f"notebooks run afresh{', without a network' if cut_off else ''}", 1)
+
+
+def test_importing_the_script_changes_no_variable(monkeypatch):
+    monkeypatch.setenv("PERCEIVER_EDU_FAST", "1")
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    before = dict(os.environ)
+    importlib.reload(outputs)
+    assert dict(os.environ) == before
 
 
 @pytest.mark.slow

@@ -141,6 +141,7 @@ def test_what_the_user_did_wrong_is_one_line_before_the_training(
     assert not (tmp_path / "run" / "model").exists()
 
 
+@pytest.mark.slow
 def test_pretrain_needs_none_of_what_a_bare_machine_may_lack(tmp_path):
     code = (
         "import sys\n"

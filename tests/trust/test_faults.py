@@ -74,9 +74,8 @@ def assert_one_line(done, message):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "kilobytes", [320, pytest.param(8, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", [8, 100, 320])
 def test_training_on_a_full_disk_keeps_what_was_saved(kilobytes, disk, tmp_path, tally):
     config, run = tmp_path / "config.json", disk(kilobytes) / "run"
     config.write_text(TINY)

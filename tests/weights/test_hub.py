@@ -136,6 +136,7 @@ def test_every_trouble_ends_in_the_model_or_in_one_line(weights, tmp_path):
         assert load("a/dead") == 1.0  # nothing broken is left behind: the next try succeeds
 
 
+@pytest.mark.slow
 def test_a_mirror_serves_what_the_hub_would(weights, tmp_path):
     """Small files come from the mirror, large ones from where it points to, nothing from anywhere else."""
     repositories = {"someone/tiny": {"main": weights[0]}}
@@ -157,6 +158,7 @@ def test_a_mirror_without_https_is_named(tmp_path):
         assert "let HF_ENDPOINT begin with https://" in load("someone/tiny")
 
 
+@pytest.mark.slow
 def test_other_weights_under_deepminds_name_are_refused(weights, tmp_path):
     repositories = {"deepmind/language-perceiver": {"main": weights[0]}}
     with serve(repositories) as (address, _), learner(address, tmp_path / "cache") as load:

@@ -103,7 +103,8 @@ def pack_properties(_):
 
     def ends(call):
         crops = call(**arguments)
-        good = [row[0] == CLS and [i for i in row if i != PAD][-1] == SEP for row in crops.tolist()]
+        texts = [row[: len(row) - row.count(PAD)] for row in crops.tolist()]  # with [PAD] in it, if misplaced
+        good = [text[0] == CLS and text[-1] == SEP and PAD not in text for text in texts]
         return all(good), f"{sum(good)} of {len(good)} crops"
 
     def padding(call):
