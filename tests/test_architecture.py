@@ -86,7 +86,7 @@ def test_the_readme_says_of_a_stage_what_the_table_says(number, stage):
 
 
 @pytest.mark.parametrize("notebook", read_overview().notebooks, ids=lambda notebook: notebook.file.stem)
-def test_the_readme_counts_the_exercises(notebook):
-    pattern = rf"^\| \[.*\]\(notebooks/{notebook.file.name}\) \| .* \| (\d+)( open)? \|$"
+def test_the_readme_states_minutes_and_exercises(notebook):
+    pattern = rf"^\| \[.*\]\(notebooks/{notebook.file.name}\) \| .* \| (\d+) \| (\d+)( open)? \|$"
     row = re.search(pattern, (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    assert row and (row[2] or int(row[1]) == len(notebook.exercises))
+    assert row and int(row[1]) == notebook.minutes and (row[3] or int(row[2]) == len(notebook.exercises))

@@ -92,7 +92,7 @@ def test_what_is_published_is_small_and_well_described(built, tmp_path):  # noqa
 
 
 def test_the_readme_says_the_same_for_both_shells():
-    text = (ROOT / "README.md").read_text("utf-8").partition("## Install")[2]
+    text = (ROOT / "README.md").read_text("utf-8").partition("## Start")[2]
     posix, windows = (re.search(rf"```{shell}\n(.*?)```", text, re.S)[1] for shell in ("bash", "powershell"))
     assert windows == posix.replace("python3 -m venv", "py -m venv").replace("/bin/", "\\Scripts\\").replace(
         "perceiver/", "perceiver\\"
