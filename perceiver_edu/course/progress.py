@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from perceiver_edu.course.place import at_home, course_folder, is_course, user_data
+from perceiver_edu.course.renamed import today
 from perceiver_edu.errors import InputError
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.writing import check_plain, write_whole
@@ -42,7 +43,7 @@ def read_progress(find: Callable[[], Path] = progress_file) -> tuple[dict[str, s
         done = json.loads(path.read_text("utf-8"))["done"]
         if not all(isinstance(value, str) for pair in done.items() for value in pair):
             raise ValueError
-        return done, ""
+        return {today(exercise): day for exercise, day in done.items()}, ""
     except FileNotFoundError:
         return {}, ""
     except InputError as error:
