@@ -40,7 +40,7 @@ class Prose(NamedTuple):
 
 
 def prose(path: Path) -> str:
-    """The running text of a notebook or a Markdown page, without code, formulas, tables, headings and links."""
+    """The running text of a notebook or a page, without code, formulas, tables, headings and links."""
     text = path.read_text("utf-8")
     if path.suffix == ".ipynb":
         cells = nbformat.reads(text, as_version=4).cells
@@ -74,5 +74,5 @@ def measure(path: Path) -> Prose:
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         p = measure(Path(name))
-        numbers = f"{p.words:7} words{p.words_per_sentence:7.1f} a sentence{p.colons_per_100_words:7.2f} colons per 100"
-        print(f"{name:<34}{numbers}   {'; '.join(p.wrong)}")
+        print(f"{name:<34}{p.words:7} words{p.words_per_sentence:7.1f} a sentence", end="")
+        print(f"{p.colons_per_100_words:7.2f} colons per 100   {'; '.join(p.wrong)}")
