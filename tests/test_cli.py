@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from perceiver_edu.cli import shared
 from perceiver_edu.cli.fill import print_fillings
 from perceiver_edu.filling import Filling
 from perceiver_edu.terminal import visible
+from perceiver_edu.weights import files
 
 TEXT = "This is an incomplete sentence where some words are missing."
 
@@ -200,14 +202,14 @@ def test_weights_come_from_the_option_or_else_the_environment(run, tiny, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["", "-m", "a"], "the text is empty"),
+        (["", "-m", "a"], "an argument is empty"),
         (["no hole here"], "nothing to fill: write [MASK] once for each missing byte"),
         (["abc", "-m", "x"], "'x' does not occur in the text"),
         (
             ["abcb", "-m", "b"],
             "'b' occurs 2 times: say which by (start, stop) in characters, here (1, 2), (3, 4)",
         ),
-        (["abc", "-m", ""], "empty"),
+        (["abc", "-m", ""], "the value after -m is empty"),
         (["abc", "-m", "a", "-m", "ab"], "overlap"),
         (["abc", "-m", "\x1b[31m\nx"], r"'\x1b[31m\nx' does not occur"),
         (["abc", "-m", "\u202e"], r"'\u202e' does not occur"),
@@ -495,7 +497,8 @@ def test_course_asks_for_the_folder_where_somebody_sits_at_a_terminal(run, noteb
 
 def test_course_user_errors(run, notebooks, opened, tmp_path):
     assert_one_line(*run("course", "--", "--no-browser"), "'--no-browser' is for JupyterLab")
-    assert_one_line(*run("course", "--folder", ""), "'' is no name of a folder")
+    assert_one_line(*run("course", "--folder", "a\0b"), "is no name of a folder")
+    assert_one_line(*run("course", "--", ""), "'' is for JupyterLab")
     assert_one_line(*run("course", "--folder", notebooks), "is not empty and no course folder")
     assert_one_line(*run("course", "--open", "--folder", notebooks), "is not empty and no course folder")
     assert opened == []
@@ -698,6 +701,36 @@ def test_profile_prints_the_stages_and_what_the_machine_can_do(run, tmp_path):
 def test_profile_refuses_what_cannot_be_measured(run, arguments, message):
     code, out, err = run("profile", *arguments)
     assert code == 2 and message in err and not out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("pretrain {} -o run", "an argument"),
+        ("pretrain texts -o {}", "the value after -o"),
+        ("pretrain texts --output={}", "the value after --output"),
+        ("pretrain texts -o run --weights {}", "the value after --weights"),
+        ("finetune a.csv -o run --validation {}", "the value after --validation"),
+        ("evaluate {}", "an argument"),
+        ("evaluate --data={}", "the value after --data"),
+        ("profile --trace {}", "the value after --trace"),
+    ],
+)
+def test_an_empty_path_is_refused_and_never_the_working_folder(run, line, said):
+    arguments = [part.format("") for part in line.split()]
+    assert_one_line(*run(*arguments), f"{said} is empty: give one, or leave it out")
+
+
+def test_hashing_that_takes_long_shows_how_far_it_is(tmp_path, capsys, monkeypatch):
+    (tmp_path / "large").write_bytes(bytes(3 * files.PIECE))
+    digest = hashlib.sha256(bytes(3 * files.PIECE)).hexdigest()
+    assert files.sha256_of_each([tmp_path / "large"] * 2) == [digest] * 2 and not capsys.readouterr().err
+    clock = itertools.count(0, 3)  # seconds
+    monkeypatch.setattr("tqdm.std.time", lambda: next(clock))
+    assert files.sha256_of_each([tmp_path / "large"], progress=False) == [digest]
+    assert not capsys.readouterr().err
+    assert files.sha256_of_each([tmp_path / "large"]) == [digest]
+    assert re.search(r"computing SHA-256: +\d+%", capsys.readouterr().err)
 
 
 def test_weights_says_where_they_lie_and_what_they_are(run, tiny, tmp_path):

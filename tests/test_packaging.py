@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -138,6 +139,34 @@ def test_the_wheel_fills_a_mask_in_an_empty_environment(blank):
     assert len(fillings) == 3 and probabilities == sorted(probabilities, reverse=True)
     assert all(len(filling["text"].encode()) == len(" missing.") for filling in fillings)
     assert all(filling["text"].strip() in for_people.stdout for filling in fillings)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("make"), reason="a clone, and make")
+def test_make_lab_and_notebooks_that_ran_leave_a_clone_clean(tmp_path):
+    clone, ours = tmp_path / "clone", ("PERCEIVER_EDU_WEIGHTS", "PERCEIVER_EDU_PROGRESS")
+    clean = {name: value for name, value in os.environ.items() if name not in ours}
+    clean |= {"PYTHONPATH": str(clone), "PERCEIVER_EDU_FAST": "1"}
+
+    def succeed(*command):
+        done = subprocess.run(command, cwd=clone, env=clean, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    subprocess.run(["git", "clone", "-q", "--shared", ROOT, clone], check=True)
+    (clone / ".venv").mkdir()
+    (clone / ".venv" / ".ready").touch()  # it is set up: this environment
+    succeed("make", "lab", f"VENV={sys.executable}", "LAB_ARGS=--version")  # JupyterLab prints it and ends
+    for name in ("00_quickstart.ipynb", "01_tokenizer.ipynb"):
+        path = clone / "course" / name
+        succeed(
+            *(sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", path),
+        )
+        outputs = [cell.get("outputs") for cell in json.loads(path.read_text("utf-8"))["cells"]]
+        assert any(outputs)
+    assert succeed("git", "status", "--porcelain") == ""
+    ignored = succeed("git", "status", "--porcelain", "--ignored").split("\n")[:-1]
+    assert {line for line in ignored if not line.endswith("__pycache__/")} == {"!! .venv/", "!! course/"}
 
 
 # JupyterLab, started as a learner does; then its start page is asked for and it is ended.

@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 import warnings
@@ -60,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     code = 0
     try:
         try:
+            check_not_empty(arguments)
             code = app(arguments or ["--help"], prog_name="perceiver-edu", standalone_mode=False) or 0
         finally:
             sys.stdout.flush()
@@ -86,6 +88,20 @@ def main(arguments: list[str] | None = None) -> None:
         except OSError:  # else Python tries again as it ends, and says so
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
+
+
+def check_not_empty(arguments: list[str]) -> None:
+    """Raises: InputError for a value without a character, such as a variable of the shell that is not set.
+
+    No option takes one, and as the name of a folder Python would understand the working folder.
+    """
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for before, value in zip(["", *ours], ours, strict=False):
+        joined = re.fullmatch(r"(--[a-z-]+)=", value)
+        if joined or not value:
+            option = joined[1] if joined else before
+            what = f"the value after {option}" if option.startswith("-") else "an argument"
+            raise InputError(f"{what} is empty: give one, or leave it out")
 
 
 def open_streams() -> None:

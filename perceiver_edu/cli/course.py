@@ -110,7 +110,7 @@ def choose(folder: str | None, ask: bool) -> Path:
             folder = input(f"{visible(str(usual))}: ").strip() or str(usual)
         except EOFError:
             raise InputError("no folder was named: give one by --folder") from None
-    if not folder or "\0" in folder:
+    if "\0" in folder:
         raise InputError(f"{brief(folder)} is no name of a folder")
     return Path(os.path.abspath(at_home(folder)))
 

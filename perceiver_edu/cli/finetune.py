@@ -186,6 +186,12 @@ def load(data, is_file, text, columns, validation, test):
         if held_out is not None:
             return rows, held_out, final
         training, own = split_off(rows, 0.1, lambda n: shuffled(n, seed_of(seed, "split")).tolist())
+        known = set(training.texts)
+        if seen := sum(text in known for text in own.texts):
+            warn(
+                f"{rows.source}: {seen:,} of the {len(own):,} texts that are held out occur in the training "
+                "data, too, so the scores are too good: leave each text only once"
+            )
         return training, own, final
 
     return splits

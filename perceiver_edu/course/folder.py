@@ -30,6 +30,8 @@ from perceiver_edu.writing import check_plain, write_whole
 
 ABOUT_LIBRARY = b"Copies of the installed files that the notebooks link to, for reading. Nothing runs them.\n"
 UNSOLVED = re.compile(r"^\s*raise NotImplementedError", re.MULTILINE)
+# Where a notebook names its release: in the first code cell, and in links to the repository.
+RELEASE = re.compile(rb"(?<=perceiver-edu==)[\w.]+|(?<=/v)\d+\.\d+[\w.]*(?=[/?])")
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Update:
         """Write a file, or its new version next to what the learner made of it -> the path that was meant."""
         path, new = self.folder / name, fingerprint(content)
         seen, now = self.written.setdefault(name, []), on_disk(path)
-        if now is None or (now in seen and now != new):
+        if now is None or (now in seen and what_counts(path.read_bytes()) != what_counts(content)):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, content)
             (self.added if now is None else self.replaced).append(name)
@@ -193,13 +195,17 @@ def to_bytes(notebook: dict[str, Any]) -> bytes:
 
 
 def fingerprint(content: bytes) -> str:
-    """SHA-256 of a notebook's cells without outputs, so running it changes nothing; or of a whole file."""
+    """SHA-256 of `what_counts`, without the version of the release, so a release alone changes nothing."""
+    return sha256(RELEASE.sub(b"", what_counts(content))).hexdigest()
+
+
+def what_counts(content: bytes) -> bytes:
+    """A notebook's cells without outputs, so running it changes nothing; any other file as it is."""
     try:
         cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(content)["cells"]]
-        content = json.dumps(cells).encode()
     except (ValueError, KeyError, TypeError, RecursionError):
-        pass  # not a notebook, or a damaged one
-    return sha256(content).hexdigest()
+        return content  # not a notebook, or a damaged one
+    return json.dumps(cells).encode()
 
 
 def on_disk(path: Path) -> str | None:

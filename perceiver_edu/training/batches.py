@@ -47,7 +47,7 @@ class Stream:
         for epoch in count():
             some = False
             for text in self.open(epoch):
-                some = some or bool(text)
+                some = some or bool(text.strip())
                 yield text
             if not some:
                 raise InputError(f"{self.name}: there is no text in this stream")

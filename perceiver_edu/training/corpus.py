@@ -18,8 +18,10 @@ from tqdm.auto import tqdm
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training import text_files
+from perceiver_edu.training.masking import is_white_space
 from perceiver_edu.training.run_folder import without_runs
 from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
+from perceiver_edu.weights.files import parse_json
 from perceiver_edu.writing import whole_file
 
 # ---------------------------------------------------------------- documents
@@ -97,9 +99,9 @@ def read_json_lines(file: Path, text_field: str) -> Iterator[str]:
         if not line.strip():
             continue
         try:
-            document = json.loads(line)[text_field]
+            document = parse_json(line)[text_field]
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{file}, line {number}: not JSON: {error}") from None
+            raise InputError(f"{file}, line {number}: not valid JSON: {error}") from None
         except (KeyError, TypeError, IndexError):
             raise InputError(f"{file}, line {number}: no field {text_field!r}") from None
         yield check_text(document, f"{file}, line {number}", text_field)
@@ -267,12 +269,18 @@ def load_crops(
 
     documents = tqdm(read_documents(files, text_field), desc="reading", unit=" texts", disable=not progress)
     packs = [crop_pack(group, length) for group in in_groups(documents, documents_per_pack)]
-    crops = torch.cat(packs) if packs else torch.empty(0, length)
-    if not len(crops):
-        raise InputError(f"no text in {', '.join(map(str, files))}")
+    if not any(map(has_text, packs)):
+        only = ", only white space" if any(map(len, packs)) else ""
+        raise InputError(f"no text in {', '.join(map(str, files))}{only}")
+    crops = torch.cat(packs)
     if cache is not None:
         write_cache(stored, crops)
     return crops
+
+
+def has_text(crops: torch.Tensor) -> bool:
+    """Is there any byte but white space in these crops (num_crops, length)?"""
+    return bool(((crops >= ByteTokenizer.BYTE_OFFSET) & ~is_white_space(crops)).any())
 
 
 def crc_of(file: BinaryIO, size: int) -> bytes:

@@ -99,7 +99,7 @@ def finetune(
         "steps": steps,
         "tasks": [asdict(task) for task in tasks],
         "data": {name: encoded.fingerprint() for name, encoded in sets.items()},
-        "files": file_sums(data.source for data in given.values()),
+        "files": file_sums((data.source for data in given.values()), progress and is_first_process()),
         "weights_sha256": weights_sum(pretrained),
     }
     if resume and (folder / MANIFEST).exists():  # it is finished

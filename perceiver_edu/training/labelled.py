@@ -4,7 +4,6 @@ All is read and checked before anything is made of it. What cannot be used is on
 """
 
 import csv
-import json
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -14,12 +13,14 @@ from typing import Any
 
 from perceiver_edu.errors import InputError, check_list
 from perceiver_edu.training.text_files import read_lines
+from perceiver_edu.weights.files import parse_json
 
 LONGEST_LINE = 2**20  # bytes; no labelled text is as long, but a file of another kind often is
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*SEPARATORS, ".jsonl", ".json")
 Label = str | list[str] | float | None  # of a single, multi or regression column; None: not asked
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+MISSING = ("nan", "<na>")  # as pandas writes it
 MULTI_HOT = "list the labels that apply to the text; a vector of 0 and 1 does not name them"
 SEP = "[SEP]"  # between the parts of a text, as Hugging Face's tokenizer joins pairs
 
@@ -64,7 +65,8 @@ def read_labelled(path: str | Path, text: list[str], columns: list[Column]) -> L
     In .csv a quotation mark quotes a cell; in .tsv it is a character like any other. White space around a
     label is dropped. A multi-label cell of either holds its labels separated by "|", or by the column's
     `separator`, and an empty one says that the text has no label; in .jsonl it is a list. Where there are
-    several columns of labels, an empty cell of the other kinds says nothing about this one.
+    several columns of labels, an empty cell of the other kinds says nothing about this one; where there is
+    one column, it is an error, as are NaN as a label and one number written in two ways (1 and 1.0).
 
     Raises: InputError, naming file and line, for what cannot be read as such.
     """
@@ -108,7 +110,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict]]:
         if not line.strip():
             continue
         try:
-            values = json.loads(line)
+            values = parse_json(line)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: not valid JSON: {error}") from None
         if not isinstance(values, dict):
@@ -168,7 +170,7 @@ def read_label(place: str, column: Column, value: Any, may_be_missing: bool) -> 
         return read_number(what, value)
     if isinstance(value, list | dict | float):
         raise InputError(f"{what} should be one label, got {value!r:.40}")
-    return check_utf8(what, str(value).strip())
+    return check_label(what, str(value).strip())
 
 
 def read_labels(what: str, column: Column, value: Any) -> list[str]:
@@ -191,7 +193,7 @@ def read_labels(what: str, column: Column, value: Any) -> list[str]:
     for part in value:
         if not isinstance(part, str | int) or isinstance(part, bool) or not str(part).strip():
             raise InputError(f"{what} should be a list of names, but {part!r:.40} is in it: {MULTI_HOT}")
-    labels = [check_utf8(what, str(part).strip()) for part in value]
+    labels = [check_label(what, str(part).strip()) for part in value]
     for label in labels:
         if labels.count(label) > 1:
             raise InputError(f"{what} names {label!r:.40} twice: {MULTI_HOT}")
@@ -220,6 +222,15 @@ def read_number(what: str, value: Any) -> float:
     if number and not rounded:
         raise InputError(f"{what} is too near to 0 for 32 bits: {value!r:.40}; give it in another unit")
     return number
+
+
+def check_label(what: str, label: str) -> str:
+    """Raises: InputError as `check_utf8`, and for what tables hold where a value is missing."""
+    if label.casefold() in MISSING:
+        raise InputError(
+            f"{what} is {label}, which is how tables mark a missing label: give one, or leave the row out"
+        )
+    return check_utf8(what, label)
 
 
 def check_utf8(what: str, label: str) -> str:

@@ -211,18 +211,18 @@ def pretrain_files(
             precision = resolved(options.get("precision", "auto"))
             check_run(folder, asdict(settings) | {"precision": precision}, resume)
     length = settings.config.max_position_embeddings
-    files, unseen = [], None
+    files, unseen, bar = [], None, main and options.get("progress", True)
     if held_out is not None:
         files = list_files(held_out)
         unseen = spread(load_crops(files, length, cache=cache, progress=False), held_out_crops)
     if isinstance(data, Stream):
         text: torch.Tensor | Stream = data
     else:
-        own, bar = list_files(data), main and options.get("progress", True)
+        own = list_files(data)
         if main:
             warn_of_repeats(own, files)
         text, files = load_crops(own, length, cache=cache, progress=bar), [*own, *files]
-    sums = file_sums(files) if main else None
+    sums = file_sums(files, bar) if main else None
     return pretrain(text, folder, settings, held_out=unseen, resume=resume, files=sums, **options)
 
 

@@ -34,7 +34,7 @@ from perceiver_edu.errors import InputError, warn
 from perceiver_edu.filling import fill_mask
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.weights.files import read_json, sha256, to_json
+from perceiver_edu.weights.files import read_json, sha256, sha256_of_each, to_json
 from perceiver_edu.weights.pretrained import load_folder, save_pretrained
 from perceiver_edu.writing import UNFINISHED, lock, naming, write_whole
 
@@ -183,9 +183,10 @@ def changed_files(before: Any, now: dict | None) -> list[str]:
 # ---------------------------------------------------------------- fingerprints
 
 
-def file_sums(paths: Iterable[str | Path]) -> dict[str, str]:
+def file_sums(paths: Iterable[str | Path], progress: bool = True) -> dict[str, str]:
     """{path: SHA-256} of the plain files among these."""
-    return {str(path): sha256(Path(path)) for path in paths if Path(path).is_file()}
+    files = [str(path) for path in paths if Path(path).is_file()]
+    return dict(zip(files, sha256_of_each([Path(file) for file in files], progress), strict=True))
 
 
 def weights_sum(model: nn.Module) -> str:

@@ -6,6 +6,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import Task
 from perceiver_edu.training.features import truncate
-from perceiver_edu.training.labelled import Labelled, check_utf8
+from perceiver_edu.training.labelled import NUMBER, Labelled, check_utf8
 
 
 def tasks_of(data: Labelled) -> list[Task]:
@@ -57,16 +58,18 @@ def tasks_of(data: Labelled) -> list[Task]:
 
 
 def check_names(what: str, names: Iterable[str]) -> None:
-    """Raises: InputError for names that are empty, or that only case or white space tells apart: they are
-    one name typed in two ways, or on many disks the same file."""
-    seen: dict[str, str] = {}
+    """Raises: InputError for names that are empty, that only case or white space tells apart, or that are the
+    same number: they are one name typed in two ways, or on many disks the same file."""
+    seen: dict[str | Decimal, str] = {}
     for name in names:
         plain = " ".join(unicodedata.normalize("NFC", name).casefold().split())
         if not plain:
             raise InputError(f"{what}: there is one without a name")
-        if plain in seen:
-            raise InputError(f"{what}: {seen[plain]!r} and {name!r} differ only in case or white space")
-        seen[plain] = name
+        key = Decimal(plain) if NUMBER.fullmatch(plain) and len(plain) < 19 else plain
+        if key in seen:
+            same = "are the same number" if isinstance(key, Decimal) else "differ only in case or white space"
+            raise InputError(f"{what}: {seen[key]!r} and {name!r} {same}: write one name in one way")
+        seen[key] = name
 
 
 def sort_key(label: str) -> tuple[bool, int, str]:

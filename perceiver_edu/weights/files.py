@@ -5,7 +5,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from perceiver_edu.errors import InputError
 
+PIECE = 2**20  # bytes read at a time
 LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
 ONLY_A_PICKLE = (
     "has only pytorch_model.bin, a pickle, which this library does not open. Give a revision that has "
@@ -26,13 +28,27 @@ def read_json(path: Path) -> dict[str, Any]:
     if plain_size(path) > LONGEST_JSON:
         raise InputError(f"{path} is longer than any configuration: {path.stat().st_size:,} bytes")
     try:
-        values = json.loads(path.read_text("utf-8-sig"))
+        values = parse_json(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold a JSON object")
+    return values
+
+
+def parse_json(text: str) -> Any:
+    """Raises: ValueError for what is not JSON, and for an object in which a key occurs twice, of which Python
+    would keep the last value without a word. RecursionError for what is nested too deeply."""
+    return json.loads(text, object_pairs_hook=with_different_keys)
+
+
+def with_different_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice!r:.40} occurs twice in one object")
     return values
 
 
@@ -78,18 +94,32 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 def provenance(folder: Path) -> dict[str, Any]:
     """Where weights come from: folder, the hub's commit where it has one, size and sha256 of each file."""
     snapshot = re.search(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]{40})$", folder.resolve().as_posix())
-    files = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".safetensors", ".bin") and path.is_file():
-            files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    suffixes = (".json", ".safetensors", ".bin")
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix in suffixes and path.is_file()]
+    sums = zip(paths, sha256_of_each(paths), strict=True)
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": digest} for path, digest in sums}
     hub = {"repository": f"{snapshot[1]}/{snapshot[2]}", "revision": snapshot[3]} if snapshot else {}
     return {"folder": str(folder), **hub, "files": files}
 
 
-def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
+def sha256(path: Path, read: Callable[[int], Any] = lambda size: None) -> str:
+    """Of a file's content, in hexadecimal. `read` is told the size of each piece that has been read."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(PIECE):
+            digest.update(piece)
+            read(len(piece))
+    return digest.hexdigest()
+
+
+def sha256_of_each(paths: Sequence[Path], progress: bool = True) -> list[str]:
+    """As `sha256`, for several files. If that takes more than two seconds, stderr shows how far it is."""
+    from tqdm.auto import tqdm
+
+    size = sum(path.stat().st_size for path in paths)
+    options = dict(unit="B", unit_scale=True, delay=2, mininterval=1, leave=False, disable=not progress)
+    with tqdm(total=size, desc="computing SHA-256", **options) as bar:
+        return [sha256(path, bar.update) for path in paths]
 
 
 def to_json(values: Mapping[str, Any]) -> bytes:

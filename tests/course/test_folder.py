@@ -96,6 +96,30 @@ def test_what_the_learner_changed_stays_and_the_new_version_is_next_to_it(made, 
     assert not update_course(made).beside and files(made) == before
 
 
+def test_a_release_in_which_only_its_number_is_new_gives_no_new_versions(notebooks, tmp_path):
+    def number(version):
+        links = f"https://mybinder.org/v2/gh/a/v{version}?urlpath=lab https://example.org/blob/v{version}/x"
+        for name in ("00_first", "01_second"):
+            change(notebooks / f"{name}.ipynb", source=f'pip = ["install", "perceiver-edu=={version}"]')
+            change(notebooks / f"{name}.ipynb", cell=0, source=f"# A title\n\n{links}")
+
+    number("0.2.0")
+    made = tmp_path / "course"
+    update_course(made)
+    change(made / "00_first.ipynb", cell=3, source="f = 1  # mine")
+    before = (made / "00_first.ipynb").read_bytes()
+    number("0.3.0rc1")
+    update = update_course(made)
+    assert (update.replaced, update.beside) == (["01_second.ipynb"], {})
+    assert (made / "00_first.ipynb").read_bytes() == before
+    assert (made / "01_second.ipynb").read_text().count("0.3.0rc1") == 3
+    assert not update_course(made).replaced
+    change(made / "01_second.ipynb", source='pip = ["install", "perceiver-edu==0.3.0rc1", "mine"]')
+    number("0.4.0")
+    update = update_course(made)
+    assert not update.replaced and not update.beside and "mine" in (made / "01_second.ipynb").read_text()
+
+
 def test_a_new_version_that_the_learner_removed_or_renamed_does_not_come_back(made, notebooks):
     change(made / "00_first.ipynb")
     release(notebooks)

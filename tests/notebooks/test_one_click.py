@@ -17,6 +17,7 @@ from one_click import ANY_HOST, CELL, HOSTS, LINE, README, ROOT, source, with_fi
 from outputs import NOTEBOOKS
 
 import perceiver_edu
+from perceiver_edu.course.folder import fingerprint
 from perceiver_edu.course.hosted import keep_progress
 from perceiver_edu.course.progress import PROGRESS_VARIABLE, note, read_all
 
@@ -27,6 +28,14 @@ def test_notebooks_have_the_cell_and_the_links(path):
     assert with_first_cell(deepcopy(committed), path) == committed, "run tests/notebooks/one_click.py"
     first, second, *_ = committed.cells
     assert LINE in first.source and (second.id, second.outputs) == (CELL, [])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[:1], ids=lambda path: path.stem)
+def test_the_number_of_the_release_alone_makes_no_new_version_of_a_notebook(path):
+    text, number = path.read_text("utf-8"), perceiver_edu.__version__
+    newer = text.replace(number, "98.7.6")
+    assert newer != text and fingerprint(newer.encode()) == fingerprint(text.encode())
+    assert fingerprint(newer.replace("find_spec", "found").encode()) != fingerprint(text.encode())
 
 
 def test_readme_and_notebooks_link_to_this_version():

@@ -106,7 +106,11 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         (["--recipe", "bookcorpus"], "no recipe 'bookcorpus'; there is c4-wikipedia"),
         (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["{tmp}/empty.txt"], "no text in"),
-        (["{tmp}/garbled.jsonl"], "line 1: not JSON"),
+        (["{tmp}/garbled.jsonl"], "line 1: not valid JSON"),
+        (
+            [HELD_OUT, "--config", "{tmp}/twice.json"],
+            "twice.json is not valid JSON: the key 'd_model' occurs twice",
+        ),
         ([HELD_OUT, "--held-out", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
         ([HELD_OUT, "--held-out", "{tmp}/short.txt"], "the held-out text is too short"),
         ([HELD_OUT, "--size", "huge"], "no size 'huge'; there is tiny, small, full"),
@@ -133,6 +137,7 @@ def test_what_the_user_did_wrong_is_one_line_before_the_training(
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "short.txt").write_text("a")
     (tmp_path / "garbled.jsonl").write_text("{")
+    (tmp_path / "twice.json").write_text('{"model_type": "perceiver", "d_model": 8, "d_model": 16}')
     monkeypatch.setattr("perceiver_edu.training.loop.train_step", lambda *_: pytest.fail("it trains"))
     arguments = [str(argument).replace("{tmp}", str(tmp_path)) for argument in arguments]
     output = [] if "-o" in arguments else ["-o", tmp_path / "run"]
@@ -259,9 +264,12 @@ def test_a_vocabulary_that_is_padded_trains_and_evaluates(run, tmp_path):
     [
         (["/no/such/folder"], "/no/such/folder"),
         (["{weights}", "--data", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["{weights}", "--data", "{tmp}/blank.txt"], "blank.txt, only white space"),
         (["{weights}", "--crops", "0"], "--crops must be a whole number ≥ 1, got 0"),
         (["{weights}", "-d", "toaster"], "'toaster'"),
     ],
 )
-def test_evaluate_user_errors(run, weights, arguments, message):
-    assert_one_line(*run("evaluate", *(a.replace("{weights}", str(weights)) for a in arguments)), message)
+def test_evaluate_user_errors(run, weights, tmp_path, arguments, message):
+    (tmp_path / "blank.txt").write_text(" \n" * 99)
+    places = {"weights": weights, "tmp": tmp_path}
+    assert_one_line(*run("evaluate", *(argument.format(**places) for argument in arguments)), message)

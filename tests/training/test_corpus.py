@@ -180,7 +180,8 @@ GZ = gzip.compress(b"one of them" * 9, mtime=0)  # without the time, which diffe
         ("a.txt", "Hello".encode("utf-16-le"), "a.txt, line 1: a NUL byte"),
         ("a.txt.gz", GZ + b"trailing", "a.txt.gz: cannot be read"),
         ("a.txt.gz", GZ + GZ[:-3], "a.txt.gz: cannot be read"),
-        ("a.jsonl", b'{"text": "fine"}\n{"text": \n', "a.jsonl, line 2: not JSON"),
+        ("a.jsonl", b'{"text": "fine"}\n{"text": \n', "a.jsonl, line 2: not valid JSON"),
+        ("a.jsonl", b'{"text": "a", "text": "b"}\n', "line 1: not valid JSON: the key 'text' occurs twice"),
         ("a.jsonl", b'{"text": "fine"}\n\n{"body": "x"}\n', "a.jsonl, line 3: no field 'text'"),
         ("a.jsonl", b"[1, 2]\n", "a.jsonl, line 1: no field 'text'"),
         ("a.jsonl", b'"text"\n', "a.jsonl, line 1: no field 'text'"),
@@ -362,10 +363,13 @@ def test_a_changed_file_is_read_again(tmp_path):
     assert load_crops(file, 8, cache=tmp_path / "cache", progress=False)[0, 1] == OFFSET + ord("n")
 
 
-def test_a_corpus_without_text_is_refused(tmp_path):
-    (tmp_path / "a.txt").write_text("")
-    with pytest.raises(InputError, match="no text in"):
-        load_crops(tmp_path, 8, progress=False)
+@pytest.mark.parametrize("text", ["", " \n\t\r\n", " " * 99])
+def test_a_corpus_without_text_is_refused(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(InputError, match=r"no text in .*a\.txt" + ", only white space" * bool(text)):
+        load_crops(tmp_path, 8, cache=tmp_path / "cache", progress=False)
+    (tmp_path / "b.txt").write_text("b")
+    assert len(load_crops(tmp_path, 200, cache=tmp_path / "cache", progress=False)) == 1
 
 
 def test_shorten_makes_rows_that_the_tokenizer_could_have_made():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 import torch
@@ -86,6 +87,8 @@ def one_column(tmp_path, *values, kind="multi", separator=None):
         (["['joy', 'anger']"], "line 1: 'tags' looks like a written list"),
         (["joy,anger"], "line 1: 'tags' has ',' in it, 'joy,anger': separate labels by '|', or name"),
         (["joy; anger"], "line 1: 'tags' has ';' in it"),
+        ([["joy", "nan"]], "'tags' is nan, which is how tables mark"),
+        ([["1", "2"], ["1.0"]], "'1' and '1.0' are the same number"),
         (["joy", "anger", "joy"], "no text has more than one label of 'tags': leave ':multi' away"),
         ([["joy"], ["anger"], []], "no text has more than one label of 'tags'"),
         ([["joy", "Anger"], ["anger"]], "'Anger' and 'anger' differ only in case or white space"),
@@ -103,6 +106,11 @@ def test_a_separator_that_is_named_is_believed(tmp_path):
     assert data.values["tags"] == [["joy", "anger"], ["Paris|France", "mostly"], []]
     assert tasks_of(one_column(tmp_path, "a, b", "c", separator="|"))[0].labels == ("a, b", "c")
     assert one_column(tmp_path, [27, 2], [0], [0, 1]).values["tags"] == [["27", "2"], ["0"], ["0", "1"]]
+
+
+def test_numbers_as_labels_are_told_apart_by_all_their_digits(tmp_path):
+    labels = ["10000000000000001", "10000000000000002", "1e9", "1e17", "1.2.3", "1.2.30", "-", "nano"]
+    assert set(tasks_of(one_column(tmp_path, *labels, kind="single"))[0].labels) == set(labels)
 
 
 def test_whole_numbers_sort_as_numbers(tmp_path):
@@ -162,6 +170,9 @@ GOOD = b"text,topic\nab,x\ncd,y\n"
 BAD = {  # name of the file, what is in it, what the error must say
     "NUL": ("a.csv", GOOD + b"a\0b,x\n", "a.csv, line 4: a NUL byte"),
     "UTF-16": ("a.csv", GOOD.decode().encode("utf-16-le"), "a.csv, line 1: a NUL byte"),
+    "one number": ("a.csv", b"text,topic\na,1\nb,2\nc,1.0\n", "'1' and '1.0' are the same number"),
+    "NaN": ("a.csv", GOOD + b"ef,NaN\n", "a.csv, line 4: 'topic' is NaN, which is how tables mark"),
+    "key": ("a.jsonl", b'{"text": "a", "topic": 1, "topic": 2}\n', "line 1: not valid JSON: the key"),
     "case": ("a.csv", GOOD + b"ef,X\n", "'X' and 'x' differ only in case or white space"),
     "surrogate": ("a.jsonl", b'{"text": "a", "topic": "\\ud800"}\n', "line 1: 'topic' has no UTF-8 form"),
     "missing column": ("a.csv", b"text,kind\nab,x\n", "line 2: no column 'topic'; there is text, kind"),
@@ -212,7 +223,7 @@ def test_a_label_that_training_does_not_have_is_an_error(tmp_path, capsys, weigh
     "arguments, words",
     [
         (["--label", "topic", "--separator", ","], "--separator is one or more characters between"),
-        (["--label", "tags:multi", "--separator", ""], "--separator is one or more characters between"),
+        (["--label", "tags:multi", "--separator", ""], "the value after --separator is empty"),
         (["--epochs", "0"], "epochs must be between"),
         (["--learning-rate", "-1"], "learning_rate must be more than 0"),
         (["--patience", "0"], "patience must be between 1"),
@@ -232,7 +243,7 @@ def test_a_label_that_training_does_not_have_is_an_error(tmp_path, capsys, weigh
 def test_options_that_cannot_work_are_named_before_anything_is_written(
     tmp_path, capsys, weights, arguments, words
 ):
-    path = write_csv(tmp_path / "a.csv", rows())
+    path = write_csv(tmp_path / "a.csv", rows(51))
     given = ["-w", weights, *([] if "--label" in arguments else ["--label", "topic"]), *arguments]
     code, _, stderr = run(capsys, path, "-o", tmp_path / "out", *given)
     assert code == 2 and words in stderr and len(stderr.strip().splitlines()) == 1
@@ -274,13 +285,15 @@ def test_leaks_are_warnings(tmp_path):
     path = write_csv(tmp_path / "a.csv", rows())
     with pytest.warns(InputWarning) as seen:
         load_splits(str(path), True, ["text"], [Column("text")], str(path), str(path))
+        load_splits(write_csv(tmp_path / "b.csv", rows(30) * 2), True, ["text"], TOPIC, None, None)(0)
     said = " ".join(str(warning.message) for warning in seen)
+    assert re.search(r"b\.csv: \d of the 6 texts that are held out occur in the training data, too", said)
     assert "column 'text' is both text and label" in said
     assert "of its texts are in the training data" in said and "also choose the best epoch" in said
 
 
 def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):
-    path = write_csv(tmp_path / "a.csv", rows())
+    path = write_csv(tmp_path / "a.csv", rows(51))
     options = ("--label", "topic", "-w", weights, "--epochs", "1")
     code, stdout, _ = run(capsys, path, "-o", tmp_path / "out", *options, "--seeds", "2", "--test", path)
     assert code == 0 and "test  topic  accuracy: " in stdout and "±" in stdout

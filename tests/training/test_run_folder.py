@@ -419,7 +419,14 @@ def test_extreme_values_are_one_line(run, table, tmp_path, arguments, message):
 
 
 @pytest.mark.parametrize(
-    "recipe", ['{"a":' * 100_000, '{"steps": ' + "9" * 5000 + "}", '{"a":' * 900 + "1" + "}" * 900, "[]"]
+    "recipe",
+    [
+        '{"a":' * 100_000,
+        '{"steps": ' + "9" * 5000 + "}",
+        '{"a":' * 900 + "1" + "}" * 900,
+        "[]",
+        '{"a": 1, "a": 1}',
+    ],
 )
 def test_a_recipe_of_another_kind_is_one_line(crops, cut, recipe):
     (cut / "recipe.json").write_text(recipe)
