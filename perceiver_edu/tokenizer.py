@@ -56,7 +56,7 @@ class ByteTokenizer:
         return [self.CLS, *ids, self.SEP] if add_special_tokens else ids
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = False) -> str:
-        """Ids -> text. A special id reads "[MASK]" and so on; half a character reads "\\ufffd".
+        """Ids -> text; a special id reads "[MASK]", and half a character "\\ufffd".
 
         Raises: InputError for an id outside 0..261.
         """

@@ -3,6 +3,7 @@
 from perceiver_edu.course.checks import check
 from perceiver_edu.course.claims import claims
 from perceiver_edu.course.fast_mode import full_or_fast
+from perceiver_edu.course.notation import notation
 from perceiver_edu.course.overview import course_overview
 from perceiver_edu.course.prediction import predict, reveal
 from perceiver_edu.course.source import show_source
@@ -13,6 +14,7 @@ __all__ = [
     "claims",
     "course_overview",
     "full_or_fast",
+    "notation",
     "predict",
     "reveal",
     "show_source",

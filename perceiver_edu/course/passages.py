@@ -1,6 +1,6 @@
-"""Short passages to measure on, written for this course: no model has been trained on them."""
+"""Short texts to measure on."""
 
-PASSAGES = [
+PASSAGES = [  # written for this course: no model has been trained on them
     "The old man put down his newspaper, took off his glasses and looked at the clock on the wall. It was "
     "nearly six, and his daughter had not come home. He rose, went to the window, and stood there until "
     "he heard her step on the stairs.",
@@ -38,3 +38,11 @@ PASSAGES = [
     "who went out into the world with nothing but his hands and his good heart, and who came back after "
     "many years a rich man.",
 ]
+
+ARTICLE_1 = {  # how the first article of the Universal Declaration of Human Rights begins
+    "English": "All human beings are born free and equal in dignity and rights.",
+    "French": "Tous les êtres humains naissent libres et égaux en dignité et en droits.",
+    "Greek": "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα.",
+    "Hindi": "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है।",
+    "Chinese": "人人生而自由，在尊严和权利上一律平等。",
+}

@@ -11,6 +11,7 @@ from .interventions import without_layers as without_layers
 from .latents import cosines as cosines
 from .latents import depth as depth
 from .latents import residual_stream as residual_stream
+from .paper import TABLE_1 as TABLE_1
 from .parity import Row as Row
 from .parity import compare_parts as compare_parts
 from .parity import compare_stages as compare_stages
@@ -24,6 +25,7 @@ from .plots.bytes import bytes_per_character as bytes_per_character
 from .plots.bytes import masked_text as masked_text
 from .plots.costs import cost_by_length as cost_by_length
 from .plots.costs import parameter_shares as parameter_shares
+from .plots.depth import depth_at_equal_flops as depth_at_equal_flops
 from .plots.diagrams import cross_attention as cross_attention
 from .plots.diagrams import pipeline as pipeline
 from .plots.labels import accuracy_by_labels as accuracy_by_labels

@@ -82,7 +82,7 @@ def tell(packed: Packed) -> Report:
 @widget(
     "01_tokenizer",
     "waste-lab",
-    needs="setup bpe strip waste",
+    needs="setup bpe",
     example=lambda: [["a" * 300, "b" * 5000, "é" * 700]],
 )
 def join_documents(documents: Sequence[str], joined: int = 10, length: int = 2048) -> Experiment:

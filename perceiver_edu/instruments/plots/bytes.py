@@ -29,17 +29,15 @@ def masked_text(
 ) -> None:
     """A text with its hidden words: a cell for each byte, the letter that was there above what is read now.
 
-    ids, inputs and labels (M,); `width`: bytes in a line. A byte that is asked for has a colour: hidden by
-    [MASK], replaced by a random byte, or left as it is.
+    ids, inputs and labels (M,); `width`: bytes in a line, which ends before a word that does not fit. A byte
+    that is a target has a colour: hidden by [MASK], replaced by a random byte, or left as it is.
     """
-    now = [
-        "▒" if i == ByteTokenizer.MASK else sign for i, sign in zip(inputs, byte_labels(inputs), strict=True)
-    ]
-    kinds = {"[MASK]": LATENT, "random bytes": PURPLE, "left as it is": OUTPUT, "not asked for": STAGE}
-    for place, (sign, read) in enumerate(zip(byte_labels(ids), now, strict=True)):
-        line, column = divmod(place, width)
+    kinds = {"[MASK]": LATENT, "random bytes": PURPLE, "left as it is": OUTPUT, "not a target": STAGE}
+    places = lines_and_columns(ids, width)
+    for place, (sign, read) in enumerate(zip(signs(ids), signs(inputs), strict=True)):
+        line, column = places[place]
         if labels[place] < 0:
-            kind = "not asked for"
+            kind = "not a target"
         elif inputs[place] == ByteTokenizer.MASK:
             kind = "[MASK]"
         else:
@@ -49,14 +47,32 @@ def masked_text(
         box = (column, y - 0.5), 1, 1
         ax.add_patch(Rectangle(*box, fc=kinds[kind], ec="white", lw=0.8))
         ax.text(column + 0.5, y + 0.22, sign, ha="center", va="center", fontsize=8, family="monospace")
-        if kind != "not asked for":
+        if kind != "not a target":
             ax.text(column + 0.5, y - 0.24, read, ha="center", va="center", fontsize=8, family="monospace")
     for kind, colour in kinds.items():
         ax.add_patch(Rectangle((0, 0), 0, 0, fc=colour, ec=INK, lw=0.5, label=kind))
     ax.set_xlim(0, width)
-    ax.set_ylim(-1.35 * ((len(ids) - 1) // width) - 0.6, 0.6)
+    ax.set_ylim(-1.35 * places[-1][0] - 0.6, 0.6)
     ax.set_axis_off()
     ax.figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+
+
+def signs(ids: torch.Tensor) -> list[str]:
+    """As `byte_labels`, with a sign of its own for each special id in use."""
+    special = {ByteTokenizer.MASK: "▒", ByteTokenizer.CLS: "⟨", ByteTokenizer.SEP: "⟩"}
+    return [special.get(i, sign) for i, sign in zip(ids.tolist(), byte_labels(ids), strict=True)]
+
+
+def lines_and_columns(ids: torch.Tensor, width: int) -> list[tuple[int, int]]:
+    """Where each byte goes when lines of `width` bytes are broken between words, as far as words fit."""
+    white = [i >= ByteTokenizer.BYTE_OFFSET and chr(i - ByteTokenizer.BYTE_OFFSET).isspace() for i in ids]
+    starts = [0]  # of the lines
+    for place in range(len(ids)):
+        if place - starts[-1] == width:
+            words = [start for start in range(starts[-1] + 1, place + 1) if white[start]]
+            starts.append(words[-1] if words else place)
+    line_of = [sum(start <= place for start in starts) - 1 for place in range(len(ids))]
+    return [(line, place - starts[line]) for place, line in enumerate(line_of)]
 
 
 def word_around(ids: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor, place: int) -> slice:

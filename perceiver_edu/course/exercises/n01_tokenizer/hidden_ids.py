@@ -1,13 +1,11 @@
-"""Exercise 00.slip: the slip in the model card."""
+"""Exercise 01.hidden_ids: from a piece of a text to its ids."""
 
 from perceiver_edu.course.exercise import Exercise
 
-CARD = "This is an incomplete sentence where some words are missing."
 
-
-def slip_cases():
+def span_cases():
     return {
-        "the card's sentence": {"text": CARD, "hidden": " missing."},
+        "English only": {"text": "Some words of this sentence are missing.", "hidden": " missing."},
         "a hole at the start, and its word once more": {
             "text": "Bytes are not bits, Bytes.",
             "hidden": "Bytes",
@@ -17,7 +15,7 @@ def slip_cases():
     }
 
 
-def slip_variant(text, hidden, unit="bytes", slip=(0, 0), find=str.index):
+def span_variant(text, hidden, unit="bytes", slip=(0, 0), find=str.index):
     """-> (start, stop): which ids of `ByteTokenizer().encode(text)` are the hidden bytes."""
     length = {"bytes": lambda part: len(part.encode()), "characters": len}
     start = 1 + length["characters" if unit in ("characters", "start") else "bytes"](
@@ -31,8 +29,8 @@ EXERCISE = Exercise(
     title="which ids are hidden?",
     about="5 minutes · easy · section 4.1",
     name="hidden_ids",
-    cases=slip_cases,
-    variant=slip_variant,
+    cases=span_cases,
+    variant=span_variant,
     mistakes={
         "unit": {
             "characters": "You counted characters. Ids are bytes, and ï has two: count in `text.encode()`.",
@@ -42,11 +40,10 @@ EXERCISE = Exercise(
         },
         "find": {str.rindex: "This is where the part occurs last. Its first occurrence counts."},
         "slip": {
-            (-1, -1): "Everything is one place too early: [CLS] comes first, at 0. This is the slice of "
-            "DeepMind's own notebook, which feeds no [CLS].",
-            (-1, 0): "This is the card's own slip: the start without [CLS], the stop with it. One byte too "
-            "many.",
-            (0, -1): "The last hidden byte is missing: a slice ends one after its last place.",
+            (-1, -1): "Everything is one position too early: [CLS] comes first, at 0.",
+            (-1, 0): "Only the stop counts [CLS]. The start is one position too early, so one id that is "
+            "not hidden comes along.",
+            (0, -1): "The last hidden byte is missing: a slice ends one after its last position.",
             (-1, 1): "One byte too many at each end.",
             (0, 1): "One byte too many at the end: a slice does not hold its stop.",
         },
