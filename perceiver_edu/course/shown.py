@@ -62,12 +62,15 @@ class Asleep:
         return f"{self.sentence} {self.what}"
 
     def _repr_html_(self):
-        return f"<p>{html.escape(repr(self))} {run_button('notebook:run-all-above', 'Run All Above')}</p>"
+        button = run_button("notebook:run-all-above", "Run All Above")
+        return f"<p>{html.escape(repr(self))} {button}</p>"
 
     def still(self) -> None:
         """There is no picture yet."""
 
 
 def run_button(command: str, label: str = "Run this cell") -> str:
-    """A button that gives JupyterLab a command; elsewhere it does nothing, and the menu is there."""
-    return f'<button data-commandlinker-command="{command}">{label}</button>'
+    """A button that gives JupyterLab a command. Elsewhere there is none."""
+    style = ".perceiver-run {display: none} .jp-OutputArea .perceiver-run {display: inline}"
+    button = f'<button class="perceiver-run" data-commandlinker-command="{command}">{label}</button>'
+    return f"<style>{style}</style>{button}"

@@ -43,7 +43,8 @@ class TrainingProgress:
     def _show(self) -> None:
         from IPython.display import display
 
-        data = {"text/plain": self.as_text(), "text/html": self.as_html()}
+        text = self.as_text()
+        data = {"text/plain": text, "text/html": self.as_html(html.escape(text))}
         if self._handle is None:
             self._handle = display(data, raw=True, display_id=True)
         else:
@@ -58,8 +59,8 @@ class TrainingProgress:
         last = f", {self.what} {float(self.noted[-1][1]):.3g}" if self.noted else ""
         return f"step {self.done:,} of {self.steps:,}, {when}{last}"
 
-    def as_html(self) -> str:
-        text = html.escape(self.as_text())
+    def as_html(self, text: str) -> str:
+        """This text beside a bar, and the curve below them."""
         bar = f'<progress max="{self.steps}" value="{self.done}" aria-label="{text}"></progress> {text}'
         return f'<div style="font-variant-numeric:tabular-nums">{bar}<br>{self._curve()}</div>'
 

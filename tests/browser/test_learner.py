@@ -56,6 +56,10 @@ def wakes(cell, name):
 
 def test_prediction_experiment_restart_and_reopening(course):
     SCREENSHOTS.mkdir(exist_ok=True)
+    start = course("start")
+    start.cell("again").screenshot(path=SCREENSHOTS / "learner-start.png")
+    start.panel.get_by_role("link", name="10 · Playground").click()  # it was never run: the table is stored
+    start.panel.get_by_role("heading", name="Playground: ask your own questions").wait_for()
     lab = course("10_playground")
     assert "lab-still" not in lab.cells
     cell = press_run(lab, "lab")  # the first that the kernel runs

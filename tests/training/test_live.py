@@ -1,5 +1,6 @@
 """The live curve over a training loop."""
 
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,7 @@ from perceiver_edu.training.live import training_progress
 @pytest.fixture
 def shown(monkeypatch):
     """What a notebook shows of a loop whose steps take a second each."""
-    seen, clock = [], iter(range(10_000))
+    seen, clock = [], count()
     handle = SimpleNamespace(update=lambda data, raw: seen.append(data))
     monkeypatch.setattr("IPython.display.display", lambda data, **more: seen.append(data) or handle)
     monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=None))
