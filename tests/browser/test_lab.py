@@ -41,9 +41,9 @@ def contents(lab, token):
 def test_make_lab_serves_the_start_page_to_whoever_has_the_token(lab):
     assert lab.url.startswith(f"http://127.0.0.1:{lab.port}/lab/tree/{START}?token=")
     served = contents(lab, token=lab.url.partition("token=")[2])["content"]
-    page = served["cells"][0]["source"]
+    page = "".join(served["cells"][1]["outputs"][0]["data"]["text/html"])
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        assert f"]({notebook.name})" in page
+        assert f'href="{notebook.name}"' in page
     for token in ("", "wrong"):
         with pytest.raises(urllib.error.HTTPError) as refused:
             contents(lab, token)

@@ -15,9 +15,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 # stands after "≈", such as the loss of a model that the notebook has trained.
 VOLATILE = re.compile(r"\d+(\.\d+)?\s?(ms|µs|s|min)\b|\d+(\.\d+)?e-\d+|0\.0e\+00|≈ ?-?[\d.,]*\d")
 
-MARK = (
-    "perceiver_edu"  # in the metadata of what `course/shown.py` puts beside a widget for a page with a kernel
-)
+MARK = "perceiver_edu"  # in the metadata of what `course/shown.py` puts beside a widget in a kernel
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
