@@ -40,7 +40,7 @@ def test_a_loop_that_breaks_off_shows_where(shown):
         if step == 30:
             break
     assert "step 30 of 100" in shown[-1]["text/plain"] and "<svg" not in shown[-1]["text/html"]
-    progress = training_progress(4000)
+    progress = training_progress(500)
     for step in progress:
         progress.note(float("nan") if step == 7 else step)
     assert shown[-1]["text/html"].count(",") < 200, "a long curve stays small"
