@@ -1,7 +1,7 @@
 """What widgets of the course have in common: how a page shows them when no kernel runs, or a new one.
 
 JupyterLab keeps the page of a widget whose kernel was restarted, with broken links for icons, and has nothing
-but an error for one in a notebook that is opened again. So a second output goes with every widget. Its style
+but an error for one in a notebook that is opened again. So an output comes before every widget. Its style
 hides it while the widget lives; when it does not, it hides the error, and shows a sentence and a button.
 """
 
@@ -21,8 +21,8 @@ LOOK = """<style>
 .jp-OutputArea:has(.perceiver-asleep) .jupyter-widgets-disconnected::before {display: none !important}
 .jp-OutputArea:has(.perceiver-asleep) .perceiver-shown.jupyter-widgets-disconnected {
     opacity: .5; pointer-events: none}
-.jp-OutputArea:has(.perceiver-asleep) .jp-OutputArea-output.jupyter-widgets:not(:has(.perceiver-shown)) {
-    display: none}
+.jp-OutputArea-child:has(.perceiver-asleep) + .jp-OutputArea-child
+    [data-mime-type="application/vnd.jupyter.widget-view+json"]:not(:has(.perceiver-shown)) {display: none}
 </style>"""
 STOPPED = "This cell was run by a kernel that has ended. To use it again, run it."
 
@@ -43,12 +43,12 @@ class Shown(ipywidgets.VBox):
         return bundle
 
     def _ipython_display_(self):
-        bundle = self._repr_mimebundle_()
-        publish_display_data(bundle[0] if isinstance(bundle, tuple) else bundle)
         if getattr(get_ipython(), "kernel", None) is not None:
             words = f"<p>{STOPPED} {run_button('notebook:run-cell')}</p>"
             asleep = f'{LOOK}<div class="perceiver-asleep">{words}</div>'
             display({"text/plain": "", "text/html": asleep}, raw=True, metadata={MARK: {"asleep": True}})
+        bundle = self._repr_mimebundle_()
+        publish_display_data(bundle[0] if isinstance(bundle, tuple) else bundle)
 
 
 class Asleep:

@@ -42,7 +42,7 @@ def press_run(lab, cell_id):
 def wakes(cell, name):
     """A sentence is on the page, nothing is broken, and its button brings the experiment back."""
     cell.locator(".perceiver-asleep").get_by_text("run by a kernel that has ended").wait_for()
-    assert "model not found" not in cell.inner_text()
+    assert "model not found" not in cell.inner_text() and "Loading widget" not in cell.inner_text()
     icons = cell.locator(".jupyter-widgets-disconnected").evaluate_all(
         "all => all.filter(e => getComputedStyle(e, '::before').display !== 'none').length"
     )

@@ -156,7 +156,7 @@ def test_beside_a_widget_in_a_kernel_is_what_a_page_shows_later(experiment, monk
     assert len(seen) == 1, "there is no kernel"
     monkeypatch.setattr(shown, "get_ipython", lambda: SimpleNamespace(kernel="of a notebook"))
     experiment._ipython_display_()
-    _, view, (asleep, mark) = seen
+    _, (asleep, mark), view = seen
     assert "application/vnd.jupyter.widget-view+json" in view and set(mark) == {shown.MARK}
     assert "notebook:run-cell" in asleep["text/html"]
 
