@@ -9,13 +9,49 @@ from perceiver_edu.instruments.plots.attention import (
     attention_heads,
     attention_over_text,
     byte_labels,
+    heads_over_text,
+    lines_of,
     text_shaded,
 )
 
 
 def test_every_byte_has_one_readable_sign():
     ids = torch.tensor(ByteTokenizer().encode("a b\né[MASK]"))
-    assert byte_labels(ids) == ["□", "a", "␣", "b", "·", "·", "·", "□", "□"]
+    assert byte_labels(ids) == ["□", "a", "␣", "b", "⏎", "é", "◂", "□", "□"]
+
+
+def test_what_has_no_sign_is_marked_byte_by_byte():
+    offset, rocket = ByteTokenizer.BYTE_OFFSET, "🚀".encode()
+    ids = torch.tensor([*(b + offset for b in rocket), 0xE9 + offset, ord("a") + offset, ByteTokenizer.MASK])
+    assert byte_labels(ids) == ["▪", "◂", "◂", "◂", "▪", "a", "□"]
+    cut = torch.tensor([0xC3 + offset, ByteTokenizer.MASK, 0xC3 + offset])
+    assert byte_labels(cut) == ["▪", "□", "▪"]
+    for number in range(256):
+        assert len(byte_labels(torch.tensor([number + offset]))) == 1
+
+
+def test_lines_end_between_words():
+    signs = list("one␣two␣three␣extraordinarily")
+    assert ["".join(signs[a:b]) for a, b in lines_of(signs, 8)] == [
+        "one␣two␣",
+        "three␣",
+        "extraord",
+        "inarily",
+    ]
+
+
+def test_text_and_heat_map_share_their_columns():
+    ids = torch.tensor(ByteTokenizer().encode("of the old house " * 8))
+    weights = torch.rand(3, len(ids)).softmax(-1)
+    ax = Figure(figsize=(9, 4), dpi=96).subplots()
+    heads_over_text(ax, ids, weights, head=1, width=60)
+    maps, shades = ax.images[0::2], ax.images[1::2]
+    for heat, shade, text in zip(maps, shades, ax.texts, strict=True):
+        assert heat.get_array().shape[1] == shade.get_array().shape[1] == len(text.get_text()) <= 60
+        assert heat.get_extent()[:2] == shade.get_extent()[:2] == [-0.5, len(text.get_text()) - 0.5]
+        assert text.get_text().endswith(("␣", "□"))
+    columns = torch.cat([torch.tensor(heat.get_array().data) for heat in maps], 1)
+    torch.testing.assert_close(columns, weights.sqrt())
 
 
 def test_the_text_stands_under_its_columns(ax):
@@ -26,10 +62,13 @@ def test_the_text_stands_under_its_columns(ax):
     torch.testing.assert_close(torch.tensor(ax.images[0].get_array().data), weights)
 
 
-def test_a_panel_for_each_head():
-    axes = Figure().subplots(2, 4)
-    attention_heads(axes, torch.rand(8, 5, 9))
-    assert [panel.get_title() for panel in axes.flat] == [f"head {i}" for i in range(8)]
+def test_a_panel_for_each_head_and_one_scale():
+    axes = Figure().subplots(1, 2)
+    weights = torch.rand(8, 5, 9) / 10
+    attention_heads(axes, weights, [6, 3])
+    assert [panel.get_title() for panel in axes.flat] == ["head 6", "head 3"]
+    torch.testing.assert_close(torch.tensor(axes[0].images[0].get_array().data), weights[6])
+    assert {panel.images[0].get_clim() for panel in axes} == {(0, 1)}
 
 
 def test_entropy_is_that_of_the_rows(ax):
