@@ -28,7 +28,6 @@ from .plots.attention import attention_entropy as attention_entropy
 from .plots.attention import attention_heads as attention_heads
 from .plots.attention import attention_over_text as attention_over_text
 from .plots.attention import kinds_by_head as kinds_by_head
-from .plots.attention import moved_by_head as moved_by_head
 from .plots.attention import patterns_over_texts as patterns_over_texts
 from .plots.bytes import bytes_per_character as bytes_per_character
 from .plots.bytes import masked_text as masked_text

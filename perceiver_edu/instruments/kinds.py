@@ -17,7 +17,7 @@ def attention_kind(weights: torch.Tensor, limit: float = 0.5) -> str:
 
     "content" where, in the mean over the texts, more than `limit` of the attention weight moves with the
     text; else "position" where more than `limit` of it is within 8 neighbouring positions; else "periodic"
-    where it comes back at a regular distance; else "other".
+    where its peaks come back at a regular distance; else "other".
     """
     mean = weights.mean(0)  # (M,): what does not depend on the text
     moved = (weights - mean).abs().sum(-1).mean() / 2  # 0: the same in every text, 1: nothing in common
@@ -25,15 +25,16 @@ def attention_kind(weights: torch.Tensor, limit: float = 0.5) -> str:
         return "content"
     if mean.unfold(0, WINDOW, 1).sum(-1).max() > limit:
         return "position"
-    return "periodic" if _rise(mean) > limit else "other"
+    has_peaks = mean.max() > 2 * mean.mean()
+    return "periodic" if has_peaks and _rise(mean) > limit else "other"
 
 
 def _rise(mean: torch.Tensor) -> float:
     """By how much the correlation of a pattern (M,) with itself, shifted, rises again after it has fallen."""
     M = len(mean)
-    pattern = mean - mean.mean()
-    lags = range(M // 2)
-    products = torch.stack([(pattern[: M - lag] * pattern[lag:]).sum() / (M - lag) for lag in lags])
+    spectrum = torch.fft.rfft(mean - mean.mean(), 2 * M)  # padded, so that the end does not meet the start
+    lags = torch.arange(M // 2)
+    products = torch.fft.irfft(spectrum.abs().square())[: M // 2] / (M - lags)
     correlation = products / products[0].clamp_min(1e-20)
     return float((correlation - correlation.cummin(0).values).max())
 

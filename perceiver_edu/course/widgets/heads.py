@@ -55,7 +55,10 @@ def draw(figure, reading: Reading) -> str:
     ax = figure.subplots()
     figure.subplots_adjust(0.005, 0.01, 0.995, 0.93)
     heads_over_text(ax, reading.ids, reading.weights, reading.head)
-    title = f"latent {reading.latent}: a row for each of its heads, head {reading.head} framed"
+    last = len(reading.weights) - 1
+    title = (
+        f"latent {reading.latent}: a row for each of its heads, 0 to {last}; head {reading.head} is framed"
+    )
     ax.set_title(title, fontsize=10)
     place, sign, share = most_read(reading)[0]
     return (

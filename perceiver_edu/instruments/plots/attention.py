@@ -200,31 +200,12 @@ def kinds_by_head(axes: Sequence[Axes], kinds: dict[str, list[list[str]]]) -> No
             ax.barh(range(len(by_head)), numbers, left=left, **look)
             left += numbers
         ax.set_title(name, fontsize=10)
-        ax.set(xlabel="latents", yticks=range(len(by_head)))
+        ax.set(xlabel="latents", xlim=(0, len(by_head[0])), yticks=range(len(by_head)))
         ax.label_outer()
         ax.invert_yaxis()
     axes[0].set_ylabel("head")
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
-
-
-def moved_by_head(ax: Axes, moved: dict[str, torch.Tensor], limit: float) -> None:
-    """How much of the attention weight moves with the text: name -> (heads, N), a dot for each latent."""
-    looks = zip(moved.items(), (GREY, INPUT, LATENT), "^so", (-0.25, 0.0, 0.25), strict=False)
-    for (name, values), colour, mark, shift in looks:
-        for head, row in enumerate(values.float().cpu()):
-            across = head + shift + torch.linspace(-0.08, 0.08, len(row))
-            ax.scatter(
-                across, row, s=8, marker=mark, color=colour, ec=INK, lw=0.2, label=name if head == 0 else None
-            )
-    ax.axhline(limit, color=INK, ls="--", lw=1, label="limit for “content”")
-    ax.set(
-        xlabel="head",
-        ylabel="attention weight that\nmoves with the text",
-        ylim=(0, 1),
-        xticks=range(len(values)),
-    )
-    ax.legend(frameon=False, fontsize=9, ncols=2)
 
 
 def attention_entropy(ax: Axes, weights: torch.Tensor) -> torch.Tensor:

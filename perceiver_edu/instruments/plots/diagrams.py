@@ -136,7 +136,7 @@ def cross_attention(
     def side(size: int) -> float:
         return max(0.15, 1.2 * (size / max(sizes)) ** 0.5)
 
-    place = {"map": (5.7, 1.1)}
+    place = {"map": (5.6, 1.1)}
     for name, rows, columns, x, y, colour in boxes:
         width, height = side(columns), side(rows)
         ax.add_patch(Rectangle((x - width / 2, y - height / 2), width, height, fc=colour, ec=INK, lw=0.8))
@@ -146,9 +146,11 @@ def cross_attention(
                 left = x - width / 2 + width * block / heads
                 ax.plot([left] * 2, [y - height / 2, y + height / 2], color=INK, lw=0.4)
         place[name] = (x, y)
-    _maps(ax, *place["map"], 1.5 * side(num_keys), 1.5 * side(num_queries), heads, padding)
-    ax.text(place["map"][0] - 0.1, 0.3, f"{heads} maps, one for each head\n{num_queries} × {num_keys}",
-            ha="center", va="top", fontsize=9)  # fmt: skip
+    x, y = place["map"]
+    width, height = 2.4 * side(num_keys), 2.4 * side(num_queries)
+    _maps(ax, x, y, width, height, heads, padding)
+    below = f"{heads} maps, one for each head\n{num_queries} × {num_keys}"
+    ax.text(x, y - height / 2 - 0.06, below, ha="center", va="top", fontsize=9)
     steps = [
         (asking, "Q", "query"),
         (answering, "K", "key"),
@@ -158,7 +160,7 @@ def cross_attention(
     steps += [("K", "map", ""), ("map", "mixed values", "weights · V"), ("V", "mixed values", "")]
     for start, end, label in [*steps, ("mixed values", "output", "output")]:
         (x0, y0), (x1, y1) = place[start], place[end]
-        before, after = (1.25 if name == "map" else 0.72 for name in (start, end))
+        before, after = (width / 2 + 0.35 if name == "map" else 0.72 for name in (start, end))
         arrow = dict(arrowstyle="->", color=INK, lw=1.1, shrinkA=0, shrinkB=0)
         ax.annotate("", (x1 - after, y1), (x0 + before, y0), arrowprops=arrow)
         beside = "center" if y0 == y1 else "right" if y0 < y1 else "left"  # beside the arrow, not on it
@@ -177,8 +179,9 @@ def _maps(ax: Axes, x: float, y: float, width: float, height: float, heads: int,
     ax.add_patch(Rectangle((left, y - 0.07), width, 0.14, fc=LATENT, ec=INK, lw=0.6))
     ax.annotate("", (right - 0.03, y - 0.2), (left + 0.03, y - 0.2),
                 arrowprops=dict(arrowstyle="<->", color=INK, lw=1, shrinkA=0, shrinkB=0))  # fmt: skip
-    ax.text(x, y + 0.12, "softmax", ha="center", va="bottom", fontsize=9)
-    ax.text(x, y - 0.22, "row sums to 1", ha="center", va="top", fontsize=8)
+    middle = x - 0.08 * width * padding
+    ax.text(middle, y + 0.1, "softmax", ha="center", va="bottom", fontsize=9)
+    ax.text(middle, y - 0.26, "row sums to 1", ha="center", va="top", fontsize=8)
     if padding:
         box = (right - 0.16 * width, bottom), 0.16 * width, height
         ax.add_patch(Rectangle(*box, fc="white", ec=INK, lw=0.6, hatch="////"))

@@ -10,7 +10,8 @@ from perceiver_edu.course.exercises.layers import agree, distance, numbers
 from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.passages import PASSAGES
 from perceiver_edu.course.swap import call, pretrained
-from perceiver_edu.instruments import ENCODER_MAP, ablated, change_latents, record, residual_stream
+from perceiver_edu.instruments import ablated, change_latents, record, residual_stream
+from perceiver_edu.instruments.tracing import ENCODER_MAP
 from perceiver_edu.tokenizer import ByteTokenizer
 
 SIZES = {"B": 3, "N": 5, "D": 4, "rows": 2}

@@ -41,7 +41,6 @@ def cost_variant(
             "": stack / on_bytes,
             "rows": num_blocks * L * N / M,
             "entries": num_blocks * L * N * N / M**2,
-            "cross": stack / (M * weights + N * M * map_width),
             "inverse": on_bytes / stack,
             "one layer": macs / on_bytes,
         }[depth],
@@ -98,12 +97,10 @@ EXERCISE = Exercise(
         },
         "each": {True: "The parameters are multiplied by N. All latents share the layers' weights."},
         "depth": {
-            "rows": "`byte_layers` compares the numbers of rows alone, N and M. The maps grow with the "
-            "square of the rows, so compare the multiply-adds of whole layers.",
+            "rows": "`byte_layers` is N / M times the layers, as if only the rows counted. In a layer on bytes "
+            "every byte attends to every byte, so its map is M × M.",
             "entries": "`byte_layers` compares the maps alone, N² and M². Compare the multiply-adds of whole "
             "layers.",
-            "cross": "The layer on bytes is counted with N × M maps. In it every byte attends to every byte, "
-            "so its maps are M × M.",
             "inverse": "`byte_layers` is upside down: the price of all layers on latents, divided by the "
             "price of one layer on bytes.",
             "one layer": "`byte_layers` is what one layer on latents buys. Divide the price of all of them.",
