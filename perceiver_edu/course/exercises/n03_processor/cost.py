@@ -97,8 +97,8 @@ EXERCISE = Exercise(
         },
         "each": {True: "The parameters are multiplied by N. All latents share the layers' weights."},
         "depth": {
-            "rows": "`byte_layers` is N / M times the layers, as if only the rows counted. In a layer on bytes "
-            "every byte attends to every byte, so its map is M × M.",
+            "rows": "`byte_layers` is N / M times the layers, as if only the rows counted. In a layer on "
+            "bytes every byte attends to every byte, so its map is M × M.",
             "entries": "`byte_layers` compares the maps alone, N² and M². Compare the multiply-adds of whole "
             "layers.",
             "inverse": "`byte_layers` is upside down: the price of all layers on latents, divided by the "
