@@ -10,7 +10,9 @@ from perceiver_edu.instruments.plots.attention import (
     attention_over_text,
     byte_labels,
     heads_over_text,
+    kinds_by_head,
     lines_of,
+    patterns_over_texts,
     text_shaded,
 )
 
@@ -92,3 +94,24 @@ def test_the_text_is_shaded_where_it_is_read():
     assert shades.shape == (2, 64) and shades[1, 70 - 64] == 1 and shades[0, 3] == 0.5
     assert [len(line.get_text()) for line in ax.texts] == [64, 92 - 64]
     assert ax.texts[0].get_text().startswith("□a␣ba␣b") and ax.texts[1].get_text().endswith("□")
+
+
+def test_kinds_are_counted_by_head():
+    axes = Figure().subplots(1, 2)
+    rows = [["position", "content", "position"], ["other", "other", "special"]]
+    kinds_by_head(axes, {"a model": rows, "another": rows[::-1]})
+    widths = [bar.get_width() for bar in axes[0].patches]  # kind by kind, the heads of each
+    assert widths == [2, 0, 0, 0, 1, 0, 0, 2, 0, 1]
+    assert [ax.get_title() for ax in axes] == ["a model", "another"]
+
+
+def test_a_pattern_is_shown_over_the_letters_of_each_text():
+    axes = Figure().subplots(2, 1)
+    ids = torch.tensor([ByteTokenizer().encode("x" * 90 + text) for text in ("one tree", "two cars")])
+    weights = torch.zeros(ids.shape)
+    weights[:, 95] = 1
+    patterns_over_texts(axes, {"a": (ids, weights), "b": (ids, weights)}, texts=2)
+    letters = "".join(text.get_text() for text in axes[0].texts)
+    assert len(letters) == 120 and ("one␣t" in letters or "ne␣tree" in letters)
+    shown = axes[0].images[0].get_array()
+    assert shown.shape == (2, 60) and shown.sum() == 2

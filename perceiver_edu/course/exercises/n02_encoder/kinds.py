@@ -54,7 +54,7 @@ def kind_variant(weights, wrong=""):
         "no other": "periodic" if kind == "other" else kind,
         "argmax": ("position" if agree else "content"),
         "spread is content": "content" if kind == "other" else kind,
-        "single": "content" if kind == "position" and not sharp else kind,
+        "single": "other" if kind == "position" and not sharp else kind,
     }[wrong]
 
 
