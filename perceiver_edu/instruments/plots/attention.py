@@ -27,13 +27,12 @@ def byte_labels(ids: torch.Tensor) -> list[str]:
         value = values[len(labels)]
         size = 1 if value < 0xC0 else 2 if value < 0xE0 else 3 if value < 0xF0 else 4
         character = values[len(labels) : len(labels) + size]
-        if value < 0:
-            labels.append("□")
-        elif min(character) < 0:  # a special id cuts the character off
-            labels.append("▪")
+        try:
+            sign = _sign(bytes(character).decode())
+        except ValueError:  # a special id cuts the character off, or the bytes are not UTF-8
+            labels.append("□" if value < 0 else "▪")
         else:
-            signs = bytes(character).decode("utf-8", "replace")
-            labels += [_sign(signs), *"◂" * (size - 1)] if len(signs) == 1 else ["▪"]
+            labels += [sign, *"◂" * (size - 1)]
     return labels
 
 
@@ -43,7 +42,7 @@ def _sign(character: str) -> str:
         return "␣" if character == " " else "⏎"
     narrow = character.isprintable() and not combining(character)
     drawn = get_font(findfont("DejaVu Sans Mono")).get_char_index(ord(character))
-    return character if narrow and drawn and character != "\ufffd" else "▪"
+    return character if narrow and drawn else "▪"
 
 
 def lines_of(signs: list[str], width: int) -> list[tuple[int, int]]:
