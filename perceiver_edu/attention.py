@@ -35,7 +35,8 @@ class MultiHeadAttention(nn.Module):
         v = self.split_heads(self.value(x_kv))  # (B, heads, K, v/heads)
         bias = None
         if kv_mask is not None:  # not -inf: a row of padding alone must not give NaN
-            bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
+            low = torch.finfo(q.dtype).min / 2  # half of it: in float16 a score added to all of it is -inf
+            bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, low)
             bias = bias[:, None, None, :]  # (B, 1, 1, K), added to the scores of every head and query
         dropout = self.dropout if self.training else 0.0
 

@@ -21,7 +21,7 @@ from torch import nn
 
 from perceiver_edu.attention import SelfAttend
 from perceiver_edu.borrow import changes_model
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, choose
 from perceiver_edu.instruments.latents import depth
 from perceiver_edu.model import PerceiverIOForMaskedLM
 
@@ -62,26 +62,69 @@ def without_layers(model: PerceiverIOForMaskedLM, layers: int | Iterable[int]) -
 
 
 @changes_model
-def ablate_latents(
-    model: PerceiverIOForMaskedLM, indices: int | Iterable[int], after: int = 0
+def change_latents(
+    model: PerceiverIOForMaskedLM, change: Callable[[torch.Tensor], torch.Tensor], after: int = 0
 ) -> Iterator[None]:
-    """These latents are set to zero after so many layers; what they held by then is lost to all others.
+    """After so many layers the latents (B, N, D) become `change(latents)`, of the same shape.
 
-    indices: numbers from 0 to N - 1, or one; after: 0 (between encoder and processor) to depth.
+    after: 0 (between encoder and processor) to depth.
 
-    The layers that follow still write to them, and read them: a zeroed latent starts again from nothing.
+    Raises: InputError for a depth that does not exist, and for a change that is not a tensor (B, N, D).
+    """
 
-    Raises: InputError for a latent or a depth that does not exist.
+    def checked(latents: torch.Tensor) -> torch.Tensor:
+        changed = change(latents)
+        if not isinstance(changed, torch.Tensor) or changed.shape != latents.shape:
+            got = tuple(changed.shape) if isinstance(changed, torch.Tensor) else type(changed).__name__
+            raise InputError(f"the change must return latents {tuple(latents.shape)}, got {got}")
+        return changed.to(latents)
+
+    with _change_after(model, after, checked):
+        yield
+
+
+@changes_model
+def ablate_latents(
+    model: PerceiverIOForMaskedLM,
+    indices: int | Iterable[int],
+    after: int = 0,
+    how: str = "zero",
+    others: torch.Tensor | None = None,
+) -> Iterator[None]:
+    """What these latents hold after so many layers is lost to all others.
+
+    indices: numbers from 0 to N - 1, or one; after: 0 (between encoder and processor) to depth; how, others:
+    what takes its place, as in `ablated`.
+
+    The layers that follow still write to these latents, and attend to them.
+
+    Raises: InputError for a latent or a depth that does not exist, and as `ablated`.
     """
     rows = _indices("latent", indices, len(model.encoder.latents))
+    with change_latents(model, lambda latents: ablated(latents, rows, how, others), after):
+        yield
 
-    def zeroed(latents: torch.Tensor) -> torch.Tensor:
-        latents = latents.clone()
+
+def ablated(
+    latents: torch.Tensor, rows: list[int], how: str = "zero", others: torch.Tensor | None = None
+) -> torch.Tensor:
+    """A copy of the latents (B, N, D) in which these rows no longer say anything about their text.
+
+    how: "zero"; "mean", their mean over other texts; or "resample", what they hold in another text. others
+    (B, N, D): the latents of other texts at the same depth, for "mean" and "resample".
+
+    Raises: InputError for another `how`, and for `others` that are missing or do not fit.
+    """
+    choose("how", how, ("zero", "mean", "resample"))
+    latents = latents.clone()
+    if how == "zero":
         latents[:, rows] = 0
         return latents
-
-    with _change_after(model, after, zeroed):
-        yield
+    if others is None or others.shape != latents.shape:
+        got = "none" if others is None else tuple(others.shape)
+        raise InputError(f"{how!r} needs the latents of other texts, {tuple(latents.shape)}, got {got}")
+    latents[:, rows] = (others.mean(0) if how == "mean" else others)[..., rows, :].to(latents)
+    return latents
 
 
 @changes_model

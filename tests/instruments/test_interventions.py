@@ -8,6 +8,8 @@ from perceiver_edu import InputError, fill_mask
 from perceiver_edu.instruments import (
     ablate_heads,
     ablate_latents,
+    ablated,
+    change_latents,
     cosines,
     depth,
     patch_latents,
@@ -94,6 +96,34 @@ def test_latents_are_zeroed_once_at_their_depth(model, batch, latents):
         torch.testing.assert_close(got[1], expected)
 
 
+def test_a_change_is_made_once_at_its_depth(model, batch, latents):
+    for after in each_depth(model):
+        with change_latents(model, lambda x: 2 * x + 1, after=after):
+            got = processed(model, batch)
+        expected = by_hand(model, latents, depth(model), lambda x: 2 * x + 1, after)
+        torch.testing.assert_close(got, decoded(model, expected))
+    wrong = pytest.raises(InputError, match=r"the change must return latents \(2, 5, 12\), got \(5, 12\)")
+    with wrong, change_latents(model, lambda x: x[0]):
+        processed(model, batch)
+
+
+def test_ablated_latents_hold_zero_the_mean_of_others_or_those_of_another_text(model, batch, latents):
+    others = latents.flip(0) + 3
+    new = {"zero": 0 * others, "mean": others.mean(0, keepdim=True).expand_as(others), "resample": others}
+    for how, expected in new.items():
+        got = ablated(latents, [4, 1], how, others)
+        torch.testing.assert_close(got[:, [1, 4]], expected[:, [1, 4]])
+        assert got[:, [0, 2, 3]].equal(latents[:, [0, 2, 3]])
+        with ablate_latents(model, [1, 4], how=how, others=others):
+            torch.testing.assert_close(
+                processed(model, batch), decoded(model, by_hand(model, got, depth(model)))
+            )
+    with pytest.raises(InputError, match="'mean' needs the latents of other texts"):
+        ablated(latents, [0], "mean")
+    with pytest.raises(InputError, match="no how"):
+        ablated(latents, [0], "median")
+
+
 def test_patching_everything_gives_the_other_run_and_patching_nothing_this_one(model, batch):
     ids, mask = batch
     other = ids.roll(1, dims=0), mask.roll(1, dims=0)
@@ -135,6 +165,7 @@ INTERVENTIONS = {
     "without_layers": lambda model: without_layers(model, [1]),
     "ablate_latents": lambda model: ablate_latents(model, [0], after=2),
     "ablate_latents, first": lambda model: ablate_latents(model, [0]),
+    "change_latents": lambda model: change_latents(model, lambda latents: 2 * latents, after=1),
     "patch_latents": lambda model: patch_latents(model, torch.zeros(5, 12), after=3),
     "ablate_heads": lambda model: ablate_heads(model, 0, 1),
 }

@@ -16,8 +16,7 @@ from perceiver_edu.course.widgets.base import (
     widget,
 )
 from perceiver_edu.course.widgets.hole import LONGER, TEXT
-from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
-from perceiver_edu.instruments.plots.style import LATENT
+from perceiver_edu.instruments.plots.attention import byte_labels, heads_over_text
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.tokenizer import ByteTokenizer
 
@@ -61,21 +60,19 @@ def most_read(reading: Reading) -> list[tuple[int, str, float]]:
 
 
 def draw(figure, reading: Reading) -> str:
-    heads, M = reading.weights.shape
-    above, below = figure.subplots(2, height_ratios=(1.2, 1))
-    figure.subplots_adjust(0.06, 0.02, 0.99, 0.92, hspace=0.55)
-    shades = {"aspect": "auto", "cmap": "Greys", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
-    above.imshow(reading.weights.sqrt().numpy(), **shades)
-    above.axhspan(reading.head - 0.5, reading.head + 0.5, fc="none", ec=LATENT, lw=3)
-    above.set(yticks=range(heads), ylabel="head")
-    title = f"latent {reading.latent}: all heads over the {M} ids (shades of the square root)"
-    above.set_title(title, fontsize=10)
-    text_shaded(below, reading.ids, reading.weights[reading.head])
-    below.set_title(f"head {reading.head} over the text", fontsize=10)
+    ax = figure.subplots()
+    figure.subplots_adjust(0.005, 0.01, 0.995, 0.93)
+    heads_over_text(ax, reading.ids, reading.weights, reading.head)
+    last = len(reading.weights) - 1
+    title = (
+        f"latent {reading.latent}: a row for each of its heads, 0 to {last}; head {reading.head} is framed"
+    )
+    ax.set_title(title, fontsize=10)
     place, sign, share = most_read(reading)[0]
     return (
-        f"Above, what each head of latent {reading.latent} reads, a row a head; below, the text, darker "
-        f"where head {reading.head} reads. It reads place {place}, {sign!r}, most: {share:.0%}."
+        f"The text in lines, above each line the attention weights of latent {reading.latent}, a row for "
+        f"each head; the text is blue where head {reading.head} attends, most to position {place}, {sign!r}: "
+        f"{share:.0%}."
     )
 
 
@@ -84,10 +81,11 @@ def tell(reading: Reading) -> Report:
     uniform = float(torch.tensor(float(len(reading.ids))).log2())
     return (
         Report("read")
-        .table(("place", "byte", "share"), rows)
+        .table(("position", "byte", "attention weight"), rows)
         .say(
-            f"Entropy {reading.bits:.2f} bits; the same share for every byte would be {uniform:.2f} bits. "
-            "␣ is a space, □ a special id, · a byte that is no ASCII letter."
+            f"Entropy {reading.bits:.2f} bits; uniform attention would have {uniform:.2f} bits. "
+            "␣ is a space, □ a special id, ◂ a further byte of the character before it, "
+            "▪ a byte without a sign."
         )
     )
 

@@ -1,5 +1,8 @@
 """The model as boxes and arrows, with the shapes of a real run."""
 
+from collections.abc import Collection
+from itertools import product
+
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -109,44 +112,131 @@ def cross_attention(
     num_keys: int,
     names: tuple[str, str] = ("latents", "inputs"),
     colours: tuple[str, str] = (LATENT, INPUT),
+    padding: bool = False,
 ) -> None:
-    """The matrices of one cross-attention with their shapes.
+    """The matrices of one cross-attention with their shapes: a map for each head, and the softmax axis.
 
-    `names` and `colours` are those of the array that asks and of the array that answers.
+    `names` and `colours` are those of the array that gives the queries and of the one that gives keys and
+    values; `padding`: the last columns of the map are hatched, as those that a mask closes.
     """
     (asking, answering), (ask_colour, answer_colour) = names, colours
     q_dim, kv_dim = attention.query.in_features, attention.key.in_features
     qk, v, heads = attention.query.out_features, attention.value.out_features, attention.num_heads
     boxes = [  # name, rows, columns, x, y, colour
-        (asking, num_queries, q_dim, 0.0, 1.3, ask_colour),
-        (answering, num_keys, kv_dim, 0.0, -1.3, answer_colour),
-        ("Q", num_queries, qk, 2.6, 1.9, ask_colour),
-        ("K", num_keys, qk, 2.6, 0.0, answer_colour),
-        ("V", num_keys, v, 2.6, -1.9, answer_colour),
-        (f"map, × {heads} heads", num_queries, num_keys, 5.2, 1.3, STAGE),
-        ("what was read", num_queries, v, 7.8, 0.0, ask_colour),
-        ("output", num_queries, attention.output.out_features, 10.4, 0.0, ask_colour),
+        (asking, num_queries, q_dim, 0.0, 1.5, ask_colour),
+        (answering, num_keys, kv_dim, 0.0, -1.5, answer_colour),
+        ("Q", num_queries, qk, 2.5, 1.9, ask_colour),
+        ("K", num_keys, qk, 2.5, -0.1, answer_colour),
+        ("V", num_keys, v, 2.5, -2.1, answer_colour),
+        ("mixed values", num_queries, v, 8.9, 0.0, ask_colour),
+        ("output", num_queries, attention.output.out_features, 11.3, 0.0, ask_colour),
     ]
-    largest = max(max(rows, columns) for _, rows, columns, *_ in boxes)
-    place = {}
+    sizes = num_keys, num_queries, *(size for _, *pair, _, _, _ in boxes for size in pair)
+
+    def side(size: int) -> float:
+        return max(0.15, 1.2 * (size / max(sizes)) ** 0.5)
+
+    place = {"map": (5.6, 1.1)}
     for name, rows, columns, x, y, colour in boxes:
-        width, height = (max(0.15, 1.2 * (size / largest) ** 0.5) for size in (columns, rows))
+        width, height = side(columns), side(rows)
         ax.add_patch(Rectangle((x - width / 2, y - height / 2), width, height, fc=colour, ec=INK, lw=0.8))
         ax.text(x, y - height / 2 - 0.06, f"{name}\n{rows} × {columns}", ha="center", va="top", fontsize=9)
-        place[name.split(",")[0]] = (x, y)
+        if name in ("Q", "K", "V", "mixed values"):  # each head has a block of the channels
+            for block in range(1, heads):
+                left = x - width / 2 + width * block / heads
+                ax.plot([left] * 2, [y - height / 2, y + height / 2], color=INK, lw=0.4)
+        place[name] = (x, y)
+    x, y = place["map"]
+    width, height = 2.4 * side(num_keys), 2.4 * side(num_queries)
+    _maps(ax, x, y, width, height, heads, padding)
+    below = f"{heads} maps, one for each head\n{num_queries} × {num_keys}"
+    ax.text(x, y - height / 2 - 0.06, below, ha="center", va="top", fontsize=9)
     steps = [
         (asking, "Q", "query"),
         (answering, "K", "key"),
         (answering, "V", "value"),
-        ("Q", "map", "softmax(Q · Kᵀ / √d)"),
+        ("Q", "map", "Q · Kᵀ / √d"),
     ]
-    steps += [("K", "map", ""), ("map", "what was read", "map · V"), ("V", "what was read", "")]
-    for start, end, label in [*steps, ("what was read", "output", "output")]:
+    steps += [("K", "map", ""), ("map", "mixed values", "weights · V"), ("V", "mixed values", "")]
+    for start, end, label in [*steps, ("mixed values", "output", "output")]:
         (x0, y0), (x1, y1) = place[start], place[end]
+        before, after = (width / 2 + 0.35 if name == "map" else 0.72 for name in (start, end))
         arrow = dict(arrowstyle="->", color=INK, lw=1.1, shrinkA=0, shrinkB=0)
-        ax.annotate("", (x1 - 0.72, y1), (x0 + 0.72, y0), arrowprops=arrow)
-        side = "center" if y0 == y1 else "right" if y0 < y1 else "left"  # beside the arrow, not on it
-        ax.text((x0 + x1) / 2, (y0 + y1) / 2 + 0.1, label, ha=side, va="bottom", fontsize=9, style="italic")
-    ax.set_xlim(-0.9, 11.3)
-    ax.set_ylim(-3.1, 2.7)
+        ax.annotate("", (x1 - after, y1), (x0 + before, y0), arrowprops=arrow)
+        beside = "center" if y0 == y1 else "right" if y0 < y1 else "left"  # beside the arrow, not on it
+        ax.text((x0 + x1) / 2, (y0 + y1) / 2 + 0.1, label, ha=beside, va="bottom", fontsize=9, style="italic")
+    ax.set_xlim(-0.9, 12.2)
+    ax.set_ylim(-3.3, 2.9)
+    ax.set_axis_off()
+
+
+def _maps(ax: Axes, x: float, y: float, width: float, height: float, heads: int, padding: bool) -> None:
+    """A stack of attention maps, the softmax axis marked on the first; `padding`: a mask closes some."""
+    for behind in reversed(range(min(heads, 3))):
+        corner = x - width / 2 + 0.13 * behind, y - height / 2 + 0.13 * behind
+        ax.add_patch(Rectangle(corner, width, height, fc=STAGE, ec=INK, lw=0.8))
+    left, bottom, right = x - width / 2, y - height / 2, x + width / 2
+    ax.add_patch(Rectangle((left, y - 0.07), width, 0.14, fc=LATENT, ec=INK, lw=0.6))
+    ax.annotate("", (right - 0.03, y - 0.2), (left + 0.03, y - 0.2),
+                arrowprops=dict(arrowstyle="<->", color=INK, lw=1, shrinkA=0, shrinkB=0))  # fmt: skip
+    middle = x - 0.08 * width * padding
+    ax.text(middle, y + 0.1, "softmax", ha="center", va="bottom", fontsize=9)
+    ax.text(middle, y - 0.26, "row sums to 1", ha="center", va="top", fontsize=8)
+    if padding:
+        box = (right - 0.16 * width, bottom), 0.16 * width, height
+        ax.add_patch(Rectangle(*box, fc="white", ec=INK, lw=0.6, hatch="////"))
+        at, beside = (right - 0.08 * width, bottom + height), (right + 0.3, y + height / 2 + 0.75)
+        ax.annotate(
+            "mask: weight 0", at, beside, fontsize=9, arrowprops=dict(arrowstyle="-", color=INK, lw=0.7)
+        )
+
+
+def attention_by_hand(
+    ax: Axes,
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    letters: str,
+    open_rows: Collection[int] = (),
+) -> None:
+    """One head of attention with all its numbers: scores, weights and result, row by row.
+
+    queries (N, d), keys (M, d), values (M, v); letters: one for each key; open_rows: the rows that are left
+    open, for the reader to work out.
+    """
+    scores = queries @ keys.T / queries.shape[1] ** 0.5  # (N, M)
+    weights = scores.softmax(-1)
+    bytes_of, latents = list(letters), [f"latent {n}" for n in range(len(queries))]
+    parts = [  # title, numbers, names of the rows and of the columns, colour, digits, what comes before it
+        ("Q", queries, latents, None, LATENT, 0, ""),
+        ("Kᵀ", keys.T, None, bytes_of, INPUT, 0, "·"),
+        ("scores", scores, None, bytes_of, STAGE, 1, "÷ √d\n="),
+        ("weights", weights, None, bytes_of, STAGE, 2, "soft-\nmax\n→"),
+        ("V", values, bytes_of, None, INPUT, 0, "·"),
+        ("result", weights @ values, None, None, LATENT, 2, "="),
+    ]
+    x = 2.2
+    for title, array, rows, columns, colour, digits, sign in parts:
+        hides = title in ("scores", "weights", "result")
+        height, width = array.shape
+        x += {"V": 2.0}.get(title, 1.4) if sign else 0
+        ax.text(x - {"V": 1.2}.get(title, 0.7), 0, sign, ha="center", va="center", fontsize=10)
+        for i, j in product(range(height), range(width)):
+            y = (height - 1) / 2 - i
+            ax.add_patch(Rectangle((x + j, y - 0.5), 1, 1, fc=colour, ec=INK, lw=0.7, alpha=0.75))
+            number = "?" if hides and i in open_rows else f"{array[i, j]:.{digits}f}"
+            ax.text(x + j + 0.5, y, number, ha="center", va="center", fontsize=10)
+        for i, name in enumerate(rows or ()):
+            ax.text(x - 0.15, (height - 1) / 2 - i, name, ha="right", va="center", fontsize=9)
+        for j, name in enumerate(columns or ()):
+            ax.text(x + j + 0.5, height / 2 + 0.1, name, ha="center", va="bottom", family="monospace")
+        ax.text(x + width / 2, height / 2 + 0.65, title, ha="center", va="bottom", weight="bold")
+        if title == "weights":
+            ends = (x + 0.1, -height / 2 - 0.25), (x + width - 0.1, -height / 2 - 0.25)
+            ax.annotate("", *ends, arrowprops=dict(arrowstyle="<->", color=INK, lw=1, shrinkA=0, shrinkB=0))
+            ax.text(x + width / 2, -height / 2 - 0.4, "each row sums to 1", ha="center", va="top", fontsize=9)
+        x += width
+    ax.set_xlim(0, x + 0.2)
+    ax.set_ylim(-2.6, 3.3)
+    ax.set_aspect("equal")
     ax.set_axis_off()

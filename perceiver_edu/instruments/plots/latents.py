@@ -1,6 +1,6 @@
 """The latents in the processor: what flows, how it changes with depth, and what breaks when a part is out."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -113,3 +113,42 @@ def damage(
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_xticks(places, list(bars))
     ax.set_ylabel(ylabel)
+
+
+def latents_by_group(axes: Sequence[Axes], maps: dict[str, torch.Tensor], groups: torch.Tensor) -> None:
+    """Attention maps (N, M) by name, a panel each, on one scale; the positions are sorted by their group.
+
+    groups (M,): the number of each position's group.
+    """
+    order = groups.argsort(stable=True)
+    largest = max(float(weights.max()) for weights in maps.values())
+    for ax, (name, weights) in zip(axes, maps.items(), strict=True):
+        shades = weights[:, order].float().cpu().numpy()
+        image = ax.imshow(shades, aspect="auto", cmap="Greys", vmin=0, vmax=largest, interpolation="nearest")
+        ends = groups.bincount().cumsum(0).tolist()
+        for end in ends[:-1]:
+            ax.axvline(end - 0.5, color=INPUT, lw=1.5)
+        middles = [end - size / 2 - 0.5 for end, size in zip(ends, groups.bincount().tolist(), strict=True)]
+        ax.set_xticks(middles, [str(group) for group in range(len(ends))])
+        ax.tick_params(axis="x", length=0)
+        ax.set(xlabel="positions, sorted by group", ylabel="latent", yticks=range(len(weights)))
+        ax.set_title(name, fontsize=10)
+        ax.label_outer()
+    axes[0].figure.colorbar(image, ax=list(axes), label="attention weight", pad=0.01)
+
+
+def paired_bars(
+    ax: Axes, bars: dict[str, dict[str, tuple[float, float]]], ylabel: str, xlabel: str = ""
+) -> None:
+    """{place: {series: (mean, standard error)}}: bars of several series side by side at each place."""
+    names = list(next(iter(bars.values())))
+    looks = zip(names, COLOURS, ("", "//", "..", "xx"), strict=False)
+    for number, (name, colour, hatch) in enumerate(looks):
+        places = [i + (number - (len(names) - 1) / 2) * 0.8 / len(names) for i in range(len(bars))]
+        heights, errors = zip(*(series[name] for series in bars.values()), strict=True)
+        ax.bar(places, heights, 0.8 / len(names), color=colour, hatch=hatch, ec=INK, lw=0.8, label=name)
+        ax.errorbar(places, heights, errors, fmt="none", ecolor=INK, capsize=3, lw=1)
+    ax.axhline(0, color=INK, lw=0.8)
+    ax.set_xticks(range(len(bars)), list(bars))
+    ax.set(ylabel=ylabel, xlabel=xlabel)
+    ax.legend(frameon=False, fontsize=9)

@@ -10,7 +10,7 @@ from IPython.utils.capture import capture_output
 
 from perceiver_edu import InputError
 from perceiver_edu.instruments import figure, pipeline
-from perceiver_edu.instruments.plots.diagrams import cross_attention
+from perceiver_edu.instruments.plots.diagrams import attention_by_hand, cross_attention
 
 InteractiveShell.instance()  # `display` speaks to this, as in a notebook
 
@@ -53,8 +53,15 @@ def test_the_pipeline_shows_the_shapes_of_the_run(ax, model, batch):
     assert "3 × self-attend" in drawn
 
 
-ENCODER = ["latents\n5 × 12", "inputs\n7 × 16", "Q\n5 × 6", "K\n7 × 6", "V\n7 × 12", "× 2 heads\n5 × 7"]
-DECODER = ["output queries\n9 × 16", "latents\n5 × 12", "V\n5 × 16", "× 8 heads\n9 × 5"]
+ENCODER = [
+    "latents\n5 × 12",
+    "inputs\n7 × 16",
+    "Q\n5 × 6",
+    "K\n7 × 6",
+    "V\n7 × 12",
+    "2 maps, one for each head\n5 × 7",
+]
+DECODER = ["output queries\n9 × 16", "latents\n5 × 12", "V\n5 × 16", "8 maps, one for each head\n9 × 5"]
 
 
 @pytest.mark.parametrize(
@@ -65,3 +72,24 @@ def test_the_matrices_of_an_attention_have_their_real_shapes(ax, model, stage, Q
     cross_attention(ax, model.get_submodule(stage).cross_attend.attention, Q, K, **more)
     words = " ".join(text.get_text() for text in ax.texts)
     assert not [part for part in parts if part not in words]
+
+
+def test_a_mask_and_the_softmax_axis_are_drawn(ax, model):
+    attention = model.encoder.cross_attend.attention
+    cross_attention(ax, attention, 5, 7)
+    words = [text.get_text() for text in ax.texts]
+    assert "softmax" in words and "mask: weight 0" not in words
+    ax.clear()
+    cross_attention(ax, attention, 5, 7, padding=True)
+    assert "mask: weight 0" in [text.get_text() for text in ax.texts]
+    assert [patch for patch in ax.patches if patch.get_hatch()]
+
+
+def test_attention_by_hand_shows_its_numbers_and_leaves_a_row_open(ax):
+    queries, keys = torch.tensor([[2.0, 0], [0, 2.0]]), torch.tensor([[1.0, 0], [0, 1.0], [1.0, 1.0]])
+    values = torch.tensor([[4.0, 8], [0, 0], [0, 0]])
+    attention_by_hand(ax, queries, keys, values, "cat", open_rows={1})
+    words = [text.get_text() for text in ax.texts]
+    weights = (torch.tensor([2.0, 0, 2]) / 2**0.5).softmax(0)
+    assert words.count("?") == 3 + 3 + 2
+    assert words.count("1.4") == 2 and f"{weights[1]:.2f}" in words and f"{8 * weights[0]:.2f}" in words

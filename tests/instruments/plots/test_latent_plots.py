@@ -10,6 +10,8 @@ from perceiver_edu.instruments import (
     cost_by_length,
     damage,
     latent_similarity,
+    latents_by_group,
+    paired_bars,
     parameter_shares,
     residual_stream_diagram,
 )
@@ -61,3 +63,22 @@ def test_the_diagram_has_the_models_sizes(ax, model):
     words = " ".join(text.get_text() for text in ax.texts)
     assert "5 × 12" in words and "3 layers" in words
     assert words.count("attention") == words.count("MLP") == 2 and words.count("norm") == 4
+
+
+def test_positions_are_sorted_by_their_group():
+    axes = Figure().subplots(1, 2)
+    weights, groups = torch.rand(3, 6), torch.tensor([2, 0, 1, 0, 2, 2])
+    latents_by_group(axes, {"before": weights / 2, "after": weights}, groups)
+    drawn = torch.tensor(axes[1].images[0].get_array().data)
+    torch.testing.assert_close(drawn, weights[:, [1, 3, 2, 0, 4, 5]])
+    assert axes[0].images[0].get_clim() == axes[1].images[0].get_clim()
+    assert len(axes[1].lines) == 2  # between three groups
+
+
+def test_bars_of_several_series_stand_side_by_side(ax):
+    paired_bars(
+        ax, {"here": {"a": (1.0, 0.1), "b": (2.0, 0.2)}, "there": {"a": (3.0, 0.1), "b": (4.0, 0.2)}}, "bits"
+    )
+    bars = sorted((bar.get_x(), bar.get_height()) for bar in ax.patches)
+    assert [height for _, height in bars] == [1, 2, 3, 4]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]

@@ -36,7 +36,7 @@ def attention_with(bias, arguments):
         raise Misfit(
             "the bias holds NaN, which is what 0 · inf gives. A product of a bool mask with a number is "
             "float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from zeros "
-            "of the right dtype, and fill in its own `torch.finfo(dtype).min`."
+            "of the right dtype, and fill in its own `torch.finfo(dtype).min / 2`."
         )
     try:
         total = scores + bias.double()
@@ -78,18 +78,26 @@ def mask_properties(arguments):
     def finite(call):
         weights = (torch.zeros(2, 1, 1, 3) + call(mask=mask, dtype=arguments["dtype"])).softmax(-1)
         bad = int(weights.isnan().sum())
-        why = f"{bad} NaN: its scores are all -inf (-1e9 is -inf in float16). Use torch.finfo(dtype).min"
+        why = f"{bad} NaN: its scores are all -inf (-1e9 is -inf in float16). Use torch.finfo(dtype).min / 2"
         return bad == 0, why if bad else "no NaN"
+
+    def half(call):
+        scores = torch.full((2, 1, 1, 3), -100.0, dtype=torch.float16)
+        total = scores + call(mask=mask, dtype=torch.float16)
+        bad = int(total.softmax(-1).isnan().sum())
+        why = f"{bad} NaN: with a score of -100 the bias becomes {total[1].min()}, since float16 ends at "
+        return bad == 0, f"{why}-65504. Leave room: torch.finfo(dtype).min / 2" if bad else "no NaN"
 
     yield "one bias for every head and query: shape (B, 1, 1, K)", shape
     yield "the bias has the dtype that was asked for", dtype
     yield "a real byte gets 0", real
     yield "a text of padding alone gives no NaN after the softmax", finite
+    yield "nor in float16, where the scores are -100", half
 
 
 EXERCISE = Exercise(
     title="from a bool mask to a bias on the scores",
-    about="8 minutes · easy · appendix E",
+    about="8 minutes · easy",
     name="additive_mask",
     cases=mask_cases,
     variant=mask_variant,
@@ -109,6 +117,6 @@ EXERCISE = Exercise(
     },
     properties=mask_properties,
     view=attention_with,
-    compared="shares after the softmax",
+    compared="attention weights after the softmax",
     sizes=lambda **_: {"B": 3, "heads": 4, "Q": 5, "K": 6},
 )

@@ -1,4 +1,4 @@
-"""Exercise 02.cost: the multiply-adds of cross-attention, and why N × M."""
+"""Exercise 02.cost: what cross-attention costs once, and what for each byte."""
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
@@ -7,51 +7,54 @@ from perceiver_edu.instruments.costs import count_attention_multiply_adds
 
 
 def cost_cases():
-    small = dict(M=13, N=5, C=11, D=7, qk_channels=6, v_channels=8, num_heads=2)
+    small = dict(N=5, C=11, D=7, qk_channels=6, v_channels=8, num_heads=2)
     return {
-        "M 13, N 5, C 11, D 7, qk 6, v 8, 2 heads": small,
-        "the real model": dict(M=2048, N=256, C=768, D=1280, qk_channels=256, v_channels=1280, num_heads=8),
+        "N 5, C 11, D 7, qk 6, v 8, 2 heads": small,
+        "the real model": dict(N=256, C=768, D=1280, qk_channels=256, v_channels=1280, num_heads=8),
     }
 
 
-def cost_variant(M, N, C, D, qk_channels, v_channels, num_heads, wrong=""):
-    """Multiply-adds of the encoder's attention -> {"projections": int, "map": int}."""
-    output = N * v_channels * D
-    projections = N * D * qk_channels + M * C * (qk_channels + v_channels) + output
-    attention_map = N * M * (qk_channels + v_channels)
-    changed = {
-        "flop": (2 * projections, 2 * attention_map),
-        "heads": (projections, num_heads * attention_map),
-        "M × M": (projections, M * M * (qk_channels + v_channels)),
-        "N × N": (projections, N * N * (qk_channels + v_channels)),
-        "scores only": (projections, N * M * qk_channels),
-        "no output": (projections - output, attention_map),
-        "output of M": (projections + (M - N) * v_channels * D, attention_map),
-        "widths": (projections, N * M * (C + D)),
-        "keys from latents": (N * D * (2 * qk_channels + v_channels) + output, attention_map),
-    }
-    projections, attention_map = changed.get(wrong, (projections, attention_map))
-    return {"projections": projections, "map": attention_map}
+def cost_variant(N, C, D, qk_channels, v_channels, num_heads, wrong=""):
+    """Multiply-adds of the encoder's attention -> {"once": int, "each": int}: once + each · M."""
+    query, output = N * D * qk_channels, N * v_channels * D
+    keys_and_values, attention_map = C * (qk_channels + v_channels), N * (qk_channels + v_channels)
+    once, each = query + output, keys_and_values + attention_map
+    return {
+        "": {"once": once, "each": each},
+        "flop": {"once": 2 * once, "each": 2 * each},
+        "heads": {"once": once, "each": keys_and_values + num_heads * attention_map},
+        "N × N": {"once": once + N * attention_map, "each": keys_and_values},
+        "no map": {"once": once, "each": keys_and_values},
+        "scores only": {"once": once, "each": each - N * v_channels},
+        "one key": {"once": once, "each": keys_and_values + qk_channels + v_channels},
+        "no output": {"once": query, "each": each},
+        "no query": {"once": output, "each": each},
+        "output of M": {"once": query, "each": each + v_channels * D},
+        "query of M": {"once": output, "each": each + D * qk_channels},
+        "one latent": {"once": D * (qk_channels + v_channels), "each": each},
+        "widths": {"once": once, "each": keys_and_values + N * (C + D)},
+        "keys from latents": {"once": once, "each": D * (qk_channels + v_channels) + attention_map},
+    }[wrong]
 
 
 def cost_in_model(function, report):
-    """The learner's formula beside what torch counts in the pretrained model, for two lengths."""
+    """The learner's straight line beside what torch counts in the pretrained model, for two lengths."""
     c, rows = pretrained().config, []
+    sizes = dict(N=c.num_latents, C=c.d_model, D=c.d_latents, qk_channels=c.encoder_qk)
+    sizes |= dict(v_channels=c.encoder_v, num_heads=c.num_cross_attention_heads)
+    yours = call(function, sizes)
     for M in (100, 200):  # not N
         if c.max_position_embeddings < M:
             continue
-        sizes = dict(M=M, N=c.num_latents, C=c.d_model, D=c.d_latents, qk_channels=c.encoder_qk)
-        sizes |= dict(v_channels=c.encoder_v, num_heads=c.num_cross_attention_heads)
-        yours = call(function, sizes)
         counted = count_attention_multiply_adds(pretrained().encoder.cross_attend.attention, M, c)
-        rows.append((f"M = {M}", counted, sum(yours.values())))
-    header = ("attention of the whole model's encoder, multiply-adds", "counted by torch", "your formula")
+        rows.append((f"M = {M}", counted, yours["once"] + yours["each"] * M))
+    header = ("attention of the whole model's encoder, multiply-adds", "counted by torch", "once + each · M")
     return beside(report, header, rows)
 
 
 EXERCISE = Exercise(
-    title="predict the cost of cross-attention",
-    about="10 minutes · medium · section 3.1",
+    title="what cross-attention costs once, and what for each byte",
+    about="12 minutes · medium · appendix E.2",
     name="multiply_adds",
     cases=cost_cases,
     variant=cost_variant,
@@ -59,18 +62,23 @@ EXERCISE = Exercise(
         "wrong": {
             "flop": "These are FLOPs, twice as many: a multiply-add is counted once here.",
             "heads": "The map is multiplied by the number of heads. Each head has only its share of the "
-            "channels, so heads cost nothing here.",
-            "M × M": "This is self-attention, M × M. Here the N latents ask: the map has N × M entries.",
-            "N × N": "This is the processor, N × N. In the encoder the M inputs are the keys: N × M.",
+            "channels, so the division into heads adds nothing.",
+            "N × N": "The map is counted as N × N, as in the processor. In the encoder each byte adds a "
+            "column of N entries, which belongs to `each`.",
+            "no map": "The map is missing: each byte adds N entries to Q · Kᵀ and N rows to weights · V.",
             "scores only": "The map has two products: queries with keys, and weights with values. The "
             "second is missing.",
+            "one key": "The map is counted for one latent. Each byte is compared with all N of them.",
             "no output": "The output layer is missing: N rows, v_channels to D.",
-            "output of M": "The output layer is counted for M rows. What was read has N rows, one for each "
-            "latent.",
+            "no query": "The query layer is missing: N rows, D to qk_channels.",
+            "output of M": "The output layer is counted for each byte. What leaves the map has N rows, "
+            "one for each latent, however long the text.",
+            "query of M": "The query layer is counted for each byte. Queries come from the N latents, "
+            "however long the text.",
+            "one latent": "`once` is counted for one latent. There are N of them.",
             "widths": "The map comes after the projections: its widths are qk_channels and v_channels, not "
             "C and D.",
-            "keys from latents": "Keys and values come from the M inputs, which are C wide; not from the "
-            "latents.",
+            "keys from latents": "Keys and values are computed from the inputs, which are C wide, not D.",
         }
     },
     in_model=cost_in_model,

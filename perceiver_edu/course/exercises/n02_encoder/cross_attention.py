@@ -147,7 +147,7 @@ def attention_in_model(function, report):
 
 EXERCISE = Exercise(
     title="cross-attention with heads and a mask",
-    about="20 minutes · medium · section 3.1, appendix E",
+    about="20 minutes · medium · appendix E",
     name="cross_attention",
     cases=attention_cases,
     reference=library_attention,

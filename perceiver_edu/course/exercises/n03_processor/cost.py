@@ -1,4 +1,6 @@
-"""Exercise 03.cost: the parameters and the multiply-adds of the stack."""
+"""Exercise 03.cost: what depth costs on latents, and what the same price buys on bytes."""
+
+from dataclasses import replace
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
@@ -18,20 +20,30 @@ def cost_cases():
 def cost_variant(
     M, N, D, L, num_blocks, qk_channels, widening,
     flop=False, keys="N", rows="N", biases=True, norms=True, output=True, wide=True, products=2, layers=True,
-    blocks="run", each=False, values="D", mlp=2,
+    blocks="run", each=False, values="D", mlp=2, depth="",
 ):  # fmt: skip
-    """{"parameters": int, "multiply_adds": int}, with a switch for each mistake; untouched, it is right."""
+    """{"parameters", "multiply_adds", "byte_layers"}, with a switch for each mistake."""
     v = D if values == "D" else qk_channels
     hidden = (widening if wide else 1) * D
     linear = [*[(D, qk_channels)] * 2, (D, v), *[(v, D)] * output, *[(D, hidden), (hidden, D)][:mlp]]
     weights = sum(a * b for a, b in linear)
     parameters = weights + biases * sum(b for _, b in linear) + norms * 2 * 2 * D
+    map_width = qk_channels + v if products == 2 else qk_channels
     entries = M * M if rows == "M, and M keys" else N * (M if keys == "M" else N)
-    macs = (N if rows == "N" else M) * weights + entries * (qk_channels + v if products == 2 else qk_channels)
+    macs = (N if rows == "N" else M) * weights + entries * map_width
     times = L if layers else 1
+    stack = macs * times * (1 if blocks == "ignored" else num_blocks)
+    on_bytes = M * weights + M * M * map_width
     return {
         "parameters": parameters * times * (num_blocks if blocks == "owned" else 1) * (N if each else 1),
-        "multiply_adds": macs * times * (1 if blocks == "ignored" else num_blocks) * (2 if flop else 1),
+        "multiply_adds": stack * (2 if flop else 1),
+        "byte_layers": {
+            "": stack / on_bytes,
+            "rows": num_blocks * L * N / M,
+            "entries": num_blocks * L * N * N / M**2,
+            "inverse": on_bytes / stack,
+            "one layer": macs / on_bytes,
+        }[depth],
     }
 
 
@@ -44,14 +56,17 @@ def cost_in_model(function, report):
         sizes = dict(M=M, N=c.num_latents, D=c.d_latents, L=c.num_self_attends_per_block)
         sizes |= dict(num_blocks=c.num_blocks, qk_channels=c.processor_qk)
         yours = call(function, sizes | {"widening": c.self_attention_widening_factor})
+        one_on_bytes = replace(c, num_latents=M, num_self_attends_per_block=1, num_blocks=1)
         counted = {"parameters": parameters, "multiply_adds": count_multiply_adds(c, M, 1)["processor"]}
+        on_bytes = count_multiply_adds(one_on_bytes, M, 1)["processor"]
+        counted["byte_layers"] = counted["multiply_adds"] / on_bytes
         rows += [(f"M = {M}: {key.replace('_', '-')}", real, yours[key]) for key, real in counted.items()]
     return beside(report, ("the pretrained model's processor", "counted by torch", "your formula"), rows)
 
 
 EXERCISE = Exercise(
-    title="what the processor has, and what it does",
-    about="6 minutes · medium · section 3.1, table 1",
+    title="what depth costs, on latents and on bytes",
+    about="15 minutes · hard · appendix E.2, Table 1",
     name="processor_cost",
     cases=cost_cases,
     variant=cost_variant,
@@ -61,7 +76,7 @@ EXERCISE = Exercise(
             "M": "The map has N × M entries. That was the encoder: here the latents are the keys too, N × N."
         },
         "rows": {
-            "M": "The layers are counted for M rows. The processor has N: no byte passes through it.",
+            "M": "The stack is counted for M rows. The processor has N: no byte passes through it.",
             "M, and M keys": "This is a Transformer on the bytes: M rows, M × M maps. The processor never "
             "sees the bytes; it has N rows.",
         },
@@ -81,6 +96,15 @@ EXERCISE = Exercise(
             "done again in each block.",
         },
         "each": {True: "The parameters are multiplied by N. All latents share the layers' weights."},
+        "depth": {
+            "rows": "`byte_layers` is N / M times the layers, as if only the rows counted. In a layer on "
+            "bytes every byte attends to every byte, so its map is M × M.",
+            "entries": "`byte_layers` compares the maps alone, N² and M². Compare the multiply-adds of whole "
+            "layers.",
+            "inverse": "`byte_layers` is upside down: the price of all layers on latents, divided by the "
+            "price of one layer on bytes.",
+            "one layer": "`byte_layers` is what one layer on latents buys. Divide the price of all of them.",
+        },
         "values": {"qk": "The values are taken to be qk_channels wide. In the processor they are D wide."},
     },
     in_model=cost_in_model,

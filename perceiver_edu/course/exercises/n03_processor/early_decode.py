@@ -90,7 +90,7 @@ def early_in_model(function, report):
 
 EXERCISE = Exercise(
     title="decode before the end",
-    about="5 minutes · easy · sections 3.1, 3.2",
+    about="5 minutes · easy",
     name="early_decode",
     cases=early_cases,
     reference=library_early,

@@ -149,7 +149,7 @@ def layer_in_model(function, report):
 
 EXERCISE = Exercise(
     title="one layer of the processor",
-    about="10 minutes · medium · section 3.1, appendix E",
+    about="10 minutes · medium · appendix E",
     name="self_attend",
     cases=layer_cases,
     reference=library_layer,

@@ -156,7 +156,7 @@ def stack_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the stack, and the stack again",
-    about="5 minutes · easy · section 3.1",
+    about="5 minutes · easy · appendix A.1",
     name="Stack",
     cases=stack_cases,
     reference=library_stack,

@@ -1,0 +1,105 @@
+"""Exercise 02.kinds: a criterion for the three kinds of attention pattern of the paper's Figure 7."""
+
+import math
+from collections import Counter
+from itertools import chain
+
+import torch
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.swap import call, pretrained
+from perceiver_edu.instruments.kinds import KINDS, attention_kind, count_kinds, maps_over_texts
+
+T, M = 8, 96
+
+
+def kind_cases():
+    generator = torch.Generator().manual_seed(7)
+    m = torch.arange(M)
+
+    def noisy(scores):
+        """scores (M,) or (T, M) -> attention weights (T, M), a little different in each text."""
+        return (scores + 0.15 * torch.randn(T, M, generator=generator)).softmax(-1).double()
+
+    def peaks(positions):
+        """Scores that are high at these positions, (T, how many)."""
+        return torch.zeros(T, M).scatter(1, positions, 6.0)
+
+    somewhere = torch.rand(T, M, generator=generator).argsort(1)  # (T, M), each row in an order of its own
+    cases = {
+        "one position": noisy(8.0 * (m == 41)),
+        "a stretch of a few positions": noisy(7 - (m - 66.0).square() / 4),
+        "every eighth position": noisy(4 * torch.cos(2 * math.pi * m / 8)),
+        "every twentieth position, sharply": noisy(7.0 * (m % 20 == 3)),
+        "one letter, which each text has elsewhere": noisy(peaks(somewhere[:, :1]) * 1.5),
+        "four letters, which each text has elsewhere": noisy(peaks(somewhere[:, :4])),
+        "the spaces of each text": noisy(peaks(somewhere[:, :16])),
+        "all positions alike": noisy(torch.zeros(M)),
+    }
+    return {label: {"weights": weights} for label, weights in cases.items()}
+
+
+def kind_variant(weights, wrong=""):
+    if wrong == "one text":
+        weights = weights[:1]
+    kind = attention_kind(weights)
+    sharp = bool((weights.amax(-1) > 0.5).all())
+    agree = weights.argmax(-1).unique().numel() == 1
+    return {
+        "": kind,
+        "one text": kind,
+        "sharp first": "position" if sharp else kind,
+        "no periodic": "other" if kind == "periodic" else kind,
+        "no other": "periodic" if kind == "other" else kind,
+        "argmax": ("position" if agree else "content"),
+        "spread is content": "content" if kind == "other" else kind,
+        "single": "other" if kind == "position" and not sharp else kind,
+    }[wrong]
+
+
+@torch.no_grad()
+def kinds_in_model(function, report):
+    """How many heads and latents of the pretrained encoder are of each kind, by both criteria."""
+    weights, special = maps_over_texts(pretrained(), PASSAGES)
+    criteria = (attention_kind, lambda weights: call(function, {"weights": weights}))
+    library, yours = ([*chain(*count_kinds(weights, special, kind))] for kind in criteria)
+    counts = [Counter(found) for found in (library, yours)]
+    names = [name for name in (*KINDS, "special") if any(count[name] for count in counts)]
+    report.table(
+        ("heads × latents of the pretrained encoder", "library's criterion", "yours"),
+        [(name, *(count[name] for count in counts)) for name in names],
+    )
+    alike = sum(a == b for a, b in zip(library, yours, strict=True))
+    report.say(
+        f"The criteria agree on {alike} of {len(library)}. Where they differ, a pattern is between two "
+        "kinds. “special” means that [CLS] and [SEP] get more than half of the attention weight."
+    )
+    return True
+
+
+EXERCISE = Exercise(
+    title="a criterion for three kinds of attention",
+    about="20 minutes · hard · appendix F.3, Figure 7",
+    name="kind",
+    cases=kind_cases,
+    variant=kind_variant,
+    mistakes={
+        "wrong": {
+            "one text": "Only the first text decides. A pattern is “content” where it changes from text to "
+            "text, so compare several.",
+            "sharp first": "A sharp peak counts as “position” even where it is elsewhere in each text. First "
+            "ask whether the pattern changes with the text.",
+            "no periodic": "Periodic patterns are called “other”: they are the same in every text, and come "
+            "back at a regular distance.",
+            "no other": "A pattern without any peak is called “periodic”. Is there a distance after which it "
+            "comes back?",
+            "argmax": "The position of the largest weight alone decides. Several peaks of one pattern, or "
+            "none at all, cannot be told apart in this way.",
+            "spread is content": "A uniform pattern is called “content”, but it is the same in every text.",
+            "single": "“position” is taken to mean a single position. A few neighbouring ones count as well.",
+        }
+    },
+    terse=True,
+    in_model=kinds_in_model,
+)

@@ -1,0 +1,68 @@
+"""Three kinds of attention pattern in the encoder (paper, appendix F.3, Figure 7), and a criterion."""
+
+from collections.abc import Sequence
+
+import torch
+
+from perceiver_edu.instruments.tracing import ENCODER_MAP, record
+from perceiver_edu.model import PerceiverIOForMaskedLM
+from perceiver_edu.tokenizer import ByteTokenizer
+
+KINDS = ("position", "periodic", "content", "other")
+WINDOW = 8  # positions: a sharp pattern has most of its attention weight within so many
+
+
+def attention_kind(weights: torch.Tensor, limit: float = 0.5) -> str:
+    """What one latent attends to with one head, in T texts of one length: weights (T, M), rows sum to 1.
+
+    "content" where, in the mean over the texts, more than `limit` of the attention weight moves with the
+    text; else "position" where more than `limit` of it is within 8 neighbouring positions; else "periodic"
+    where its peaks come back at a regular distance; else "other".
+    """
+    mean = weights.mean(0)  # (M,): what does not depend on the text
+    moved = (weights - mean).abs().sum(-1).mean() / 2  # 0: the same in every text, 1: nothing in common
+    if moved > limit:
+        return "content"
+    if mean.unfold(0, WINDOW, 1).sum(-1).max() > limit:
+        return "position"
+    has_peaks = mean.max() > 2 * mean.mean()
+    return "periodic" if has_peaks and _rise(mean) > limit else "other"
+
+
+def _rise(mean: torch.Tensor) -> float:
+    """By how much the correlation of a pattern (M,) with itself, shifted, rises again after it has fallen."""
+    M = len(mean)
+    spectrum = torch.fft.rfft(mean - mean.mean(), 2 * M)  # padded, so that the end does not meet the start
+    lags = torch.arange(M // 2)
+    products = torch.fft.irfft(spectrum.abs().square())[: M // 2] / (M - lags)
+    correlation = products / products[0].clamp_min(1e-20)
+    return float((correlation - correlation.cummin(0).values).max())
+
+
+@torch.no_grad()
+def maps_over_texts(model: PerceiverIOForMaskedLM, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The encoder's attention in texts that are cut to one length of M bytes.
+
+    -> weights (T, heads, N, M) on the bytes alone, rows sum to 1; and (heads, N), the attention weight on
+    [CLS] and [SEP], which the first leaves out.
+    """
+    longest = model.config.max_position_embeddings - 2
+    length = min(longest, *(len(text.encode()) for text in texts))
+    ids, _ = ByteTokenizer().batch([text.encode()[:length].decode("utf-8", "ignore") for text in texts])
+    with record(model, ENCODER_MAP) as seen:
+        model.encoder(model.embedding(ids.to(model.device)))
+    weights = seen[ENCODER_MAP][0].float().cpu()  # (T, heads, N, M + 2)
+    on_bytes = weights[..., 1:-1]
+    left = on_bytes.sum(-1, keepdim=True)
+    return on_bytes / left.clamp_min(1e-20), 1 - left[..., 0].mean(0)
+
+
+def count_kinds(weights: torch.Tensor, special: torch.Tensor, kind=attention_kind) -> list[list[str]]:
+    """The kind of every head and latent: "special" where [CLS] and [SEP] get most of the attention weight.
+
+    weights (T, heads, N, M), special (heads, N) as `maps_over_texts` gives them -> a list for each head.
+    """
+    heads, N = special.shape
+    return [
+        ["special" if special[h, n] > 0.5 else kind(weights[:, h, n]) for n in range(N)] for h in range(heads)
+    ]
