@@ -107,6 +107,7 @@ def test_json_is_one_object_and_nothing_else(run, tiny):
     assert answer == {
         "weights": tiny,
         "text": "naïve café\x1b[0m",
+        "joint": False,
         "filled": f"naïve{expected[1][0].text}caf{expected[0][0].text}\x1b[0m",
         "holes": [
             {
