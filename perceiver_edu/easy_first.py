@@ -1,9 +1,11 @@
 """A hole filled byte by byte, the most certain byte first: each byte is chosen knowing the ones before it."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -39,17 +41,9 @@ def easy_first(
         top_k: how many fillings to return; fewer where the search has kept fewer.
     """
     strings, scores = np.full((1, len(hole)), OPEN), np.zeros(1)  # (W, L), (W,)
-    text = torch.tensor(ids, device=device)  # (M,)
-    asked = torch.tensor(hole, device=device)
     for _ in hole:
-        rows = text.repeat(len(strings), 1)  # (W, M)
-        filled = torch.from_numpy(strings + ByteTokenizer.BYTE_OFFSET)
-        rows[:, asked] = filled.masked_fill(torch.from_numpy(strings == OPEN), ByteTokenizer.MASK).to(device)
-        logits = model(rows, mask=None, positions=asked)  # (W, L, V)
-        log_probs = byte_log_probs(logits)  # (W, L, 256)
-        log_probs[~allowed_bytes(strings) | (strings != OPEN)[..., None]] = -np.inf
-        place = log_probs.max(-1).argmax(-1)  # (W,): where the most certain byte is
-        total = scores[:, None] + log_probs[np.arange(len(strings)), place]  # (W, 256)
+        log_probs, place = surest_byte(model, ids, hole, strings, device)
+        total = scores[:, None] + log_probs  # (W, 256)
         chosen = keep(total.ravel(), top_k)
         if not len(chosen):
             return []
@@ -60,6 +54,50 @@ def easy_first(
         (bytes(string), float(score))
         for string, score in zip(strings.tolist()[:top_k], scores[:top_k], strict=True)
     ]
+
+
+def surest_byte(
+    model: Callable[..., torch.Tensor],
+    ids: list[int],
+    hole: range,
+    strings: np.ndarray,
+    device: torch.device,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One run: strings (W, L) -> the log-probabilities (W, 256) at the place of each string's most certain
+    byte, -inf for a byte that no text has there; and these places (W,)."""
+    rows = torch.tensor(ids).repeat(len(strings), 1)  # (W, M)
+    rows[:, list(hole)] = torch.from_numpy(
+        np.where(strings == OPEN, ByteTokenizer.MASK, strings + ByteTokenizer.BYTE_OFFSET)
+    )
+    logits = model(rows.to(device), mask=None, positions=torch.tensor(hole, device=device))  # (W, L, V)
+    log_probs = byte_log_probs(logits)  # (W, L, 256)
+    log_probs[~allowed_bytes(strings) | (strings != OPEN)[..., None]] = -np.inf
+    place = log_probs.max(-1).argmax(-1)  # (W,)
+    return log_probs[np.arange(len(strings)), place], place
+
+
+class Step(NamedTuple):
+    """One byte of a filling."""
+
+    place: int  # in the hole, from 0
+    byte: int
+    probability: float
+
+
+@torch.no_grad()
+def filling_path(model: nn.Module, ids: list[int], hole: range, filling: str) -> list[Step]:
+    """In which order `easy_first` fills in the bytes of a filling, and how probable each is by then.
+
+    The product of the probabilities is that of the filling.
+    """
+    device = next(model.parameters()).device
+    strings, steps = np.full((1, len(hole)), OPEN), []
+    for _ in hole:
+        log_probs, place = surest_byte(model, ids, hole, strings, device)
+        byte = filling.encode()[place[0]]
+        steps.append(Step(int(place[0]), byte, float(np.exp(log_probs[0, byte]))))
+        strings[0, place[0]] = byte
+    return steps
 
 
 def keep(scores: np.ndarray, top_k: int) -> np.ndarray:
