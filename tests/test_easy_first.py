@@ -10,11 +10,12 @@ from tiny import SMALL
 from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM, optimize
-from perceiver_edu.easy_first import BEAM, OPEN, allowed_bytes
+from perceiver_edu.easy_first import BEAM, OPEN, allowed_bytes, filling_path
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import fill_mask
 
-MASK, OFFSET = ByteTokenizer.MASK, ByteTokenizer.BYTE_OFFSET
+CLS, SEP, MASK = ByteTokenizer.CLS, ByteTokenizer.SEP, ByteTokenizer.MASK
+OFFSET = ByteTokenizer.BYTE_OFFSET
 
 
 class Words(nn.Module):
@@ -46,11 +47,20 @@ def fillings(model, hole, top_k=5, joint=True):
 
 
 def test_words_are_not_mixed_and_their_probabilities_are_the_models():
-    model = Words({"head": 0.5, "hand": 0.3, "hind": 0.2})
+    model = Words({"head": 0.4, "hand": 0.31, "hind": 0.29})
     found = fillings(model, "xxxx", 3)
     assert [f.text for f in found] == ["head", "hand", "hind"]
-    assert [f.probability for f in found] == pytest.approx([0.5, 0.3, 0.2], abs=1e-9)
-    assert fillings(model, "xxxx", 1, joint=False)[0].text == "hand"  # e and a, a and n: letter by letter
+    assert [f.probability for f in found] == pytest.approx([0.4, 0.31, 0.29], abs=1e-9)
+    assert fillings(model, "xxxx", 1, joint=False)[0].text == "hend"  # letter by letter
+
+
+def test_the_path_of_a_filling_has_its_probability():
+    model = Words({"head": 0.4, "hand": 0.31, "hind": 0.29})
+    ids = [CLS, *[MASK] * 4, SEP]
+    steps = filling_path(model, ids, range(1, 5), "hand")
+    assert [chr(step.byte) for step in sorted(steps)] == list("hand")
+    assert {step.place for step in steps[:2]} == {0, 3}, "h and d are certain"
+    assert math.prod(step.probability for step in steps) == pytest.approx(0.31)
 
 
 def test_special_ids_keep_their_share_at_every_byte():

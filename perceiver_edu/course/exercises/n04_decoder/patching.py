@@ -74,18 +74,17 @@ def patching_variant(own, donor, decode, weights, k, rows="", how="", control=""
 @torch.no_grad()
 def patching_in_model(function, report):
     """A word of one sentence put into another, query by query, in the pretrained model."""
-    result = patch_words(function)
+    pair = "She opened the door.", "She opened the gate.", 4
+    result = patch_words(*pair, function)
     rows = [(name, f"{own:.0%}", f"{donor:.0%}") for name, (own, donor) in result.items()]
     report.table(("mean probability in the whole model", "own byte", "donor's byte"), rows)
-    wanted = patch_words(patching_variant)
+    wanted = patch_words(*pair)
     return all(distance(torch.tensor(result[name]), torch.tensor(wanted[name])) < 1e-4 for name in wanted)
 
 
 @torch.no_grad()
-def patch_words(
-    function, text: str = "She opened the door.", other: str = "She opened the gate.", k: int = 4
-) -> dict[str, tuple[float, float]]:
-    """Patch the query of each position where two sentences of one length differ.
+def patch_words(text: str, other: str, k: int, function=patching_variant) -> dict[str, tuple[float, float]]:
+    """Patch the query of each position where two sentences of one length differ; `function` as the exercise's.
 
     -> {"untouched", "patched", "control": (probability of the text's own byte, of the other's), the mean}
     """
