@@ -9,7 +9,7 @@ from torch import nn
 
 from perceiver_edu.attention import MLP
 from perceiver_edu.borrow import eval_mode
-from perceiver_edu.config import PerceiverIOConfig
+from perceiver_edu.config import DECODER_HEADS, DECODER_QK_CHANNELS, PerceiverIOConfig
 from perceiver_edu.course import kept
 from perceiver_edu.course.checks import judge
 from perceiver_edu.course.exercise import Exercise
@@ -44,17 +44,31 @@ class Parts:
     tied_head: Callable
     whose: dict[str, str] = field(default_factory=dict, compare=False)  # part -> whose code it is, and why
 
-    def attention(self, q_dim, kv_dim, qk_channels, v_channels, num_heads) -> nn.Module:
-        return Attention(self.cross_attention, q_dim, kv_dim, qk_channels, v_channels, num_heads)
+    def embedding(self, c: PerceiverIOConfig) -> nn.Module:
+        """The library's embedding, for which there is no exercise."""
+        return Embedding(c.vocab_size, c.max_position_embeddings, c.d_model)
 
-    def layer(self, dim, qk_channels, v_channels, num_heads, widening=1) -> nn.Module:
-        return Layer(self.self_attend, dim, qk_channels, v_channels, num_heads, widening)
+    def reader(self, c: PerceiverIOConfig) -> nn.ModuleDict:
+        """The parts of the encoder: D-wide queries, C-wide keys and values."""
+        sizes = c.encoder_qk, c.encoder_v, c.num_cross_attention_heads, c.cross_attention_widening_factor
+        return self.cross_attend(c.d_latents, c.d_model, *sizes)
+
+    def layer(self, c: PerceiverIOConfig) -> nn.Module:
+        """One layer of the processor."""
+        sizes = c.processor_qk, c.processor_v, c.num_self_attention_heads, c.self_attention_widening_factor
+        return Layer(self.self_attend, c.d_latents, *sizes)
+
+    def writer(self, c: PerceiverIOConfig) -> nn.ModuleDict:
+        """The parts of the decoder: E-wide queries, D-wide keys and values."""
+        sizes = DECODER_QK_CHANNELS, c.d_model, DECODER_HEADS
+        return self.cross_attend(c.d_model, c.d_latents, *sizes)
 
     def cross_attend(self, q_dim, kv_dim, qk_channels, v_channels, num_heads, widening=1) -> nn.ModuleDict:
-        """The five parts of a cross-attend: q_norm, kv_norm, attention, mlp_norm and mlp."""
-        parts = {"q_norm": nn.LayerNorm(q_dim), "kv_norm": nn.LayerNorm(kv_dim)}
-        parts["attention"] = self.attention(q_dim, kv_dim, qk_channels, v_channels, num_heads)
-        return nn.ModuleDict(parts | {"mlp_norm": nn.LayerNorm(q_dim), "mlp": MLP(q_dim, widening)})
+        """The five parts of a cross-attend, with the learner's attention."""
+        attention = Attention(self.cross_attention, q_dim, kv_dim, qk_channels, v_channels, num_heads)
+        norms = {name: nn.LayerNorm(q_dim) for name in ("q_norm", "mlp_norm")}
+        parts = norms | {"kv_norm": nn.LayerNorm(kv_dim), "attention": attention}
+        return nn.ModuleDict(parts | {"mlp": MLP(q_dim, widening)})
 
     def report(self) -> Report:
         yours = sum(who.startswith("yours") for who in self.whose.values())
@@ -114,15 +128,12 @@ class Assembled(nn.Module):
     def __init__(self, config, mine):
         super().__init__()
         c, self.mine = config, mine
-        C, D, heads = c.d_model, c.d_latents, c.num_cross_attention_heads
-        self.embedding = Embedding(c.vocab_size, c.max_position_embeddings, C)
-        self.latents = nn.Parameter(torch.zeros(c.num_latents, D))
-        widening = c.cross_attention_widening_factor
-        self.reader = mine.cross_attend(D, C, c.encoder_qk, c.encoder_v, heads, widening)
-        sizes = D, c.processor_qk, D, c.num_self_attention_heads, c.self_attention_widening_factor
-        self.stack = mine.stack(c.num_self_attends_per_block, c.num_blocks, lambda: mine.layer(*sizes))
-        self.queries = nn.Parameter(torch.zeros(c.max_position_embeddings, C))
-        self.writer = mine.cross_attend(C, D, 256, C, 8)
+        self.embedding = mine.embedding(c)
+        self.latents = nn.Parameter(torch.zeros(c.num_latents, c.d_latents))
+        self.reader = mine.reader(c)
+        self.stack = mine.stack(c.num_self_attends_per_block, c.num_blocks, lambda: mine.layer(c))
+        self.queries = nn.Parameter(torch.zeros(c.max_position_embeddings, c.d_model))
+        self.writer = mine.writer(c)
         self.bias = nn.Parameter(torch.zeros(c.vocab_size))
         layers = next(name for name, _ in self.stack.named_children())  # whatever the stack calls them
         self.renames = [

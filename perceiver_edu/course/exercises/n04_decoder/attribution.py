@@ -82,7 +82,7 @@ def attribution_in_model(function, report):
 
 EXERCISE = Exercise(
     title="what a score is made of",
-    about="10 minutes · medium · section 4.1, appendix E",
+    about="10 minutes · medium",
     name="attribution",
     cases=attribution_cases,
     variant=attribution_variant,

@@ -122,7 +122,7 @@ def filling_in_model(function, report):
 
 EXERCISE = Exercise(
     title="fill the most certain byte first",
-    about="12 minutes · medium · section 4.1",
+    about="12 minutes · medium",
     name="easy_first",
     cases=filling_cases,
     variant=filling_variant,

@@ -84,7 +84,7 @@ def patching_in_model(function, report):
 
 @torch.no_grad()
 def patch_words(text: str, other: str, k: int, function=patching_variant) -> dict[str, tuple[float, float]]:
-    """Patch the query of each position where two sentences of one length differ; `function` as the exercise's.
+    """Patch the query of each position where two sentences of one length differ.
 
     -> {"untouched", "patched", "control": (probability of the text's own byte, of the other's), the mean}
     """
@@ -108,7 +108,7 @@ def patch_words(text: str, other: str, k: int, function=patching_variant) -> dic
 
 EXERCISE = Exercise(
     title="patch what a query attends to",
-    about="12 minutes · medium · section 3.2",
+    about="12 minutes · medium",
     name="patching",
     cases=patching_cases,
     variant=patching_variant,

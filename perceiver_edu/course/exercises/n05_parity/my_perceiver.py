@@ -174,7 +174,7 @@ def model_in_model(function, report):
 
 EXERCISE = Exercise(
     title="your own Perceiver IO",
-    about="30 minutes · hard · section 3, appendix E",
+    about="30 minutes · hard · sections 3.1, 3.2, appendix E",
     name="MyPerceiver",
     cases=model_cases,
     variant=model_variant,
