@@ -56,28 +56,34 @@ def attribution_properties(arguments):
     yield "the three parts add up to the difference of the two scores", adds_up
 
 
-@torch.no_grad()
 def attribution_in_model(function, report):
     """The bytes of a sentence against the best rival of each, in the pretrained model."""
+    parts, lead = leads("She opened the door.", function)
+    means = [f"{float(part.mean()):+.2f}" for part in (*parts.values(), lead)]
+    header = ("the right byte's lead over its best rival, mean of the text", *parts, "all")
+    report.table(header, [("by your function, and by the model", *means)])
+    gap = distance(sum(parts.values()), lead)
+    report.say(f"Largest difference between your sum and the model's lead: {gap:.1e}.")
+    return gap <= 1e-4 * max(1.0, float(lead.abs().max()))
+
+
+@torch.no_grad()
+def leads(text: str, function=attribution_variant) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """What leads each byte of a text to win over its best rival in the pretrained model.
+
+    -> the parts by `function`, as in the exercise, and the model's own lead, each (bytes,).
+    """
     model, tokenizer = pretrained(), ByteTokenizer()
-    ids = torch.tensor([tokenizer.encode("She opened the door.")], device=model.device)
+    ids = torch.tensor([tokenizer.encode(text)], device=model.device)
     asked = torch.arange(1, ids.shape[1] - 1, device=model.device)
     c, latents = model.decoder.cross_attend, model.processor(model.encoder(model.embedding(ids)))
     attended = c.attention(c.q_norm(model.queries(asked)), c.kv_norm(latents))[0]  # (O, E)
     thought = c.mlp(c.mlp_norm(attended))
     scores = model(ids, positions=asked)[0]  # (O, V)
-    byte = ids[0, asked]
+    byte, rows = ids[0, asked], torch.arange(len(asked))
     rival = scores.scatter(1, byte[:, None], -torch.inf).argmax(-1)
     given = dict(attended=attended, thought=thought, embedding=model.embedding, bias=model.mlm_head.bias)
-    parts = call(function, given | {"byte": byte, "rival": rival})
-    rows = torch.arange(len(byte))
-    wanted = scores[rows, byte] - scores[rows, rival]
-    gap = distance(sum(parts.values()), wanted)
-    means = [f"{float(part.mean()):+.2f}" for part in (*parts.values(), wanted)]
-    header = ("the right byte's lead over its best rival, mean of the text", *parts, "all")
-    report.table(header, [("by your function, and by the model", *means)])
-    report.say(f"Largest difference between your sum and the model's lead: {gap:.1e}.")
-    return gap <= 1e-4 * max(1.0, float(wanted.abs().max()))
+    return call(function, given | {"byte": byte, "rival": rival}), scores[rows, byte] - scores[rows, rival]
 
 
 EXERCISE = Exercise(
