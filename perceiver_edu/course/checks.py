@@ -13,6 +13,7 @@ from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
 from perceiver_edu.course.gradients import lost_gradients
 from perceiver_edu.course.guard import Misfit, Outcome, explain_error, run
+from perceiver_edu.course.overview import next_step
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report, shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.errors import InputError, brief
@@ -39,9 +40,11 @@ def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
     try:
         with torch.no_grad():
             judge(exercise, learner, report, show_expected)
-        for note in (progress.mark_done(exercise.id), kept.keep(exercise.id, learner)) if report.ok else ():
-            if note:
-                report.say(note)
+        if report.ok:
+            report.say(progress.mark_done(exercise.id) or next_step(exercise.id))
+            not_kept = kept.keep(exercise.id, learner)
+            if not_kept:
+                report.say(not_kept)
         return report
     except Misfit as misfit:
         report.verdict = NOT_YET

@@ -125,18 +125,40 @@ def new_versions(path: Path) -> list[Path]:
 
 
 def course_overview(folder: Path | None = None) -> Report:
-    """The notebooks with their minutes and the exercises done, and where to go on."""
+    """The notebooks with their minutes and what is done in them, and where to go on."""
     overview = read_overview(folder)
     report = Report(overview.count)
     if not overview.notebooks:
         return report.say(f"There are no notebooks in `{data.NOTEBOOKS}`: install perceiver-edu again.")
     report.verdict = DONE if overview.next is None else WAITING
-    rows = [(n.title, n.time, f"{n.count} {n.dots}".strip(), n.predicted) for n in overview.notebooks]
-    report.table(("notebook", "time", "exercises", "predictions"), rows)
     if overview.next:
-        report.say(f"Next: `{overview.next.file.name}`")
+        report.say(f"{'Go on' if overview.solved else 'Begin'} with {link(overview.next)}.")
+    rows = [(link(n), n.time, f"{n.count} {n.dots}".strip(), n.predicted) for n in overview.notebooks]
+    report.table(("notebook", "time", "exercises", "predictions"), rows)
     if overview.problem:
         return report.say(overview.problem)
     return report.say(
         f"Noted in `{progress_file(folder)}`, on this machine only. Delete the file to start again."
     )
+
+
+def next_step(exercise_id: str) -> str:
+    """Said when an exercise is done: how much is done now, and where to go on."""
+    overview = read_overview()
+    here = next((n for n in overview.notebooks if exercise_id in n.exercises), None)
+    ids = list(here.exercises) if here else [exercise_id]
+    after = ids[ids.index(exercise_id) + 1 :]
+    left = [i for i in [*after, *ids] if here and here.exercises[i] is None]
+    if left:
+        following = f"Next: `{left[0]}`, {'further down' if left[0] in after else 'further up'}."
+    elif overview.next:
+        following = f"Next: {link(overview.next)}."
+    else:
+        following = "That was the last one."
+    return f"{overview.count}. {following}"
+
+
+def link(notebook: Notebook) -> str:
+    """Its title; from notebooks of a course folder, as a link to the one beside them."""
+    beside = is_course(notebook.file.parent)
+    return f"[{notebook.title}]({notebook.file.name})" if beside else notebook.title

@@ -38,7 +38,7 @@ def learner_at_work() -> bool:
     Tests are no learners, whatever folder they run in; nor is a notebook that Kaggle runs in the background.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if not hasattr(shell, "kernel") or "PYTEST_CURRENT_TEST" in os.environ:
+    if not hasattr(shell, "kernel") or os.environ.get("PYTEST_CURRENT_TEST"):
         return False
     hosted = "google.colab" in sys.modules or "BINDER_LAUNCH_HOST" in os.environ
     hosted |= os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Interactive"

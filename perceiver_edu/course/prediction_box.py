@@ -6,6 +6,7 @@ import re
 import ipywidgets
 
 from perceiver_edu.course.prediction import Question, all_answers, keep
+from perceiver_edu.course.shown import Shown
 from perceiver_edu.errors import InputError
 
 BEFORE = "Before you run the next cell, predict"
@@ -17,7 +18,7 @@ LOOK = """<style>
 </style>"""
 
 
-class PredictionBox(ipywidgets.VBox):
+class PredictionBox(Shown):
     """A question, a field for the answer, and buttons. Without a kernel it is read as plain text."""
 
     def __init__(self, question: Question):
@@ -61,8 +62,9 @@ class PredictionBox(ipywidgets.VBox):
         wide = {"width": "max-content", "max_width": "100%"}
         if self.question.choices:
             return ipywidgets.RadioButtons(options=self.question.choices, value=None, layout=wide)
-        kind = "a number" if self.question.unit is not None else "a few words"
-        return ipywidgets.Text(placeholder=kind, layout={"width": "12em" if "number" in kind else "36em"})
+        if self.question.unit is not None:
+            return ipywidgets.Text(placeholder="a number", layout={"width": "12em"})
+        return ipywidgets.Text(placeholder="a few words", layout={"width": "36em", "max_width": "100%"})
 
     def _restore(self) -> None:
         """The answer that was given before, perhaps in another kernel."""
@@ -96,16 +98,22 @@ class PredictionBox(ipywidgets.VBox):
             id for id in dict.fromkeys([self.question.id, *asked]) if id[:2] == number and id not in answers
         ]
 
+    @property
+    def sentence(self) -> str:
+        """All of it as plain text."""
+        return "\n".join([f"{BEFORE}. {self.question.text}", *(f"- {kind}" for kind in self._kinds())])
+
+    def _kinds(self) -> list[str]:
+        """The choices, or what an answer is."""
+        if self.question.choices or self.question.unit is None:
+            return list(self.question.choices) or ["a few words"]
+        return [f"a number ({self.question.unit})" if self.question.unit else "a number"]
+
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        question, choices = self.question, self.question.choices
-        kind = "\n".join(f"- {choice}" for choice in choices) or f"- a number ({question.unit})"
-        if question.unit is None and not choices:
-            kind = "- a few words"
-        items = "".join(f"<li>{marked_up(line.removeprefix('- '))}</li>" for line in kind.splitlines())
-        data["text/plain"] = f"{BEFORE}. {question.text}\n{kind}"
-        data["text/html"] = f"<p><b>{BEFORE}.</b> {marked_up(question.text)}</p><ul>{items}</ul>"
+        items = "".join(f"<li>{marked_up(kind)}</li>" for kind in self._kinds())
+        data["text/html"] = f"<p><b>{BEFORE}.</b> {marked_up(self.question.text)}</p><ul>{items}</ul>"
         return bundle
 
 

@@ -109,7 +109,8 @@ def note(
     -> "", or a sentence that begins with `what` and says why it could not be noted.
     """
     before = read_all()
-    now = Progress({**done, **before.done}, {**before.predictions, **predictions}, before.problem)
+    new = {exercise: day for exercise, day in done.items() if exercise not in before.done}
+    now = Progress(before.done | new, {**before.predictions, **predictions})
     if before.problem or now == before:
         return before.problem
     try:

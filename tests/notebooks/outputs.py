@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 import nbformat
 from nbclient import NotebookClient
 
+from perceiver_edu.course.shown import MARK
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 # What may differ from run to run and machine to machine: durations, the size of rounding errors, and what
@@ -22,7 +24,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def run(path: Path) -> nbformat.NotebookNode:
     """The notebook with the outputs of a fresh run at full size, normalised: no warnings, times or versions.
 
-    A widget is kept as its text alone: its view is nothing without the kernel that made it.
+    A widget is kept as its text alone: its view is nothing without the kernel that made it, and a page has no
+    button to run it again.
     """
     environment = os.environ | {"TQDM_DISABLE": "1"}  # a bar appears only where something takes long
     environment.pop("PERCEIVER_EDU_FAST", None)
@@ -34,12 +37,16 @@ def run(path: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = joined(output for output in cell.outputs if output.get("name") != "stderr")
+            cell.outputs = joined(output for output in cell.outputs if is_kept(output))
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = {"name": "python"}
     return notebook
+
+
+def is_kept(output) -> bool:
+    return output.get("name") != "stderr" and MARK not in output.get("metadata", {})
 
 
 def joined(outputs) -> list:

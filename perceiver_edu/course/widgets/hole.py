@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, range_slider, readable, text_box, widget
+from perceiver_edu.course.widgets.base import Experiment, or_loaded, range_slider, readable, text_box, widget
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
 from perceiver_edu.instruments.plots.queries import byte_guesses
@@ -14,6 +14,7 @@ from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer
 
 TEXT, HOLE = "She opened the door and went into the house.", (28, 33)
+LONGER = "She opened the door and went into the house, and then she sat down by the fire to read."
 LONGEST = 24  # bytes in a hole: more would not fit into the picture
 
 
@@ -119,7 +120,7 @@ def hole_controls(text: str, hole: tuple[int, int]) -> dict:
 
 
 @widget("00_quickstart", "hole", needs="setup fill-word")
-def mask_a_span(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
+def mask_a_span(model=None, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Hide a piece of a text, and see the ranked fillings. `hole`: (start, stop) in characters."""
-    compute = partial(fill_span, model)
+    compute = partial(fill_span, or_loaded(model))
     return Experiment("mask-a-span", hole_controls(text, hole), compute, draw, tell, size=(8, 2.6))

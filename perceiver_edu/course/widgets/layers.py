@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, range_slider, slider, widget
+from perceiver_edu.course.widgets.base import Experiment, or_loaded, range_slider, slider, widget
 from perceiver_edu.course.widgets.hole import HOLE, TEXT, first_hidden, hidden_part, hole_controls, ranking
 from perceiver_edu.filling import Filling, fill_mask
 from perceiver_edu.instruments.interventions import ablate_latents, stop_after
@@ -114,8 +114,9 @@ def tell(stopped: Stopped) -> Report:
 
 
 @widget("03_processor", "cuts-lab", needs="setup lens")
-def stop_and_ablate(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
+def stop_and_ablate(model=None, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Decode after k layers, with some of the latents set to zero after the encoder."""
+    model = or_loaded(model)
     deepest, latents = depth(model), model.config.num_latents
     controls = hole_controls(text, hole) | {
         "k": slider("layers", deepest, 0, deepest, "How many layers of the processor run."),
