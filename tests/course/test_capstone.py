@@ -21,7 +21,8 @@ def run_cell(source: str, **names):
     """What a cell defines, as in a notebook: Python finds its lines."""
     file = f"/tmp/ipykernel_0/{next(NUMBER)}.py"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    space = {"__name__": "__main__", "torch": torch} | names
+    usual = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    space = {"__name__": "__main__"} | usual | names
     exec(compile(source, file, "exec"), space)
     return space
 
@@ -41,7 +42,7 @@ def test_the_definitions_of_a_cell_are_kept_with_the_imports_that_they_need(file
         "@torch.no_grad()\ndef f(x):\n    return half(F.relu(x)) * SIZE * math.pi / ids.MASK\n\n\n"
         "report = print('never')\nf(torch.ones(1))"
     )
-    names = {"F": torch.nn.functional, "ids": ByteTokenizer, "unused": torch.nn}
+    names = {"ids": ByteTokenizer, "unused": torch.nn}
     assert kept.keep("09.f", run_cell(source, **names)["f"]) == ""
     text = kept.answer_file("09.f").read_text()
     assert kept.answer_file("09.f") == file.parent / "answers" / "09.f.py"

@@ -220,8 +220,8 @@ def test_evaluate_json_is_one_object(run, weights, tmp_path):
     cloze = answer["cloze"]
     assert cloze["right"] <= cloze["right_among_five"] <= len(cloze["guesses"]) == 40
     assert len(cloze["joint"]["guesses"]) == 40 and 1 <= len(answer["held_out_words"]["guesses"]) <= 40
-    assert json.loads(run(*arguments)[1]) == answer
-    assert "cloze" not in json.loads(run(*arguments, "--no-cloze")[1])
+    del answer["cloze"], answer["held_out_words"]
+    assert json.loads(run(*arguments, "--no-cloze")[1]) == answer
 
 
 def test_of_a_short_text_evaluate_reports_all_but_what_needs_a_full_crop(run, weights, tmp_path):
