@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from perceiver_edu.borrow import eval_mode
+from perceiver_edu.easy_first import byte_log_probs, easy_first
 from perceiver_edu.errors import InputError, brief, check_list, whole_number
 from perceiver_edu.model import check_has_numbers
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -25,6 +26,7 @@ MASK_TOKEN = ByteTokenizer.SPECIAL_TOKENS[ByteTokenizer.MASK]  # "[MASK]"
 HOW_TO_NAME_A_HOLE = "write [MASK] once for each missing byte, or name a part of the text to mask"
 
 MOST_BYTES = 1_000_000  # of all fillings of a hole together: some ten seconds' work
+MOST_JOINT = 64  # fillings of a hole that are searched for jointly: the model runs on so many texts at once
 
 Hole = tuple[int, int]  # (start, stop) in the characters of a text
 Span = str | tuple[int, int]  # how to name a hole: what it hides, or where it is
@@ -34,7 +36,7 @@ class Filling(NamedTuple):
     """One guess for one hole."""
 
     text: str
-    probability: float  # product of the probabilities of its bytes, each out of all ids
+    probability: float  # product of the probabilities of its bytes, each out of all ids: see `fill_mask`
 
 
 def fill_mask(
@@ -42,12 +44,13 @@ def fill_mask(
     text: str,
     spans: Span | Iterable[Span] | None = None,
     top_k: int = 5,
+    joint: bool = False,
 ) -> list[list[Filling]]:
     """What stood in the holes of a text, by the model's own probabilities.
 
-    The model runs once, over the text's real ids with no padding, and decodes the masked positions only. It
-    guesses the bytes of a hole independently of each other, so the probability of a filling is a product, and
-    the ranking over all byte strings that are whole UTF-8 text is exact.
+    The model reads the text's real ids with no padding, and decodes the masked positions only. Without
+    `joint` it runs once and guesses the bytes of a hole independently of each other, so the probability of a
+    filling is a product, and the ranking over all byte strings that are whole UTF-8 text is exact.
 
     Args:
         model: its training or eval mode is the same afterwards.
@@ -60,6 +63,10 @@ def fill_mask(
             A hole has as many bytes as the UTF-8 of what it hides; a [MASK] in it counts as one byte.
             A [MASK] outside the spans stays masked and is not asked for.
         top_k: how many fillings to return for each hole; fewer where fewer exist.
+        joint: guess the bytes of a hole one after another, each in the light of those before it, the most
+            certain byte first. The model runs once for each byte. The search keeps the best few strings at
+            every step, so it may miss a more probable one, and find fewer than `top_k`. Several holes are
+            filled separately, each with the others masked. See `easy_first`.
 
     Returns: for each hole a list of `Filling`, most probable first. The holes come in the order of `spans`,
     and for None in the order of the text.
@@ -67,7 +74,9 @@ def fill_mask(
     Raises: InputError for a text, span or top_k that cannot be used, and for a text too long for the model.
     """
     holes = find_holes(text, spans)
-    top_k = whole_number("top_k", top_k, 1)
+    top_k = whole_number(
+        "with joint=True, top_k" if joint else "top_k", top_k, 1, MOST_JOINT if joint else None
+    )
     ids, positions = _ids_with_holes(text, holes)
     length = max(map(len, positions))
     if min(top_k, 256**length) * length > MOST_BYTES:
@@ -82,18 +91,16 @@ def fill_mask(
 
     check_has_numbers(model)
     device = model.device
-    asked = torch.tensor([p for hole in positions for p in hole], device=device)  # (O,)
     with eval_mode(model), torch.no_grad():
-        logits = model(torch.tensor([ids], device=device), mask=None, positions=asked)  # (1, O, V)
-    log_probs = logits[0].cpu().double().log_softmax(-1).numpy()  # (O, V), the special ids have their share
-    # No filling contains them, nor what a vocabulary that is padded to 264 has beyond the bytes.
-    log_probs = log_probs[:, ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]  # (O, 256)
-
-    per_hole = np.split(log_probs, np.cumsum([len(hole) for hole in positions])[:-1])  # each (L, 256)
-    return [
-        [Filling(raw.decode(), float(np.exp(score))) for raw, score in best_byte_strings(rows, top_k)]
-        for rows in per_hole
-    ]
+        if joint:
+            ranked = [easy_first(model, ids, hole, top_k, device) for hole in positions]
+        else:
+            asked = torch.tensor([p for hole in positions for p in hole], device=device)  # (O,)
+            logits = model(torch.tensor([ids], device=device), mask=None, positions=asked)  # (1, O, V)
+            log_probs = byte_log_probs(logits[0])  # (O, 256)
+            per_hole = np.split(log_probs, np.cumsum([len(hole) for hole in positions])[:-1])  # each (L, 256)
+            ranked = [best_byte_strings(rows, top_k) for rows in per_hole]
+    return [[Filling(raw.decode(), float(np.exp(score))) for raw, score in found] for found in ranked]
 
 
 def find_holes(text: str, spans: Span | Iterable[Span] | None = None) -> list[Hole]:

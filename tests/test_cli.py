@@ -151,6 +151,7 @@ def test_json_is_one_object_and_nothing_else(run, tiny):
     assert answer == {
         "weights": tiny,
         "text": "naïve café\x1b[0m",
+        "joint": False,
         "filled": f"naïve{expected[1][0].text}caf{expected[0][0].text}\x1b[0m",
         "holes": [
             {
@@ -163,6 +164,14 @@ def test_json_is_one_object_and_nothing_else(run, tiny):
         ],
     }
     assert "weights" in err
+
+
+def test_fill_jointly(run, tiny):
+    code, out, _ = run("fill", "a café", "-m", "fé", "--joint", "-k", "3", "-w", tiny, "--json")
+    [expected] = fill_mask(load_pretrained(tiny), "a café", "fé", top_k=3, joint=True)
+    answer = json.loads(out)
+    assert code == 0 and answer["joint"] is True
+    assert answer["holes"][0]["fillings"] == [filling._asdict() for filling in expected]
 
 
 def test_standard_input_without_an_end_is_one_line():

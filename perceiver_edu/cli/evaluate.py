@@ -23,7 +23,10 @@ def evaluate(
     crops: Annotated[
         int | None, typer.Option(help="How many crops of the text, evenly spaced; all if omitted.")
     ] = None,
-    cloze: Annotated[bool, typer.Option(help="Also forty easy sentences with a missing word.")] = True,
+    cloze: Annotated[
+        bool,
+        typer.Option(help="Also single missing words: forty easy sentences, and forty words of the text."),
+    ] = True,
     device: Device = "cpu",
     engine: Engine = None,
     as_json: Json = False,
@@ -42,7 +45,7 @@ def evaluate(
     """
     from perceiver_edu.data import HELD_OUT
     from perceiver_edu.training.batches import spread
-    from perceiver_edu.training.cloze import evaluate_cloze
+    from perceiver_edu.training.cloze import compare_fillings, hidden_words, read_cloze
     from perceiver_edu.training.corpus import load_crops
     from perceiver_edu.training.evaluate import evaluate as evaluate_model
     from perceiver_edu.training.evaluate import reading_entropy
@@ -58,23 +61,31 @@ def evaluate(
         reading, spread_out = reading_entropy(model, rows), ""
     except InputError as error:  # of a short text, everything else is known
         reading, spread_out = None, f"how spread out the latents read is not known: {error}"
-    sentences = evaluate_cloze(model) if cloze else None
+    single = {}
+    if cloze:
+        words = {"cloze": read_cloze(), "held-out words": hidden_words(rows, 40, seed)}
+        single = {name: compare_fillings(model, items) for name, items in words.items() if items}
     shared.say_which(model, name)
     if as_json:
-        answers = (
-            {}
-            if sentences is None
-            else {
-                "cloze": {
-                    "right": sentences.right(1),
-                    "right_among_five": sentences.right(5),
-                    "guesses": [asdict(guess) for guess in sentences.guesses],
-                }
+        answers = {
+            name.replace("-", "_").replace(" ", "_"): {
+                "right": both.independent.right(1),
+                "right_among_five": both.independent.right(5),
+                "guesses": [asdict(guess) for guess in both.independent.guesses],
+                "joint": {
+                    "right": both.joint.right(1),
+                    "right_among_five": both.joint.right(5),
+                    "ranks_higher_and_lower": both.moved(),
+                    "guesses": [asdict(guess) for guess in both.joint.guesses],
+                },
             }
-        )
+            for name, both in single.items()
+        }
         read = asdict(reading) if reading else None
         print_json(weights=name, **asdict(result), reading=read, **answers)
     else:
         print(f"{result}\n{reading or spread_out}")
-        if sentences:
-            print(f"\n{visible(str(sentences), keep=chr(10))}")
+        for name, both in single.items():
+            print(f"\n{name}, each filled alone\n{both}")
+        if single:
+            print(f"\n{visible(str(single['cloze'].independent), keep=chr(10))}")

@@ -28,6 +28,13 @@ def fill(
         ),
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many fillings for each hole.")] = 5,
+    joint: Annotated[
+        bool,
+        typer.Option(
+            "--joint",
+            help="Guess the bytes of a hole one by one, the most certain first: slower, fewer non-words.",
+        ),
+    ] = False,
     weights: Weights = None,
     device: Device = "cpu",
     engine: Engine = None,
@@ -42,6 +49,7 @@ def fill(
     Examples:
       perceiver-edu fill "Paris is the capital of France." --mask " capital"
       perceiver-edu fill "The c[MASK]t sat on the mat." --top-k 3
+      perceiver-edu fill "The old man shook his head." --mask " head" --joint
       perceiver-edu fill "one and one is two" --span 8:11 --mask " two"
       cat letter.txt | perceiver-edu fill --mask " sincerely" --json
     """
@@ -51,13 +59,14 @@ def fill(
     spans = [*(mask or []), *map(shared.parse_span, span or [])] or None
     holes = find_holes(text, spans)  # a slip in the text shows before any weights are read
     model, name = shared.load(weights, device, engine)
-    fillings = fill_mask(model, text, spans, top_k)
+    fillings = fill_mask(model, text, spans, top_k, joint)
     shared.say_which(model, name)
     best = [hole[0].text for hole in fillings]
     if as_json:
         print_json(
             weights=name,
             text=text,
+            joint=joint,
             filled=fill_in(text, holes, best),
             holes=[
                 {

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import torch
 
-from perceiver_edu.course import progress
+from perceiver_edu.course import kept, progress
 from perceiver_edu.course.comparison import EXACT, plain, readable, same, shapes
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
@@ -28,7 +28,7 @@ def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
 
     A function gets the arguments of the stub. An `nn.Module` is given as a class; the check builds it in
     several sizes, and fills its parameters by their names. Whatever the learner's code does, a report comes
-    back and nothing is raised. An exercise that is done is noted in the progress file.
+    back and nothing is raised. An exercise that is done is noted in the progress file, and its code is kept.
 
     Where the expected result is the solution it is folded away, unless `show_expected` is true.
     """
@@ -39,7 +39,13 @@ def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
     report = Report(f"{exercise.id} · {exercise.title}")
     try:
         with torch.no_grad():
-            return judge(exercise, learner, report, show_expected)
+            judge(exercise, learner, report, show_expected)
+        if report.ok:
+            report.say(progress.mark_done(exercise.id) or next_step(exercise.id))
+            not_kept = kept.keep(exercise.id, learner)
+            if not_kept:
+                report.say(not_kept)
+        return report
     except Misfit as misfit:
         report.verdict = NOT_YET
         return report.say(str(misfit))
@@ -51,6 +57,7 @@ def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
 
 
 def judge(exercise: Exercise, learner, report: Report, show_expected: bool = False) -> Report:
+    """The report's verdict and parts. Raises: Misfit for what cannot be checked."""
     function = exercise.accept(learner, exercise)
     cases = exercise.cases()
     expected, results, got, problem = {}, {}, {}, None
@@ -111,9 +118,6 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
         number = isinstance(expected[fitting[0]], int | float)
         ok = put_into_model(exercise, function, report, ok, number) and ok
     report.verdict = DONE if ok else NOT_YET
-    if ok:
-        note = progress.mark_done(exercise.id)
-        report.say(note or next_step(exercise.id))
     return report
 
 

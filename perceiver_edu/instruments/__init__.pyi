@@ -57,6 +57,7 @@ from .plots.parity import two_models as two_models
 from .plots.queries import between_places as between_places
 from .plots.queries import byte_guesses as byte_guesses
 from .plots.queries import byte_strips as byte_strips
+from .plots.queries import filling_order as filling_order
 from .plots.queries import same_latents as same_latents
 from .plots.queries import similarity_by_distance as similarity_by_distance
 from .plots.roofline import bars as bars

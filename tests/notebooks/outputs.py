@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from nbclient import NotebookClient
@@ -28,9 +29,10 @@ def run(path: Path) -> nbformat.NotebookNode:
     environment = os.environ | {"TQDM_DISABLE": "1"}  # a bar appears only where something takes long
     environment.pop("PERCEIVER_EDU_FAST", None)
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
-    ).execute(env=environment)
+    place = {"metadata": {"path": path.parent}}
+    with TemporaryDirectory() as fresh:  # a learner who has done nothing yet
+        environment["PERCEIVER_EDU_PROGRESS"] = str(Path(fresh) / "progress.json")
+        NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute(env=environment)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":

@@ -8,7 +8,14 @@ from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig
 from perceiver_edu.errors import InputError
-from perceiver_edu.training.cloze import CLOZE, ClozeResult, Guess, evaluate_cloze
+from perceiver_edu.training.cloze import (
+    CLOZE,
+    ClozeResult,
+    Comparison,
+    Guess,
+    evaluate_cloze,
+    hidden_words,
+)
 
 OFFSET, V = ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE
 
@@ -69,3 +76,26 @@ def test_another_kind_of_cloze_file_is_refused(tmp_path, content):
     (tmp_path / "cloze.json").write_text(content)
     with pytest.raises(InputError, match="not a list of cloze sentences"):
         evaluate_cloze(None, tmp_path / "cloze.json")
+
+
+def test_hidden_words_are_words_of_the_text_with_their_context():
+    text = "Él café, über alles. The 1st of May; don't." * 3
+    crops, _ = ByteTokenizer().batch([text, "one two", "123 456"])
+    items = hidden_words(crops, 5, seed=1)
+    assert len(items) == 2, "a crop without a word gives none"
+    assert hidden_words(crops, 5, seed=1) == items != hidden_words(crops, 5, seed=2)
+    for before, answer, after in items:
+        assert answer[0] == " " and answer[1:].isalpha()
+        assert before + answer + after in text or before + answer + after == "one two"
+    assert hidden_words(crops, 1) == hidden_words(crops, 5)[:1]
+
+
+def test_a_comparison_counts_the_words_that_rank_higher_and_lower():
+    def result(*lists):
+        return ClozeResult([Guess("____", "a", list(guesses)) for guesses in lists])
+
+    both = Comparison(result("ab", "ba", "bcdef", "a"), result("ba", "ab", "ca", "a"))
+    assert both.moved() == (2, 1)
+    assert "independently: first guess right 2 of 4, among five 3 of 4" in str(both)
+    assert "jointly:       first guess right 2 of 4, among five 4 of 4" in str(both)
+    assert "ranks higher jointly for 2, lower for 1" in str(both)

@@ -205,6 +205,9 @@ def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
     assert "; 6 crops of 96 ids; seed 0" in out.splitlines()[0]
     assert {line.split("|")[0].strip() for line in out.splitlines() if "|" in line} >= {"model", "geometry"}
     assert "cloze: first guess right" in out
+    for words in ("cloze, each filled alone", "held-out words, each filled alone"):
+        alone, joint = out[out.index(words) :].splitlines()[1:3]
+        assert alone.startswith("  independently: first") and joint.startswith("  jointly:       first")
     parameters = sum(parameter.numel() for parameter in load_pretrained(str(weights)).parameters())
     assert f"weights: {weights}, {parameters:,} parameters, on cpu" in err
     assert "cloze" not in run("evaluate", weights, "--crops", 2, "--no-cloze")[1]
@@ -221,8 +224,9 @@ def test_evaluate_json_is_one_object(run, weights, tmp_path):
     assert 7 < answer["scores"]["model"]["bits"] < 9  # untrained
     cloze = answer["cloze"]
     assert cloze["right"] <= cloze["right_among_five"] <= len(cloze["guesses"]) == 40
-    assert json.loads(run(*arguments)[1]) == answer
-    assert "cloze" not in json.loads(run(*arguments, "--no-cloze")[1])
+    assert len(cloze["joint"]["guesses"]) == 40 and 1 <= len(answer["held_out_words"]["guesses"]) <= 40
+    del answer["cloze"], answer["held_out_words"]
+    assert json.loads(run(*arguments, "--no-cloze")[1]) == answer
 
 
 def test_of_a_short_text_evaluate_reports_all_but_what_needs_a_full_crop(run, weights, tmp_path):

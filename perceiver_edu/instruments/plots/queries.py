@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from perceiver_edu.easy_first import Step
 from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTPUT, STAGE
 
 
@@ -17,31 +18,27 @@ def byte_sign(byte: int) -> str:
 
 
 def similarity_by_distance(
-    ax: Axes, arrays: dict[str, torch.Tensor], close_up: range | None = None
+    ax: Axes, arrays: dict[str, torch.Tensor], close_up: range | None = None, farthest: int = 64
 ) -> dict[str, torch.Tensor]:
-    """How alike two rows of an array are, by the distance of their places, on a logarithmic axis.
+    """How similar two rows of an array are, by the distance of their positions.
 
-    arrays: name -> (P, E); close_up: show only these distances, on a linear axis. Returns name -> the mean
-    cosine at each distance 0, 1, …, P/2.
+    arrays: name -> (P, E); close_up: show only these distances, with a grid; farthest: the largest distance
+    that is shown otherwise. Returns name -> the mean cosine at each distance 0, 1, …, P/2.
     """
     curves = {}
     styles = zip((OUTPUT, LATENT, GREY, INPUT), ("-", "--", ":", "-."), strict=True)
     for (name, rows), (colour, line) in zip(arrays.items(), styles, strict=False):
         unit = F.normalize(rows.detach().float().cpu(), dim=-1)
         cosines = unit @ unit.T  # (P, P)
-        farthest = len(rows) // 2 + 1
-        curves[name] = torch.stack([cosines.diagonal(distance).mean() for distance in range(farthest)])
-        drawn = close_up or range(farthest)
+        half = len(rows) // 2 + 1
+        curves[name] = torch.stack([cosines.diagonal(distance).mean() for distance in range(half)])
+        drawn = close_up or range(min(farthest + 1, half))
         ax.plot(drawn, curves[name][drawn], color=colour, ls=line, lw=2, label=name)
     if close_up:
-        ax.set(xlabel="distance of two places (bytes)", ylabel="mean cosine", xticks=close_up[::4])
+        ax.set(xlabel="distance of two positions (bytes)", ylabel="mean cosine", xticks=close_up[::4])
         ax.grid(axis="x", lw=0.5)
         return curves
-    ax.set(xlabel="distance of two places (bytes, logarithmic)", ylabel="mean cosine")
-    ax.set_xscale("symlog", linthresh=1)
-    ticks = [distance for distance in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if distance < farthest]
-    ax.set_xticks(ticks, [str(tick) for tick in ticks])
-    ax.minorticks_off()
+    ax.set(xlabel="distance of two positions (bytes)", ylabel="mean cosine", xticks=drawn[::8])
     ax.legend(frameon=False)
     return curves
 
@@ -110,3 +107,26 @@ def byte_guesses(ax: Axes, probabilities: torch.Tensor, top: int = 4) -> list[li
     ax.set_ylim(-top + 0.5, 0.5)
     ax.set_axis_off()
     return byte_values.tolist()
+
+
+def filling_order(ax: Axes, steps: Sequence[Step]) -> None:
+    """How a hole is filled, a row for each run of the model: the new byte in colour, the open ones empty."""
+    filled: dict[int, int] = {}
+    for row, step in enumerate(steps):
+        filled[step.place] = step.byte
+        ax.text(-0.7, -row, f"run {row + 1}", ha="right", va="center", fontsize=10)
+        for place in range(len(steps)):
+            new = place == step.place
+            colour = OUTPUT if new else STAGE if place in filled else "none"
+            ax.add_patch(Rectangle((place - 0.45, -row - 0.4), 0.9, 0.8, fc=colour, ec=INK, lw=0.8))
+            if place in filled:
+                ink = "white" if new else INK
+                sign = byte_sign(filled[place])
+                ax.text(
+                    place, -row, sign, ha="center", va="center", family="monospace", fontsize=13, color=ink
+                )
+        ax.text(len(steps) - 0.2, -row, f"{step.probability:.0%}", ha="left", va="center", fontsize=10)
+    ax.text(len(steps) - 0.2, 0.75, "probability of the new byte", ha="left", va="center", fontsize=10)
+    ax.set_xlim(-1.8, len(steps) + 2.5)
+    ax.set_ylim(-len(steps) + 0.4, 1.1)
+    ax.set_axis_off()

@@ -102,7 +102,7 @@ def decoder_in_model(function, report):
 
 EXERCISE = Exercise(
     title="a decoder without query residual",
-    about="8 minutes · medium · section 3.2, appendix E",
+    about="8 minutes · medium · section 3.2, appendix E.1",
     name="decode",
     cases=decoder_cases,
     reference=library_decoder,

@@ -8,13 +8,19 @@ from perceiver_edu.instruments.costs import count_multiply_adds
 
 
 def savings_cases():
-    small = dict(O=17, asked=3, N=5, E=8, D=7, qk_channels=6, v_channels=9, V=11, rest=20_000)
-    real = dict(O=2048, asked=9, N=256, E=768, D=1280, qk_channels=256, v_channels=768, V=262)
-    return {"small": small, "the real model": real | {"rest": 55_163_486_208}}
+    small = dict(M=19, O=17, asked=3, N=5, E=8, D=7, qk_channels=6, v_channels=9, V=11)
+    real = dict(M=2048, O=2048, asked=9, N=256, E=768, D=1280, qk_channels=256, v_channels=768, V=262)
+    return {
+        "small": small | {"fixed": 15_000, "each_byte": 251},
+        "the real model": real | {"fixed": 51_942_260_736, "each_byte": 1_572_864},
+    }
 
 
-def savings_variant(O, asked, N, E, D, qk_channels, v_channels, V, rest, cost="", share=""):
-    """Multiply-adds of decoder and head, and which share of them the asked queries save."""
+def savings_variant(
+    M, O, asked, N, E, D, qk_channels, v_channels, V, fixed, each_byte, cost="", share="", length=""
+):  # fmt: skip
+    """Multiply-adds of decoder and head, what fewer queries save, and where length costs as much as depth."""
+    rest = fixed if length == "rest" else fixed + M * each_byte
     width = qk_channels + v_channels
     once = N * D * width
     parts = {
@@ -42,7 +48,13 @@ def savings_variant(O, asked, N, E, D, qk_channels, v_channels, V, rest, cost=""
     if share == "proportional":
         saved = total * (O - asked) / O
     decoder, whole = saved / total, saved / (rest + total)
-    return {"once": once, "each": each} | {
+    balance = {
+        "stack alone": fixed / (each_byte + each),
+        "outputs alone": (fixed + once) / each,
+        "inputs alone": (fixed + once) / each_byte,
+        "with M": (rest + once) / (each_byte + each),
+    }.get(length, (fixed + once) / (each_byte + each))
+    return {"once": once, "each": each, "balance": balance} | {
         "": {"decoder": decoder, "model": whole},
         "proportional": {"decoder": decoder, "model": whole},
         "decoder in proportion": {"decoder": (O - asked) / O, "model": whole},
@@ -56,30 +68,37 @@ def savings_in_model(function, report):
     """The learner's formula beside what torch counts, for the pretrained model's own sizes."""
     c = pretrained().config
     attention = pretrained().decoder.cross_attend.attention
-    M, O, asked = min(64, c.max_position_embeddings), c.max_position_embeddings, 9
+    M, O, asked = min(64, c.max_position_embeddings // 2), c.max_position_embeddings, 9
     counted = {queries: count_multiply_adds(c, M, queries) for queries in (O, asked)}
     both = {queries: parts["decoder"] + parts["mlm_head"] for queries, parts in counted.items()}
-    sizes = dict(O=O, asked=asked, N=c.num_latents, E=c.d_model, D=c.d_latents)
+    longer = count_multiply_adds(c, 2 * M, asked)["encoder"]
+    each_byte = (longer - counted[asked]["encoder"]) // M
+    sizes = dict(M=M, O=O, asked=asked, N=c.num_latents, E=c.d_model, D=c.d_latents)
     sizes |= dict(qk_channels=attention.query.out_features, v_channels=attention.value.out_features)
-    sizes |= dict(V=c.vocab_size, rest=counted[O]["all"] - both[O])  # in the order of the stub
+    fixed = counted[O]["all"] - both[O] - M * each_byte
+    sizes |= dict(V=c.vocab_size, fixed=fixed, each_byte=each_byte)  # in the order of the stub
     yours = call(function, sizes)
     rows = [(f"{q} queries", both[q], yours["once"] + q * yours["each"]) for q in both]
     header = ("the whole model's decoder and head, multiply-adds", "counted by torch", "your formula")
     equal = beside(report, header, rows)
     share = 1 - counted[asked]["all"] / counted[O]["all"]
     report.say(f"Of the whole model, torch counts {share:.1%} saved; your formula says {yours['model']:.1%}.")
+    report.say(
+        f"Length costs as much as depth at {yours['balance']:,.0f} bytes in and out, by your formula; this "
+        f"model takes at most {O}."
+    )
     return equal and same(share, yours["model"])
 
 
 EXERCISE = Exercise(
-    title="predict what the asked positions save",
-    about="10 minutes · hard · section 3.2, appendix E",
+    title="predict the cost of the whole model",
+    about="15 minutes · hard · appendix E.2",
     name="savings",
     cases=savings_cases,
     variant=savings_variant,
     mistakes={
         "cost": {
-            "flop": "These are FLOPs, twice as many: a multiply-add is counted once here, as in `rest`.",
+            "flop": "These are FLOPs, twice as many: a multiply-add is counted once here, as in `fixed`.",
             "again for each": "Keys and values are counted for each query. All queries read the same ones: "
             "they are made once.",
             "keys from queries": "Keys and values are made from the latents, which are D wide; not E.",
@@ -99,9 +118,19 @@ EXERCISE = Exercise(
             "decoder in proportion": "You take the decoder's share to be 1 - asked / O. But not all is "
             "saved in proportion: keys and values are made even for a single query.",
             "left": "These shares are what is left. Asked is what is saved.",
-            "of the rest": "The share of the model is taken of `rest` alone. The whole is `rest` plus "
-            "decoder and head.",
+            "of the rest": "The share of the model is taken of encoder and processor alone. The whole has "
+            "decoder and head, too.",
             "percent": "These shares are in percent. Give fractions of 1.",
+        },
+        "length": {
+            "rest": "What the M bytes cost in the encoder is missing from the whole: M · each_byte.",
+            "stack alone": "The decoder's `once` is missing from what does not grow with the text.",
+            "outputs alone": "Only the outputs grow in your `balance`. With as many bytes in as out, both "
+            "grow: each_byte + each.",
+            "inputs alone": "Only the inputs grow in your `balance`. With as many bytes out as in, both "
+            "grow: each_byte + each.",
+            "with M": "The M bytes are counted with what does not grow. In `balance` the length is what you "
+            "look for.",
         },
     },
     in_model=savings_in_model,

@@ -47,7 +47,7 @@ def head_in_model(function, report):
 
 EXERCISE = Exercise(
     title="from outputs to scores",
-    about="4 minutes · easy · section 4.1",
+    about="4 minutes · easy",
     name="tied_head",
     cases=head_cases,
     variant=head_variant,

@@ -141,7 +141,7 @@ def divergence_in_model(function, report):
 
 EXERCISE = Exercise(
     title="find the first tensor that differs",
-    about="5 minutes · easy · section 3",
+    about="5 minutes · easy",
     name="first_divergence",
     cases=divergence_cases,
     variant=divergence_variant,

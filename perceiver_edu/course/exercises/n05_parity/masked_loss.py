@@ -102,7 +102,7 @@ def loss_in_model(function, report):
 
 EXERCISE = Exercise(
     title="the loss of the hidden bytes",
-    about="5 minutes · medium · section 4.1",
+    about="5 minutes · medium · appendix F.3",
     name="masked_loss",
     cases=loss_cases,
     variant=loss_variant,

@@ -80,7 +80,7 @@ def rounding_variant(ours, theirs, x, rule="float64", late=False):
 
 EXERCISE = Exercise(
     title="rounding, or a bug?",
-    about="5 minutes · medium · section 3",
+    about="5 minutes · medium",
     name="noise_or_bug",
     cases=rounding_cases,
     variant=rounding_variant,

@@ -1,4 +1,4 @@
-"""Exercise 05.planted_bugs: where five tiny models are broken, and what was done to them."""
+"""Exercise 05.planted_bugs: where five tiny models are broken, in what, and how."""
 
 import re
 
@@ -7,17 +7,25 @@ from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.swap import call
 from perceiver_edu.stages import STAGES
 
-KINDS = ("places", "mask", "heads", "residual", "norm", "activation", "bias")
+CAUSES = {  # kind: what may have been done to it
+    "places": ("counted from 1", "counted from the end", "missing"),
+    "mask": ("missing", "inverted", "after the softmax"),
+    "heads": ("channels in turn", "not transposed", "one head"),
+    "residual": ("missing", "added", "after the norm"),
+    "norm": ("eps", "missing", "after the sum"),
+    "activation": ("tanh GELU", "ReLU", "missing"),
+    "bias": ("missing", "added twice"),
+}
 FOUND = "found"
 # The ledger of these models. Above the first row that differs all agree, and below it none does.
 LAYERS = [f"processed by layer {n}" for n in range(1, 6)]
 ROWS = ["inputs", "encoded", *LAYERS, "processed", "outputs", "logits"]
 ANSWERS = {
-    "bug 1": ("outputs", "activation"),
-    "bug 2": ("encoded", "mask"),
-    "bug 3": ("processed by layer 4", "heads"),
-    "bug 4": ("inputs", "places"),
-    "bug 5": ("processed by layer 2", "norm"),
+    "bug 1": ("outputs", "activation", "tanh GELU"),
+    "bug 2": ("encoded", "mask", "missing"),
+    "bug 3": ("processed by layer 4", "heads", "channels in turn"),
+    "bug 4": ("inputs", "places", "counted from 1"),
+    "bug 5": ("processed by layer 2", "norm", "eps"),
 }
 WHY = {
     "bug 1": "the decoder's MLP has the tanh form of GELU: `mlp.expand` agrees, `mlp.contract` does not",
@@ -43,14 +51,18 @@ def boundary(name) -> str:
     return STAGES[stage].boundary if stage in STAGES else name
 
 
-def feedback(bug: str, place, kind) -> str:
+def feedback(bug: str, place, kind, cause) -> str:
     """What can be said of one answer without giving it away."""
-    right_place, _ = ANSWERS[bug]
-    place, kind = boundary(place), str(kind).strip().lower()
-    if (place, kind) == ANSWERS[bug]:
-        return FOUND
+    right_place, right_kind, right_cause = ANSWERS[bug]
+    place, kind, cause = boundary(place), str(kind).strip().lower(), str(cause).strip()
+    if place == right_place and kind == right_kind:
+        if cause.lower() == right_cause.lower():
+            return FOUND
+        if cause.lower() in (known.lower() for known in CAUSES[kind]):
+            return f"{place}, {kind}: yes, but it is not {cause!r}: plant that yourself, and compare"
+        return f"{place}, {kind}: yes; of the causes of {kind} there is {', '.join(CAUSES[kind])}"
     if place == right_place:
-        if kind in KINDS:
+        if kind in CAUSES:
             return f"{place}: yes, but it is not the {kind}"
         return f"{place}: yes; {kind!r} is not one of the kinds"
     if place in ("none", "nothing", "nowhere", ""):
@@ -71,23 +83,25 @@ def all_feedback(result, arguments):
         raise Misfit(f"expected a dict with the keys {', '.join(ANSWERS)}.")
     said = {}
     for bug, answer in result.items():
-        if not isinstance(answer, tuple | list) or len(answer) != 2:
-            raise Misfit(f'{bug}: expected a pair, such as ("encoded", "bias").')
+        if not isinstance(answer, tuple | list) or len(answer) != 3:
+            raise Misfit(f'{bug}: expected three words, such as ("encoded", "bias", "missing").')
         said[bug] = feedback(bug, *answer)
     return said
 
 
-def bugs_variant(where="", **kinds):
-    """The answers that a typical mistake leads to; `bug_5="norm"`: another kind, at the right place."""
+def bugs_variant(where="", **others):
+    """The answers that a typical mistake leads to; `bug_5="residual"`: another kind, at the right place, and
+    `cause_1="ReLU"`: another cause of the right kind."""
     answers = {}
-    for bug, (place, kind) in ANSWERS.items():
+    for bug, (place, kind, cause) in ANSWERS.items():
         layer = re.search(r"layer (\d)", place)
         if where == "last":
             place = "logits"
         elif layer and where:
             place = {"from 0": f"processed by layer {int(layer[1]) - 1}", "no layers": "processed"}[where]
-        kind = kinds.get(bug.replace(" ", "_"), kind)
-        answers[bug] = ("nothing" if kind == "nothing" else place, kind)
+        kind = others.get(bug.replace(" ", "_"), kind)
+        cause = others.get(bug.replace("bug ", "cause_"), cause)
+        answers[bug] = ("nothing" if kind == "nothing" else place, kind, cause)
     return answers
 
 
@@ -102,7 +116,7 @@ def reveal(function, report):
 
 EXERCISE = Exercise(
     title="locate five bugs",
-    about="10 minutes · hard · appendix E",
+    about="30 minutes · hard · appendix E",
     name="located",
     cases=lambda: {"five bugs": {}},
     variant=bugs_variant,
@@ -114,6 +128,22 @@ EXERCISE = Exercise(
             "`compare_parts` and the modules count from 0.",
             "no layers": "Two of the bugs are in the processor, and you do not say in which layer: "
             "`compare_stages(…, layers=True)`.",
+        },
+        "cause_1": {
+            "ReLU": "Bug 1 is no ReLU, which differs by a tenth and more of what the activation puts out. "
+            "This difference is a thousandth: which form of GELU is so close to the exact one?",
+        },
+        "cause_2": {
+            "inverted": "Bug 2 is not an inverted mask, with which the text without padding could attend to "
+            "nothing real. Which rows of the batch differ?",
+            "after the softmax": "Bug 2: a mask after the softmax would keep the weights of padding from "
+            "the result. Change the padded ids, and see whether `encoded` changes.",
+        },
+        "cause_3": {
+            "one head": "Bug 3 is not a single head, with which the scores would have another √d, too. "
+            "Plant each of the three causes, and compare with the broken model.",
+            "not transposed": "Bug 3: heads that are not transposed mix positions. Plant each of the three, "
+            "and compare with the broken model.",
         },
         "bug_5": {
             "nothing": "In float32 bug 5 hides below rounding. Get it with `planted_bug(5, torch.float64)`.",
