@@ -90,7 +90,7 @@ def fill_mask(
         )
 
     check_has_numbers(model)
-    device = model.device
+    device = next(model.parameters()).device
     with eval_mode(model), torch.no_grad():
         if joint:
             ranked = [easy_first(model, ids, hole, top_k, device) for hole in positions]

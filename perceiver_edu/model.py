@@ -1,6 +1,6 @@
 """Perceiver IO for masked language modelling: the paper's figure, five lines."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -139,7 +139,7 @@ def initialize(model: nn.Module, std: float) -> None:
 
 def check_has_numbers(model: nn.Module) -> None:
     """Raises: InputError for a model on the device "meta", whose tensors have shapes and no numbers."""
-    if cast(torch.device, model.device).type == "meta":
+    if next(model.parameters()).is_meta:
         raise InputError('the model is on the device "meta", without numbers: load it on another device')
 
 

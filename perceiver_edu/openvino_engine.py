@@ -70,6 +70,7 @@ class OpenVINOPerceiverIO(nn.Module):
         }
         self.compiled = library("openvino").compile_model(graph, "CPU", options)
         self.turn = threading.Lock()
+        self.on_cpu = nn.Parameter(torch.empty(0), requires_grad=False)  # says where inputs belong
         self.eval()
 
     def forward(self, input_ids, mask=None, positions=None):

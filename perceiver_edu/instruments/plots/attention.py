@@ -123,7 +123,7 @@ def heads_over_text(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, head: in
     size, height = 72 / figure.dpi * cell / 0.602, heads + 4.0
     for number, (start, stop) in enumerate(lines):
         top, right = number * height, stop - start - 0.5
-        shades = [(weights[:, start:stop].sqrt(), top, top + heads, "Greys", 1.0)]
+        shades: list[tuple] = [(weights[:, start:stop].sqrt(), top, top + heads, "Greys", 1.0)]
         shades += [
             (
                 weights[head, None, start:stop],
@@ -194,9 +194,9 @@ def kinds_by_head(axes: Sequence[Axes], kinds: dict[str, list[list[str]]]) -> No
         left = np.zeros(len(by_head))
         for (kind, colour), hatch in zip(colours.items(), ("", "..", "//", "", "xx"), strict=True):
             numbers = np.array([row.count(kind) for row in by_head])
-            look = dict(color=colour, hatch=hatch, ec=INK, lw=0.5)
-            look["label"] = "on [CLS] or [SEP]" if kind == "special" else kind
-            ax.barh(range(len(by_head)), numbers, left=left, **look)
+            label = "on [CLS] or [SEP]" if kind == "special" else kind
+            bars = ax.barh(range(len(by_head)), numbers, left=left, color=colour, hatch=hatch, ec=INK, lw=0.5)
+            bars.set_label(label)
             left += numbers
         ax.set_title(name, fontsize=10)
         ax.set(xlabel="latents", xlim=(0, len(by_head[0])), yticks=range(len(by_head)))
