@@ -7,13 +7,14 @@ import torch
 
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, embedded, readable, slider, text_box, widget
-from perceiver_edu.course.widgets.hole import TEXT
+from perceiver_edu.course.widgets.hole import TEXT, text_strip
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
 from perceiver_edu.instruments.plots.style import LATENT
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.tokenizer import ByteTokenizer
 
 TOP = 6
+CLICK = "Click a letter, or press Enter on it, to go to the latent that attends to it most with this head."
 
 
 class Reading(NamedTuple):
@@ -66,8 +67,8 @@ def draw(figure, reading: Reading) -> str:
     below.set_title(f"head {reading.head} over the text", fontsize=10)
     place, sign, share = most_read(reading)[0]
     return (
-        f"Above, what each head of latent {reading.latent} reads, a row a head; below, the text, darker "
-        f"where head {reading.head} reads. It reads place {place}, {sign!r}, most: {share:.0%}."
+        f"Above, what each head of latent {reading.latent} reads, a row a head; below, the text, in a "
+        f"deeper colour where head {reading.head} reads. It reads place {place}, {sign!r}, most: {share:.0%}."
     )
 
 
@@ -79,7 +80,7 @@ def tell(reading: Reading) -> Report:
         .table(("place", "byte", "share"), rows)
         .say(
             f"Entropy {reading.bits:.2f} bits; the same share for every byte would be {uniform:.2f} bits. "
-            "␣ is a space, □ a special id, · a byte that is no ASCII letter."
+            "␣ is a space, ⟨ and ⟩ are [CLS] and [SEP], · is a byte without a letter of its own."
         )
     )
 
@@ -94,4 +95,21 @@ def pick_a_head(model, text: str, head: int = 0, latent: int = 8) -> Experiment:
         "latent": slider("latent", min(latent, latents - 1), 0, latents - 1, "Which latent is reading."),
     }
     attention_of = lru_cache(maxsize=4)(lambda text: attention(model, text))  # the model runs once for a text
-    return Experiment("pick-a-head", controls, partial(reading, attention_of), draw, tell, size=(9, 4.2))
+
+    def reader(place):
+        _, weights, _ = attention_of(controls["text"].value)  # (heads, N, M)
+        return int(weights[controls["head"].value, :, place].argmax())
+
+    def query(place):
+        if place >= 0:
+            controls["latent"].value = reader(place)
+
+    def forget(change):  # which letter was clicked, once another latent or head is shown
+        if strip.place >= 0 and controls["latent"].value != reader(strip.place):
+            strip.place = -1
+
+    strip = text_strip(model, controls, query=query, label=CLICK)
+    controls["head"].observe(forget, "value")
+    controls["latent"].observe(forget, "value")
+    compute = partial(reading, attention_of)
+    return Experiment("pick-a-head", controls, compute, draw, tell, size=(9, 4.2), strip=strip)

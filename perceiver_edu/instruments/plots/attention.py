@@ -8,13 +8,23 @@ from matplotlib.colors import LinearSegmentedColormap
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
 from perceiver_edu.tokenizer import ByteTokenizer
 
+T = ByteTokenizer
+SPECIAL = {T.PAD: "□", T.MASK: "▒", T.CLS: "⟨", T.SEP: "⟩", T.BOS: "⟨", T.EOS: "⟩"}
+
 
 def byte_labels(ids: torch.Tensor) -> list[str]:
-    """ids (M,) -> a sign for each: the letter itself, ␣ for a space, □ for a special id, · else."""
-    labels = []
-    for i in ids.tolist():
-        letter = chr(i - ByteTokenizer.BYTE_OFFSET) if i >= ByteTokenizer.BYTE_OFFSET else "□"
-        labels.append("␣" if letter == " " else letter if "!" <= letter <= "~" or letter == "□" else "·")
+    """ids (M,) -> a sign for each: a letter at its first byte, ␣ for a space, · for a byte without a letter.
+
+    ⟨ and ⟩ are where a text begins and ends, ▒ is [MASK] and □ is [PAD].
+    """
+    labels, values = [], ids.tolist()
+    for i, after in zip(values, [*values[1:], 0], strict=True):
+        letter = SPECIAL.get(i) or chr(i - T.BYTE_OFFSET)
+        if "\x7f" < letter <= "\xff":  # perhaps the first of the two bytes of a letter that the font has
+            pair = bytes([ord(letter), max(0, after - T.BYTE_OFFSET)]).decode(errors="replace")
+            drawn = "\x7f" < pair < "Ǆ" or "Ά" <= pair < "Ϗ" or "Ѐ" <= pair < "Ѡ"
+            letter = pair if drawn and len(pair) == 1 and pair.isalpha() else "·"
+        labels.append("␣" if letter == " " else letter if letter > " " and letter != "\x7f" else "·")
     return labels
 
 
@@ -34,17 +44,30 @@ def attention_over_text(ax: Axes, weights: torch.Tensor, ids: torch.Tensor, row_
     ax.figure.colorbar(image, ax=ax, label="attention", pad=0.01)
 
 
+def text_lines(ids: torch.Tensor, width: int) -> list[tuple[int, int]]:
+    """Lines of at most `width` signs, as (from, up to): broken behind a space where there is one."""
+    signs, lines = byte_labels(ids), [(0, 0)]
+    while (start := lines[-1][1]) < len(signs):
+        stop = min(start + width, len(signs))
+        spaces = [place for place in range(start, stop) if signs[place] == "␣"]
+        if stop < len(signs) and spaces:
+            stop = spaces[-1] + 1
+        lines.append((start, stop))
+    return lines[1:]
+
+
 def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int = 64) -> None:
-    """The text itself in lines of `width` signs, each the darker the more it is read.
+    """The text itself in lines of at most `width` signs, each in a deeper colour the more it is read.
 
     ids (M,); weights (M,), as shares of the largest. Quick to draw: one text for each line. Signs and shades
     meet only where the figure is saved at its own dpi.
     """
-    lines = -(-len(ids) // width)
-    shades = torch.zeros(lines * width)
-    shades[: len(ids)] = (weights / weights.max()).float().cpu()
+    lines = text_lines(ids, width)
+    shades, shares = torch.zeros(len(lines), width), (weights / weights.max()).float().cpu()
+    for line, (start, stop) in enumerate(lines):
+        shades[line, : stop - start] = shares[start:stop]
     ax.imshow(
-        shades.view(lines, width).numpy(),
+        shades.numpy(),
         cmap=LinearSegmentedColormap.from_list("", ["white", INPUT]),
         vmin=0,
         vmax=1,
@@ -59,8 +82,8 @@ def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int =
     size = 72 / figure.dpi * cell / 0.602
     ax.set_xlim(-0.5, pixels / cell - 0.5)
     signs = byte_labels(ids)
-    for line in range(lines):
-        row = "".join(signs[line * width : (line + 1) * width])
+    for line, (start, stop) in enumerate(lines):
+        row = "".join(signs[start:stop])
         ax.text(-0.5, line, row, family="monospace", fontsize=size, va="center_baseline", parse_math=False)
     ax.set_axis_off()
 

@@ -32,9 +32,7 @@ def masked_text(
     ids, inputs and labels (M,); `width`: bytes in a line. A byte that is asked for has a colour: hidden by
     [MASK], replaced by a random byte, or left as it is.
     """
-    now = [
-        "▒" if i == ByteTokenizer.MASK else sign for i, sign in zip(inputs, byte_labels(inputs), strict=True)
-    ]
+    now = byte_labels(inputs)
     kinds = {"[MASK]": LATENT, "random bytes": PURPLE, "left as it is": OUTPUT, "not asked for": STAGE}
     for place, (sign, read) in enumerate(zip(byte_labels(ids), now, strict=True)):
         line, column = divmod(place, width)

@@ -14,15 +14,16 @@ from perceiver_edu.instruments.plots.attention import (
 
 
 def test_every_byte_has_one_readable_sign():
-    ids = torch.tensor(ByteTokenizer().encode("a b\né[MASK]"))
-    assert byte_labels(ids) == ["□", "a", "␣", "b", "·", "·", "·", "□", "□"]
+    ids = torch.tensor(ByteTokenizer().encode("a b\néж中[MASK]"))
+    assert byte_labels(ids) == list("⟨a␣b·é·ж····▒⟩")
+    assert byte_labels(torch.tensor([ByteTokenizer.PAD, 6 + 0xC3])) == ["□", "·"]
 
 
 def test_the_text_stands_under_its_columns(ax):
     ids = torch.tensor(ByteTokenizer().encode("to be"))
     weights = torch.rand(3, len(ids)).softmax(-1)
     attention_over_text(ax, weights, ids, ["head 0", "head 1", "head 2"])
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == list("□to␣be□")
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == list("⟨to␣be⟩")
     torch.testing.assert_close(torch.tensor(ax.images[0].get_array().data), weights)
 
 
@@ -52,4 +53,4 @@ def test_the_text_is_shaded_where_it_is_read():
     shades = image.get_array()
     assert shades.shape == (2, 64) and shades[1, 70 - 64] == 1 and shades[0, 3] == 0.5
     assert [len(line.get_text()) for line in ax.texts] == [64, 92 - 64]
-    assert ax.texts[0].get_text().startswith("□a␣ba␣b") and ax.texts[1].get_text().endswith("□")
+    assert ax.texts[0].get_text().startswith("⟨a␣ba␣b") and ax.texts[1].get_text().endswith("⟩")

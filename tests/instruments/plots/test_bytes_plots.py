@@ -29,7 +29,7 @@ def test_each_word_has_its_colour(ax):
         [STAGE] * 3 + [LATENT] * 3 + [PURPLE] * 3 + [OUTPUT] * 4 + [STAGE]
     )
     texts = [text.get_text() for text in ax.texts]
-    assert texts[:9] == ["□", "t", "o", "␣", "▒", "b", "▒", "e", "▒"]  # was there, is read
+    assert texts[:9] == ["⟨", "t", "o", "␣", "▒", "b", "▒", "e", "▒"]  # was there, is read
     assert {cell.get_y() for cell in cells} == {-0.5, -1.85}  # eight in a line, then the rest
     legend = [text.get_text() for text in ax.figure.legends[0].get_texts()]
     assert legend == ["[MASK]", "random bytes", "left as it is", "not asked for"]
