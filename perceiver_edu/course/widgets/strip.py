@@ -106,7 +106,8 @@ def hole_after(old: str, new: str, hole: tuple[int, int]) -> tuple[int, int] | N
         return None
     start = hole[0] + shift if hole[0] >= gone else min(hole[0], before)
     stop = hole[1] + shift if hole[1] >= gone and hole[1] > before else min(hole[1], before)
-    return start, stop
+    gone = old[slice(*hole)].strip() and not new[start:stop].strip()  # only a space is left
+    return None if gone else (start, stop)
 
 
 def middle_word(text: str, longest: int) -> tuple[int, int]:

@@ -52,7 +52,7 @@ class Picture:
         self.png, self.alt = png, alt
         width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # its header
         scale = width / figure.get_figwidth() / 72  # pixels in a point
-        letters = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]
+        letters = [float(text.get_fontsize()) for text in figure.findobj(Text) if text.get_text().strip()]
         self.smallest = min(letters, default=10) * scale
         self.size, self.least = (width, height), min(width, ceil(width * SMALLEST / self.smallest))
 
