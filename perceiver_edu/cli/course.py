@@ -82,6 +82,7 @@ def course(
                 notebook._asdict()
                 | {"file": str(notebook.file), "newer": [str(path) for path in notebook.newer]}
                 | {"exercises": [{"id": i, "done": day} for i, day in notebook.exercises.items()]}
+                | {"predictions": [{"id": i, "made": made} for i, made in notebook.predictions.items()]}
                 for notebook in overview.notebooks
             ],
         )
@@ -117,11 +118,11 @@ def choose(folder: str | None, ask: bool) -> Path:
 def print_course(overview) -> None:
     """An `Overview` of the course as a table, and how to go on."""
     console = new_console()
-    table = new_table(console, "notebook", "#minutes", "#done", "exercises")
+    table = new_table(console, "notebook", "#minutes", "#done", "#predicted", "exercises")
     for notebook in overview.notebooks:
         style = "green" if notebook.exercises and notebook.solved == len(notebook.exercises) else None
-        row = visible(notebook.title), str(notebook.minutes or ""), notebook.count, notebook.dots
-        table.add_row(*row, style="bold" if notebook is overview.next else style)
+        row = visible(notebook.title), str(notebook.minutes or ""), notebook.count, notebook.predicted
+        table.add_row(*row, notebook.dots, style="bold" if notebook is overview.next else style)
     console.print(table)
     if overview.next:
         console.print(

@@ -13,6 +13,7 @@ from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
 from perceiver_edu.course.gradients import lost_gradients
 from perceiver_edu.course.guard import Misfit, Outcome, explain_error, run
+from perceiver_edu.course.overview import next_step
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report, shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.errors import InputError, brief
@@ -112,8 +113,7 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
     report.verdict = DONE if ok else NOT_YET
     if ok:
         note = progress.mark_done(exercise.id)
-        if note:
-            report.say(note)
+        report.say(note or next_step(exercise.id))
     return report
 
 

@@ -18,15 +18,16 @@ from typing import Any
 
 from perceiver_edu import __version__, data
 from perceiver_edu.course.links import LIBRARY, in_course, relink, source_of
-from perceiver_edu.course.overview import NAMES, new_versions, read_overview
+from perceiver_edu.course.overview import NAMES, new_versions
 from perceiver_edu.course.place import RECORD, is_course
 from perceiver_edu.course.progress import take_along
-from perceiver_edu.course.start import START, start_page
+from perceiver_edu.course.start import START, TABLE, start_page
 from perceiver_edu.errors import InputError
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.writing import check_plain, write_whole
 
 ABOUT_LIBRARY = b"Copies of the installed files that the notebooks link to, for reading. Nothing runs them.\n"
+STILL = "-still"  # how the ids of cells end that show the picture of an experiment where no kernel runs
 UNSOLVED = re.compile(r"^\s*raise NotImplementedError", re.MULTILINE)
 
 
@@ -94,11 +95,27 @@ def update_course(folder: Path, carry_answers: bool = False) -> Update:
         update.put(name, content, carry_answers)
     if made:
         update.problem = take_along(folder)
-    page = to_bytes(start_page(read_overview(folder)))
+    page = to_bytes(start_page(folder))
     update.start = update.put(START, page)
-    update.written[START] = [fingerprint(page)]  # no more than the last: it changes with every exercise
+    bring_table_up_to_date(update.start, page)
+    update.written[START] = [fingerprint(page)]  # no more than the last: it changes with every update
     write_whole(folder / RECORD, to_json({"written": update.written}))
     return update
+
+
+def bring_table_up_to_date(path: Path, page: bytes) -> None:
+    """Put the table of what is done, an output, into a start page that may have notes of the learner."""
+    [table] = [cell for cell in json.loads(page)["cells"] if cell.get("id") == TABLE]
+    try:
+        before = path.read_bytes()
+        notebook = json.loads(before)
+        for cell in notebook["cells"]:
+            if cell.get("id") == TABLE and "".join(cell["source"]) == table["source"]:
+                cell |= {"outputs": table["outputs"], "execution_count": None}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return  # a damaged notebook is the learner's, too
+    if to_bytes(notebook) != before:
+        write_whole(path, to_bytes(notebook))
 
 
 def prepare(folder: Path) -> None:
@@ -159,10 +176,11 @@ def course_files(folder: Path) -> dict[str, bytes]:
 
 
 def without_outputs(notebook: dict[str, Any]) -> dict[str, Any]:
-    """A notebook in which nothing has been run."""
+    """A notebook in which nothing has been run, and without the cells that stand in for an experiment."""
     cells = [
         cell | {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else dict(cell)
         for cell in notebook["cells"]
+        if not cell.get("id", "").endswith(STILL)
     ]
     return notebook | {"cells": cells}
 

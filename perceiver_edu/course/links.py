@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 from perceiver_edu import __version__, data
+from perceiver_edu.course.start import START
 from perceiver_edu.errors import InputError
 
 LINK = re.compile(r"(?<=\]\()(?:\.\./|images/|\d\d_)[^)#\s]+")  # the target, without `#section`
@@ -34,6 +35,8 @@ def in_course(path: str, folder: Path) -> str:
     JupyterLab opens files of one folder only. So a link leads to the file itself where the course folder
     is in its checkout; else to a copy in `library/`, where the file is installed; else to the web.
     """
+    if path == "README.md":
+        return START  # to readers of the repository it is what the start page is to learners
     if path.startswith("notebooks/"):
         return path.removeprefix("notebooks/")
     file = source_of(path)

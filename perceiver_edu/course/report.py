@@ -65,18 +65,19 @@ class Report:
         return self
 
     def __repr__(self):
-        blocks = [f"{self.verdict}: {visible(self.title)}"]
+        blocks = [f"{self.verdict}: {_plain(self.title)}"]
         for kind, content in self.parts:
             if kind == "say":
-                blocks.append(textwrap.fill(visible(content), 100, break_long_words=False))
+                blocks.append(textwrap.fill(_plain(content), 100, break_long_words=False))
             elif kind == "fold":
                 blocks.append(visible(content[1]))
             elif kind == "pre":
                 blocks.append(textwrap.indent(visible(content, keep="\n"), "  "))
             else:
-                widths = [max(map(len, column)) for column in zip(*content, strict=True)]
-                for row in content:
-                    cells = [visible(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
+                rows = [[_plain(cell) for cell in row] for row in content]
+                widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+                for row in rows:
+                    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
                     blocks.append("  " + "  ".join(cells).rstrip())
         return "\n".join(blocks)
 
@@ -114,9 +115,19 @@ def _table(rows) -> str:
     return f'<table style="color:inherit;font-size:inherit">{body}</table>'
 
 
+# To a notebook of the course, beside the one that shows the report.
+NOTEBOOK_LINK = re.compile(r"\[([^\]\n]+)\]\((\d\d_\w+\.ipynb)\)")
+
+
 def _inline(text: str) -> str:
-    """Escaped, with `code` in backticks set as code."""
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(visible(text)))
+    """Escaped, with `code` in backticks set as code, and links to notebooks."""
+    text = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(visible(text)))
+    return NOTEBOOK_LINK.sub(r'<a href="\2">\1</a>', text)
+
+
+def _plain(text: str) -> str:
+    """As a terminal shows it."""
+    return NOTEBOOK_LINK.sub(r"\1", visible(text))
 
 
 def shown(value) -> str:

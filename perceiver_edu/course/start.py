@@ -1,4 +1,4 @@
-"""The start page of a course folder: the notebooks, what is solved, new versions, and how to go on."""
+"""The start page of a course folder: how to go about it, new versions, and a table of what is done."""
 
 import sys
 from importlib.util import find_spec
@@ -7,17 +7,18 @@ from typing import Any
 from urllib.parse import quote
 
 from perceiver_edu.course.lab import shell_line
-from perceiver_edu.course.overview import Notebook, Overview
+from perceiver_edu.course.overview import Notebook, Overview, course_overview, read_overview
 
 START = "start.ipynb"
+TABLE = "again"  # the id of the cell that shows what is done
 AGAIN = "from perceiver_edu.course import course_overview\n\ncourse_overview()"
 
 WHAT = "Build the model stage by stage, put yours into the trained one, and see that it still works."
-HOW = "There, Shift+Enter runs a cell and goes on. An exercise has hints, and a check that explains."
-LEGEND = (
-    "● solved, ○ open. `perceiver-edu course --open` and `make lab` write this page anew. To see the same at "
-    "any time, press Shift+Enter in the cell below."
-)
+HOW = """Click a notebook in the table to open it. There, Shift+Enter runs a cell and goes on to the next one.
+Before a result you are asked for a prediction, which you may skip. An exercise has hints, and a check that
+explains. View ▸ Table of Contents shows the sections of the open notebook at the side.
+
+To see what you have done since this page was opened, click on the table and press Shift+Enter."""
 CHANGED = (
     "You have changed these notebooks, so the update left yours as they are and put the new versions next to "
     "them. `perceiver-edu course --carry-answers` copies the exercises that you have solved into the new "
@@ -25,34 +26,22 @@ CHANGED = (
 )
 
 
-def start_page(overview: Overview) -> dict[str, Any]:
-    """The page, a notebook."""
-    cells = [
-        {"cell_type": "markdown", "id": "start", "metadata": {}, "source": as_markdown(overview)},
-        {"cell_type": "code", "id": "again", "metadata": {}, "source": AGAIN, "outputs": []},
-    ]
-    cells[1]["execution_count"] = None
+def start_page(folder: Path) -> dict[str, Any]:
+    """The page of a course folder, a notebook. What is done is in one place only: the output of its cell."""
+    text = as_markdown(read_overview(folder))
+    overview = course_overview(folder)
+    data = {"text/plain": repr(overview), "text/html": overview._repr_html_()}
+    output = {"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": data}
+    about = {"cell_type": "markdown", "id": "start", "metadata": {}, "source": text}
+    table = {"cell_type": "code", "id": TABLE, "source": AGAIN, "outputs": [output], "execution_count": None}
+    cells = [about, table | {"metadata": {"jupyter": {"source_hidden": True}}}]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
 def as_markdown(overview: Overview) -> str:
-    """A row for each notebook, with links to the files next to this page, and one link to go on."""
-    lines = ["# Perceiver IO, to the last tensor", "", WHAT, ""]
-    if overview.next:
-        verb = "Go on with" if overview.solved else "Begin with"
-        lines.append(f"## {verb} {link(overview.next.title, overview.next.file)}")
-    else:
-        lines.append("## Every exercise is done.")
-    lines += [
-        "",
-        f"{overview.solved} of {overview.exercises} exercises are solved. Click a notebook to open it.",
-    ]
-    lines += [HOW, "", "| notebook | time | exercises |", "|:--|--:|:--|"]
-    for notebook in overview.notebooks:
-        title = link(notebook.title, notebook.file)
-        lines.append(f"| {title} | {notebook.time} | {notebook.count} {notebook.dots} |")
-    lines += ["", overview.problem or LEGEND]
+    """What stands above the table of what is done."""
+    lines = ["# Perceiver IO, to the last tensor", "", WHAT, "", HOW]
     updated = [notebook for notebook in overview.notebooks if notebook.newer]
     if updated:
         lines += ["", "## New versions", "", CHANGED, ""]

@@ -7,6 +7,7 @@ import shutil
 import statistics
 import sys
 import urllib.request
+from contextlib import contextmanager
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -56,6 +57,15 @@ def lab_server(browser_type_launch_args, tmp_path_factory):
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         nbformat.write(content, notebook)
+    variables = {"PERCEIVER_EDU_PROGRESS": str(folder / "progress.json")}
+    variables |= {"PERCEIVER_EDU_FAST": "1"}  # notebook 08 trains what its experiment shows
+    with serving(notebooks, folder, **variables) as found:
+        yield found
+
+
+@contextmanager
+def serving(notebooks: Path, folder: Path, **variables):
+    """JupyterLab over this folder of notebooks, its own files in the other -> address, token."""
     for name, setting in SETTINGS.items():
         file = folder / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,10 +74,8 @@ def lab_server(browser_type_launch_args, tmp_path_factory):
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip", "127.0.0.1", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={notebooks}"]
     command += ["--LabApp.expose_app_in_browser=True"]  # `window.jupyterapp`, to change the theme
-    variables = {"PERCEIVER_EDU_PROGRESS": str(folder / "progress.json"), "HF_HUB_OFFLINE": "1"}
-    variables |= {"PERCEIVER_EDU_FAST": "1"}  # notebook 08 trains what its experiment shows
     address = rf"(http://127\.0\.0\.1:{port})/lab\?token=(\w+)"
-    with running(command, folder, address, 120, **variables) as (_, found):
+    with running(command, folder, address, 120, HF_HUB_OFFLINE="1", **variables) as (_, found):
         yield found.groups()
 
 

@@ -36,6 +36,7 @@ def notebooks(tmp_path, monkeypatch):
                 exercise = {"exercise": {"id": identifier, "role": role}}
                 source = f"def f():\n    raise NotImplementedError\n\n\ncheck('{identifier}', f)"
                 cells.append(nbformat.v4.new_code_cell(source if role == "stub" else role, metadata=exercise))
+        cells.append(nbformat.v4.new_code_cell("2", id="sum-still"))
         nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{stem}.ipynb")
     monkeypatch.setattr(data, "NOTEBOOKS", folder)
     monkeypatch.setattr(data, "CHECKOUT", None)

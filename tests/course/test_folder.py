@@ -52,7 +52,7 @@ def test_it_has_the_notebooks_as_nobody_has_run_them_and_what_they_link_to(made,
     copy = nbformat.read(made / "00_first.ipynb", as_version=4)
     nbformat.validate(copy)
     assert "](library/perceiver_edu/config.py)" in copy.cells[0].source
-    assert copy.cells[1].source == "1 + 1"
+    assert copy.cells[1].source == "1 + 1" and "sum-still" not in [cell.id for cell in copy.cells]
     assert all(not c.outputs and c.execution_count is None for c in copy.cells if c.cell_type == "code")
     assert "committed output" in (notebooks / "00_first.ipynb").read_text()
 
@@ -201,11 +201,11 @@ def test_notes_on_the_start_page_stay(made):
     change(made / "start.ipynb", cell=0, source="my notes")
     (made / "progress.json").write_text('{"done": {"00.a": "2026-01-01"}}')
     update = update_course(made)
-    assert update.start == made / "start (new in 0.3.0).ipynb"
-    assert "1 of 3" in update.start.read_text("utf-8")
-    (made / "progress.json").write_text('{"done": {"00.a": "2026-01-01", "01.a": "2026-01-02"}}')
-    assert update_course(made).start == update.start and "2 of 3" in update.start.read_text("utf-8")
-    assert "my notes" in (made / "start.ipynb").read_text()
+    assert update.start == made / "start.ipynb" and not update.beside
+    text = update.start.read_text("utf-8")
+    assert "my notes" in text and "1 of 3" in text and "0 of 3" not in text
+    (made / "start.ipynb").write_text("{")
+    assert update_course(made).start.read_text("utf-8") == "{"
 
 
 def test_progress_from_before_is_taken_along_once(notebooks, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from perceiver_edu import InputError, __version__, data
 from perceiver_edu.course import links
 from perceiver_edu.course.folder import course_files
 from perceiver_edu.course.links import LINK, on_the_web, relink
+from perceiver_edu.course.start import START
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -64,7 +65,7 @@ def test_every_link_in_a_course_folder(place, tmp_path, monkeypatch):
         (top / name).symlink_to(ROOT / name, target_is_directory=True)
     folder = top / "my" / "course" if place == "checkout" else tmp_path / "course"
     monkeypatch.setattr(data, "CHECKOUT", None if place == "installed" else top)
-    written = course_files(folder)
+    written = course_files(folder) | {START: b""}
     for name, content in written.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

@@ -93,9 +93,9 @@ def test_the_overview_counts_and_names_the_next(file, notebooks):
     mark_done("01.b")
     assert read_overview().next.file.name == "01_second.ipynb"
     text = repr(course_overview())
-    assert "2 of 3 exercises" in text and "1 of 2 ○●" in text and "40 min" in text
+    assert "2 of 3 exercises are solved" in text and "1 of 2 ○●" in text and "40 min" in text
     unwrapped = "".join(text.split())  # a long path is broken where the line ends
-    assert "Next:`01_second.ipynb`" in unwrapped and str(file) in unwrapped
+    assert "Goonwith01·Second." in unwrapped and str(file) in unwrapped
     mark_done("01.a")
     assert read_overview().next is None and course_overview().ok
 

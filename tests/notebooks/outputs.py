@@ -15,14 +15,15 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 # stands after "≈", such as the loss of a model that the notebook has trained.
 VOLATILE = re.compile(r"\d+(\.\d+)?\s?(ms|µs|s|min)\b|\d+(\.\d+)?e-\d+|0\.0e\+00|≈ ?-?[\d.,]*\d")
 
+MARK = "perceiver_edu"  # in the metadata of what `course/shown.py` puts beside a widget in a kernel
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def run(path: Path) -> nbformat.NotebookNode:
     """The notebook with the outputs of a fresh run at full size, normalised: no warnings, times or versions.
 
-    A widget is kept as its text alone: its view is nothing without the kernel that made it. A picture is kept
-    as PNG with its alt text: the HTML beside it would hold it a second time.
+    A widget is kept as its text alone: its view is nothing without the kernel that made it, and a page has no
+    button to run it again. A picture is kept as PNG with its alt text, and not a second time as HTML.
     """
     environment = os.environ | {"TQDM_DISABLE": "1"}  # a bar appears only where something takes long
     environment.pop("PERCEIVER_EDU_FAST", None)
@@ -33,7 +34,7 @@ def run(path: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = joined(output for output in cell.outputs if output.get("name") != "stderr")
+            cell.outputs = joined(output for output in cell.outputs if is_kept(output))
             for output in cell.outputs:
                 data = output.get("data", {})
                 data.pop(WIDGET, None)
@@ -42,6 +43,10 @@ def run(path: Path) -> nbformat.NotebookNode:
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = {"name": "python"}
     return notebook
+
+
+def is_kept(output) -> bool:
+    return output.get("name") != "stderr" and MARK not in output.get("metadata", {})
 
 
 def joined(outputs) -> list:

@@ -13,12 +13,25 @@ import nbformat
 import one_click
 import pytest
 import yaml
-from one_click import ANY_HOST, CELL, HOSTS, LINE, README, ROOT, source, with_first_cell, with_links
+from one_click import (
+    ANY_HOST,
+    CELL,
+    FOOT,
+    HOSTS,
+    LINE,
+    README,
+    ROOT,
+    WAY,
+    source,
+    way,
+    with_first_cell,
+    with_links,
+)
 from outputs import NOTEBOOKS
 
 import perceiver_edu
 from perceiver_edu.course.hosted import keep_progress
-from perceiver_edu.course.progress import PROGRESS_VARIABLE, mark_done, read_progress
+from perceiver_edu.course.progress import PROGRESS_VARIABLE, note, read_all
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -27,6 +40,14 @@ def test_notebooks_have_the_cell_and_the_links(path):
     assert with_first_cell(deepcopy(committed), path) == committed, "run tests/notebooks/one_click.py"
     first, second, *_ = committed.cells
     assert LINE in first.source and (second.id, second.outputs) == (CELL, [])
+    assert WAY in first.source and committed.cells[-1].source == way(path)
+
+
+def test_the_way_goes_through_all_notebooks_and_back():
+    there = [re.findall(r"\]\((\d\d_\w+\.ipynb)\)", way(path)) for path in NOTEBOOKS]
+    names = [path.name for path in NOTEBOOKS]
+    assert there[0] == names[1:2] and there[-1] == names[-2:-1]
+    assert all(there[i] == [names[i - 1], names[i + 1]] for i in range(1, len(names) - 1))
 
 
 def test_readme_and_notebooks_link_to_this_version():
@@ -47,7 +68,8 @@ def test_cells_are_counted_anew_and_the_rest_stays(tmp_path):
     cells[1].outputs = [result]
     once = with_first_cell(new.new_notebook(cells=cells), tmp_path / "00_a.ipynb")
     assert with_first_cell(deepcopy(once), tmp_path / "00_a.ipynb") == once
-    title, cell, other = once.cells
+    title, cell, other, foot = once.cells
+    assert foot.id == FOOT and foot.cell_type == "markdown"
     assert title.source.startswith("# Title\n\n**Time** 5 min\n\n") and cell.source == source()
     assert (other.source, other.execution_count, other.outputs[0].execution_count) == ("1 + 1", 2, 2)
 
@@ -99,10 +121,10 @@ def test_on_a_host_pip_keeps_torch_and_numpy_and_its_error_is_shown(tmp_path, be
 def colab(monkeypatch, tmp_path):
     """A machine with progress in its home, and Drive's folder, which is not mounted yet."""
     monkeypatch.setenv(PROGRESS_VARIABLE, str(tmp_path / "home.json"))
-    assert mark_done("00.shapes") == ""
-    done = read_progress()[0]
+    assert note({"00.shapes": "2026-01-01"}, {"00.hole": "the first"}) == ""
+    before = read_all()
     monkeypatch.delenv(PROGRESS_VARIABLE)  # and as the test ends it is what it was, whatever the test does
-    monkeypatch.setattr("perceiver_edu.course.hosted.read_progress", lambda: (done, ""))
+    monkeypatch.setattr("perceiver_edu.course.hosted.read_all", lambda: before)
     return tmp_path / "MyDrive"
 
 
@@ -112,7 +134,8 @@ def test_progress_goes_to_drive_where_it_is_mounted(colab, capsys):
     colab.mkdir()
     keep_progress(colab)
     assert str(colab) in capsys.readouterr().out
-    assert mark_done("00.slip") == "" and set(read_progress()[0]) == {"00.shapes", "00.slip"}
+    assert note({"00.slip": "2026-01-02"}) == "" and set(read_all().done) == {"00.shapes", "00.slip"}
+    assert read_all().predictions == {"00.hole": "the first"}
     keep_progress(colab)
     assert capsys.readouterr().out == "" and (colab / "perceiver-edu" / "progress.json").is_file()
 

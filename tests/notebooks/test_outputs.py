@@ -67,9 +67,8 @@ def test_of_a_widget_its_text_is_kept(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(WIDGET_CELL)])
     nbformat.write(notebook, tmp_path / "widget.ipynb")
     kept = run(tmp_path / "widget.ipynb")
-    assert kept.cells[0].outputs[0].data == {
-        "text/plain": "An experiment with controls: run this cell to use it."
-    }
+    [output] = kept.cells[0].outputs
+    assert output.data == {"text/plain": "An experiment with controls: run this cell to use it."}
     assert "widgets" not in kept.metadata
 
 

@@ -23,9 +23,13 @@ gives: small arguments.
 no text that a learner typed (fonts lack signs): put it in `tell`. In a test, `state` sets controls by name,
 and `result`, `alt`, `problem` and `seconds` say what is on the screen; `figure` can be saved as SVG.
 
-In a notebook the experiment is the value of its cell, and the cell after it runs `still()`: the same picture
-for readers without a kernel. What is slow and does not depend on every control (a run of the model on the
-text) goes into a function with `lru_cache` that the widget's maker hands to `compute`; see `heads.py`.
+In a notebook the experiment is the value of its cell. The cell imports what it calls, and a maker loads
+what it is not given (`or_loaded`), so the cell may be the first that a fresh kernel runs. Where an experiment
+shows what only the cells above can compute, it is made inside `from_above(lambda: …)`. The next cell runs
+`still()`, which shows the same picture to readers without a kernel; the learner's copy leaves that cell out.
+
+What is slow and does not depend on every control (a run of the model on the text) goes into a function with
+`lru_cache` that the widget's maker hands to `compute`; see `heads.py`.
 """
 
 import asyncio
@@ -42,13 +46,15 @@ import matplotlib.pyplot as plt
 import torch
 from IPython import get_ipython
 
+from perceiver_edu.course.place import learner_at_work
+from perceiver_edu.course.shown import Asleep, Shown
 from perceiver_edu.course.widgets.redrawn import RedrawnFigure
 from perceiver_edu.course.widgets.strip import TextStrip
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import LOOK as PICTURE_LOOK
 from perceiver_edu.instruments.plots.style import STYLE, Picture
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.weights.pretrained import load_pretrained
+from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
 DEBOUNCE = 0.06  # seconds without a further event before the picture is drawn
 DPI = 96
@@ -75,18 +81,6 @@ LOOK = (
 
 
 FLOW = {"display": "flex", "flex_flow": "row wrap", "width": "auto", "overflow": "hidden"}  # of controls
-
-
-class Shown(ipywidgets.VBox):
-    """A widget with a sentence for pages without a kernel."""
-
-    sentence = ""
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/plain"] = self.sentence
-        return bundle
 
 
 class Experiment(Shown):
@@ -160,9 +154,14 @@ class Experiment(Shown):
         self.view.remove_class("perceiver-busy")
 
     def still(self) -> None:
-        """Show the picture of this moment as an ordinary output: it stays where no kernel runs."""
+        """Show the picture of this moment as an ordinary output: it stays where no kernel runs.
+
+        A learner sees the experiment itself, so there nothing is shown again.
+        """
         from IPython.display import display
 
+        if learner_at_work():
+            return
         if self.problem:
             print(self.problem)
         else:
@@ -204,14 +203,38 @@ class Widget(NamedTuple):
 WIDGETS: dict[str, Widget] = {}  # by name
 
 
-@cache
+loaded = cache(load_pretrained)
+
+
 def embedded():
     """The model of the embedded weights, for examples."""
-    return load_pretrained("embedded")
+    return loaded("embedded")
 
 
-def widget(notebook: str, cell: str, *, needs: str, example=lambda: [embedded()]) -> Callable:
-    """Register the function below this line; `def mask_a_span` makes the experiment "mask-a-span"."""
+def or_loaded(model):
+    """The model, or else that of `load_pretrained()`, which is loaded once."""
+    return loaded(weights_name()) if model is None else model
+
+
+def from_above(make: Callable[[], Experiment]) -> Experiment | Asleep:
+    """The experiment; or, where a name of this call is not defined, a sentence that says what to run.
+
+    from_above(lambda: frozen_or_thawed(right, chance=0.5))
+    """
+    try:
+        return make()
+    except NameError as error:
+        inside = error.__traceback__ and error.__traceback__.tb_next
+        if inside is None or inside.tb_next is not None:  # it comes from further in
+            raise
+        return Asleep(error.name or "a name")
+
+
+def widget(notebook: str, cell: str, *, needs: str = "", example=lambda: [embedded()]) -> Callable:
+    """Register the function below this line; `def mask_a_span` makes the experiment "mask-a-span".
+
+    Without `needs` its cell runs first in a fresh kernel; tests hold it to that.
+    """
 
     def register(make):
         name = make.__name__.replace("_", "-")

@@ -9,7 +9,15 @@ import torch
 from perceiver_edu.course.planted import MUTATIONS
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.swap import run_filled
-from perceiver_edu.course.widgets.base import Experiment, choice, embedded, readable, text_box, widget
+from perceiver_edu.course.widgets.base import (
+    Experiment,
+    choice,
+    embedded,
+    or_loaded,
+    readable,
+    text_box,
+    widget,
+)
 from perceiver_edu.filling import MASK_TOKEN, find_holes
 from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference, huggingface_twin
 from perceiver_edu.instruments.plots.parity import differences_by_stage
@@ -17,6 +25,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.stages import STAGES
 
 NONE = "none"
+MASKED = f"She opened the door and went{5 * MASK_TOKEN} the house."
 BUGS = {name: plant for name, plant in MUTATIONS.items() if name != "one block instead of two"}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -117,11 +126,13 @@ def tell(broken: Broken) -> Report:
     needs="setup ledger",
     example=lambda: [embedded(), huggingface_twin(embedded()), f"It was {MASK_TOKEN * 3} by then."],
 )
-def plant_a_bug(model, twin, text: str, bug: str = NONE) -> Experiment:
+def plant_a_bug(model=None, twin=None, text: str = MASKED, bug: str = NONE) -> Experiment:
     """Swap a stage or plant a bug, beside `huggingface_twin(model)`. Holes in the text are written [MASK].
 
     `bug`: the one that is planted at first, by its name in the list.
     """
+    model = or_loaded(model)
+    twin = huggingface_twin(model) if twin is None else twin
     controls = {
         "text": text_box("text", text, "The text to read; [MASK] is one missing byte."),
         "stage": choice("swap in an untrained", [NONE, *STAGES], NONE, "A stage with fresh random weights."),

@@ -9,7 +9,8 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from perceiver_edu.course.widgets.base import FLOW, Experiment, Shown, line_box
+from perceiver_edu.course.shown import Shown
+from perceiver_edu.course.widgets.base import FLOW, Experiment, line_box
 from perceiver_edu.course.widgets.exploring import Explored
 from perceiver_edu.course.widgets.playground import SIZE, draw
 from perceiver_edu.errors import InputError

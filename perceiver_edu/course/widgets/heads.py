@@ -6,8 +6,16 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, embedded, readable, slider, text_box, widget
-from perceiver_edu.course.widgets.hole import TEXT, text_strip
+from perceiver_edu.course.widgets.base import (
+    Experiment,
+    embedded,
+    or_loaded,
+    readable,
+    slider,
+    text_box,
+    widget,
+)
+from perceiver_edu.course.widgets.hole import LONGER, TEXT, text_strip
 from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
 from perceiver_edu.instruments.plots.style import LATENT
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
@@ -86,8 +94,9 @@ def tell(reading: Reading) -> Report:
 
 
 @widget("02_encoder", "head-lab", needs="setup embedding run", example=lambda: [embedded(), TEXT])
-def pick_a_head(model, text: str, head: int = 0, latent: int = 8) -> Experiment:
+def pick_a_head(model=None, text: str = LONGER, head: int = 0, latent: int = 8) -> Experiment:
     """Which bytes of a text a latent of the encoder reads, with each of its heads."""
+    model = or_loaded(model)
     heads, latents = model.config.num_cross_attention_heads, model.config.num_latents
     controls = {
         "text": text_box("text", text, "The text to read. Type what you like."),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, range_slider, readable, text_box, widget
+from perceiver_edu.course.widgets.base import Experiment, or_loaded, range_slider, readable, text_box, widget
 from perceiver_edu.course.widgets.strip import TextStrip, hole_after, middle_word
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
@@ -16,6 +16,7 @@ from perceiver_edu.instruments.tracing import record
 from perceiver_edu.tokenizer import ByteTokenizer
 
 TEXT, HOLE = "She opened the door and went into the house.", (28, 33)
+LONGER = "She opened the door and went into the house, and then she sat down by the fire to read."
 LONGEST = 24  # bytes in a hole: more would not fit into the picture
 
 
@@ -143,8 +144,9 @@ def text_strip(model, controls: dict, **options) -> TextStrip:
 
 
 @widget("00_quickstart", "hole", needs="setup fill-word")
-def mask_a_span(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
+def mask_a_span(model=None, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Hide a piece of a text, and see the ranked fillings. `hole`: (start, stop) in characters."""
+    model = or_loaded(model)
     controls, compute = hole_controls(model, text, hole), partial(fill_span, model)
     strip = text_strip(model, controls)
     return Experiment("mask-a-span", controls, compute, draw, tell, size=(8, 2.6), strip=strip)

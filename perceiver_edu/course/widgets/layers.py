@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, counted, range_slider, slider, widget
+from perceiver_edu.course.widgets.base import Experiment, counted, or_loaded, range_slider, slider, widget
 from perceiver_edu.course.widgets.hole import (
     HOLE,
     TEXT,
@@ -117,8 +117,9 @@ def tell(stopped: Stopped) -> Report:
 
 
 @widget("03_processor", "cuts-lab", needs="setup lens")
-def stop_and_ablate(model, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
+def stop_and_ablate(model=None, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Decode after k layers, with some of the latents set to zero after the encoder."""
+    model = or_loaded(model)
     deepest, latents = depth(model), model.config.num_latents
     controls = hole_controls(model, text, hole) | {
         "k": slider("layers", deepest, 0, deepest, "How many layers of the processor run."),

@@ -1,5 +1,6 @@
 """Notebook 01: join documents before they are cut into crops, and see what padding is left."""
 
+import inspect
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -79,15 +80,23 @@ def tell(packed: Packed) -> Report:
     return report.say(f"All documents together are {packed.crops:,} crops of {packed.length:,} ids now.")
 
 
+def help_pages() -> list[str]:
+    """The help pages of the classes of `torch.nn`, each once."""
+    pages = [inspect.getdoc(page) for _, page in sorted(vars(torch.nn).items()) if inspect.isclass(page)]
+    return list(dict.fromkeys(filter(None, pages)))
+
+
 @widget(
     "01_tokenizer",
     "waste-lab",
     needs="setup bpe strip waste",
     example=lambda: [["a" * 300, "b" * 5000, "é" * 700]],
 )
-def join_documents(documents: Sequence[str], joined: int = 10, length: int = 2048) -> Experiment:
+def join_documents(
+    documents: Sequence[str] | None = None, joined: int = 10, length: int = 2048
+) -> Experiment:
     """How much padding is left when documents are joined, and when crops are longer or shorter."""
-    documents = [document for document in documents if document]
+    documents = [document for document in (help_pages() if documents is None else documents) if document]
     lengths = [(f"{n:,}", n) for n in (256, 512, 1024, 2048, 4096)]
     controls = {
         "joined": slider("documents joined", joined, 1, MOST,

@@ -19,6 +19,7 @@ from perceiver_edu.course.widgets.base import (
     Experiment,
     choice,
     line_box,
+    or_loaded,
     range_slider,
     slider,
     widget,
@@ -215,14 +216,15 @@ def largest(weights) -> tuple[list[int], list[str]]:
     return places.tolist(), [f"{share:.1%}" for share in shares.tolist()]
 
 
-@widget("10_playground", "lab", needs="setup")
+@widget("10_playground", "lab")
 def playground(
-    model, text: str = TEXT, hole: tuple[int, int] = HOLE, weights: str | None = None, **state
+    model=None, text: str = TEXT, hole: tuple[int, int] = HOLE, weights: str | None = None, **state
 ) -> Experiment:
     """Everything about one text. `state`: where other controls stand at first, by name.
 
     `weights`: what `load_pretrained` was given for the model, for the code to be exported; None is as there.
     """
+    model = or_loaded(model)
     runs, config = ForwardPasses(model, weights or weights_name()), model.config
     latents, heads = config.num_latents, config.num_cross_attention_heads
     own, last = config.num_self_attention_heads, max(0, len(model.processor.self_attends) - 1)

@@ -12,11 +12,12 @@ from perceiver_edu.course.widgets.base import (
     choice,
     embedded,
     line_box,
+    or_loaded,
     readable,
     text_box,
     widget,
 )
-from perceiver_edu.course.widgets.hole import TEXT, text_strip
+from perceiver_edu.course.widgets.hole import LONGER, TEXT, text_strip
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.costs import stage_costs
 from perceiver_edu.instruments.plots.queries import byte_sign, byte_strips
@@ -120,8 +121,9 @@ def tell(asked: Asked) -> Report:
 
 
 @widget("04_decoder", "query-lab", needs="setup queries lab", example=lambda: [embedded(), TEXT])
-def query_lab(model, text: str, places: str = PRESETS["in order"]) -> Experiment:
+def query_lab(model=None, text: str = LONGER, places: str = PRESETS["in order"]) -> Experiment:
     """Which bytes come out, for any list of places."""
+    model = or_loaded(model)
     controls = {
         "text": text_box("text", text, "The text to read. Type what you like."),
         "preset": choice("a list", ["my own", *PRESETS], "in order", "A list of places to begin with."),

@@ -25,6 +25,7 @@ from perceiver_edu.instruments.plots.style import STYLE
 
 UNUSUAL = ["", " ", "a" * 3000, "🙂" * 750, "<script>alert(1)</script>", "مرحبا بالعالم", "[MASK]", "\ud800"]
 UNUSUAL += ["e\u0301\n\0", "$x$ costs $5", "'''\"\"\"\\{x}\\n", "a\u202eb\u2028c", "é🙂 <b>[MASK]</b> " * 9]
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 TEXTS = [*UNUSUAL, "a short one", "b" * 300, "She opened the door and went into the house."]
 every_widget = pytest.mark.parametrize("name", WIDGETS)
 WITH_TEXT = [name for name, widget in WIDGETS.items() if "text" in signature(widget.make).parameters]
@@ -95,6 +96,18 @@ def test_any_text_is_shown_escaped_or_refused_in_one_sentence(name, text, chance
     assert set(re.findall(r"<(\w+)", view)) <= {"div", "img", "p", "table", "tr", "th", "td", "code"}
 
 
+@pytest.mark.parametrize("name", [name for name, widget in WIDGETS.items() if not widget.needs])
+def test_its_cell_may_be_the_first_that_a_fresh_kernel_runs(name):
+    widget = WIDGETS[name]
+    cells = nbformat.read(NOTEBOOKS / f"{widget.notebook}.ipynb", as_version=4).cells
+    [source] = [cell.source for cell in cells if cell.id == widget.cell]
+    *lines, value = source.splitlines()
+    names: dict = {}
+    exec("\n".join(lines), names)
+    experiment = eval(value, names)
+    assert isinstance(experiment, Experiment) and (experiment.name, experiment.problem) == (name, "")
+
+
 def makers_called(source: str, names: dict) -> set:
     """The functions that this source calls to make an experiment; its imports of widgets go into `names`."""
     nodes = list(ast.walk(ast.parse(source)))
@@ -112,7 +125,7 @@ def makers_called(source: str, names: dict) -> set:
 
 def test_the_experiments_of_the_notebooks_are_those_that_are_registered():
     used = set()
-    for path in sorted((Path(__file__).parents[3] / "notebooks").glob("*.ipynb")):
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         names, cells = {}, nbformat.read(path, as_version=4).cells
         for cell in cells:
             if cell.cell_type == "code":

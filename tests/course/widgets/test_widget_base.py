@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from perceiver_edu import InputError
-from perceiver_edu.course import widgets
+from perceiver_edu.course import shown, widgets
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets import base
-from perceiver_edu.course.widgets.base import Experiment, readable, slider, text_box
+from perceiver_edu.course.widgets.base import Experiment, from_above, readable, slider, text_box
 from perceiver_edu.course.widgets.strip import hole_after, middle_word
 
 
@@ -176,6 +176,38 @@ def test_a_hole_follows_what_is_typed_until_the_reader_hides_something():
     assert experiment.result.hidden == "put" and experiment.strip.hole == [8, 11]
     experiment.state = {"text": "x" * 3000}
     assert experiment.strip.end == 254 and not experiment.problem
+
+
+def test_an_experiment_without_what_stands_above_is_a_sentence(experiment):
+    asleep = from_above(lambda: not_there(experiment))  # noqa: F821
+    assert "Run All Above" in repr(asleep) and "`not_there`" in repr(asleep) and asleep.still() is None
+    assert 'data-commandlinker-command="notebook:run-all-above"' in asleep._repr_html_()
+    assert from_above(lambda: experiment) is experiment
+
+    def broken():
+        return not_there  # noqa: F821
+
+    with pytest.raises(NameError):
+        from_above(lambda: broken())
+
+
+def test_a_learner_gets_no_second_picture(experiment, monkeypatch):
+    monkeypatch.setattr(base, "learner_at_work", lambda: True)
+    monkeypatch.setattr("IPython.display.display", None)
+    experiment.still()
+
+
+def test_beside_a_widget_in_a_kernel_is_what_a_page_shows_later(experiment, monkeypatch):
+    seen = []
+    monkeypatch.setattr(shown, "publish_display_data", seen.append)
+    monkeypatch.setattr(shown, "display", lambda data, **more: seen.append((data, more["metadata"])))
+    experiment._ipython_display_()
+    assert len(seen) == 1, "there is no kernel"
+    monkeypatch.setattr(shown, "get_ipython", lambda: SimpleNamespace(kernel="of a notebook"))
+    experiment._ipython_display_()
+    _, (asleep, mark), view = seen
+    assert "application/vnd.jupyter.widget-view+json" in view and set(mark) == {shown.MARK}
+    assert "notebook:run-cell" in asleep["text/html"]
 
 
 @pytest.mark.parametrize("sign", ["a", "é", "猫", "🙂", "[MASK]"])
