@@ -17,6 +17,7 @@ Item = TypeVar("Item")
 
 PLAIN_SIGNS = "perceiver_edu.plain_signs"  # for `errors=` of a stream whose encoding lacks some characters
 PLAIN = {"●": "*", "○": "-", "≥": ">=", "≤": "<=", "×": "x", "·": "-", "…": "...", "–": "-", "±": "+-"}
+PLAIN |= {"✓": "+", "✗": "x"}
 
 
 def plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -69,6 +70,16 @@ def new_console() -> "Console":
     if not console.is_terminal:
         console.width = 1_000_000
     return console
+
+
+def print_verdict(console: "Console", good: bool, words: str) -> None:
+    """The result in one line, green or red where the terminal has colours."""
+    console.print(f"{'✓' if good else '✗'} {visible(words)}", style="green" if good else "bold red")
+
+
+def amount(value: float) -> str:
+    """Three digits, or as many as a large number has before its point: never 1.33e+03."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def new_table(console: "Console", *columns: str) -> "Table":

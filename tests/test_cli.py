@@ -330,13 +330,14 @@ def test_a_terminal_that_knows_no_utf8_gets_escapes(tiny):
 def test_parity_prints_the_ledger_and_exits_0_where_all_agree(run, tiny):
     code, out, err = run("parity", tiny)
     assert code == 0, out
-    heading, *rows = out.splitlines()
-    assert heading.startswith("stage")
+    verdict, heading, *rows = out.splitlines()
+    assert verdict == "✓ the model is Hugging Face's: all 5 arrays agree"
+    assert heading.startswith("array")
     assert len(rows) == 5
-    assert all(row.endswith("  ok") for row in rows)
+    assert all(row.rstrip().endswith("  ok") for row in rows)
     assert err.splitlines()[0].startswith(f"weights: {tiny}, ")
     with_layers = run("parity", tiny, "--layers")[1].splitlines()
-    assert len(with_layers) == 1 + 5 + 2
+    assert len(with_layers) == 2 + 5 + 2
 
 
 def test_parity_exits_1_and_marks_where_they_part(run, tiny, monkeypatch):
@@ -351,8 +352,9 @@ def test_parity_exits_1_and_marks_where_they_part(run, tiny, monkeypatch):
     monkeypatch.setattr(instruments, "huggingface_twin", damaged)
     code, out, _ = run("parity", tiny)
     assert code == 1
-    *agreeing, last = out.splitlines()[1:]
-    assert all(row.endswith("  ok") for row in agreeing)
+    verdict, _, *agreeing, last = out.splitlines()
+    assert verdict == "✗ the model is not Hugging Face's: they differ from 'logits' on"
+    assert all(row.rstrip().endswith("  ok") for row in agreeing)
     assert last.endswith("  first divergence")
 
     code, out, _ = run("parity", tiny, "--json")
@@ -424,8 +426,8 @@ def test_course_lists_notebooks_minutes_and_what_is_done(run, notebooks, opened)
     assert (code, err, opened) == (0, "", [])
     lines = [line.split() for line in out.splitlines()]
     assert lines[0] == ["notebook", "minutes", "done", "predicted", "exercises"]
-    assert lines[1] == ["00", "·", "Title", "15", "1", "of", "1", "1", "of", "2", "●", "a"]
-    assert lines[2] == ["01", "·", "Title", "40", "1", "of", "2", "0", "of", "2", "○", "b", "●", "c"]
+    assert lines[1] == ["00", "·", "Title", "15", "1", "of", "1", "1", "of", "2", "●"]
+    assert lines[2] == ["01", "·", "Title", "40", "1", "of", "2", "0", "of", "2", "○●"]
     assert out.splitlines()[3] == "next: 01_second; to open the course: perceiver-edu course --open"
     assert not (notebooks.parent / "home").exists(), "to list the course writes nothing"
 

@@ -6,7 +6,14 @@ import time
 
 import pytest
 
-from perceiver_edu.terminal import watched
+from perceiver_edu.terminal import amount, watched
+
+
+@pytest.mark.parametrize(
+    "value, shown", [(1330.4, "1,330"), (133.04, "133"), (13.304, "13.3"), (0.0133, "0.0133"), (0, "0")]
+)
+def test_an_amount_has_three_digits_and_no_exponent(value, shown):
+    assert amount(value) == shown
 
 
 class Screen(io.StringIO):

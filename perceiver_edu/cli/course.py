@@ -120,9 +120,9 @@ def print_course(overview) -> None:
     console = new_console()
     table = new_table(console, "notebook", "#minutes", "#done", "#predicted", "exercises")
     for notebook in overview.notebooks:
-        marks = "  ".join(f"{'●' if d else '○'} {i.partition('.')[2]}" for i, d in notebook.exercises.items())
-        minutes = str(notebook.minutes or "")
-        table.add_row(visible(notebook.title), minutes, notebook.count, notebook.predicted, visible(marks))
+        style = "green" if notebook.exercises and notebook.solved == len(notebook.exercises) else None
+        row = visible(notebook.title), str(notebook.minutes or ""), notebook.count, notebook.predicted
+        table.add_row(*row, notebook.dots, style="bold" if notebook is overview.next else style)
     console.print(table)
     if overview.next:
         console.print(

@@ -1,14 +1,17 @@
 """`perceiver-edu evaluate`."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Engine, Json
 from perceiver_edu.errors import InputError, whole_number
-from perceiver_edu.terminal import print_json, visible
+from perceiver_edu.terminal import new_console, new_table, print_json, print_verdict, visible
+
+if TYPE_CHECKING:
+    from perceiver_edu.training.evaluate import Evaluation
 
 
 def evaluate(
@@ -27,6 +30,9 @@ def evaluate(
         bool,
         typer.Option(help="Also single missing words: forty easy sentences, and forty words of the text."),
     ] = True,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="Also print the sentences whose word was not guessed.")
+    ] = False,
     device: Device = "cpu",
     engine: Engine = None,
     as_json: Json = False,
@@ -41,6 +47,7 @@ def evaluate(
     Examples:
       perceiver-edu evaluate
       perceiver-edu evaluate runs/first/model --data valid.jsonl.xz --crops 2000
+      perceiver-edu evaluate --failures
       perceiver-edu evaluate --no-cloze --json
     """
     from perceiver_edu.data import HELD_OUT
@@ -84,8 +91,26 @@ def evaluate(
         read = asdict(reading) if reading else None
         print_json(weights=name, **asdict(result), reading=read, **answers)
     else:
-        print(f"{result}\n{reading or spread_out}")
+        print_evaluation(result)
         for name, both in single.items():
             print(f"\n{name}, each filled alone\n{both}")
         if single:
-            print(f"\n{visible(str(single['cloze'].independent), keep=chr(10))}")
+            found, *missed = str(single["cloze"].independent).splitlines()
+            print("\n" + "\n".join(visible(line) for line in (found, *(missed if failures else ()))))
+        print(reading or spread_out)
+
+
+def print_evaluation(result: "Evaluation") -> None:
+    """The verdict, a line for each predictor, and what was asked."""
+    console, gain = new_console(), result.gain_over("geometry")
+    words = "the model reads the text" if gain > 0 else "the model does not read the text"
+    words += f": {result.scores['model'].bits:.3f} bits per hidden byte, {abs(gain):.3f} "
+    print_verdict(console, gain > 0, f"{words}{'less' if gain > 0 else 'more'} than hole geometry")
+    numbers = ("#bits", "#bytes right", "#words right")
+    table = new_table(console, "predictor", *numbers, *(f"{name}, no space" for name in numbers))
+    for name, s in result.scores.items():
+        whole = f"{s.bits:.3f}", f"{s.accuracy:.1%}", f"{s.exact_words:.1%}"
+        letters = f"{s.letter_bits:.3f}", f"{s.letter_accuracy:.1%}", f"{s.letter_exact_words:.1%}"
+        table.add_row(name, *whole, *letters, style="bold" if name == "model" else None)
+    console.print(table)
+    print("\n".join([*result.remarks(), result.asked()]))

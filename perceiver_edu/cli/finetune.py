@@ -7,7 +7,7 @@ import typer
 
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Json
 from perceiver_edu.errors import InputError, warn
-from perceiver_edu.terminal import print_json, visible
+from perceiver_edu.terminal import new_console, new_table, print_json, visible
 
 
 def finetune(
@@ -125,30 +125,28 @@ def finetune(
                 f"{data} has its own columns and splits: leave --text, --label, --separator and files away"
             )
         scores = finetune_glue(list(GLUE) if data == "glue" else [data], output, settings, numbers, **options)
-        lines = [f"{name:10} {percent(score)}" for name, score in scores.items()]
-        lines.append("on GLUE's validation sets, on which the best epoch was chosen too")
+        rows = [("validation", name, "score", percent(score)) for name, score in scores.items()]
+        lines = ["on GLUE's validation sets, on which the best epoch was chosen too"]
         if "average" in scores:
             lines.append(
                 f"deepmind/language-perceiver, by its card: {PAPER_AVERAGE} (on GLUE's secret test sets)"
             )
-        finish(output, scores, lines, as_json)
+        finish(output, scores, rows, lines, as_json)
         return
     columns = columns_of(label or ["label"], separator)
     splits = load(data, is_file, text or ["text"], columns, validation, test)
     summary = finetune_seeds(splits, output, settings, numbers, **options)
-    lines = []
+    rows, lines = [], []
     for name in ("validation", "test"):
         for task, scores in summary.get(name, {}).items():
-            lines += [
-                f"{name}  {visible(task)}  {score}: {percent(value)}" for score, value in scores.items()
-            ]
-    if "test" not in summary:
-        lines.append("the best epoch was chosen on these texts; for an honest figure give --test")
+            rows += [(name, visible(task), score, percent(value)) for score, value in scores.items()]
     for task, share in summary["most_common"].items():
-        lines.append(f"always the commonest label of training  {visible(task)}  accuracy: {percent(share)}")
+        rows.append(("always the commonest label of training", visible(task), "accuracy", percent(share)))
+    if "test" not in summary:
+        lines.append("the best epoch was chosen on these texts; for a figure on other texts give --test")
     if summary["cut"]:
         lines.append(f"{summary['cut']} texts are too long for this model and were truncated")
-    finish(output, summary, lines, as_json)
+    finish(output, summary, rows, lines, as_json)
 
 
 def load(data, is_file, text, columns, validation, test):
@@ -219,7 +217,7 @@ def percent(score: dict) -> str:
     return f"{100 * score['mean']:.1f}{spread} %"
 
 
-def finish(output: Path, values: dict, lines: list[str], as_json: bool) -> None:
+def finish(output: Path, values: dict, rows: list[tuple], lines: list[str], as_json: bool) -> None:
     from torch import distributed
 
     from perceiver_edu.training.loop import is_first_process
@@ -231,5 +229,9 @@ def finish(output: Path, values: dict, lines: list[str], as_json: bool) -> None:
     if as_json:
         print_json(**values)
     else:
-        print("\n".join(lines))
-        print(f"what was made is in {visible(str(output))}")
+        console = new_console()
+        table = new_table(console, "on", "task", "score", "#value")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        print("\n".join([*lines, f"what was made is in {visible(str(output))}"]))

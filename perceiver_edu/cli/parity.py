@@ -1,12 +1,16 @@
 """`perceiver-edu parity`."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
-from perceiver_edu.terminal import print_json
+from perceiver_edu.terminal import amount, new_console, new_table, print_json, print_verdict
+
+if TYPE_CHECKING:
+    from perceiver_edu.instruments.parity import Row
 
 PARITY_TEXTS = [  # of different lengths in bytes, so that one row has padding
     "Perceiver IO reads bytes, thinks in latents and answers queries.",
@@ -32,7 +36,7 @@ def parity(
       perceiver-edu parity deepmind/language-perceiver --json
     """
     from perceiver_edu import ByteTokenizer
-    from perceiver_edu.instruments import compare_stages, huggingface_twin, ledger
+    from perceiver_edu.instruments import compare_stages, huggingface_twin
 
     model, name = shared.load(weights, device)
     longest = min(model.config.max_position_embeddings, max(len(text.encode()) + 2 for text in PARITY_TEXTS))
@@ -45,6 +49,23 @@ def parity(
     if as_json:
         print_json(weights=name, ok=agree, rows=[row._asdict() | {"ok": row.ok} for row in rows])
     else:
-        print(ledger(rows))
+        print_rows(rows)
     if not agree:
         raise typer.Exit(1)
+
+
+def print_rows(rows: "Sequence[Row]") -> None:
+    """The verdict, and a line for each stage that was compared, the first divergence marked."""
+    console = new_console()
+    first = next((row for row in rows if not row.ok), None)
+    if first is None:
+        print_verdict(console, True, f"the model is Hugging Face's: all {len(rows)} arrays agree")
+    else:
+        print_verdict(console, False, f"the model is not Hugging Face's: they differ from {first.stage!r} on")
+    table = new_table(console, "array", "shape", "#difference", "#scale", "#allowed", "")
+    for row in rows:
+        said = "ok" if row.ok else "first divergence" if row is first else "differs"
+        shape, allowed = " × ".join(map(str, row.shape)), row.tolerance * max(1.0, row.scale)
+        numbers = f"{row.max_abs:.1e}", amount(row.scale), f"{allowed:.1e}"
+        table.add_row(row.stage, shape, *numbers, said, style=None if row.ok else "red")
+    console.print(table)

@@ -9,7 +9,7 @@ import typer
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
 from perceiver_edu.errors import InputError, choose, whole_number
-from perceiver_edu.terminal import new_console, new_table, print_json, visible
+from perceiver_edu.terminal import amount, new_console, new_table, print_json, visible
 from perceiver_edu.writing import check_output
 
 if TYPE_CHECKING:
@@ -95,10 +95,14 @@ def profile(
     else:
         print_profile(rows, peaks)
         if operations:
-            print("\nthe operations that took longest   calls        ms")
+            console = new_console()
+            table = new_table(console, "operations that took longest", "#calls", "#ms")
             for operation in operations[:12]:
-                print(f"{operation.name:<32}{operation.calls:>8}{operation.seconds * 1e3:>10.3f}")
-            print(f"\nthe trace is in {visible(str(trace))}: open it at https://ui.perfetto.dev")
+                milliseconds = amount(operation.seconds * 1e3)
+                table.add_row(visible(operation.name), f"{operation.calls:,}", milliseconds)
+            console.print()
+            console.print(table)
+            print(f"the trace is in {visible(str(trace))}: open it at https://ui.perfetto.dev")
 
 
 def print_profile(rows: "Sequence[StageProfile]", peaks: "Peaks") -> None:
@@ -110,12 +114,13 @@ def print_profile(rows: "Sequence[StageProfile]", peaks: "Peaks") -> None:
         rate = row.flops_per_second
         table.add_row(
             row.stage,
-            f"{row.flops / 1e9:.3g}",
-            f"{row.seconds * 1e3:.3g}",
+            amount(row.flops / 1e9),
+            amount(row.seconds * 1e3),
             f"{row.seconds / whole:.0%}",
-            f"{rate / 1e9:.0f}" if row.flops else "",
+            amount(rate / 1e9) if row.flops else "",
             f"{rate / peaks.flops_per_second:.0%}" if row.flops else "",
-            f"{row.peak_bytes / 1e6:.1f}",
+            amount(row.peak_bytes / 1e6),
+            style="bold" if row is rows[-1] else None,
         )
     console.print(table)
     best = f"{peaks.flops_per_second / 1e9:,.0f} GFLOP/s in {peaks.dtype}"

@@ -54,19 +54,16 @@ class Evaluation:
         """Bits per hidden byte by which the model is better than another predictor."""
         return self.scores[name].bits - self.scores["model"].bits
 
-    def __str__(self) -> str:
-        lines = [
+    def asked(self) -> str:
+        """What was hidden, and where."""
+        return (
             f"{self.num_words:,} hidden words = {self.num_bytes:,} bytes = {self.fraction:.0%} of the text, "
-            f"each byte [MASK]; {self.num_crops:,} crops of {self.crop_length} ids; seed {self.seed}",
-            "",
-            f"{'':22}|  with the leading space   |     without it",
-            f"{'right first guesses':22}|   bits   bytes   words    |   bits   bytes   words",
-        ]
-        for name, s in self.scores.items():
-            whole = f"{s.bits:7.3f} {s.accuracy:7.1%} {s.exact_words:7.1%}"
-            letters = f"{s.letter_bits:7.3f} {s.letter_accuracy:7.1%} {s.letter_exact_words:7.1%}"
-            lines.append(f"{name:22}|{whole}    |{letters}")
-        lines.append("")
+            f"each byte [MASK]; {self.num_crops:,} crops of {self.crop_length} ids; seed {self.seed}"
+        )
+
+    def remarks(self) -> list[str]:
+        """The model beside the other predictors, a sentence each."""
+        lines = []
         for name, meaning in [
             ("geometry", "hole geometry"),
             ("sides", "geometry and the bytes beside the hole"),
@@ -79,7 +76,20 @@ class Evaluation:
             )
         if SHUFFLED in self.scores:
             lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
-        return "\n".join(lines)
+        return lines
+
+    def __str__(self) -> str:
+        lines = [
+            self.asked(),
+            "",
+            f"{'':22}|  with the leading space   |     without it",
+            f"{'right first guesses':22}|   bits   bytes   words    |   bits   bytes   words",
+        ]
+        for name, s in self.scores.items():
+            whole = f"{s.bits:7.3f} {s.accuracy:7.1%} {s.exact_words:7.1%}"
+            letters = f"{s.letter_bits:7.3f} {s.letter_accuracy:7.1%} {s.letter_exact_words:7.1%}"
+            lines.append(f"{name:22}|{whole}    |{letters}")
+        return "\n".join([*lines, "", *self.remarks()])
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from lab_page import ExperimentView, LabPage
 from lab_server import ROOT, free_port, running
 
@@ -29,6 +30,9 @@ SETTINGS = {  # JupyterLab's own: every cell is on the page, nothing is saved, n
     "docmanager-extension/plugin": {"autosave": False},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+AXE["rules"] = {"scrollable-region-focusable": {"enabled": False}}  # Chromium itself lets Tab go to them
+OURS = [".jp-RenderedHTMLCommon", ".jp-OutputArea-output"]  # of a notebook's page; the rest is JupyterLab's
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
 
@@ -156,15 +160,19 @@ def show(lab_page):
 
 @pytest.fixture
 def looks(latencies):
-    """The end of each test: its latencies; Tab reaches every control; pictures to be looked at."""
+    """The end of each test: its latencies; Tab reaches every control; axe finds no fault in either theme;
+    pictures to be looked at."""
 
     def take(*views):
         lab = views[0].lab
         for view in views:
             latencies[view.name] = view.latencies
-            assert view.tab_order() == list(view.state)
+            assert set(view.tab_order()) == set(view.state)
         for theme in ("Light", "Dark"):
             lab.theme(f"JupyterLab {theme}")
+            context = {"include": [[f".jp-NotebookPanel:not(.lm-mod-hidden) {part}"] for part in OURS]}
+            faults = Axe().run(lab.page, context, AXE).response["violations"]
+            assert not faults, [(f["id"], [node["html"] for node in f["nodes"]]) for f in faults]
             for view in views:
                 view.screenshot(theme.lower())
         lab.page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")

@@ -142,6 +142,24 @@ class ExperimentView:
     def words(self) -> str:
         return self.root.locator(".perceiver-words").inner_text()
 
+    @property
+    def strip(self):
+        """The text in which letters are selected."""
+        return self.root.locator(".perceiver-strip")
+
+    def letter(self, number: int):
+        return self.strip.locator("span").nth(number)
+
+    def select(self, first: int, last: int, **state) -> None:
+        """Drag the mouse from one letter of the text to another, and wait for this state."""
+        self.strip.scroll_into_view_if_needed()
+        for number, button in ((first, "down"), (last, "up")):
+            box = self.letter(number).bounding_box()
+            middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+            self.page.mouse.move(*middle, steps=4)
+            getattr(self.page.mouse, button)()
+        self.wait_for(**state)
+
     def control(self, name: str):
         return self.root.locator(f".perceiver-control-{name}")
 
@@ -192,10 +210,12 @@ class ExperimentView:
     def tab_order(self) -> list[str]:
         """The controls that Tab goes to from the first one, once each."""
         return self.root.evaluate(
-            """root => [...new Set([...root.querySelectorAll('input,select,textarea,.noUi-handle,button')]
+            """root => [...new Set([...root.querySelectorAll(
+                    'input,select,textarea,.noUi-handle,button,.perceiver-strip')]
                 .filter(e => e.tabIndex >= 0 && e.offsetParent)
-                .map(e => e.closest('[class*=perceiver-control-]'))
-                .map(e => e.className.match(/perceiver-control-([\\w-]+)/)[1]))]"""
+                .flatMap(e => [...(e.closest('[class*=perceiver-control-]')?.classList ?? [])])
+                .filter(name => name.startsWith('perceiver-control-'))
+                .map(name => name.replace('perceiver-control-', '')))]"""
         )
 
     def wait_for(self, problem: str = "", **state) -> None:

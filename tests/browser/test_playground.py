@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,21 @@ WORKING = """view => { const shown = getComputedStyle(view.querySelector('.perce
 def test_11_playground(show, looks):
     view = show("playground")
     view.mirrors(WIDGETS["playground"].try_out())
-    [k], [latent], [head], [place] = (view.handles(name) for name in ("k", "latent", "head", "place"))
-    for key, handle in 4 * [("ArrowRight", latent), ("ArrowRight", head), ("ArrowLeft", place)]:
+    for preset in view.root.locator("button", has_text=re.compile("removed|letter|stopped|reset")).all():
+        preset.click()
+        view.page.wait_for_timeout(300)
+    view.wait_for(zeroed=[0, 0], k=8, latent=8)
+    [k], [latent], [head] = (view.handles(name) for name in ("k", "latent", "head"))
+    for key, handle in 4 * [("ArrowRight", latent), ("ArrowRight", head)]:
         view.press(key, handle)
-    view.wait_for(latent=12, head=4, place=25)
-    cells = view.root.locator(".perceiver-cells button")
-    assert cells.count() == 46 and "mod-active" in cells.nth(25).get_attribute("class")
-    cells.nth(31).click()  # by mouse: a cell of the text
+    view.wait_for(latent=12, head=4)
+    view.letter(30).click()  # by mouse
     view.wait_for(place=31)
-    assert "byte 31" in view.words()
-    cells.nth(29).press("Enter")  # and by keyboard
-    view.wait_for(place=29)
+    assert "byte 31" in view.words() and view.letter(30).get_attribute("aria-label") == "n, hidden, queried"
+    view.strip.press("ArrowLeft")
+    view.strip.press("ArrowLeft")  # and by keyboard
+    view.press("Enter", view.strip, place=29)
+    assert "widgets.playground(model, latent=12, head=4)" in view.root.locator(".perceiver-line").inner_text()
 
     view.press("ArrowLeft", k)
     view.press("ArrowRight", view.handles("silenced")[1], times=3)
@@ -75,8 +80,7 @@ def test_11_playground(show, looks):
     assert "the first 254 of 3,000 characters" in view.words()
     view.type("text", "He put on his hat and coat, and went out into the rain.")
     assert view.lab.cell("lab").locator(".jp-OutputArea-child").count() == 2  # what it printed, and itself
-    view.press("ArrowRight", view.handles("hole")[1], times=5)
-    view.check()
+    view.select(3, 6, hole=[3, 7])
     view.page.set_viewport_size({"width": 1100, "height": 1500})
     looks(view)
     export.scroll_into_view_if_needed()

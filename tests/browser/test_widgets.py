@@ -7,7 +7,8 @@ import pytest
 import torch
 from lab_page import UNUSUAL
 
-from perceiver_edu.course.widgets import WIDGETS
+from perceiver_edu.course.widgets import WIDGETS, heads
+from perceiver_edu.course.widgets.base import embedded
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 
@@ -15,15 +16,28 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 def test_00_mask_a_span(show, looks):
     view = show("mask-a-span")
     view.mirrors(WIDGETS["mask-a-span"].try_out())
-    left, right = view.handles("hole")
-    for _ in range(11):  # by keyboard: from " into" to "house"
-        view.press("ArrowRight", right)
-        view.press("ArrowRight", left)
-    view.wait_for(hole=[39, 44])
-    view.click_track("hole", 0.75)  # by mouse: the nearer end comes to the word before
+    view.select(38, 42, hole=[38, 43])  # by mouse: "house"
+    view.letter(30).dblclick()  # a word, with the space before it
+    view.wait_for(hole=[28, 33])
+    view.letter(16).click()
+    view.wait_for(hole=[16, 17])
+    for _ in range(2):  # by keyboard
+        view.press("Shift+ArrowRight", view.strip, times=8)
+        view.press("Shift+ArrowLeft", view.strip, times=4)
+    view.wait_for(hole=[16, 25])
+    assert view.letter(20).get_attribute("aria-label") == "a, hidden"
+    height = view.root.bounding_box()["height"]
+    view.strip.press("Shift+End")
+    view.wait_for("This hole has 28 bytes", hole=[16, 44])
+    assert view.root.bounding_box()["height"] == height and view.root.locator(".perceiver-stale img").count()
     for text in UNUSUAL[:4]:
         view.type("text", text, problem="" if text else "Nothing is hidden")
-    view.type("text", "He put on his hat and coat, and went out into the rain.")
+    sentences = "He put on his hat and coat, and went out into the rain.", "Où est le café ?", "It was late."
+    for text in sentences:
+        view.type("text", text)
+        start, stop = view.state["hole"]
+        assert stop - start >= 3 and text[start] == " ", "a word is hidden"
+    assert view.strip.inner_text() == text
     looks(view)
 
 
@@ -57,6 +71,9 @@ def test_02_pick_a_head(show, looks):
     view.wait_for(latent=4)
     assert view.draws - draws <= 10
     view.click_track("latent", 0.8)
+    _, weights, _ = heads.attention(embedded(), view.state["text"])
+    view.letter(5).click()  # byte 6
+    view.wait_for(latent=int(weights[4, :, 6].argmax()))
     for text in (*UNUSUAL[:4], UNUSUAL[-1]):
         view.type("text", text)
     assert "the first 254 of 3,000 characters" in view.words()
@@ -72,6 +89,8 @@ def test_03_stop_and_ablate(show, looks):
     view.press("ArrowLeft", k, times=3, k=5)
     view.press("ArrowRight", last, times=9)
     view.press("ArrowRight", first, times=7, zeroed=[7, 9])
+    assert "zero latents: 7–8" in view.control("zeroed").inner_text()
+    assert first.get_attribute("aria-label") == "zero latents: 7–8, begin"
     view.press("End", k, k=8)
     bits = [float(cell) for cell in view.tables()[0][0][2:]]
     assert bits[0] > bits[1] + 1  # as the notebook says: without its readers the hole is lost
@@ -90,6 +109,7 @@ def test_04_query_lab(show, looks):
     view.wait_for(places="5-60/3")
     view.type("places", "12 12, 40-38")
     view.wait_for(preset="my own")
+    view.select(4, 9, places="5-10")
     view.type("places", "<b>x</b>", problem="'<b>x</b>' is no place")
     view.type("places", "3-40")
     for text in UNUSUAL[:4]:

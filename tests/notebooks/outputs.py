@@ -24,7 +24,7 @@ def run(path: Path) -> nbformat.NotebookNode:
     """The notebook with the outputs of a fresh run at full size, normalised: no warnings, times or versions.
 
     A widget is kept as its text alone: its view is nothing without the kernel that made it, and a page has no
-    button to run it again.
+    button to run it again. A picture is kept as PNG with its alt text, and not a second time as HTML.
     """
     environment = os.environ | {"TQDM_DISABLE": "1"}  # a bar appears only where something takes long
     environment.pop("PERCEIVER_EDU_FAST", None)
@@ -38,7 +38,10 @@ def run(path: Path) -> nbformat.NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = joined(output for output in cell.outputs if is_kept(output))
             for output in cell.outputs:
-                output.get("data", {}).pop(WIDGET, None)
+                data = output.get("data", {})
+                data.pop(WIDGET, None)
+                if "image/png" in data:
+                    data.pop("text/html", None)
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = {"name": "python"}
     return notebook

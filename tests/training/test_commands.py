@@ -202,14 +202,16 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
 def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
     code, out, err = run("evaluate", weights, "--crops", 6)
     assert code == 0, err
-    assert "; 6 crops of 96 ids; seed 0" in out.splitlines()[0]
-    assert {line.split("|")[0].strip() for line in out.splitlines() if "|" in line} >= {"model", "geometry"}
-    assert "cloze: first guess right" in out
+    assert out.startswith("✗ the model does not read the text: "), "it is not trained"
+    assert "; 6 crops of 96 ids; seed 0" in out
+    assert {line.split("  ")[0] for line in out.splitlines()} >= {"predictor", "model", "geometry"}
+    assert "cloze: first guess right" in out and "guessed:" not in out
     for words in ("cloze, each filled alone", "held-out words, each filled alone"):
         alone, joint = out[out.index(words) :].splitlines()[1:3]
         assert alone.startswith("  independently: first") and joint.startswith("  jointly:       first")
     parameters = sum(parameter.numel() for parameter in load_pretrained(str(weights)).parameters())
     assert f"weights: {weights}, {parameters:,} parameters, on cpu" in err
+    assert "guessed:" in run("evaluate", weights, "--crops", 2, "--failures")[1]
     assert "cloze" not in run("evaluate", weights, "--crops", 2, "--no-cloze")[1]
 
 

@@ -36,7 +36,6 @@ import asyncio
 import html
 import json
 import time
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import cache
 from io import BytesIO
@@ -50,29 +49,35 @@ from IPython import get_ipython
 from perceiver_edu.course.place import learner_at_work
 from perceiver_edu.course.shown import Asleep, Shown
 from perceiver_edu.course.widgets.redrawn import RedrawnFigure
+from perceiver_edu.course.widgets.strip import TextStrip
 from perceiver_edu.errors import InputError
-from perceiver_edu.instruments.plots.style import STYLE
+from perceiver_edu.instruments.plots.style import LOOK as PICTURE_LOOK
+from perceiver_edu.instruments.plots.style import STYLE, Picture
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
 DEBOUNCE = 0.06  # seconds without a further event before the picture is drawn
 DPI = 96
 
-LOOK = """<style>
+LOOK = (
+    """<style>
 .perceiver-view {position: relative}
 .perceiver-view.perceiver-busy::before {content: "working …"; position: absolute; top: .5em; right: .5em;
     padding: .2em .7em; border-radius: 4px; background: #222222; color: white; visibility: hidden;
-    animation: perceiver-busy 0s .5s forwards}
+    animation: perceiver-busy 0s .5s forwards; z-index: 1}
+.perceiver-view.perceiver-busy p[role=alert] {animation: perceiver-old 0s .5s forwards}
 @keyframes perceiver-busy {to {visibility: visible}}
+@keyframes perceiver-old {to {visibility: hidden}}
 .perceiver-view .widget-html-content {min-width: 0}
-.perceiver-view .perceiver-picture {overflow-x: auto}
-.perceiver-view img {max-width: 100%; height: auto; border-radius: 4px; display: block}
 .perceiver-view .perceiver-words {overflow-x: auto; line-height: 1.5; overflow-wrap: break-word}
 .perceiver-view td, .perceiver-view th {padding: 0 1em 0 0; unicode-bidi: plaintext; white-space: pre-wrap}
 .perceiver-view p {margin: .4em 0; unicode-bidi: plaintext}
-.perceiver-view .perceiver-headline {font-weight: bold}
+.perceiver-view .perceiver-headline {font-weight: bold; line-height: 1.5; min-height: 1.5em}
 .perceiver-view p[role=alert] {border-left: 4px solid #D55E00; padding-left: .7em}
+.perceiver-view .perceiver-stale {opacity: .35}
 </style>"""
+    + PICTURE_LOOK
+)
 
 
 FLOW = {"display": "flex", "flex_flow": "row wrap", "width": "auto", "overflow": "hidden"}  # of controls
@@ -87,20 +92,25 @@ class Experiment(Shown):
         compute, draw, tell: see the head of this file.
         size: of the picture, in inches.
         headline: result -> str, the answer in one line, between controls and picture.
+        strip: the text as a control, in the place of the sliders that it names.
     """
 
     sentence = "An experiment with controls: run this cell to use it."
 
-    def __init__(self, name: str, controls: dict, compute, draw, tell, size, headline=None):
+    def __init__(self, name: str, controls: dict, compute, draw, tell, size, headline=None, strip=None):
         self.name, self.controls = name, controls
         self._compute, self._draw, self._tell, self._headline = compute, draw, tell, headline
         self.figure = RedrawnFigure(figsize=size, dpi=DPI)
         self._pending = None  # the drawing that waits for the end of a burst
-        self._png, self.alt, self.result, self.problem = b"", "", None, ""
+        self.picture, self.alt, self.result, self.problem = None, "", None, ""
         self.draws, self.seconds = 0, 0.0  # how often it was drawn, and how long the last time took
         self.view = ipywidgets.HTML(layout={"width": "auto"})
         self.view.add_class("perceiver-view")
-        super().__init__([ipywidgets.Box(list(controls.values()), layout=FLOW), self.view])
+        self.strip = strip or TextStrip()
+        rest = [control for key, control in controls.items() if key not in ("text", *self.strip.names)]
+        text = [controls["text"]] if "text" in controls else []
+        boxes = [ipywidgets.Box(part, layout=FLOW) for part in (text, rest) if part]
+        super().__init__([*boxes[: len(text)], self.strip, *boxes[len(text) :], self.view])
         self.add_class("perceiver-widget").add_class(f"perceiver-{name}")
         for key, control in controls.items():
             control.add_class(f"perceiver-control-{key}")
@@ -132,7 +142,9 @@ class Experiment(Shown):
             report = self._tell(self.result)
             if note := getattr(self.result, "note", ""):
                 report.say(note)
-            self._png, self._words = png.getvalue(), report.parts_as_html()
+            self.picture = Picture(png.getvalue(), self.alt, self.figure)
+            self._words = report.parts_as_html()
+            self._head = self._headline(self.result) if self._headline else ""
         except InputError as error:
             self.problem = str(error)
         except Exception as error:  # a widget goes on, whatever one state of it does
@@ -146,14 +158,14 @@ class Experiment(Shown):
 
         A learner sees the experiment itself, so there nothing is shown again.
         """
-        from IPython.display import Image, display
+        from IPython.display import display
 
         if learner_at_work():
             return
         if self.problem:
             print(self.problem)
         else:
-            display(Image(self._png, format="png", alt=self.alt))
+            display(self.picture)
 
     def _changed(self, change) -> None:
         if getattr(get_ipython(), "kernel", None) is None:  # a plain program, whatever event loop it has
@@ -165,20 +177,12 @@ class Experiment(Shown):
     def _as_html(self) -> str:
         state = html.escape(json.dumps(self.state))
         parts = [f'<div data-state="{state}" data-draw="{self.draws}" data-ms="{1000 * self.seconds:.0f}">']
-        if self.problem:
-            parts.append(f'<p role="alert">{html.escape(self.problem)}</p>')
-        elif self._png:
-            width, height = (round(inches * DPI) for inches in self.figure.get_size_inches())
-            source = b64encode(self._png).decode()
-            alt = html.escape(self.alt)
-            if self._headline:
-                parts.append(f'<p class="perceiver-headline">{html.escape(self._headline(self.result))}</p>')
-            parts.append(
-                '<div class="perceiver-picture">'  # in a narrow window it scrolls before its letters get tiny
-                f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="{alt}" '
-                f'style="min-width: {2 * width // 3}px"></div>'
-                f'<div class="perceiver-words" aria-live="polite">{self._words}</div>'
-            )
+        line = f'role="alert">{html.escape(self.problem)}' if self.problem else f">{html.escape(self._head)}"
+        parts.append(f'<p class="perceiver-headline" {line}</p>')
+        if self.picture:  # the last one, dimmed, where this state has none: so the page does not jump
+            stale = 'class="perceiver-stale" aria-hidden="true"' if self.problem else ""
+            words = f'<div class="perceiver-words" aria-live="polite">{self._words}</div>'
+            parts.append(f"<div {stale}>{self.picture.html()}{words}</div>")
         return "".join(parts) + "</div>"
 
 
@@ -254,7 +258,23 @@ def slider(label: str, value: int, low: int, high: int, tip: str, step: int = 1)
 
 
 def range_slider(label: str, value: tuple[int, int], low: int, high: int, tip: str):
-    return _control(ipywidgets.IntRangeSlider, label, tip, "48em", value=value, min=low, max=high)
+    """From, up to but not including; the label says what that is: "latents: 7–8", or "none"."""
+    traits = dict(value=value, min=low, max=high, readout=False)
+    control = _control(ipywidgets.IntRangeSlider, label, tip, "24em", **traits)
+    control.style.description_width = "12em"  # so that the slider stays where it is
+
+    def count(change=None):
+        control.description = f"{label}: {counted(control.value)}"
+
+    control.observe(count, "value")
+    count()
+    return control
+
+
+def counted(interval: tuple[int, int]) -> str:
+    """What lies from one number up to, but not including, another."""
+    start, stop = interval
+    return "none" if start >= stop else str(start) if stop - start == 1 else f"{start}–{stop - 1}"
 
 
 def stops(label: str, options, value, tip: str):

@@ -49,6 +49,10 @@ def formulas(found: TextCosts) -> dict[str, str]:
     }
 
 
+def gigaflops(flops: float) -> str:
+    return f"{flops / 1e9:,.2f} GFLOPs"
+
+
 def draw(figure, found: TextCosts) -> str:
     ax = figure.subplots()
     figure.subplots_adjust(0.12, 0.17, 0.97, 0.98)
@@ -56,16 +60,18 @@ def draw(figure, found: TextCosts) -> str:
     whole = total(found.costs).flops
     for row, cost in enumerate(costs):
         stage = STAGES[cost.stage]
-        ax.barh(row, cost.flops / 1e9, color=stage.colour, hatch=stage.hatch, ec=INK, lw=0.8)
-        ax.text(cost.flops / 1e9, row, f" {cost.flops / 1e9:,.3g}  ({cost.flops / whole:.0%})", va="center")
+        share = cost.flops / whole
+        ax.barh(row, share, color=stage.colour, hatch=stage.hatch, ec=INK, lw=0.8)
+        ax.text(share, row, f" {share:.0%}: {gigaflops(cost.flops)}", va="center")
     ax.set_yticks(range(len(costs)), [cost.stage for cost in costs])
     ax.invert_yaxis()
-    ax.set_xlim(0, 1.25 * max(cost.flops for cost in costs) / 1e9)
-    ax.set_xlabel("GFLOPs (10⁹ floating-point operations) for one text")
+    ax.set_xlim(0, 1.3)  # the same for every state, with room for the numbers
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+    ax.set_xlabel(f"share of the {gigaflops(whole)} (10⁹ floating-point operations) for one text")
     largest = max(costs, key=lambda cost: cost.flops)
     return (
         f"A bar for each stage, M = {found.M:,}, N = {found.config.num_latents:,}, depth "
-        f"{found.config.num_self_attends_per_block}, O = {found.O:,}: {whole / 1e9:,.3g} GFLOPs in all; "
+        f"{found.config.num_self_attends_per_block}, O = {found.O:,}: {gigaflops(whole)} in all; "
         f"the largest is the {largest.stage}, {largest.flops / whole:.0%}."
     )
 

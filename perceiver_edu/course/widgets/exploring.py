@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.widgets.base import counted
 from perceiver_edu.course.widgets.bugs import untrained_like
 from perceiver_edu.course.widgets.hole import first_hidden, hidden_part
-from perceiver_edu.course.widgets.layers import named as interval
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
 from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents, stop_after
@@ -37,10 +37,10 @@ class Change(NamedTuple):
         """What of it changes a model of so many layers: in words -> model -> a block with that change."""
         parts = {}
         if self.silenced[0] < self.silenced[1]:
-            words = f"heads silenced in layer {self.layer}: {interval(self.silenced)}"
+            words = f"heads silenced in layer {self.layer}: {counted(self.silenced)}"
             parts[words] = lambda model: ablate_heads(model, self.layer, range(*self.silenced))
         if self.zeroed[0] < self.zeroed[1]:
-            words = f"latents zeroed after the encoder: {interval(self.zeroed)}"
+            words = f"latents zeroed after the encoder: {counted(self.zeroed)}"
             parts[words] = lambda model: ablate_latents(model, range(*self.zeroed))
         if self.k < layers:
             parts[f"{self.k} of {layers} layers run"] = lambda model: stop_after(model, self.k)

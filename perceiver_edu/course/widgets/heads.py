@@ -15,12 +15,13 @@ from perceiver_edu.course.widgets.base import (
     text_box,
     widget,
 )
-from perceiver_edu.course.widgets.hole import LONGER, TEXT
+from perceiver_edu.course.widgets.hole import LONGER, TEXT, text_strip
 from perceiver_edu.instruments.plots.attention import byte_labels, heads_over_text
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.tokenizer import ByteTokenizer
 
 TOP = 6
+CLICK = "Click a letter, or press Enter on it, to go to the latent that attends to it most with this head."
 
 
 class Reading(NamedTuple):
@@ -84,7 +85,7 @@ def tell(reading: Reading) -> Report:
         .table(("position", "byte", "attention weight"), rows)
         .say(
             f"Entropy {reading.bits:.2f} bits; uniform attention would have {uniform:.2f} bits. "
-            "␣ is a space, □ a special id, ◂ a further byte of the character before it, "
+            "␣ is a space, ⟨ and ⟩ are [CLS] and [SEP], ◂ is a further byte of the character before it, "
             "▪ a byte without a sign."
         )
     )
@@ -101,4 +102,21 @@ def pick_a_head(model=None, text: str = LONGER, head: int = 0, latent: int = 8) 
         "latent": slider("latent", min(latent, latents - 1), 0, latents - 1, "Which latent is reading."),
     }
     attention_of = lru_cache(maxsize=4)(lambda text: attention(model, text))  # the model runs once for a text
-    return Experiment("pick-a-head", controls, partial(reading, attention_of), draw, tell, size=(9, 4.2))
+
+    def reader(place):
+        _, weights, _ = attention_of(controls["text"].value)  # (heads, N, M)
+        return int(weights[controls["head"].value, :, place].argmax())
+
+    def query(place):
+        if place >= 0:
+            controls["latent"].value = reader(place)
+
+    def forget(change):  # which letter was clicked, once another latent or head is shown
+        if strip.place >= 0 and controls["latent"].value != reader(strip.place):
+            strip.place = -1
+
+    strip = text_strip(model, controls, query=query, label=CLICK)
+    controls["head"].observe(forget, "value")
+    controls["latent"].observe(forget, "value")
+    compute = partial(reading, attention_of)
+    return Experiment("pick-a-head", controls, compute, draw, tell, size=(9, 4.2), strip=strip)

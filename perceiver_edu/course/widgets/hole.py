@@ -1,5 +1,6 @@
 """Notebook 00: slide a hole along a text, and see what the model would put there."""
 
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import torch
 
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, or_loaded, range_slider, readable, text_box, widget
+from perceiver_edu.course.widgets.strip import TextStrip, hole_after, middle_word
 from perceiver_edu.errors import InputError
 from perceiver_edu.filling import MASK_TOKEN, Filling, fill_in, fill_mask, hole_length
 from perceiver_edu.instruments.plots.queries import byte_guesses
@@ -38,15 +40,13 @@ def hidden_part(model, text: str, hole, known: bool = False) -> tuple[str, tuple
     hole = hole[0], min(hole[1], len(text))
     hidden = text[slice(*hole)]
     if not hidden:
-        raise InputError(
-            "Nothing is hidden: type a text, and put the two ends of the hole apart, on the text."
-        )
+        raise InputError("Nothing is hidden: type a text, and select some of its letters.")
     if hole_length(hidden) > LONGEST:
         raise InputError(
             f"This hole has {hole_length(hidden)} bytes. The picture has room for {LONGEST}: make it shorter."
         )
     if known and MASK_TOKEN in hidden:
-        raise InputError("[MASK] hides nothing that is known: put the hole on letters.")
+        raise InputError("[MASK] hides nothing that is known: select other letters.")
     return text, hole, hidden, note
 
 
@@ -102,25 +102,51 @@ def ranking(report: Report, fillings: list[Filling], hidden: str) -> Report:
     return report.table(("rank", "probability", "filling", ""), rows)
 
 
-def hole_controls(text: str, hole: tuple[int, int]) -> dict:
-    """A text, and a slider along it with the two ends of a hole."""
+def hole_controls(model, text: str, hole: tuple[int, int]) -> dict:
+    """A text, and the hole in it.
+
+    The hole stays on its letters when the text is edited. Where they are gone, a word is hidden instead, and
+    perhaps another one with the next key, until the reader hides something.
+    """
     controls = {
         "text": text_box("text", text, "The text to read. Type what you like."),
         "hole": range_slider("hide", hole, 0, len(text), "The two ends of the hole, in characters."),
     }
+    span, chosen = controls["hole"], True
 
-    def fit(change):  # the slider is as long as the text, and the hole does not fall shut
-        span, length = controls["hole"], max(1, len(change.new))
-        span.max = length
-        if span.lower == span.upper:
-            span.value = (max(0, length - 5), length)
+    def fit(change):
+        nonlocal chosen
+        kept = hole_after(change.old, change.new, span.value) if chosen else None
+        found = kept or middle_word(change.new[: letters_read(model, change.new)], LONGEST)
+        span.max = max(1, len(change.new))
+        span.value = found
+        chosen = kept is not None
+
+    def choose(change):
+        nonlocal chosen
+        chosen = True
 
     controls["text"].observe(fit, "value")
+    span.observe(choose, "value")
     return controls
+
+
+def letters_read(model, text: str) -> int:
+    with suppress(InputError):  # the experiment says what is wrong with this text
+        return len(readable(model, text)[0])
+    return len(text)
+
+
+def text_strip(model, controls: dict, **options) -> TextStrip:
+    """The text of these controls, in which its hole and the queried byte are chosen, where they have them."""
+    held = (controls.get(name) for name in ("text", "hole", "place"))
+    return TextStrip(partial(letters_read, model), *held, **options)
 
 
 @widget("00_quickstart", "hole", needs="setup fill-word")
 def mask_a_span(model=None, text: str = TEXT, hole: tuple[int, int] = HOLE) -> Experiment:
     """Hide a piece of a text, and see the ranked fillings. `hole`: (start, stop) in characters."""
-    compute = partial(fill_span, or_loaded(model))
-    return Experiment("mask-a-span", hole_controls(text, hole), compute, draw, tell, size=(8, 2.6))
+    model = or_loaded(model)
+    controls, compute = hole_controls(model, text, hole), partial(fill_span, model)
+    strip = text_strip(model, controls)
+    return Experiment("mask-a-span", controls, compute, draw, tell, size=(8, 2.6), strip=strip)

@@ -8,8 +8,16 @@ from typing import NamedTuple
 import torch
 
 from perceiver_edu.course.report import Report
-from perceiver_edu.course.widgets.base import Experiment, or_loaded, range_slider, slider, widget
-from perceiver_edu.course.widgets.hole import HOLE, TEXT, first_hidden, hidden_part, hole_controls, ranking
+from perceiver_edu.course.widgets.base import Experiment, counted, or_loaded, range_slider, slider, widget
+from perceiver_edu.course.widgets.hole import (
+    HOLE,
+    TEXT,
+    first_hidden,
+    hidden_part,
+    hole_controls,
+    ranking,
+    text_strip,
+)
 from perceiver_edu.filling import Filling, fill_mask
 from perceiver_edu.instruments.interventions import ablate_latents, stop_after
 from perceiver_edu.instruments.latents import depth, residual_stream
@@ -82,31 +90,26 @@ def stop_and_zero(model, asked: Question, k: int, zeroed: tuple[int, int]) -> St
     return Stopped(asked, k, zeroed, changed, fillings, asked.note)
 
 
-def named(zeroed: tuple[int, int]) -> str:
-    start, stop = zeroed
-    return "none" if start == stop else str(start) if stop - start == 1 else f"{start} to {stop - 1}"
-
-
 def draw(figure, stopped: Stopped) -> str:
     ax = figure.subplots()
     figure.subplots_adjust(0.08, 0.16, 0.99, 0.97)
     lines = {"the whole model": stopped.asked.whole}
     if stopped.zeroed[0] < stopped.zeroed[1]:
-        lines[f"latents zeroed: {named(stopped.zeroed)}"] = stopped.changed
+        lines[f"latents zeroed: {counted(stopped.zeroed)}"] = stopped.changed
     by_depth(ax, lines, "bits per hidden byte")
     ax.axvline(stopped.k, color=INK, ls="--", lw=1.2)
     ax.set_ylim(bottom=0)
     k, whole = stopped.k, stopped.asked.whole
     return (
         f"Bits per hidden byte when the decoder reads the latents after 0, 1, … layers. At the dashed line, "
-        f"{k}: {whole[k]:.2f}; latents zeroed ({named(stopped.zeroed)}): {stopped.changed[k]:.2f}."
+        f"{k}: {whole[k]:.2f}; latents zeroed ({counted(stopped.zeroed)}): {stopped.changed[k]:.2f}."
     )
 
 
 def tell(stopped: Stopped) -> Report:
     k, whole = stopped.k, stopped.asked.whole
     header = ("layers", "zeroed", "bits per hidden byte", "and with nothing zeroed")
-    now = (k, named(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{whole[k]:.2f}")
+    now = (k, counted(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{whole[k]:.2f}")
     report = Report("stopped").table(header, [now])
     ranking(report, stopped.fillings, stopped.asked.hidden)
     first, second = stopped.asked.readers
@@ -118,14 +121,15 @@ def stop_and_ablate(model=None, text: str = TEXT, hole: tuple[int, int] = HOLE) 
     """Decode after k layers, with some of the latents set to zero after the encoder."""
     model = or_loaded(model)
     deepest, latents = depth(model), model.config.num_latents
-    controls = hole_controls(text, hole) | {
+    controls = hole_controls(model, text, hole) | {
         "k": slider("layers", deepest, 0, deepest, "How many layers of the processor run."),
         "zeroed": range_slider("zero latents", (0, 0), 0, latents,
-                               "From this latent up to, not including, that one. Equal: none."),
+                               "Which latents are set to zero after the encoder."),
     }  # fmt: skip
     asked_of = lru_cache(maxsize=4)(lambda text, hole: question(model, text, hole))
 
     def compute(text, hole, k, zeroed):
         return stop_and_zero(model, asked_of(text, hole), k, zeroed)
 
-    return Experiment("stop-and-ablate", controls, compute, draw, tell, size=(8, 3.1))
+    strip = text_strip(model, controls)
+    return Experiment("stop-and-ablate", controls, compute, draw, tell, size=(8, 3.1), strip=strip)

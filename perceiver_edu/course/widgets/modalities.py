@@ -210,7 +210,7 @@ class Sensed(NamedTuple):
 
 def draw_sensed(figure, seen: Sensed) -> str:
     picture, sound, ax = figure.subplots(ncols=3, width_ratios=(1, 1.4, 3))
-    figure.subplots_adjust(0.02, 0.18, 0.98, 0.9, wspace=0.25)
+    figure.subplots_adjust(0.02, 0.18, 0.98, 0.9, wspace=0.4)
     if seen.image is not None:
         picture.imshow(seen.image.numpy(), cmap="Greys", interpolation="nearest")
     if seen.wave is not None:

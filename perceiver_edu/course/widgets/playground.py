@@ -1,10 +1,13 @@
 """Notebook 11: one text through the whole model, and at hand all that the other notebooks had one by one."""
 
+import html
 from contextlib import suppress
 from functools import lru_cache, partial
 from itertools import chain, zip_longest
 from math import log2
+from typing import NamedTuple
 
+import ipywidgets
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -12,6 +15,7 @@ from matplotlib.figure import Figure
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import (
     DPI,
+    FLOW,
     Experiment,
     choice,
     line_box,
@@ -20,7 +24,6 @@ from perceiver_edu.course.widgets.base import (
     slider,
     widget,
 )
-from perceiver_edu.course.widgets.cells import text_cells
 from perceiver_edu.course.widgets.exploring import (
     CHANGED,
     NOTHING,
@@ -33,9 +36,9 @@ from perceiver_edu.course.widgets.exploring import (
     described,
     explore,
 )
-from perceiver_edu.course.widgets.hole import HOLE, TEXT, first_hidden, hole_controls, with_signs
+from perceiver_edu.course.widgets.hole import HOLE, TEXT, first_hidden, hole_controls, text_strip, with_signs
 from perceiver_edu.errors import InputError
-from perceiver_edu.instruments.plots.attention import byte_labels, text_shaded
+from perceiver_edu.instruments.plots.attention import byte_labels, lines_of, text_shaded
 from perceiver_edu.instruments.plots.diagrams import PARTS, stage_graph
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
 from perceiver_edu.stages import STAGES
@@ -45,7 +48,30 @@ SIZE = (10, 6)  # inches
 TOP = 5
 LINE, LINES = 64, 4  # signs in a line of the picture, and lines
 ARRAYS = {part: STAGES[part].array if part in STAGES else part for part in PARTS}
-INTERVAL = "From, up to but not including. Equal: none."
+INTERVAL = "The two ends of what is removed; at the same place they remove nothing."
+
+
+class Preset(NamedTuple):
+    """A state that asks something. What it does not name is as in the whole model."""
+
+    question: str
+    state: dict
+
+
+PRESETS = {
+    "three latents removed": Preset(
+        "The latents 6–8 are set to zero. Which of the three does the hidden word need? Zero one at a time.",
+        {"zeroed": (6, 9), "latent": 7},
+    ),
+    "one letter, 44 times": Preset(
+        "Every letter is the same. Does latent 8 attend to the same position as in the sentence, or to none?",
+        {"text": 44 * "a", "hole": HOLE, "latent": 8},
+    ),
+    "stopped after six layers": Preset(
+        "Only six layers run. Move the slider of the layers to 0 and up again: does every layer help?",
+        {"k": 6},
+    ),
+}
 
 
 def stages(figure, shapes: dict, layers: int) -> dict[str, dict]:
@@ -85,18 +111,18 @@ def draw(figure, found: Explored, stages=stages) -> str:
             figure.text(s=f"length {shown.lengths[part]:.3g}", **place)
     figure.text(0.02, 0.965, f"{drawn}: shapes, and the mean length of a row", fontsize=10)
 
-    line, sign = divmod(found.place, LINE)
-    most = -(-len(row) // LINE) - LINES  # of a long text, the lines about the frame
-    first = LINE * max(0, min(line - 2, most))
-    ids = whole.ids[first : first + LINE * LINES]
-    height, line = 0.035 * -(-len(ids) // LINE), line - first // LINE
+    lines = lines_of(byte_labels(whole.ids), LINE)
+    line = next(number for number, (_, stop) in enumerate(lines) if found.place < stop)
+    above = max(0, min(line - 2, len(lines) - LINES))  # of a long text, the lines about the frame
+    first, last = lines[above][0], lines[above : above + LINES][-1][1]
+    height, sign, line = 0.035 * min(len(lines), LINES), found.place - lines[line][0], line - above
     below = figure.add_axes((0.02, 0.445 - height, 0.97, height))
-    text_shaded(below, ids, row[first : first + LINE * LINES], LINE)
+    text_shaded(below, whole.ids[first:last], row[first:last], LINE)
     left, right, top, bottom = sign - 0.5, sign + 0.5, line - 0.5, line + 0.5
     frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
     below.plot(*frame, color=OUTPUT, lw=2.5, clip_on=False)
     title = f"what latent {found.latent} reads with head {found.head}; framed: byte {found.place}"
-    title += f" (shown: {first} to {first + len(ids) - 1})" * (len(ids) < len(row))
+    title += f" (shown: {first} to {last - 1})" * (last - first < len(row))
     below.set_title(title, fontsize=10)
     readers = figure.add_axes((0.03, 0.085, 0.55, 0.14))
     readers.stairs(column.numpy(), [n - 0.5 for n in range(len(column) + 1)], fill=True, color=LATENT)
@@ -122,7 +148,7 @@ def draw(figure, found: Explored, stages=stages) -> str:
     bits.set_title("bits per hidden byte", fontsize=10)
     guessing = log2(shown.shapes["mlm_head"][-1])  # all ids alike
     bits.plot([guessing, guessing], [-0.5, 2.5], color=INK, lw=1, ls=":")
-    bits.text(guessing, 2.55, f"guessing {guessing:.2f}", ha="center", va="top", fontsize=8)
+    bits.text(guessing, 2.55, f"guessing {guessing:.2f}", ha="center", va="top", fontsize=7.25)
     bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*bits_of, guessing)))
     bits.set_axis_off()
 
@@ -202,10 +228,10 @@ def playground(
     runs, config = ForwardPasses(model, weights or weights_name()), model.config
     latents, heads = config.num_latents, config.num_cross_attention_heads
     own, last = config.num_self_attention_heads, max(0, len(model.processor.self_attends) - 1)
-    controls = hole_controls(text, hole) | {
-        "latent": slider("latent", min(8, latents - 1), 0, latents - 1, "Which latent reads the text."),
+    controls = hole_controls(model, text, hole) | {
+        "latent": slider("latent", min(8, latents - 1), 0, latents - 1, "Which latent attends to the text."),
         "head": slider("head", 0, 0, heads - 1, "Which head of the encoder's attention."),
-        "place": slider("byte", 1 + hole[0], 0, len(text) + 1, "Which byte is framed: who reads it?"),
+        "place": slider("byte", 1 + hole[0], 0, len(text.encode()) + 1, "Which byte is framed."),
         "zeroed": range_slider("zero latents", (0, 0), 0, latents, INTERVAL),
         "k": slider("layers", runs.layers, 0, runs.layers, "How many layers of the processor run."),
         "layer": slider("silence in layer", 0, 0, last, "Whose heads to silence."),
@@ -213,19 +239,49 @@ def playground(
         "beside": choice("second weights", SECONDS, NOTHING, "What to run beside it."),
         "second": line_box("their name", "", "embedded, random, a folder, or a hub id; then Enter."),
     }  # fmt: skip
-    place = controls["place"]
+    place, whole = controls["place"], {name: control.value for name, control in controls.items()}
 
     def follow(change):  # a hole that moves takes the frame along
         if change.new[0] != change.old[0]:
             with suppress(InputError):  # the experiment says what is wrong with this text
                 place.value = min(first_hidden(controls["text"].value, change.new), place.max)
 
+    def make_room(change):
+        place.max = max(place.max, len(change.new.encode(errors="replace")) + 1)
+
+    controls["text"].observe(make_room, "value")
     controls["hole"].observe(follow, "value")
     controls["second"].continuous_update = False  # no half-typed name is looked for
     for name, value in state.items():
         controls[name].value = value
-    cells = text_cells(model, controls["text"], place)
     compute, quick_draw = partial(explore, runs), partial(draw, stages=paste_stages)
-    lab = Experiment("playground", controls, compute, quick_draw, tell, size=SIZE, headline=headline)
-    lab.children = (lab.children[0], cells, lab.children[1])
+    strip = text_strip(model, controls)
+    lab = Experiment(
+        "playground", controls, compute, quick_draw, tell, size=SIZE, headline=headline, strip=strip
+    )
+
+    def show_line(change=None):
+        changed = [f", {name}={value!r}" for name, value in lab.state.items() if value != whole[name]]
+        strip.line = f"widgets.playground(model{''.join(changed)})"
+
+    lab.view.observe(show_line, "value")
+    show_line()
+    lab.children = (presets(lab, whole), *lab.children)
     return lab
+
+
+def presets(lab: Experiment, whole: dict) -> ipywidgets.VBox:
+    """A button for each preset, with its question, and one that brings the whole model back."""
+    asked = ipywidgets.HTML()
+
+    def go_to(question, state):
+        lab.state = whole | state
+        asked.value = html.escape(question)
+
+    buttons = []
+    for name, preset in (PRESETS | {"reset": Preset("", {})}).items():
+        tip = preset.question or "The whole model, on the text of the beginning."
+        button = ipywidgets.Button(description=name, tooltip=tip, layout={"width": "auto"})
+        button.on_click(lambda _, preset=preset: go_to(*preset))
+        buttons.append(button)
+    return ipywidgets.VBox([ipywidgets.Box(buttons, layout=FLOW), asked])

@@ -17,12 +17,14 @@ from perceiver_edu.course.widgets.base import (
     text_box,
     widget,
 )
-from perceiver_edu.course.widgets.hole import LONGER, TEXT
+from perceiver_edu.course.widgets.hole import LONGER, TEXT, text_strip
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.costs import stage_costs
 from perceiver_edu.instruments.plots.queries import byte_sign, byte_strips
 from perceiver_edu.tokenizer import ByteTokenizer
 
+SELECT = "Select letters to query their places. By keyboard: the arrow keys move, with Shift they select."
+NO_LETTER = [0, 0]
 PER_LINE, MOST = 24, 72  # queries in a line of the picture, and in all of it
 PRESETS = {
     "in order": "5-23",
@@ -134,9 +136,16 @@ def query_lab(model=None, text: str = LONGER, places: str = PRESETS["in order"])
             controls["places"].value = PRESETS[change.new]
 
     def own(change):
+        if change.new != "{}-{}".format(*strip.selected_places()):
+            strip.hole = NO_LETTER
         if change.new != PRESETS.get(controls["preset"].value):
             controls["preset"].value = "my own"
 
+    def ask_for(first, last):
+        if strip.hole != NO_LETTER:
+            controls["places"].value = f"{first}-{last}"
+
+    strip = text_strip(model, controls, ask=ask_for, label=SELECT)
     controls["preset"].observe(fill, "value")
     controls["places"].observe(own, "value")
     scores_of = lru_cache(maxsize=4)(lambda text: all_scores(model, text))  # the model runs once for a text
@@ -144,4 +153,4 @@ def query_lab(model=None, text: str = LONGER, places: str = PRESETS["in order"])
     def compute(text, preset, places):
         return ask(model, scores_of, text, places)
 
-    return Experiment("query-lab", controls, compute, draw, tell, size=(9, 0.85))
+    return Experiment("query-lab", controls, compute, draw, tell, size=(9, 0.85), strip=strip)

@@ -45,12 +45,12 @@ def draw(figure, now: Moment) -> str:
     ax.plot(list(run.training), list(run.training.values()), color=INPUT, lw=1, label="in training")
     ax.plot(list(run.held_out), list(run.held_out.values()), label="held out", **lines)
     ax.axvline(now.step, color=INK, lw=1.2, ls="--")
-    dashed(ax, now.baselines)
     if now.scale == "log":
         ax.set_xscale("symlog", linthresh=min(step for step in run.steps if step))  # step 0 has a place too
     ax.set_xlim(0, run.steps[-1])
     shown = [*run.training.values(), *now.baselines.values(), min(run.held_out.values())]
     ax.set_ylim(min(shown) - 0.2, max(now.baselines.values()) + 1)
+    dashed(ax, now.baselines)
     ax.set(xlabel="steps", ylabel="bits per hidden byte")
     ax.legend(frameon=False, loc="upper right", ncols=2)
     return (

@@ -15,22 +15,30 @@ from matplotlib.patches import Rectangle
 from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTPUT, STAGE
 from perceiver_edu.tokenizer import ByteTokenizer
 
+T = ByteTokenizer
+SPECIAL = {T.PAD: "□", T.MASK: "▒", T.CLS: "⟨", T.SEP: "⟩", T.BOS: "⟨", T.EOS: "⟩"}
+
 
 def byte_labels(ids: torch.Tensor) -> list[str]:
     """ids (M,) -> a sign for each: the character itself where its first byte is, ◂ for its further bytes.
 
-    ␣ is a space, ⏎ a new line, □ a special id, and ▪ a byte or a character for which there is no sign.
+    ␣ is a space, ⏎ a new line, and ▪ a byte or a character for which there is no sign. ⟨ and ⟩ are where a
+    text begins and ends, ▒ is [MASK] and □ is [PAD].
     """
-    values = [i - ByteTokenizer.BYTE_OFFSET for i in ids.tolist()]
+    values = ids.tolist()
     labels: list[str] = []
     while len(labels) < len(values):
-        value = values[len(labels)]
+        first = values[len(labels)]
+        if first in SPECIAL:
+            labels.append(SPECIAL[first])
+            continue
+        value = first - T.BYTE_OFFSET
         size = 1 if value < 0xC0 else 2 if value < 0xE0 else 3 if value < 0xF0 else 4
-        character = values[len(labels) : len(labels) + size]
+        character = [i - T.BYTE_OFFSET for i in values[len(labels) : len(labels) + size]]
         try:
             sign = _sign(bytes(character).decode())
         except ValueError:  # a special id cuts the character off, or the bytes are not UTF-8
-            labels.append("□" if value < 0 else "▪")
+            labels.append("▪")
         else:
             labels += [sign, *"◂" * (size - 1)]
     return labels
@@ -75,16 +83,18 @@ def attention_over_text(ax: Axes, weights: torch.Tensor, ids: torch.Tensor, row_
 
 
 def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int = 64) -> None:
-    """The text itself in lines of `width` signs, each the darker the more it is read.
+    """The text itself in lines of at most `width` signs, each in a deeper colour the more it is read.
 
     ids (M,); weights (M,), as shares of the largest. Quick to draw: one text for each line. Signs and shades
     meet only where the figure is saved at its own dpi.
     """
-    lines = -(-len(ids) // width)
-    shades = torch.zeros(lines * width)
-    shades[: len(ids)] = (weights / weights.max()).float().cpu()
+    signs = byte_labels(ids)
+    lines = lines_of(signs, width)
+    shades, shares = torch.zeros(len(lines), width), (weights / weights.max()).float().cpu()
+    for line, (start, stop) in enumerate(lines):
+        shades[line, : stop - start] = shares[start:stop]
     ax.imshow(
-        shades.view(lines, width).numpy(),
+        shades.numpy(),
         cmap=LinearSegmentedColormap.from_list("", ["white", INPUT]),
         vmin=0,
         vmax=1,
@@ -98,9 +108,8 @@ def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int =
     cell = int(pixels // width)
     size = 72 / figure.dpi * cell / 0.602
     ax.set_xlim(-0.5, pixels / cell - 0.5)
-    signs = byte_labels(ids)
-    for line in range(lines):
-        row = "".join(signs[line * width : (line + 1) * width])
+    for line, (start, stop) in enumerate(lines):
+        row = "".join(signs[start:stop])
         ax.text(-0.5, line, row, family="monospace", fontsize=size, va="center_baseline", parse_math=False)
     ax.set_axis_off()
 

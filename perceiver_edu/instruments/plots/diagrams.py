@@ -83,7 +83,7 @@ def stage_graph(
             )
         )
         ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size - 0.5, weight="bold")
-        ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=size - 1.5)
+        ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=size - 1.25)
 
     step = 2.45
     array("ids", "ids", "B, M", 0)

@@ -30,19 +30,28 @@ def learning_curves(
         ax.plot(
             steps, bits, line, color=colour, lw=2.2, marker="o", ms=3 if len(steps) < 40 else 0, label=name
         )
-    dashed(ax, baselines)
     lowest = min(min(bits for _, bits in curve) for curve in curves.values())
     ax.set_ylim(min(lowest, *baselines.values()) - 0.2, max(baselines.values()) + 0.4)
+    dashed(ax, baselines)
     ax.set_xlim(0, last)
     ax.set(xlabel=unit, ylabel="bits per hidden byte, held out")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(curves), frameon=False)  # above the lines
 
 
 def dashed(ax: Axes, baselines: dict[str, float]) -> None:
-    """A dashed line for each baseline, with its name and bits at the right edge."""
-    for name, bits in baselines.items():
+    """A dashed line for each baseline, with its name and bits at the right edge.
+
+    Names of lines that are close move apart, by the limits of the axis, so these are set before.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    low, high = ax.get_ylim()
+    height = ax.get_position().height * figure.get_figheight() * 72  # of the axes, in points
+    apart, y = 12 * (high - low) / height, -float("inf")
+    for name, bits in sorted(baselines.items(), key=lambda pair: pair[1]):
         ax.axhline(bits, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)
-        ax.text(1.01, bits, f"{name} {bits:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+        y = max(bits, y + apart)
+        ax.text(1.01, y, f"{name} {bits:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9)
 
 
 def who_reads_where(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:

@@ -1,12 +1,17 @@
-"""Pictures in one style: safe for colour-blind readers, white paper on light and dark pages, and each with a
-text for those who cannot see it."""
+"""Pictures in one style: safe for colour-blind readers, on light and on dark pages, and each with a text for
+those who cannot see it."""
 
+import html
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from math import ceil
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.stages import STAGES
@@ -27,6 +32,43 @@ STYLE: dict[Any, Any] = {
 }
 
 
+# On a dark page the paper takes the page's colour and the ink is light; hues stay what they are.
+LOOK = """<style>
+.perceiver-picture {overflow-x: auto}
+.perceiver-picture img {display: block; height: auto; max-width: 100%}
+[data-jp-theme-light="false"] .perceiver-picture img, .vscode-dark .perceiver-picture img,
+html[theme="dark"] .perceiver-picture img {filter: invert(.93) hue-rotate(180deg)}
+</style>"""
+SMALLEST = 9  # pixels: in a narrow window a picture scrolls before its letters get smaller
+
+
+class Picture:
+    """A PNG with a text in its place for those who cannot see it.
+
+    JupyterLab shows the text of an image only where it is HTML; the PNG beside it is for all other readers.
+    """
+
+    def __init__(self, png: bytes, alt: str, figure: Figure):
+        self.png, self.alt = png, alt
+        width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # its header
+        scale = width / figure.get_figwidth() / 72  # pixels in a point
+        letters = [float(text.get_fontsize()) for text in figure.findobj(Text) if text.get_text().strip()]
+        self.smallest = min(letters, default=10) * scale
+        self.size, self.least = (width, height), min(width, ceil(width * SMALLEST / self.smallest))
+
+    def html(self) -> str:
+        width, height = self.size
+        source, alt = b64encode(self.png).decode(), html.escape(self.alt)
+        return (
+            f'<div class="perceiver-picture"><img src="data:image/png;base64,{source}" width="{width}" '
+            f'height="{height}" style="min-width: {self.least}px" alt="{alt}"></div>'
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        data = {"image/png": b64encode(self.png).decode(), "text/html": LOOK + self.html()}
+        return data, {"image/png": {"alt": self.alt}}
+
+
 @contextmanager
 def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> Iterator[Any]:
     """A figure that is drawn in the block, then shown in the notebook with `alt` as its text, and closed.
@@ -38,7 +80,7 @@ def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> 
 
     Raises: InputError for an empty `alt`.
     """
-    from IPython.display import Image, display
+    from IPython.display import display
 
     if not alt.strip():
         raise InputError("a figure needs an alt text: one sentence that says what there is to see")
@@ -48,6 +90,7 @@ def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> 
             yield axes
             png = BytesIO()
             fig.savefig(png, format="png", dpi=110)
+            picture = Picture(png.getvalue(), alt, fig)
         finally:
             plt.close(fig)
-    display(Image(png.getvalue(), format="png", alt=alt))
+    display(picture)

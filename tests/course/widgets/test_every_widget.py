@@ -1,6 +1,7 @@
 """What holds for every widget that is registered; without a browser."""
 
 import ast
+import html
 import random
 import re
 from functools import cache, reduce
@@ -58,7 +59,10 @@ def test_the_still_is_the_picture_with_its_alt_text(name, monkeypatch):
     monkeypatch.setattr("IPython.display.display", shown.append)
     experiment.still()
     [image] = shown
-    assert image.data.startswith(b"\x89PNG") and image.alt == experiment.alt
+    data, about = image._repr_mimebundle_()
+    assert data["image/png"] and about["image/png"]["alt"] == experiment.alt
+    assert f'alt="{html.escape(experiment.alt)}"' in data["text/html"], "JupyterLab shows only this one"
+    assert image.least * image.smallest >= 9 * image.size[0], "no letter is smaller than 9 pixels"
 
 
 @every_widget
@@ -68,13 +72,13 @@ def test_state_after_random_state_is_drawn_or_refused_in_one_sentence(name):
         for control in chance.sample(list(experiment.controls.values()), k=chance.randint(1, 2)):
             control.value = anything(control, chance)
         assert "stopped the experiment" not in experiment.problem
-        assert ("<img " in experiment.view.value) != bool(experiment.problem)
+        assert ('class="perceiver-stale"' in experiment.view.value) == bool(experiment.problem)
         if not experiment.problem:  # it is drawn as on a new figure, to the pixel
             new, png = Figure(figsize=experiment.figure.get_size_inches(), dpi=DPI), BytesIO()
             with torch.no_grad(), plt.rc_context(STYLE):
                 experiment._draw(new, experiment.result)
                 new.savefig(png, format="png", pil_kwargs={"compress_level": 1})
-            assert png.getvalue() == experiment._png
+            assert png.getvalue() == experiment.picture.png
         drawn += not experiment.problem
 
 
@@ -88,7 +92,7 @@ def test_any_text_is_shown_escaped_or_refused_in_one_sentence(name, text, chance
         experiment.state = {"place": anything(experiment.controls["place"], chance)}
     assert "stopped the experiment" not in experiment.problem
     view = experiment.view.value.replace(LOOK, "")
-    assert ("<img " in view) != bool(experiment.problem)
+    assert ('class="perceiver-stale"' in view) == bool(experiment.problem) and "<img " in view
     assert set(re.findall(r"<(\w+)", view)) <= {"div", "img", "p", "table", "tr", "th", "td", "code"}
 
 

@@ -22,7 +22,7 @@ from perceiver_edu.course import widgets
 from perceiver_edu.course.widgets import base
 from perceiver_edu.course.widgets.exploring import Change, ForwardPasses, explore
 from perceiver_edu.course.widgets.export import Export, code, save
-from perceiver_edu.course.widgets.playground import SIZE, draw, tell
+from perceiver_edu.course.widgets.playground import PRESETS, SIZE, draw, tell
 from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents, stop_after
 from perceiver_edu.instruments.plots.style import STYLE
 from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP
@@ -240,18 +240,28 @@ def test_the_code_holds_any_text_unharmed(text):
     assert names["text"] == found.text and text.startswith(found.text)
 
 
-def test_a_click_on_a_cell_frames_its_byte_and_the_slider_moves_the_cells():
-    experiment = widgets.playground(base.embedded(), "ab cab", (0, 2))
-    cells = experiment.children[1].children[1]
-    labels = [label for label, _ in cells.options]
-    assert [label[0] for label in labels] == list("□ab␣cab□")
-    assert len(set(labels)) == len(labels)  # the page tells equal letters apart
-    cells.index = 5
-    assert experiment.controls["place"].value == 5 == experiment.result.place
-    experiment.controls["place"].value = 2
-    assert cells.value == 2 and experiment.result.place == 2
-    experiment.state = {"text": "xy"}
-    assert len(cells.options) == 4 and experiment.controls["place"].max == 3 and cells.value == 2
+def test_the_strip_and_the_controls_have_one_state():
+    lab = widgets.playground(base.embedded(), "é cab", (0, 1))
+    assert (lab.strip.text, lab.strip.places, lab.strip.place) == ("é cab", [1, 3, 4, 5, 6, 7], 1)
+    lab.strip.place = 5  # as by a click
+    assert lab.state["place"] == 5 == lab.result.place
+    lab.strip.hole = [3, 5]  # as by a selection
+    assert lab.state["hole"] == (3, 5) and lab.result.hidden == "ab" and lab.strip.place == 5
+    lab.state = {"text": "é cabs", "place": 2}
+    assert lab.strip.text == "é cabs" and lab.strip.hole == [3, 5] and lab.strip.place == 2
+
+
+def test_a_preset_is_a_state_and_reset_is_the_whole_model():
+    lab = widgets.playground(base.embedded(), zeroed=(6, 9))
+    *buttons, reset = lab.children[0].children[0].children
+    assert [button.description for button in buttons] == list(PRESETS)
+    for button, preset in zip(buttons, PRESETS.values(), strict=True):
+        button.click()
+        assert {name: lab.state[name] for name in preset.state} == preset.state and not lab.problem
+        assert preset.question in html.unescape(lab.children[0].children[1].value)
+        assert eval(lab.strip.line, {"widgets": widgets, "model": base.embedded()}).state == lab.state
+    reset.click()
+    assert lab.strip.line == "widgets.playground(model)" and list(lab.result.runs) == ["untouched"]
 
 
 def test_files_are_new_and_hold_the_figure_and_the_code(tmp_path):
@@ -347,7 +357,7 @@ def test_the_stages_that_are_pasted_are_those_that_are_drawn():
             draw(figure, lab.result)
             png = io.BytesIO()
             figure.savefig(png, format="png")
-        shown, drawn = (plt.imread(io.BytesIO(data)) for data in (lab._png, png.getvalue()))
+        shown, drawn = (plt.imread(io.BytesIO(data)) for data in (lab.picture.png, png.getvalue()))
         assert np.array_equal(shown, drawn), change
 
 

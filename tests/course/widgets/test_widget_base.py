@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from perceiver_edu import InputError
-from perceiver_edu.course import shown
+from perceiver_edu.course import shown, widgets
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets import base
 from perceiver_edu.course.widgets.base import Experiment, from_above, readable, slider, text_box
+from perceiver_edu.course.widgets.strip import hole_after, middle_word
 
 
 def double(number, text):
@@ -87,9 +88,11 @@ def test_without_a_kernel_each_event_is_drawn_at_once_whatever_event_loop_runs(e
     [(3, "three &lt;is&gt; not possible"), (4, "ZeroDivisionError: &lt;b&gt;bad&lt;/b&gt;")],
 )
 def test_an_error_is_one_sentence_and_the_widget_goes_on(experiment, number, sentence, capsys):
+    before = experiment.picture
     experiment.state = {"number": number}
-    assert experiment.view.value.count('<p role="alert">') == 1
-    assert sentence in experiment.view.value and "<img" not in experiment.view.value
+    head, shown = experiment.view.value.split('<div class="perceiver-stale" aria-hidden="true">')
+    assert head.count('role="alert"') == 1 and sentence in head and "<img" in shown
+    assert experiment.picture is before, "the last picture stays, dimmed"
     experiment.state = {"number": 5}
     assert experiment.problem == "" and ">10</td>" in experiment.view.value
     assert capsys.readouterr() == ("", "")
@@ -127,6 +130,52 @@ def test_a_page_without_a_kernel_says_what_is_there(experiment):
     bundle = experiment._repr_mimebundle_()
     assert "run this cell" in bundle["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+@pytest.mark.parametrize(
+    "old, new, hole, expected",
+    [
+        ("one two six", "one two six.", (3, 7), (3, 7)),
+        ("one two six", "is one two six", (3, 7), (6, 10)),
+        ("one two six", "one to six", (3, 7), (3, 6)),
+        ("one two six", "one t", (3, 7), (3, 5)),
+        ("one two six", "one six", (3, 7), None),
+        ("one two six", "He put", (3, 7), None),
+        ("one two six", "", (3, 7), None),
+        ("one two six", "one ttwo six", (4, 7), (4, 8)),
+    ],
+)
+def test_a_hole_stays_on_its_letters(old, new, hole, expected):
+    assert hole_after(old, new, hole) == expected
+
+
+@pytest.mark.parametrize(
+    "text, hidden",
+    [
+        ("", ""),
+        ("He", "He"),
+        ("He put on his hat and coat.", " hat"),
+        ("… !", "… !"),
+        ("a" * 300, "a" * 24),
+        ("[MASK] it was", " it"),
+        ("你好世界你好世界", "你好世界你好世界"),
+    ],
+)
+def test_a_new_text_hides_the_word_in_its_middle(text, hidden):
+    assert text[slice(*middle_word(text, 24))] == hidden
+
+
+def test_a_hole_follows_what_is_typed_until_the_reader_hides_something():
+    experiment = widgets.mask_a_span(base.embedded())
+    sentence = "He put on his hat and coat."
+    for length in range(1, len(sentence) + 1):
+        experiment.state = {"text": sentence[:length]}
+    assert experiment.result.hidden == " hat"
+    experiment.strip.hole = [3, 6]
+    experiment.state = {"text": "Yes, " + sentence}
+    assert experiment.result.hidden == "put" and experiment.strip.hole == [8, 11]
+    experiment.state = {"text": "x" * 3000}
+    assert experiment.strip.end == 254 and not experiment.problem
 
 
 def test_an_experiment_without_what_stands_above_is_a_sentence(experiment):

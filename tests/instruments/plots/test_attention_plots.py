@@ -19,15 +19,15 @@ from perceiver_edu.instruments.plots.attention import (
 
 def test_every_byte_has_one_readable_sign():
     ids = torch.tensor(ByteTokenizer().encode("a b\né[MASK]"))
-    assert byte_labels(ids) == ["□", "a", "␣", "b", "⏎", "é", "◂", "□", "□"]
+    assert byte_labels(ids) == ["⟨", "a", "␣", "b", "⏎", "é", "◂", "▒", "⟩"]
 
 
 def test_what_has_no_sign_is_marked_byte_by_byte():
     offset, rocket = ByteTokenizer.BYTE_OFFSET, "🚀".encode()
     ids = torch.tensor([*(b + offset for b in rocket), 0xE9 + offset, ord("a") + offset, ByteTokenizer.MASK])
-    assert byte_labels(ids) == ["▪", "◂", "◂", "◂", "▪", "a", "□"]
+    assert byte_labels(ids) == ["▪", "◂", "◂", "◂", "▪", "a", "▒"]
     cut = torch.tensor([0xC3 + offset, ByteTokenizer.MASK, 0xC3 + offset])
-    assert byte_labels(cut) == ["▪", "□", "▪"]
+    assert byte_labels(cut) == ["▪", "▒", "▪"]
     for number in range(256):
         assert len(byte_labels(torch.tensor([number + offset]))) == 1
 
@@ -51,7 +51,7 @@ def test_text_and_heat_map_share_their_columns():
     for heat, shade, text in zip(maps, shades, ax.texts, strict=True):
         assert heat.get_array().shape[1] == shade.get_array().shape[1] == len(text.get_text()) <= 60
         assert heat.get_extent()[:2] == shade.get_extent()[:2] == [-0.5, len(text.get_text()) - 0.5]
-        assert text.get_text().endswith(("␣", "□"))
+        assert text.get_text().endswith(("␣", "⟩"))
     columns = torch.cat([torch.tensor(heat.get_array().data) for heat in maps], 1)
     torch.testing.assert_close(columns, weights.sqrt())
 
@@ -60,7 +60,7 @@ def test_the_text_stands_under_its_columns(ax):
     ids = torch.tensor(ByteTokenizer().encode("to be"))
     weights = torch.rand(3, len(ids)).softmax(-1)
     attention_over_text(ax, weights, ids, ["head 0", "head 1", "head 2"])
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == list("□to␣be□")
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == list("⟨to␣be⟩")
     torch.testing.assert_close(torch.tensor(ax.images[0].get_array().data), weights)
 
 
@@ -83,7 +83,7 @@ def test_entropy_is_that_of_the_rows(ax):
 
 
 def test_the_text_is_shaded_where_it_is_read():
-    ids = torch.tensor(ByteTokenizer().encode("a b" * 30))  # 92 ids: two lines of 64
+    ids = torch.tensor(ByteTokenizer().encode("a b" * 30))  # 92 ids: two lines of 64 at most
     weights = torch.zeros(len(ids))
     weights[70] = 0.5
     weights[3] = 0.25
@@ -91,9 +91,9 @@ def test_the_text_is_shaded_where_it_is_read():
     text_shaded(ax, ids, weights)
     [image] = ax.get_images()
     shades = image.get_array()
-    assert shades.shape == (2, 64) and shades[1, 70 - 64] == 1 and shades[0, 3] == 0.5
-    assert [len(line.get_text()) for line in ax.texts] == [64, 92 - 64]
-    assert ax.texts[0].get_text().startswith("□a␣ba␣b") and ax.texts[1].get_text().endswith("□")
+    assert shades.shape == (2, 64) and shades[1, 70 - 63] == 1 and shades[0, 3] == 0.5
+    assert [len(line.get_text()) for line in ax.texts] == [63, 92 - 63], "a line ends behind a space"
+    assert ax.texts[0].get_text().startswith("⟨a␣ba␣b") and ax.texts[1].get_text().endswith("⟩")
 
 
 def test_kinds_are_counted_by_head():

@@ -21,6 +21,7 @@ def test_a_figure_is_shown_once_with_its_alt_text_and_closed():
         ax.plot([1, 2])
     (output,) = shown.outputs
     assert output.data["image/png"] and output.metadata["image/png"]["alt"] == "A line that rises."
+    assert 'alt="A line that rises."' in output.data["text/html"], "JupyterLab shows no other"
     assert plt.get_fignums() == before
 
 

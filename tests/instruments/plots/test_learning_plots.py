@@ -4,7 +4,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from perceiver_edu.instruments.plots.learning import bits_by_latents, learning_curves, who_reads_where
+from perceiver_edu.instruments.plots.learning import bits_by_latents, dashed, learning_curves, who_reads_where
 
 BASELINES = {"unigram": 4.4, "left": 3.5}
 
@@ -15,9 +15,14 @@ def test_curves_and_baselines_are_where_they_belong(ax):
     lines = {line.get_label(): line for line in ax.lines}
     assert lines["one"].get_xydata().tolist() == [[0, 9.0], [50, 4.5], [100, 3.0]]
     assert lines["other"].get_linestyle() != lines["one"].get_linestyle()
-    dashed = {line.get_ydata()[0] for line in ax.lines if str(line.get_label()).startswith("_")}
-    assert dashed == {4.4, 3.5}
-    assert [text.get_text() for text in ax.texts] == ["unigram 4.40", "left 3.50"]
+    drawn = {line.get_ydata()[0] for line in ax.lines if str(line.get_label()).startswith("_")}
+    assert drawn == {4.4, 3.5}
+    labels = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert labels == {"unigram 4.40": 4.4, "left 3.50": 3.5}
+    dashed(ax, {"one": 3.9, "almost the same": 3.91})
+    low, high = sorted(text.get_position()[1] for text in ax.texts[2:])
+    bottom, top = ax.get_ylim()
+    assert low == 3.9 and high - low > 0.03 * (top - bottom), "names do not lie on each other"
     assert [text.get_position()[1] for text in ax.texts] == [4.4, 3.5]
     low, high = ax.get_ylim()
     assert low < 3.0 and 4.6 < high < 9.0  # an untrained model is left out

@@ -1,0 +1,187 @@
+// The text of an experiment as its control, and names for the sliders and buttons beside it.
+// Plain JavaScript: strip.py hands this file to anywidget as it is. Text reaches the page by textContent only.
+
+const AFTER = 60; // letters that are shown behind the end of reading
+
+function render({ model, el }) {
+    const strip = document.createElement("div");
+    let cells = [], active = 0, anchor = null, dragged = false;
+
+    // Laying out: a span for each letter, so that the browser shapes and wraps the text as any other.
+    function layOut() {
+        const letters = [...model.get("text")], end = model.get("end");
+        const shown = letters.slice(0, end + AFTER);
+        cells = shown.map((letter, i) => {
+            const cell = document.createElement("span");
+            cell.textContent = letter === "\n" ? "⏎\n" : letter;
+            cell.id = `${model.model_id ?? "strip"}-${i}`;
+            cell.setAttribute("role", "option");
+            return cell;
+        });
+        cells[end]?.classList.add("perceiver-end");
+        if (shown.length < letters.length) cells.at(-1).classList.add("perceiver-more");
+        strip.replaceChildren(...cells);
+        active = Math.min(active, Math.max(0, cells.length - 1));
+        mark();
+    }
+
+    const within = (i) => { // does the queried byte belong to letter i?
+        const places = model.get("places"), place = model.get("place");
+        return model.get("can_query") && places[i] <= place && place < places[i + 1];
+    };
+
+    function mark() {
+        const [start, stop] = model.get("hole"), end = model.get("end"), word = model.get("selected");
+        cells.forEach((cell, i) => {
+            const selected = model.get("can_select") && start <= i && i < stop, queried = within(i);
+            const letter = { " ": "space", "\n": "new line" }[cell.textContent[0]] ?? cell.textContent;
+            const said = [letter, selected && word, queried && "queried", i >= end && "not read"];
+            cell.classList.toggle("perceiver-selected", selected);
+            cell.classList.toggle("perceiver-queried", queried);
+            cell.classList.toggle("perceiver-unread", i >= end);
+            cell.classList.toggle("perceiver-active", i === active);
+            cell.setAttribute("aria-selected", model.get("can_select") ? selected : queried);
+            cell.setAttribute("aria-label", said.filter(Boolean).join(", "));
+        });
+        if (cells.length) strip.setAttribute("aria-activedescendant", cells[active].id);
+        else strip.removeAttribute("aria-activedescendant");
+    }
+
+    function set(name, value) {
+        model.set(name, value);
+        model.save_changes();
+    }
+
+    function select(from, to) {
+        if (model.get("can_select")) set("hole", [Math.min(from, to), Math.max(from, to) + 1]);
+    }
+
+    function choose(i) { // a letter of several bytes: again for its next byte
+        if (!model.get("can_query")) return select(i, i);
+        const places = model.get("places"), next = model.get("place") + 1;
+        set("place", within(i) && next < places[i + 1] ? next : places[i]);
+    }
+
+    function selectWord(i) { // with the space before it
+        const space = (at) => !cells[at] || /\s/.test(cells[at].textContent);
+        let from = i, to = i;
+        while (!space(from) && from > 0) from--;
+        while (!space(to + 1)) to++;
+        select(from, to);
+    }
+
+    // By mouse or finger: drag over letters to select them, click one to choose it.
+    const letterAt = (event) => cells.indexOf(document.elementFromPoint(event.clientX, event.clientY));
+    strip.addEventListener("pointerdown", (event) => {
+        const i = letterAt(event);
+        if (i < 0 || event.button) return;
+        [anchor, active, dragged] = [i, i, false];
+        strip.setPointerCapture(event.pointerId);
+    });
+    strip.addEventListener("pointermove", (event) => {
+        const i = letterAt(event);
+        if (!event.buttons || anchor === null || i < 0 || (i === active && (dragged || i === anchor))) return;
+        [active, dragged] = [i, true];
+        select(anchor, i);
+    });
+    strip.addEventListener("pointerup", () => {
+        if (anchor !== null && !dragged) choose(anchor);
+        anchor = null;
+        mark();
+    });
+    strip.addEventListener("pointercancel", () => { anchor = null; });
+    strip.addEventListener("dblclick", (event) => letterAt(event) >= 0 && selectWord(letterAt(event)));
+
+    // By keyboard: arrows move, Shift and arrows select, Enter chooses.
+    strip.addEventListener("keydown", (event) => {
+        const steps = { ArrowLeft: -1, ArrowRight: 1, Home: -cells.length, End: cells.length };
+        if (event.ctrlKey || event.altKey || event.metaKey || !cells.length) return;
+        if (event.key in steps) {
+            if (!event.shiftKey) anchor = null;
+            else anchor ??= active;
+            active = Math.min(Math.max(0, active + steps[event.key]), cells.length - 1);
+            if (event.shiftKey) select(anchor, active);
+        } else if (event.key === "Enter" || event.key === " ") choose(active);
+        else return;
+        event.preventDefault();
+        event.stopPropagation();
+        cells[active].scrollIntoView({ block: "nearest" });
+        mark();
+    });
+
+    if (model.get("label")) {
+        strip.className = "perceiver-strip";
+        model.get("names").forEach((name) => strip.classList.add(`perceiver-control-${name}`));
+        strip.tabIndex = 0;
+        strip.setAttribute("role", "listbox");
+        strip.setAttribute("aria-multiselectable", model.get("can_select"));
+        strip.setAttribute("aria-label", model.get("label"));
+        strip.dataset.lmSuppressShortcuts = "true"; // the arrow keys are ours, not JupyterLab's
+        const how = document.createElement("p");
+        how.className = "perceiver-how";
+        how.textContent = model.get("label");
+        el.append(how, strip);
+        model.on("change:text change:end change:places", layOut);
+        model.on("change:hole change:place", mark);
+        layOut();
+    }
+
+    // The state as a line of code, for experiments that have one.
+    const line = document.createElement("div"), copy = document.createElement("button");
+    const code = document.createElement("code");
+    copy.className = "jupyter-button widget-button";
+    copy.textContent = "copy this state as code";
+    copy.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(code.textContent);
+        copy.textContent = "copied";
+        setTimeout(() => { copy.textContent = "copy this state as code"; }, 1500);
+    });
+    line.className = "perceiver-line";
+    line.append(copy, code);
+    const showLine = () => { code.textContent = model.get("line"); line.hidden = !code.textContent; };
+    model.on("change:line", showLine);
+    showLine();
+    el.append(line);
+
+    return nameControls(el);
+}
+
+// What ipywidgets leaves out: a name for each handle and number, and which button is pressed.
+function nameControls(el) {
+    const set = (node, name, value) => node.getAttribute(name) !== value && node.setAttribute(name, value);
+    function name(root) {
+        for (const control of root.querySelectorAll("[class*=perceiver-control-]")) {
+            const label = control.querySelector(".widget-label")?.textContent ?? "";
+            const readout = control.querySelector(".widget-readout");
+            const handles = control.querySelectorAll(".noUi-handle");
+            handles.forEach((handle, i) => {
+                set(handle, "aria-label", handles.length > 1 ? `${label}, ${i ? "end" : "begin"}` : label);
+                set(handle, "aria-valuetext", readout?.textContent || label);
+            });
+            if (readout?.isContentEditable) {
+                set(readout, "role", "textbox");
+                set(readout, "aria-label", `${label}, as a number`);
+            }
+            const buttons = control.querySelectorAll(".widget-toggle-button");
+            if (buttons.length) {
+                set(control, "role", "group");
+                set(control, "aria-label", label);
+            }
+            buttons.forEach((b) => set(b, "aria-pressed", String(b.classList.contains("mod-active"))));
+        }
+    }
+    let observer = null, stopped = false;
+    function whenOnPage() {
+        const root = el.closest(".perceiver-widget");
+        if (stopped) return;
+        if (!root) return void setTimeout(whenOnPage, 20);
+        observer = new MutationObserver(() => name(root));
+        const attributeFilter = ["class", "aria-valuetext"];
+        observer.observe(root, { subtree: true, childList: true, characterData: true, attributeFilter });
+        name(root);
+    }
+    whenOnPage();
+    return () => { stopped = true; observer?.disconnect(); };
+}
+
+export default { render };

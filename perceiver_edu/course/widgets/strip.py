@@ -1,0 +1,120 @@
+"""The text of an experiment as its control: select letters to hide them, click a letter to query it.
+
+The page's side of it is strip.js, for which anywidget is the way in; it also names the sliders and buttons of
+an experiment for those who hear the page, so an experiment without a text has a strip that shows nothing.
+"""
+
+import re
+from itertools import accumulate
+from pathlib import Path
+
+import anywidget
+from traitlets import Bool, Int, List, Unicode
+
+from perceiver_edu.filling import MASK_TOKEN
+
+HERE = Path(__file__).parent
+HIDE = "Select letters to hide them. By keyboard: the arrow keys move, with Shift they hide."
+QUERY = "Click a letter to query it, or press Enter."
+
+
+class TextStrip(anywidget.AnyWidget):
+    """Shows a text, tied to the controls that hold it, its hole and the queried byte. One state: theirs.
+
+    Args:
+        read: text -> how many of its letters are read.
+        text, hole, place: the controls; without `text`, nothing is shown. `place` counts the ids that the
+            model reads.
+        query: (place) -> None, called with the place of a letter that is clicked.
+        ask: (first, last) -> None, called with the places of letters that are selected.
+        label: what can be done here, where it is not to hide and to query.
+    """
+
+    _esm = HERE / "strip.js"
+    _css = HERE / "strip.css"
+    text = Unicode().tag(sync=True)
+    end = Int().tag(sync=True)  # letters that are read
+    hole = List([0, 0]).tag(sync=True)  # letters that are selected: from, up to but not including
+    place = Int(-1).tag(sync=True)
+    places = List().tag(sync=True)  # of the first id of each letter, and that of the end
+    can_select = Bool().tag(sync=True)
+    can_query = Bool().tag(sync=True)
+    selected = Unicode().tag(sync=True)  # what a selected letter is called
+    label = Unicode().tag(sync=True)
+    names = List().tag(sync=True)  # of the controls that it takes the place of
+    line = Unicode().tag(sync=True)  # of code, to be copied
+
+    def __init__(self, read=len, text=None, hole=None, place=None, query=None, ask=None, label=""):
+        held = {"hole": hole, "place": place}
+        names = [name for name, control in held.items() if control is not None]
+        said = label or " ".join([HIDE] * (hole is not None) + [QUERY] * (place is not None))
+        can = dict(can_select=bool(hole or ask), can_query=bool(place or query))
+        super().__init__(label=said, names=names, selected="queried" if ask else "hidden", **can)
+        self.layout.width = "auto"
+        if text is None:
+            return
+
+        def lay_out(change=None):
+            self.places = places_of(text.value)
+            self.end, self.text = read(text.value), text.value
+
+        def show(change=None):
+            self.hole = list(hole.value) if hole else self.hole
+            self.place = place.value if place else self.place
+
+        lay_out()
+        show()
+        text.observe(lay_out, "value")
+        for name in names:
+            held[name].observe(show, "value")
+            self.observe(lambda change: setattr(held[change.name], "value", change.new), name)
+        if query:
+            text.observe(lambda change: setattr(self, "place", -1), "value")
+            self.observe(lambda change: query(change.new), "place")
+        if ask:
+            self.observe(lambda change: ask(*self.selected_places()), "hole")
+
+    def selected_places(self) -> tuple[int, int]:
+        """The first and the last place of the letters that are selected."""
+        start, stop = self.hole
+        return self.places[start], max(self.places[start], self.places[stop] - 1)
+
+
+def places_of(text: str) -> list[int]:
+    """Where the ids of each letter begin, [CLS] before them, and where they end."""
+    sizes = []
+    for part in re.split(f"({re.escape(MASK_TOKEN)})", text):
+        if part == MASK_TOKEN:  # one id
+            sizes += [1] + [0] * (len(part) - 1)
+        else:
+            sizes += [len(letter.encode(errors="surrogatepass")) for letter in part]
+    return list(accumulate(sizes, initial=1))
+
+
+def alike(one: str, other: str) -> int:
+    """How many letters at their beginning are the same."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def hole_after(old: str, new: str, hole: tuple[int, int]) -> tuple[int, int] | None:
+    """Where a hole is after an edit of the text: on the letters it was on. None if they are gone."""
+    before = alike(old, new)
+    after = alike(old[before:][::-1], new[before:][::-1])
+    shift, gone = len(new) - len(old), len(old) - after  # letters from `before` to `gone` were replaced
+    if before <= hole[0] and hole[1] <= gone:
+        return None
+    start = hole[0] + shift if hole[0] >= gone else min(hole[0], before)
+    stop = hole[1] + shift if hole[1] >= gone and hole[1] > before else min(hole[1], before)
+    gone = old[slice(*hole)].strip() and not new[start:stop].strip()  # only a space is left
+    return None if gone else (start, stop)
+
+
+def middle_word(text: str, longest: int) -> tuple[int, int]:
+    """The word nearest to the middle of a text, with the space before it; context on both sides helps."""
+    letters = text.replace(MASK_TOKEN, "." * len(MASK_TOKEN))
+    words = [found.span() for found in re.finditer(r"\s?\w{2,}", letters)] or [(0, len(text))]
+    start, stop = min(words, key=lambda span: abs(sum(span) - len(text)))
+    while len(text[start:stop].encode(errors="surrogatepass")) > longest:
+        stop -= 1
+    return start, stop
