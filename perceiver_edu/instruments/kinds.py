@@ -1,6 +1,6 @@
 """Three kinds of attention pattern in the encoder (paper, appendix F.3, Figure 7), and a criterion."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -57,7 +57,9 @@ def maps_over_texts(model: PerceiverIOForMaskedLM, texts: Sequence[str]) -> tupl
     return on_bytes / left.clamp_min(1e-20), 1 - left[..., 0].mean(0)
 
 
-def count_kinds(weights: torch.Tensor, special: torch.Tensor, kind=attention_kind) -> list[list[str]]:
+def count_kinds(
+    weights: torch.Tensor, special: torch.Tensor, kind: Callable[[torch.Tensor], str] = attention_kind
+) -> list[list[str]]:
     """The kind of every head and latent: "special" where [CLS] and [SEP] get most of the attention weight.
 
     weights (T, heads, N, M), special (heads, N) as `maps_over_texts` gives them -> a list for each head.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from itertools import product
+from typing import Any
 from unicodedata import combining
 
 import numpy as np
@@ -123,7 +124,7 @@ def heads_over_text(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, head: in
     size, height = 72 / figure.dpi * cell / 0.602, heads + 4.0
     for number, (start, stop) in enumerate(lines):
         top, right = number * height, stop - start - 0.5
-        shades = [(weights[:, start:stop].sqrt(), top, top + heads, "Greys", 1.0)]
+        shades: list[tuple] = [(weights[:, start:stop].sqrt(), top, top + heads, "Greys", 1.0)]
         shades += [
             (
                 weights[head, None, start:stop],
@@ -194,7 +195,7 @@ def kinds_by_head(axes: Sequence[Axes], kinds: dict[str, list[list[str]]]) -> No
         left = np.zeros(len(by_head))
         for (kind, colour), hatch in zip(colours.items(), ("", "..", "//", "", "xx"), strict=True):
             numbers = np.array([row.count(kind) for row in by_head])
-            look = dict(color=colour, hatch=hatch, ec=INK, lw=0.5)
+            look: dict[str, Any] = dict(color=colour, hatch=hatch, ec=INK, lw=0.5)
             look["label"] = "on [CLS] or [SEP]" if kind == "special" else kind
             ax.barh(range(len(by_head)), numbers, left=left, **look)
             left += numbers
