@@ -58,7 +58,7 @@ def maps_over_texts(model: PerceiverIOForMaskedLM, texts: Sequence[str]) -> tupl
 
 
 def count_kinds(
-    weights: torch.Tensor, special: torch.Tensor, kind: Callable = attention_kind
+    weights: torch.Tensor, special: torch.Tensor, kind: Callable[[torch.Tensor], str] = attention_kind
 ) -> list[list[str]]:
     """The kind of every head and latent: "special" where [CLS] and [SEP] get most of the attention weight.
 
