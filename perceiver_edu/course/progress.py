@@ -110,7 +110,8 @@ def note(
     -> "", or a sentence that begins with `what` and says why it could not be noted.
     """
     before = read_all()
-    now = Progress({**done, **before.done}, {**before.predictions, **predictions}, before.problem)
+    first = {**before.done, **done, **before.done}  # in the order in which they were done
+    now = Progress(first, {**before.predictions, **predictions}, before.problem)
     if before.problem or now == before:
         return before.problem
     try:

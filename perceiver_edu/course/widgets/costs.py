@@ -12,6 +12,7 @@ from perceiver_edu.instruments.plots.style import INK
 from perceiver_edu.stages import STAGES
 
 SIZES = [2**power for power in range(4, 17)]
+SCALE = 1e-3, 1e5  # GFLOPs, from the smallest sizes to the largest, with room for the numbers
 
 
 class TextCosts(NamedTuple):
@@ -57,11 +58,11 @@ def draw(figure, found: TextCosts) -> str:
     for row, cost in enumerate(costs):
         stage = STAGES[cost.stage]
         ax.barh(row, cost.flops / 1e9, color=stage.colour, hatch=stage.hatch, ec=INK, lw=0.8)
-        ax.text(cost.flops / 1e9, row, f" {cost.flops / 1e9:,.3g}  ({cost.flops / whole:.0%})", va="center")
+        ax.text(cost.flops / 1e9, row, f" {cost.flops / 1e9:,.2f}  ({cost.flops / whole:.0%})", va="center")
     ax.set_yticks(range(len(costs)), [cost.stage for cost in costs])
     ax.invert_yaxis()
-    ax.set_xlim(0, 1.25 * max(cost.flops for cost in costs) / 1e9)
-    ax.set_xlabel("GFLOPs (10⁹ floating-point operations) for one text")
+    ax.set(xscale="log", xlim=SCALE)  # the same for all sizes, so that a bar grows as its cost does
+    ax.set_xlabel("GFLOPs (10⁹ floating-point operations) for one text, logarithmic")
     largest = max(costs, key=lambda cost: cost.flops)
     return (
         f"A bar for each stage, M = {found.M:,}, N = {found.config.num_latents:,}, depth "
