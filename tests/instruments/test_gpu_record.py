@@ -1,8 +1,11 @@
 """The record of a device, in reduced form on the CPU: every path that needs no GPU runs here."""
 
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from perceiver_edu.instruments import gpu_record
 
@@ -53,3 +56,33 @@ def test_only_whole_records_of_a_gpu_are_shown(tmp_path):
     (tmp_path / "gpu" / gpu_record.RECORD).write_text("{}")
     with pytest.raises(gpu_record.InputError, match="is not a record of"):
         gpu_record.read_records(tmp_path)
+
+
+def test_what_only_a_gpu_runs_is_spelled_right(monkeypatch):
+    """Against stand-ins of torch's own signatures: no GPU is here."""
+    calls = []
+
+    class Stream:
+        def wait_stream(self, other):
+            calls.append("wait")
+
+    class Graph:
+        def replay(self):
+            calls.append("replay")
+
+    for name in ("Stream", "stream", "current_stream", "CUDAGraph", "graph", "get_device_name"):
+        assert hasattr(torch.cuda, name)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    monkeypatch.setattr(torch.cuda, "graph", nullcontext)
+    replay = gpu_record.graphed(lambda: calls.append("run"))
+    replay()
+    assert calls == ["wait", *["run"] * 3, "wait", "run", "replay"]
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80))
+    machine = gpu_record.about(torch.device("cuda"))
+    assert (machine["device"], machine["capability"], machine["memory_bytes"]) == ("a card", [9, 0], 80)
+    assert machine["driver"]
