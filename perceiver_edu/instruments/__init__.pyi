@@ -52,7 +52,7 @@ from .plots.roofline import two_costs as two_costs
 from .plots.style import figure as figure
 from .plots.timeline import launch_bound as launch_bound
 from .plots.timeline import run_times as run_times
-from .plots.timeline import timeline as timeline
+from .plots.timeline import draw_timeline as draw_timeline
 from .recorded import read_run as read_run
 from .recorded import recorded_runs as recorded_runs
 from .tracing import record as record

@@ -94,7 +94,7 @@ def record(folder: str | Path, device: str | torch.device, *, reduced: bool = Fa
         "peaks": peaks,
         "seconds_per_call": seconds_per_call(device),
         "kernels": dict(count_launches(lambda: model(ids[:1]))),
-        "attention": attention_backends(device),
+        "attention": attention_backends(device, 64 if reduced else 2048),
     }
     found["stages"] = {
         str(B): [row._asdict() for row in profile_stages(model, ids[:B], repeats=3, warmup=1)]
@@ -167,14 +167,14 @@ def measured_peaks(device: torch.device, reduced: bool) -> dict[str, Any]:
     return found
 
 
-def attention_backends(device: torch.device) -> list[dict[str, Any]]:
+def attention_backends(device: torch.device, M: int) -> list[dict[str, Any]]:
     """Which kernels take heads of these widths, on this device."""
     found = []
     for precision in ("float32", "bfloat16"):
         for keys, values in ((32, 160), (160, 160), (32, 96)):
             for name in ("FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION", "MATH"):
-                q, k = (torch.ones(1, 8, n, keys, device=device) for n in (256, 2048))
-                v = torch.ones(1, 8, 2048, values, device=device)
+                q, k = (torch.ones(1, 8, n, keys, device=device) for n in (32, M))
+                v = torch.ones(1, 8, M, values, device=device)
                 arrays = [x.to(getattr(torch, precision)) for x in (q, k, v)]
                 problem = takes(getattr(SDPBackend, name), *arrays)
                 row = {"precision": precision, "keys": keys, "values": values, "kernel": name}

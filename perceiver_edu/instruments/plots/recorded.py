@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from perceiver_edu.instruments.machine import Peaks
 from perceiver_edu.instruments.plots.roofline import roofline
 from perceiver_edu.instruments.plots.style import INPUT, LATENT, OUTPUT, PURPLE, STYLE, VERMILION
-from perceiver_edu.instruments.plots.timeline import timeline
+from perceiver_edu.instruments.plots.timeline import draw_timeline
 from perceiver_edu.instruments.timeline import read_trace
 
 
@@ -30,7 +30,7 @@ def draw(found: dict[str, Any], folder: Path) -> None:
             save(
                 folder / trace["file"].replace(".json", ".png"),
                 f"{machine}, B = {trace['batch']}",
-                partial(timeline, events=events),
+                partial(draw_timeline, events=events),
             )
 
 
@@ -64,10 +64,10 @@ def throughput(ax: Axes, found: dict[str, Any]) -> None:
 
 
 def memory_curves(ax: Axes, found: dict[str, Any]) -> None:
-    memory(ax, found["memory"])
+    memory_over_time(ax, found["memory"])
 
 
-def memory(ax: Axes, curves: dict[str, list[int]]) -> None:
+def memory_over_time(ax: Axes, curves: dict[str, list[int]]) -> None:
     """Megabytes held through a forward and a backward pass: {name: bytes after each change}."""
     for (name, history), shade, style in zip(curves.items(), (LATENT, VERMILION), ("-", "--"), strict=False):
         share = [100 * step / max(1, len(history) - 1) for step in range(len(history))]

@@ -12,7 +12,7 @@ PRODUCTS = ("mm", "gemm", "cutlass", "linear", "attention", "conv", "fmha", "fla
 LONGEST_NAME = 14
 
 
-def timeline(ax: Axes, events: list[Event], window: tuple[float, float] | None = None) -> None:
+def draw_timeline(ax: Axes, events: list[Event], window: tuple[float, float] | None = None) -> None:
     """Bars over time in microseconds: stages, the CPU's outermost operations, the GPU's kernels.
 
     `window`: the part of the time that is shown. White between the kernels is a GPU that waits.
