@@ -34,6 +34,18 @@ def profile(
     trace: Annotated[
         Path | None, typer.Option(help="Also write a Chrome trace, and print the slowest operations.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Record the device instead: the full-size model, Hugging Face's and ours, in "
+            "every way to run it, with traces and pictures, into a new folder. On a data-centre GPU within "
+            "five minutes, by prediction.",
+        ),
+    ] = None,
+    reduced: Annotated[
+        bool, typer.Option(help="With --record: a small model, to try the command in seconds.")
+    ] = False,
     device: Device = "cpu",
     as_json: Json = False,
 ):
@@ -48,11 +60,16 @@ def profile(
       perceiver-edu profile
       perceiver-edu profile random --bytes 64 --outputs 9
       perceiver-edu profile --batch 32 --trace trace.json
+      perceiver-edu profile --record my-gpu --device cuda
     """
     import torch
 
     from perceiver_edu.instruments import machine, profiling
 
+    if reduced and record is None:
+        raise InputError("--reduced belongs to --record FOLDER")
+    if record is not None:
+        return record_device(record, device, reduced, as_json)
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
     whole_number("--repeats", repeats, 1, profiling.MOST_REPEATS)
     if trace:
@@ -103,6 +120,29 @@ def profile(
             console.print()
             console.print(table)
             print(f"the trace is in {visible(str(trace))}: open it at https://ui.perfetto.dev")
+
+
+def record_device(folder: Path, device: str, reduced: bool, as_json: bool) -> None:
+    """Make a record of the device, and show its table."""
+    from perceiver_edu.instruments.gpu_record import RECORD, record
+    from perceiver_edu.weights.pretrained import usable_device
+
+    found = record(folder, usable_device(device), reduced=reduced)
+    if as_json:
+        print_json(**found)
+        return
+    console = new_console()
+    table = new_table(console, "model", "how", "precision", "#B", "#ms", "#texts/s", "#of peak", "problem")
+    for row in found["rows"]:
+        numbers = ("", "", "")
+        if "seconds" in row:
+            seconds, rate = row["seconds"], row["texts_per_second"]
+            numbers = f"{seconds * 1e3:.3g}", f"{rate:.3g}", f"{row['of_peak']:.0%}"
+        who, how, precision = (visible(row[name]) for name in ("who", "how", "precision"))
+        table.add_row(who, how, precision, str(row["batch"]), *numbers, visible(row.get("problem", "")))
+    console.print(table)
+    machine = f"{found['machine']['device']}, {found['machine']['date']}"
+    console.print(f"{visible(machine)}: {visible(str(folder / RECORD))}, with pictures and traces beside it")
 
 
 def print_profile(rows: "Sequence[StageProfile]", peaks: "Peaks") -> None:

@@ -74,7 +74,9 @@ class Update:
         now = on_disk(self.folder / name)
         if now is None:
             self.beside[old] = name
-        if carry_answers and (now is None or now in self.written.get(name, [])):
+        seen = self.written.setdefault(name, [])
+        if carry_answers and (now is None or now in seen):
+            seen.append(fingerprint(content))  # theirs is made from this version
             content, carried = with_answers(content, answers([path.read_bytes()]))
             self.carried += carried
         return content

@@ -60,11 +60,15 @@ from .plots.queries import byte_strips as byte_strips
 from .plots.queries import filling_order as filling_order
 from .plots.queries import same_latents as same_latents
 from .plots.queries import similarity_by_distance as similarity_by_distance
+from .plots.recorded import memory_over_time as memory_over_time
 from .plots.roofline import bars as bars
 from .plots.roofline import cost_against as cost_against
 from .plots.roofline import roofline as roofline
 from .plots.roofline import two_costs as two_costs
 from .plots.style import figure as figure
+from .plots.timeline import draw_timeline as draw_timeline
+from .plots.timeline import launch_bound as launch_bound
+from .plots.timeline import run_times as run_times
 from .recorded import read_run as read_run
 from .recorded import recorded_runs as recorded_runs
 from .tracing import record as record

@@ -58,6 +58,10 @@ class Clock:
         if self.kind == "cuda":
             event = torch.cuda.Event(enable_timing=True)
             event.record()
+            if begin:
+                torch.cuda.nvtx.range_push(name)  # a span in Nsight Systems
+            else:
+                torch.cuda.nvtx.range_pop()
             self.marks.setdefault((name, begin), []).append(event)
         else:
             synchronize(self.kind)

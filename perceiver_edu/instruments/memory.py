@@ -36,11 +36,15 @@ def peak_memory(model: PerceiverIOForMaskedLM, run: Callable[[], object]) -> dic
 
 
 class LiveBytes(TorchDispatchMode):
-    """Follows the memory of every tensor that is made in the block: `live` bytes now, `peak` at most."""
+    """Follows the memory of every tensor that is made in the block: `live` bytes now, `peak` at most.
+
+    `history` has the bytes that were held after each change.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.live = self.peak = 0
+        self.history: list[int] = []
         self.followed: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
@@ -58,6 +62,7 @@ class LiveBytes(TorchDispatchMode):
     def change(self, size: int) -> None:
         self.live += size
         self.peak = max(self.peak, self.live)
+        self.history.append(self.live)
 
     def mark(self, peaks: dict[str, int], stage: str, begin: bool) -> None:
         if begin:

@@ -1,6 +1,8 @@
 """What a forward pass does cost on this machine: time and memory by stage, and a trace of its operations."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -103,22 +105,13 @@ def trace(
 
     Raises: InputError where `path` cannot be written; what was there before is kept.
     """
-    from torch.profiler import ProfilerActivity, profile, record_function
+    from torch.profiler import ProfilerActivity, profile
 
     on_gpu = model.device.type == "cuda"
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
-    spans = []
-
-    def mark(stage: str, begin: bool) -> None:
-        if begin:
-            spans.append(record_function(stage))
-            spans[-1].__enter__()
-        else:
-            spans.pop().__exit__(None, None, None)
-
     with eval_mode(model), eager():
         model(ids, mask, positions)  # warm
-        with profile(activities=activities) as profiler, stage_hooks(model, mark):
+        with profile(activities=activities) as profiler, stage_spans(model):
             model(ids, mask, positions)
             synchronize(model.device.type)
     if path is not None:
@@ -131,6 +124,29 @@ def trace(
         if row.key.startswith("aten::")
     ]
     return sorted(rows, key=lambda row: -row.seconds)
+
+
+@contextmanager
+def stage_spans(model: PerceiverIOForMaskedLM) -> Iterator[None]:
+    """In the block, each stage is a named span for torch.profiler, and on a GPU for Nsight Systems."""
+    from torch.profiler import record_function
+
+    spans = []
+    on_gpu = model.device.type == "cuda"
+
+    def mark(stage: str, begin: bool) -> None:
+        if begin:
+            spans.append(record_function(stage))
+            spans[-1].__enter__()
+            if on_gpu:
+                torch.cuda.nvtx.range_push(stage)
+        else:
+            if on_gpu:
+                torch.cuda.nvtx.range_pop()
+            spans.pop().__exit__(None, None, None)
+
+    with stage_hooks(model, mark):
+        yield
 
 
 def export(profiler: torch.profiler.profile, path: Path) -> None:

@@ -543,7 +543,7 @@ def test_a_number_is_a_number(kind, monkeypatch):
 
 
 def test_what_is_not_the_same_does_not_look_the_same():
-    [(_, expected, got)] = find("06.crossover").rows(7.58426966, 7.58434, {})
+    [(_, expected, got)] = find("06.transformer").rows(7.58426966, 7.58434, {})
     assert expected != got
     (_, (_, expected, got), _) = find("08.loop").rows(torch.tensor([3.549014]), torch.tensor([3.549012]), {})
     assert expected != got
@@ -554,7 +554,7 @@ def test_what_is_not_the_same_does_not_look_the_same():
 
 def test_a_mistake_is_named_alone_only_if_no_other_gives_the_same():
     exercise = replace(
-        EXERCISES["06.crossover"],
+        EXERCISES["06.transformer"],
         cases=lambda: {"one": {"n": 2}, "two": {"n": 5}},
         variant=lambda n, add=0, times=1: (n + add) * times,
         mistakes={"add": {1: "One more.", 2: "Two more."}, "times": {2: "Twice.", 0: "Nothing."}},

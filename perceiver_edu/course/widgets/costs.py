@@ -12,6 +12,7 @@ from perceiver_edu.instruments.plots.style import INK
 from perceiver_edu.stages import STAGES
 
 SIZES = [2**power for power in range(4, 17)]
+SCALE = 1e-3, 1e5  # GFLOPs, from the smallest sizes to the largest, with room for the numbers
 
 
 class TextCosts(NamedTuple):

@@ -1,0 +1,63 @@
+"""Exercise 07.timer: time a device that works while the CPU goes on."""
+
+import statistics
+from copy import deepcopy
+
+from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.pretend_gpu import PretendGPU
+
+
+def timer_cases():
+    return {
+        "one run": dict(gpu=PretendGPU([0.004]), warmup=0, repeats=1),
+        "work in the queue": dict(gpu=PretendGPU([0.004], queued=0.5), warmup=0, repeats=1),
+        "two slow first runs": dict(gpu=PretendGPU([0.9, 0.1, 0.003, 0.005, 0.004]), warmup=2, repeats=3),
+        "a slow run between": dict(gpu=PretendGPU([0.7, 0.006, 0.3, 0.002]), warmup=1, repeats=5),
+    }
+
+
+def timer_variant(gpu, warmup, repeats, wait="both", of="median", first=""):
+    """The median seconds of a run."""
+    gpu, times = deepcopy(gpu), []  # it counts its runs
+    for _ in range(0 if first == "no warm-up" else warmup):
+        gpu.run()
+    for _ in range(warmup + repeats if first == "counted" else repeats):
+        if wait in ("both", "before"):
+            gpu.synchronize()
+        begin = gpu.clock()
+        gpu.run()
+        if wait in ("both", "after"):
+            gpu.synchronize()
+        times.append(gpu.clock() - begin)
+    return {"median": statistics.median, "mean": statistics.fmean, "sum": sum, "min": min, "max": max}[of](
+        times
+    )
+
+
+EXERCISE = Exercise(
+    title="time what runs on its own",
+    about="8 minutes · easy · section 4.1",
+    name="seconds_of",
+    cases=timer_cases,
+    variant=timer_variant,
+    mistakes={
+        "wait": {
+            "before": "The clock is read before the device has done the work, so this is the time of the "
+            "launch. Call `gpu.synchronize()` before the second reading.",
+            "none": "Nothing waits for the device, so this is the time of the launch. Call "
+            "`gpu.synchronize()` before each reading of the clock.",
+            "after": "The device may still have other work when the clock starts, and that is counted too. "
+            "Call `gpu.synchronize()` before the first reading as well.",
+        },
+        "of": {
+            "mean": "This is the mean. One slow run spoils it: take the median.",
+            "sum": "This is the time of all runs together. Take the median of them.",
+            "min": "This is the fastest run. The median is asked for.",
+            "max": "This is the slowest run. The median is asked for.",
+        },
+        "first": {
+            "counted": "The warm-up runs are counted. They are there to be slow: leave them out.",
+            "no warm-up": "The warm-up is missing: run `warmup` times before you time anything.",
+        },
+    },
+)

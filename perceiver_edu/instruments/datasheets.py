@@ -1,0 +1,39 @@
+"""What NVIDIA's datasheets say of some GPUs: peaks that no program reaches, for predictions."""
+
+from typing import NamedTuple
+
+SPARSE = "halved, because the datasheet counts matrices in which half of the numbers are zero"
+
+
+class GPU(NamedTuple):
+    """One card. FLOP/s are of dense matrices; a product and its sum are two."""
+
+    name: str
+    float32: float  # FLOP/s of the CUDA cores
+    tf32: float | None  # FLOP/s of the tensor cores; None where they lack the format
+    bfloat16: float | None
+    float16: float
+    bytes_per_second: float
+    memory_bytes: float
+    source: str
+
+    def flops_per_second(self, precision: str) -> float | None:
+        """ "float32", "tf32", "bfloat16" or "float16"; None where the card has no units for it."""
+        return getattr(self, precision)
+
+
+HOPPER = (67e12, 494.7e12, 989.4e12, 989.4e12)
+GPUS = {
+    gpu.name: gpu
+    for gpu in (
+        GPU("T4", 8.1e12, None, None, 65e12, 320e9, 16e9,
+            "NVIDIA T4 Tensor Core GPU, datasheet and product brief"),
+        GPU("A100", 19.5e12, 156e12, 312e12, 312e12, 2039e9, 80e9,
+            "NVIDIA A100 Tensor Core GPU, datasheet, A100 80GB SXM"),
+        GPU("H100", *HOPPER, 3350e9, 80e9,
+            f"NVIDIA H100 Tensor Core GPU, datasheet, H100 SXM; tensor cores {SPARSE}"),
+        GPU("H200", *HOPPER, 4800e9, 141e9,
+            f"NVIDIA H200 Tensor Core GPU, datasheet, H200 SXM; tensor cores {SPARSE}"),
+    )
+}  # fmt: skip
+LAUNCH_SECONDS = 4e-6  # of the CPU for each kernel, with nothing between: 3 to 5 µs on today's hosts
