@@ -20,6 +20,7 @@ from perceiver_edu.cli.evaluate import evaluate
 from perceiver_edu.cli.fill import fill
 from perceiver_edu.cli.finetune import finetune
 from perceiver_edu.cli.parity import parity
+from perceiver_edu.cli.predict import predict
 from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
 from perceiver_edu.cli.weights import weights
@@ -160,6 +161,6 @@ def common(
     pass
 
 
-COMMANDS = (fill, parity, pretrain, finetune, evaluate, profile, weights, course)
+COMMANDS = (fill, parity, pretrain, finetune, predict, evaluate, profile, weights, course)
 for command in COMMANDS:
     app.command()(command)

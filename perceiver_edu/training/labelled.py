@@ -64,7 +64,8 @@ def read_labelled(path: str | Path, text: list[str], columns: list[Column]) -> L
     In .csv a quotation mark quotes a cell; in .tsv it is a character like any other. White space around a
     label is dropped. A multi-label cell of either holds its labels separated by "|", or by the column's
     `separator`, and an empty one says that the text has no label; in .jsonl it is a list. Where there are
-    several columns of labels, an empty cell of the other kinds says nothing about this one.
+    several columns of labels, an empty cell of the other kinds says nothing about this one. Without `columns`
+    the texts come alone.
 
     Raises: InputError, naming file and line, for what cannot be read as such.
     """
@@ -126,7 +127,7 @@ def collect(
     """Rows ("line 7", {column: value}) -> labelled texts. Raises: InputError, naming source and line."""
     check_list("the columns of text", text)
     if not rows:
-        raise InputError(f"{source}, line 1: there is no labelled text in this file")
+        raise InputError(f"{source}, line 1: there is no text in this file")
     texts, lines = [], []
     values: dict[str, list[Label]] = {column.name: [] for column in columns}
     for where, row in rows:
@@ -143,7 +144,7 @@ def collect(
         lines.append(where)
         for column in columns:
             values[column.name].append(read_label(place, column, row[column.name], len(columns) > 1))
-        if all(labels[-1] is None for labels in values.values()):
+        if values and all(labels[-1] is None for labels in values.values()):
             raise InputError(f"{place}: no label at all")
     for column in columns:
         labels = [row[column.name] for _, row in rows if row[column.name] is not None]
