@@ -1,4 +1,4 @@
-"""How many latents does a small model need? The model of notebook 07, trained with N = 2 to 48.
+"""How many latents does a small model need? The model of notebook 08, trained with N = 2 to 48.
 
 python benchmarks/ablate_latents.py        about ten minutes on one CPU core
 

@@ -344,6 +344,8 @@ def notebooks(tmp_path, monkeypatch):
     for name, minutes, exercises in (("00_first", 15, ["00.a"]), ("01_second", 40, ["01.b", "01.c"])):
         cells = [cell(f"# {name[:2]} · Title\n\n**Time** {minutes} minutes")]
         cells += [cell("", exercise={"id": i, "role": "stub"}) for i in exercises]
+        asked = [f"predict('{name[:2]}.a', 'Which?', text=True)", f'predict(\n    "{name[:2]}.b")']
+        cells += [cell(source) | {"cell_type": "code"} for source in asked]
         (folder / f"{name}.ipynb").write_text(json.dumps({"cells": cells}))
     monkeypatch.setattr(data, "NOTEBOOKS", folder)
     monkeypatch.setattr(data, "CHECKOUT", None)
@@ -352,6 +354,7 @@ def notebooks(tmp_path, monkeypatch):
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "progress.json"))
     progress.mark_done("00.a")
     progress.mark_done("01.c")
+    progress.note(predictions={"00.a": "mine", "00.b": None})
     return folder
 
 
@@ -367,9 +370,9 @@ def test_course_lists_notebooks_minutes_and_what_is_done(run, notebooks, opened)
     code, out, err = run("course")
     assert (code, err, opened) == (0, "", [])
     lines = [line.split() for line in out.splitlines()]
-    assert lines[0] == ["notebook", "minutes", "done", "exercises"]
-    assert lines[1] == ["00", "·", "Title", "15", "1", "of", "1", "●", "a"]
-    assert lines[2] == ["01", "·", "Title", "40", "1", "of", "2", "○", "b", "●", "c"]
+    assert lines[0] == ["notebook", "minutes", "done", "predicted", "exercises"]
+    assert lines[1] == ["00", "·", "Title", "15", "1", "of", "1", "1", "of", "2", "●", "a"]
+    assert lines[2] == ["01", "·", "Title", "40", "1", "of", "2", "0", "of", "2", "○", "b", "●", "c"]
     assert out.splitlines()[3] == "next: 01_second; to open the course: perceiver-edu course --open"
     assert not (notebooks.parent / "home").exists(), "to list the course writes nothing"
 
@@ -383,7 +386,11 @@ def test_course_json(run, notebooks, tmp_path):
     assert answer["folder"] is None and answer["open"] is None, "there is no course folder"
     assert answer["progress_file"] == str(tmp_path / "progress.json") and answer["problem"] is None
     assert [notebook["minutes"] for notebook in answer["notebooks"]] == [15, 40]
-    fields = {"file", "title", "minutes", "exercises", "newer"}
+    fields = {"file", "title", "minutes", "exercises", "newer", "predictions"}
+    assert answer["notebooks"][0]["predictions"] == [
+        {"id": "00.a", "made": True},
+        {"id": "00.b", "made": False},
+    ]
     assert [set(n) for n in answer["notebooks"]] == [fields] * 2
     done = {exercise["id"]: exercise["done"] for n in answer["notebooks"] for exercise in n["exercises"]}
     assert done["01.b"] is None and re.fullmatch(r"\d{4}-\d\d-\d\d", done["00.a"])

@@ -82,6 +82,7 @@ def course(
                 notebook._asdict()
                 | {"file": str(notebook.file), "newer": [str(path) for path in notebook.newer]}
                 | {"exercises": [{"id": i, "done": day} for i, day in notebook.exercises.items()]}
+                | {"predictions": [{"id": i, "made": made} for i, made in notebook.predictions.items()]}
                 for notebook in overview.notebooks
             ],
         )
@@ -117,10 +118,11 @@ def choose(folder: str | None, ask: bool) -> Path:
 def print_course(overview) -> None:
     """An `Overview` of the course as a table, and how to go on."""
     console = new_console()
-    table = new_table(console, "notebook", "#minutes", "#done", "exercises")
+    table = new_table(console, "notebook", "#minutes", "#done", "#predicted", "exercises")
     for notebook in overview.notebooks:
         marks = "  ".join(f"{'●' if d else '○'} {i.partition('.')[2]}" for i, d in notebook.exercises.items())
-        table.add_row(visible(notebook.title), str(notebook.minutes or ""), notebook.count, visible(marks))
+        minutes = str(notebook.minutes or "")
+        table.add_row(visible(notebook.title), minutes, notebook.count, notebook.predicted, visible(marks))
     console.print(table)
     if overview.next:
         console.print(

@@ -2,7 +2,8 @@
 
 `.perceiver-course.json` records the fingerprints of all that was written here. A file with one of them is as
 it was written, so an update replaces it. Any other file is the learner's: it stays, and the new version is
-written next to it, once, as `02_encoder (new in 0.3.0).ipynb`.
+written next to it, once, as `02_encoder (new in 0.3.0).ipynb`. A notebook that has another number now
+(`renamed.py`) is removed under its old name, unless it is the learner's.
 """
 
 import json
@@ -21,6 +22,7 @@ from perceiver_edu.course.links import LIBRARY, in_course, relink, source_of
 from perceiver_edu.course.overview import NAMES, new_versions, read_overview
 from perceiver_edu.course.place import RECORD, is_course
 from perceiver_edu.course.progress import take_along
+from perceiver_edu.course.renamed import FILES, today
 from perceiver_edu.course.start import START, start_page
 from perceiver_edu.errors import InputError
 from perceiver_edu.weights.files import to_json
@@ -58,6 +60,22 @@ class Update:
             seen.append(new)
         return path
 
+    def move_on(self, old: str, name: str, content: bytes, carry_answers: bool) -> bytes:
+        """What `name` gets, where `old` is the name that it had: ours is removed, the learner's stays."""
+        path, mark = self.folder / old, on_disk(self.folder / old)
+        if mark is None:
+            return content
+        if mark in self.written.get(old, []):
+            path.unlink()
+            return content
+        now = on_disk(self.folder / name)
+        if now is None:
+            self.beside[old] = name
+        if carry_answers and (now is None or now in self.written.get(name, [])):
+            content, carried = with_answers(content, answers([path.read_bytes()]))
+            self.carried += carried
+        return content
+
     def put_beside(self, path: Path, content: bytes, carry_answers: bool) -> Path:
         name, new = path.relative_to(self.folder).as_posix(), fingerprint(content)
         ours = [*self.written[name], new]
@@ -90,6 +108,9 @@ def update_course(folder: Path, carry_answers: bool = False) -> Update:
     if made:
         prepare(folder)
     update = Update(folder, read_record(folder / RECORD), made)
+    for old, name in FILES.items():
+        if name in files:
+            files[name] = update.move_on(old, name, files[name], carry_answers)
     for name, content in files.items():
         update.put(name, content, carry_answers)
     if made:
@@ -205,9 +226,14 @@ def answers(notebooks: Iterable[bytes]) -> dict[str, str]:
                     stubs.setdefault(exercise["id"], []).append("".join(cell["source"]))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # a damaged notebook
-        sources = {name: "\n\n".join(parts) for name, parts in stubs.items()}
+        sources = {today(name): with_id_of_today("\n\n".join(parts), name) for name, parts in stubs.items()}
         found |= {name: text for name, text in sources.items() if text.strip() and not UNSOLVED.search(text)}
     return found
+
+
+def with_id_of_today(source: str, exercise_id: str) -> str:
+    """A stub whose call of `check` names the id that the exercise has now."""
+    return re.sub(rf"""(?<=["']){re.escape(exercise_id)}(?=["'])""", today(exercise_id), source)
 
 
 def with_answers(content: bytes, solved: dict[str, str]) -> tuple[bytes, list[str]]:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from perceiver_edu.course.progress import PROGRESS_VARIABLE, mark_done, read_progress
+from perceiver_edu.course.progress import PROGRESS_VARIABLE, note, read_all
 
 DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts it
 
@@ -19,7 +19,7 @@ def keep_progress(drive: Path = DRIVE) -> None:
         how = "mount Google Drive (the folder symbol on the left) and run this cell again"
         print(f"Your progress is lost when this session ends. To keep it on Colab, {how}.")
         return
-    before, _ = read_progress()
+    before = read_all()
     os.environ[PROGRESS_VARIABLE] = str(drive / "perceiver-edu" / "progress.json")
-    problems = [problem for exercise in before if (problem := mark_done(exercise))]
-    print(problems[0] if problems else f"Your progress is kept in {os.environ[PROGRESS_VARIABLE]}.")
+    problem = note(before.done, before.predictions, "The course works")
+    print(problem or f"Your progress is kept in {os.environ[PROGRESS_VARIABLE]}.")

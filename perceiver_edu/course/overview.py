@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from perceiver_edu import data
 from perceiver_edu.course.place import course_folder, is_course
-from perceiver_edu.course.progress import progress_file, read_progress
+from perceiver_edu.course.prediction import predictions_in
+from perceiver_edu.course.progress import progress_file, read_all
 from perceiver_edu.course.report import DONE, WAITING, Report
 
 NAMES = "[0-9][0-9]_*.ipynb"
@@ -27,6 +28,7 @@ class Notebook(NamedTuple):
     minutes: int | None
     exercises: dict[str, str | None]  # id: the day it was done, None where it is not
     newer: list[Path]  # new versions beside it, because the learner has changed it
+    predictions: dict[str, bool]  # id: whether it was made; one that was skipped was not
 
     @property
     def time(self) -> str:
@@ -40,6 +42,11 @@ class Notebook(NamedTuple):
     def count(self) -> str:
         """ "1 of 2", or "" where there is no exercise."""
         return f"{self.solved} of {len(self.exercises)}" if self.exercises else ""
+
+    @property
+    def predicted(self) -> str:
+        """ "3 of 7", or "" where no prediction is asked for."""
+        return f"{sum(self.predictions.values())} of {len(self.predictions)}" if self.predictions else ""
 
     @property
     def dots(self) -> str:
@@ -61,6 +68,18 @@ class Overview(NamedTuple):
         return sum(len(notebook.exercises) for notebook in self.notebooks)
 
     @property
+    def predictions(self) -> list[bool]:
+        """Of every prediction of the course, whether it was made."""
+        return [made for notebook in self.notebooks for made in notebook.predictions.values()]
+
+    @property
+    def count(self) -> str:
+        """ "2 of 38 exercises are solved, and 3 of 7 predictions are made"; the same words everywhere."""
+        said = f"{self.solved} of {self.exercises} exercises are solved"
+        asked = self.predictions
+        return f"{said}, and {sum(asked)} of {len(asked)} predictions are made" if asked else said
+
+    @property
     def next(self) -> Notebook | None:
         """The first notebook with an exercise that is not done; None where there is none."""
         return next((n for n in self.notebooks if n.solved < len(n.exercises)), None)
@@ -72,13 +91,14 @@ def read_overview(folder: Path | None = None) -> Overview:
     Titles and exercises are those of the original notebooks, whatever became of the learner's.
     """
     folder = folder or course_folder()
-    done, problem = read_progress(partial(progress_file, folder))
+    done, answers, problem = read_all(partial(progress_file, folder))
     found = []
     for path in sorted(data.NOTEBOOKS.glob(NAMES)):
         try:
             cells = json.loads(path.read_text("utf-8"))["cells"]
             text = "".join(cells[0]["source"])
             tags = [cell.get("metadata", {}).get("exercise", {}) for cell in cells]
+            asked = predictions_in(cells)
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
             continue  # a notebook that cannot be read is no reason to show none
         title = re.search(r"^# (.+)", text)
@@ -92,6 +112,7 @@ def read_overview(folder: Path | None = None) -> Overview:
                 int(minutes[1]) if minutes else None,
                 {exercise: done.get(exercise) for exercise in ids},
                 new_versions(theirs),
+                {prediction: answers.get(prediction) is not None for prediction in asked},
             )
         )
     return Overview(found, problem)
@@ -106,12 +127,12 @@ def new_versions(path: Path) -> list[Path]:
 def course_overview(folder: Path | None = None) -> Report:
     """The notebooks with their minutes and the exercises done, and where to go on."""
     overview = read_overview(folder)
-    report = Report(f"{overview.solved} of {overview.exercises} exercises")
+    report = Report(overview.count)
     if not overview.notebooks:
         return report.say(f"There are no notebooks in `{data.NOTEBOOKS}`: install perceiver-edu again.")
     report.verdict = DONE if overview.next is None else WAITING
-    rows = [(n.title, n.time, f"{n.count} {n.dots}".strip()) for n in overview.notebooks]
-    report.table(("notebook", "time", "exercises done"), rows)
+    rows = [(n.title, n.time, f"{n.count} {n.dots}".strip(), n.predicted) for n in overview.notebooks]
+    report.table(("notebook", "time", "exercises", "predictions"), rows)
     if overview.next:
         report.say(f"Next: `{overview.next.file.name}`")
     if overview.problem:

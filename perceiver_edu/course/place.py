@@ -20,11 +20,29 @@ def course_folder() -> Path:
     The usual one is `course` in a checkout. For an installed package it is the folder that was opened last,
     and at first perceiver-course in the home folder.
     """
-    here = Path.cwd()
-    around = next((folder for folder in (here, *here.parents) if is_course(folder)), None)
+    around = course_around()
     if around or data.CHECKOUT:
         return around or data.CHECKOUT / "course"
     return remembered() or at_home("~/perceiver-course")
+
+
+def course_around() -> Path | None:
+    """The course folder that the working folder is in."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if is_course(folder)), None)
+
+
+def learner_at_work() -> bool:
+    """Does this run in a learner's notebook: in a course folder, or on Colab, Kaggle or Binder?
+
+    Tests are no learners, whatever folder they run in; nor is a notebook that Kaggle runs in the background.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not hasattr(shell, "kernel") or "PYTEST_CURRENT_TEST" in os.environ:
+        return False
+    hosted = "google.colab" in sys.modules or "BINDER_LAUNCH_HOST" in os.environ
+    hosted |= os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Interactive"
+    return hosted or course_around() is not None
 
 
 def at_home(path: str) -> Path:

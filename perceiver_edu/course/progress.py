@@ -1,12 +1,18 @@
-"""Which exercises are done: one small file in the course folder, which the learner may delete at any time."""
+"""What a learner has done: one small file in the course folder, which may be deleted at any time.
+
+It holds the exercises that are done, and the predictions that were made or skipped.
+"""
 
 import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from perceiver_edu.course.place import at_home, course_folder, is_course, user_data
+from perceiver_edu.course.renamed import today
 from perceiver_edu.errors import InputError
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.writing import check_plain, write_whole
@@ -14,6 +20,16 @@ from perceiver_edu.writing import check_plain, write_whole
 PROGRESS_VARIABLE = "PERCEIVER_EDU_PROGRESS"
 PROGRESS = "progress.json"
 LONGEST = 2**20  # bytes
+
+Answer = str | int | float | None  # to a prediction; None where it was skipped
+
+
+class Progress(NamedTuple):
+    """The content of the file, and a sentence where it cannot be read, or ""."""
+
+    done: dict[str, str]  # {exercise id: date}
+    predictions: dict[str, Answer]  # {prediction id: answer}
+    problem: str = ""
 
 
 def progress_file(folder: Path | None = None) -> Path:
@@ -32,50 +48,80 @@ def outside() -> Path:
     return user_data() / PROGRESS
 
 
-def read_progress(find: Callable[[], Path] = progress_file) -> tuple[dict[str, str], str]:
-    """What is done, {exercise id: date}, and a sentence where the file cannot be read, or ""."""
+def read_all(find: Callable[[], Path] = progress_file) -> Progress:
     try:
         path = find()
         about = check_plain(path)
         if about and about.st_size > LONGEST:
             raise ValueError
-        done = json.loads(path.read_text("utf-8"))["done"]
+        content = json.loads(path.read_text("utf-8"))
+        done, predictions = content["done"], content.get("predictions", {})
         if not all(isinstance(value, str) for pair in done.items() for value in pair):
             raise ValueError
-        return done, ""
+        if not all(is_answer(answer) for answer in predictions.values()):
+            raise ValueError
+        return Progress({today(exercise): day for exercise, day in done.items()}, predictions)
     except FileNotFoundError:
-        return {}, ""
+        return Progress({}, {})
     except InputError as error:
-        return {}, f"Your progress cannot be read ({error})."
+        problem = f"Your progress cannot be read ({error})."
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}, f"The progress file {path} is damaged; delete it to start a new one."
+        problem = f"The progress file {path} is damaged; delete it to start a new one."
     except OSError as error:
-        return {}, f"Your progress cannot be read ({error.strerror or error})."
+        problem = f"Your progress cannot be read ({error.strerror or error})."
+    return Progress({}, {}, problem)
+
+
+def is_answer(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
+
+
+def read_progress(find: Callable[[], Path] = progress_file) -> tuple[dict[str, str], str]:
+    """What is done, {exercise id: date}, and a sentence where the file cannot be read, or ""."""
+    progress = read_all(find)
+    return progress.done, progress.problem
 
 
 def take_along(folder: Path) -> str:
-    """Into a new course folder: what was done outside of one. -> "", or why that cannot be read."""
+    """Copy what was done outside of a course folder into a new one -> "", or why that cannot be read."""
     try:
         if not os.path.exists(outside()):
             return ""
     except InputError:
         return ""  # there is no home folder
-    done, problem = read_progress(outside)
-    if done:
-        write_whole(folder / PROGRESS, to_json({"done": done}))
-    return problem
+    before = read_all(outside)
+    if before.done or before.predictions:
+        write(folder / PROGRESS, before)
+    return before.problem
 
 
 def mark_done(exercise_id: str) -> str:
     """Note that an exercise is done, once. -> "", or a sentence that says why it could not be noted."""
-    done, problem = read_progress()
-    if problem or exercise_id in done:
-        return problem
+    return note({exercise_id: date.today().isoformat()}, what="It is right")
+
+
+def note(
+    done: Mapping[str, str] = {}, predictions: Mapping[str, Answer] = {}, what: str = "That is fine"
+) -> str:
+    """Add to the file. An exercise keeps its first date, and a prediction gets its last answer.
+
+    -> "", or a sentence that begins with `what` and says why it could not be noted.
+    """
+    before = read_all()
+    now = Progress({**done, **before.done}, {**before.predictions, **predictions}, before.problem)
+    if before.problem or now == before:
+        return before.problem
     try:
         path = progress_file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, to_json({"done": done | {exercise_id: date.today().isoformat()}}))
+        write(path, now)
     except (OSError, InputError) as error:
         reason = getattr(error, "strerror", None) or error
-        return f"It is right, but your progress cannot be noted ({reason}). That harms nothing else."
+        return f"{what}, but your progress cannot be noted ({reason}). That harms nothing else."
     return ""
+
+
+def write(path: Path, progress: Progress) -> None:
+    write_whole(path, to_json({"done": progress.done, "predictions": progress.predictions}))

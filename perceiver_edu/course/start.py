@@ -46,12 +46,14 @@ def as_markdown(overview: Overview) -> str:
         lines.append("## Every exercise is done.")
     lines += [
         "",
-        f"{overview.solved} of {overview.exercises} exercises are solved. Click a notebook to open it.",
+        f"{overview.count}. Click a notebook to open it.",
     ]
-    lines += [HOW, "", "| notebook | time | exercises |", "|:--|--:|:--|"]
+    lines += [HOW, "", "| notebook | time | exercises | predictions |", "|:--|--:|:--|:--|"]
     for notebook in overview.notebooks:
         title = link(notebook.title, notebook.file)
-        lines.append(f"| {title} | {notebook.time} | {notebook.count} {notebook.dots} |")
+        lines.append(
+            f"| {title} | {notebook.time} | {notebook.count} {notebook.dots} | {notebook.predicted} |"
+        )
     lines += ["", overview.problem or LEGEND]
     updated = [notebook for notebook in overview.notebooks if notebook.newer]
     if updated:

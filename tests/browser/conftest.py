@@ -61,7 +61,7 @@ def lab_server(browser_type_launch_args, tmp_path_factory):
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={notebooks}"]
     command += ["--LabApp.expose_app_in_browser=True"]  # `window.jupyterapp`, to change the theme
     variables = {"PERCEIVER_EDU_PROGRESS": str(folder / "progress.json"), "HF_HUB_OFFLINE": "1"}
-    variables |= {"PERCEIVER_EDU_FAST": "1"}  # notebook 08 trains what its experiment shows
+    variables |= {"PERCEIVER_EDU_FAST": "1"}  # notebook 09 trains what its experiment shows
     address = rf"(http://127\.0\.0\.1:{port})/lab\?token=(\w+)"
     with running(command, folder, address, 120, **variables) as (_, found):
         yield found.groups()
@@ -127,7 +127,7 @@ def latencies(browser):
         "torch": metadata.version("torch"),
         "browser": browser.version,
     }
-    content = {"machine": machine, "weights": "embedded; those of notebook 09 are trained there"}
+    content = {"machine": machine, "weights": "embedded; those of notebook 10 are trained there"}
     RESULTS.write_text(json.dumps(content | {"experiments": table}, indent=1, ensure_ascii=False) + "\n")
     limits = {"kernel_median_ms": 150, "screen_median_ms": 400}
     slow = [name for name, row in table.items() if any(row[what] > most for what, most in limits.items())]

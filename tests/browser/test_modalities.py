@@ -1,4 +1,4 @@
-"""The experiments of notebook 09, held to the library and to the models that the notebook trains."""
+"""The experiments of notebook 10, held to the library and to the models that the notebook trains."""
 
 import pytest
 
@@ -69,7 +69,7 @@ def test_09_fourier_bands(show, looks):
 
 def test_09_trained_models(lab_page, looks):
     """Pixels that move, and a missing sense: both experiments stand on models that the notebook trains."""
-    lab = lab_page("09_modalities")
+    lab = lab_page("10_modalities")
     lab.run("setup", "core-picture", "core", "fourier", "bands-lab")
     lab.ask_kernel(TRAINING, "None")
     lab.run("digits")

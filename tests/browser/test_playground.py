@@ -14,7 +14,7 @@ WORKING = """view => { const shown = getComputedStyle(view.querySelector('.perce
     return shown.content.includes('working') && shown.visibility === 'visible'; }"""
 
 
-def test_10_playground(show, looks):
+def test_11_playground(show, looks):
     view = show("playground")
     view.mirrors(WIDGETS["playground"].try_out())
     [k], [latent], [head], [place] = (view.handles(name) for name in ("k", "latent", "head", "place"))
@@ -80,5 +80,5 @@ def test_10_playground(show, looks):
     view.page.set_viewport_size({"width": 1100, "height": 1500})
     looks(view)
     export.scroll_into_view_if_needed()
-    export.screenshot(path=view.lab.screenshots / "10_playground-export-narrow.png")
+    export.screenshot(path=view.lab.screenshots / "11_playground-export-narrow.png")
     assert export.evaluate("e => e.scrollWidth <= e.clientWidth + 1")

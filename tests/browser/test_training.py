@@ -1,10 +1,10 @@
-"""The experiments of notebooks 07 and 08 in a browser: a recorded run, and frozen against thawed."""
+"""The experiments of notebooks 08 and 09 in a browser: a recorded run, and frozen against thawed."""
 
 import statistics
 
 import pytest
 
-from perceiver_edu.course.exercises.n08_finetuning.honest import honest_variant
+from perceiver_edu.course.exercises.n09_finetuning.honest import honest_variant
 from perceiver_edu.course.widgets import WIDGETS
 from perceiver_edu.course.widgets.base import embedded
 from perceiver_edu.course.widgets.thawing import LIMITS

@@ -143,7 +143,7 @@ ROUNDED = {"the result": torch.Tensor.float, "a number": lambda tensor: tensor *
 
 @pytest.mark.parametrize("rounded", ROUNDED.values(), ids=ROUNDED.keys())
 def test_a_right_answer_that_is_rounded_to_float32_passes_with_a_word_about_it(rounded, monkeypatch):
-    in_float64 = {"09.image_adapter": EXERCISES["09.image_adapter"].in_model}  # the other models take long
+    in_float64 = {"10.image_adapter": EXERCISES["10.image_adapter"].in_model}  # the other models take long
     monkeypatch.setattr(checks, "find", lambda id: replace(EXERCISES[id], in_model=in_float64.get(id)))
 
     def converted(result):
@@ -545,9 +545,9 @@ def test_a_number_is_a_number(kind, monkeypatch):
 def test_what_is_not_the_same_does_not_look_the_same():
     [(_, expected, got)] = find("06.crossover").rows(7.58426966, 7.58434, {})
     assert expected != got
-    (_, (_, expected, got), _) = find("07.loop").rows(torch.tensor([3.549014]), torch.tensor([3.549012]), {})
+    (_, (_, expected, got), _) = find("08.loop").rows(torch.tensor([3.549014]), torch.tensor([3.549012]), {})
     assert expected != got
-    rows = find("07.start").rows({"query": torch.zeros(2)}, {"query": torch.tensor([0.0, 2.0])}, {})
+    rows = find("08.start").rows({"query": torch.zeros(2)}, {"query": torch.tensor([0.0, 2.0])}, {})
     assert ("query: at [1], where they differ most", "0", "2  ✗") in rows
     assert ("query: shape", "(2,)", "(2,)") in rows  # only what differs is marked
 
@@ -718,14 +718,14 @@ def test_floats_are_no_ids():
 
 
 @pytest.mark.parametrize(
-    ("id", "says"), [("07.loop", "one loss for each step"), ("07.loss", "for each part")]
+    ("id", "says"), [("08.loop", "one loss for each step"), ("08.loss", "for each part")]
 )
 def test_one_loss_for_all_is_answered_with_what_is_asked(id, says):
     assert f"{says}, got 5.5." in " ".join(repr(check(id, lambda *args: 5.5)).split())
 
 
 def test_a_loop_that_writes_into_its_batches_does_not_spoil_the_next_check():
-    right = find("07.loop").variant
+    right = find("08.loop").variant
 
     @torch.enable_grad()
     def writes(new_model, batches, *rest):
@@ -734,8 +734,8 @@ def test_a_loop_that_writes_into_its_batches_does_not_spoil_the_next_check():
             batches.zero_()
         return losses
 
-    check("07.loop", writes)
-    assert check("07.loop", torch.enable_grad()(lambda *arguments: right(*arguments))).verdict == DONE
+    check("08.loop", writes)
+    assert check("08.loop", torch.enable_grad()(lambda *arguments: right(*arguments))).verdict == DONE
 
 
 def test_what_a_right_answer_does_is_not_judged_where_it_cannot_be_seen():
@@ -765,8 +765,8 @@ def test_a_case_that_is_wrong_is_compared_with_the_others_only_where_no_mistake_
 
 
 def test_wrong_distances_say_nothing_of_the_model():
-    right = find("07.geometry").reference or find("07.geometry").variant
-    for report in (check("07.geometry", right), check("07.geometry", lambda hidden: right(hidden).flip(0))):
+    right = find("08.geometry").reference or find("08.geometry").variant
+    for report in (check("08.geometry", right), check("08.geometry", lambda hidden: right(hidden).flip(0))):
         assert ("bits below the hole's shape" in repr(report)) == report.ok
 
 
@@ -777,7 +777,7 @@ def test_autograd_is_on_only_where_the_exercise_trains():
         seen.append(torch.is_grad_enabled())
         raise NotImplementedError
 
-    for id in ("07.loop", "07.loss"):
+    for id in ("08.loop", "08.loss"):
         check(id, look)
     assert seen == [True, False]
     assert torch.is_grad_enabled()

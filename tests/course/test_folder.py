@@ -8,7 +8,7 @@ import pytest
 
 from perceiver_edu import InputError
 from perceiver_edu.course import folder as course_folder
-from perceiver_edu.course import place, progress
+from perceiver_edu.course import place, progress, renamed
 from perceiver_edu.course.folder import answers, update_course
 
 NEW = "00_first (new in 0.3.0).ipynb"
@@ -145,6 +145,41 @@ def test_solved_exercises_are_carried_into_the_new_version(made, notebooks):
     assert update_course(made, carry_answers=True).carried == ["01.a"]
     assert "a newer text" in (made / new).read_text(), "the one with answers is theirs, too"
     assert "my last" in (made / "01_second (new in 0.3.0, 2).ipynb").read_text()
+
+
+@pytest.fixture
+def renumbered(made, notebooks, monkeypatch):
+    """In the new version, 01_second is 02_second, and its exercise 01.a is 02.a."""
+    monkeypatch.setitem(renamed.FILES, "01_second.ipynb", "02_second.ipynb")
+    monkeypatch.setitem(renamed.EXERCISES, "01.a", "02.a")
+    text = (notebooks / "01_second.ipynb").read_text("utf-8").replace("01.a", "02.a")
+    (notebooks / "01_second.ipynb").unlink()
+    (notebooks / "02_second.ipynb").write_text(text, "utf-8")
+    return made
+
+
+def test_a_notebook_with_another_number_takes_the_old_ones_place(renumbered):
+    update = update_course(renumbered)
+    assert update.added == ["02_second.ipynb"] and update.beside == {}
+    assert not (renumbered / "01_second.ipynb").exists()
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_what_a_learner_wrote_under_an_old_number_stays_and_can_be_carried(renumbered, first):
+    """`first`: the new notebook is there already when the answers are asked for."""
+    mine = "def f():\n    return 1  # mine\n\n\ncheck('01.a', f)"
+    change(renumbered / "01_second.ipynb", cell=3, source=mine)
+    before = (renumbered / "01_second.ipynb").read_bytes()
+    if first:
+        update = update_course(renumbered)
+        assert (update.beside, update.carried) == ({"01_second.ipynb": "02_second.ipynb"}, [])
+        assert "mine" not in (renumbered / "02_second.ipynb").read_text()
+    assert update_course(renumbered, carry_answers=True).carried == ["02.a"]
+    assert (renumbered / "01_second.ipynb").read_bytes() == before
+    cells = json.loads((renumbered / "02_second.ipynb").read_text("utf-8"))["cells"]
+    assert cells[3]["source"] == mine.replace("01.a", "02.a")
+    again = update_course(renumbered, carry_answers=True)
+    assert (again.added, again.replaced, again.beside, again.carried) == ([], [], {}, [])
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Progress is one small file. It may be missing, damaged or locked: nothing else may suffer from it."""
 
+import json
 import os
 
 import pytest
 
 from perceiver_edu import data
-from perceiver_edu.course import place
+from perceiver_edu.course import place, renamed
+from perceiver_edu.course.exercises import all_exercises, find
 from perceiver_edu.course.overview import course_overview, read_overview
 from perceiver_edu.course.progress import mark_done, progress_file, read_progress
 
@@ -18,6 +20,24 @@ def test_what_is_done_is_kept_once(file):
     assert [path.name for path in file.parent.iterdir()] == [
         "progress.json"
     ]  # nothing half-written lies about
+
+
+def test_what_was_done_under_an_older_number_is_still_done(file, monkeypatch):
+    monkeypatch.setitem(renamed.EXERCISES, "07.old", "08.old")
+    file.parent.mkdir()
+    file.write_text('{"done": {"00.a": "2026-01-02", "07.old": "2026-01-03"}}')
+    assert read_progress() == ({"00.a": "2026-01-02", "08.old": "2026-01-03"}, "")
+    mark_done("01.a")
+    assert list(json.loads(file.read_text())["done"]) == ["00.a", "08.old", "01.a"]
+
+
+def test_the_old_numbers_lead_to_what_there_is():
+    """An old id that an exercise of today had would count for the wrong one."""
+    known = all_exercises()
+    assert set(renamed.EXERCISES.values()) <= set(known) and not set(renamed.EXERCISES) & set(known)
+    assert find("07.loop").id == "08.loop"
+    names = {path.name for path in data.NOTEBOOKS.glob("*.ipynb")}
+    assert set(renamed.FILES.values()) <= names and not set(renamed.FILES) & names
 
 
 @pytest.mark.parametrize(

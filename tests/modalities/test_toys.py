@@ -1,4 +1,4 @@
-"""The small worlds of notebook 09 are what they say."""
+"""The small worlds of notebook 10 are what they say."""
 
 import pytest
 import torch

@@ -18,7 +18,7 @@ from outputs import NOTEBOOKS
 
 import perceiver_edu
 from perceiver_edu.course.hosted import keep_progress
-from perceiver_edu.course.progress import PROGRESS_VARIABLE, mark_done, read_progress
+from perceiver_edu.course.progress import PROGRESS_VARIABLE, note, read_all
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -99,10 +99,10 @@ def test_on_a_host_pip_keeps_torch_and_numpy_and_its_error_is_shown(tmp_path, be
 def colab(monkeypatch, tmp_path):
     """A machine with progress in its home, and Drive's folder, which is not mounted yet."""
     monkeypatch.setenv(PROGRESS_VARIABLE, str(tmp_path / "home.json"))
-    assert mark_done("00.shapes") == ""
-    done = read_progress()[0]
+    assert note({"00.shapes": "2026-01-01"}, {"00.hole": "the first"}) == ""
+    before = read_all()
     monkeypatch.delenv(PROGRESS_VARIABLE)  # and as the test ends it is what it was, whatever the test does
-    monkeypatch.setattr("perceiver_edu.course.hosted.read_progress", lambda: (done, ""))
+    monkeypatch.setattr("perceiver_edu.course.hosted.read_all", lambda: before)
     return tmp_path / "MyDrive"
 
 
@@ -112,7 +112,8 @@ def test_progress_goes_to_drive_where_it_is_mounted(colab, capsys):
     colab.mkdir()
     keep_progress(colab)
     assert str(colab) in capsys.readouterr().out
-    assert mark_done("00.slip") == "" and set(read_progress()[0]) == {"00.shapes", "00.slip"}
+    assert note({"00.slip": "2026-01-02"}) == "" and set(read_all().done) == {"00.shapes", "00.slip"}
+    assert read_all().predictions == {"00.hole": "the first"}
     keep_progress(colab)
     assert capsys.readouterr().out == "" and (colab / "perceiver-edu" / "progress.json").is_file()
 

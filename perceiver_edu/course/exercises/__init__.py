@@ -10,6 +10,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.renamed import today
 from perceiver_edu.errors import InputError
 
 
@@ -25,9 +26,12 @@ def all_exercises() -> dict[str, Exercise]:
 
 
 def find(exercise_id) -> Exercise:
-    """Raises: InputError for an id that does not exist, with the nearest ones."""
+    """By its id, or the one that it had in an older version.
+
+    Raises: InputError for an id that does not exist, with the nearest ones.
+    """
     known = all_exercises()
-    if isinstance(exercise_id, str) and exercise_id in known:
-        return known[exercise_id]
+    if isinstance(exercise_id, str) and today(exercise_id) in known:
+        return known[today(exercise_id)]
     near = get_close_matches(exercise_id, known, n=3) if isinstance(exercise_id, str) else []
     raise InputError(f"There is no exercise {exercise_id!r}. There is {', '.join(near or known)}.")

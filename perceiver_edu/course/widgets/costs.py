@@ -77,7 +77,7 @@ def tell(found: TextCosts) -> Report:
     return Report("cost").table(("stage", "FLOPs", "= formula"), rows)
 
 
-@widget("06_profiling", "cost-lab", needs="setup real", example=lambda: [])
+@widget("06_cost_model", "cost-lab", needs="setup real", example=lambda: [])
 def cost_sliders(config: PerceiverIOConfig | None = None) -> Experiment:
     """What each stage costs for M inputs, N latents, a depth and O outputs; the other sizes are `config`'s.
 

@@ -1,4 +1,4 @@
-"""Notebook 10: runs of a model, whole and changed, and of other weights beside it. No widget in here."""
+"""Notebook 11: runs of a model, whole and changed, and of other weights beside it. No widget in here."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Notebook 09: what a position knows, what moves with a pixel, and what is left when a sense is missing."""
+"""Notebook 10: what a position knows, what moves with a pixel, and what is left when a sense is missing."""
 
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -102,7 +102,7 @@ def tell_likeness(seen: Likeness) -> Report:
     )
 
 
-@widget("09_modalities", "bands-lab", needs="setup core-picture", example=lambda: [])
+@widget("10_modalities", "bands-lab", needs="setup core-picture", example=lambda: [])
 def fourier_bands() -> Experiment:
     """Which pixels a Fourier position takes to be near, by its number of bands and its highest frequency."""
     controls = {
@@ -176,7 +176,7 @@ def tell_shuffled(seen: Shuffled) -> Report:
 
 
 @widget(
-    "09_modalities",
+    "10_modalities",
     "shuffle-lab",
     needs="setup core-picture core fourier bands-lab digits",
     example=example_readers,
@@ -237,7 +237,7 @@ def tell_sensed(seen: Sensed) -> Report:
 
 
 @widget(
-    "09_modalities",
+    "10_modalities",
     "sense-lab",
     needs="setup core-picture core fourier bands-lab digits multi-source drop",
     example=example_senses,

@@ -1,4 +1,4 @@
-"""Notebook 10: one text through the whole model, and at hand all that the other notebooks had one by one."""
+"""Notebook 11: one text through the whole model, and at hand all that the other notebooks had one by one."""
 
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -181,7 +181,7 @@ def largest(weights) -> tuple[list[int], list[str]]:
     return places.tolist(), [f"{share:.1%}" for share in shares.tolist()]
 
 
-@widget("10_playground", "lab", needs="setup")
+@widget("11_playground", "lab", needs="setup")
 def playground(
     model, text: str = TEXT, hole: tuple[int, int] = HOLE, weights: str | None = None, **state
 ) -> Experiment:

@@ -1,4 +1,4 @@
-"""Notebook 07: go through a recorded training run, step by step."""
+"""Notebook 08: go through a recorded training run, step by step."""
 
 from functools import partial
 from typing import NamedTuple
@@ -83,7 +83,7 @@ def bits(value: float | None) -> str:
 
 
 @widget(
-    "07_pretraining",
+    "08_pretraining",
     "run-lab",
     needs="setup recorded",
     example=lambda: [read_run(EMBEDDED), {"unigram": 4.43, "hole geometry": 3.5}],

@@ -1,10 +1,10 @@
-"""Notebook 08: frozen or thawed, with how many labels and seeds, and is it better than a baseline?"""
+"""Notebook 09: frozen or thawed, with how many labels and seeds, and is it better than a baseline?"""
 
 import statistics
 from functools import partial
 from typing import NamedTuple
 
-from perceiver_edu.course.exercises.n08_finetuning.honest import honest_variant
+from perceiver_edu.course.exercises.n09_finetuning.honest import honest_variant
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops, widget
 from perceiver_edu.errors import InputError
@@ -87,7 +87,7 @@ def verdict(result: Duel) -> str:
 
 
 @widget(
-    "08_finetuning",
+    "09_finetuning",
     "thaw-lab",
     needs="setup data leak tasks features curves classifier frozen",
     example=lambda: [EXAMPLE, 0.5],

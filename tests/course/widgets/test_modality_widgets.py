@@ -1,4 +1,4 @@
-"""The widgets of notebook 09 show what the models say; without a browser, on models that learned nothing."""
+"""The widgets of notebook 10 show what the models say; without a browser, on models that learned nothing."""
 
 import torch
 

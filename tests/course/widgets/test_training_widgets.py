@@ -1,4 +1,4 @@
-"""The widgets of notebooks 07 and 08 say what was recorded and measured; without a browser."""
+"""The widgets of notebooks 08 and 09 say what was recorded and measured; without a browser."""
 
 import csv
 import statistics

@@ -1,4 +1,4 @@
-"""Exercise 09.modality_mask: which inputs the encoder may read, where some examples lack a modality."""
+"""Exercise 10.modality_mask: which inputs the encoder may read, where some examples lack a modality."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Exercise 09.image_adapter: from an image to an input array."""
+"""Exercise 10.image_adapter: from an image to an input array."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Exercise 09.dense_query: one query for each output pixel, with what stands there in the query."""
+"""Exercise 10.dense_query: one query for each output pixel, with what stands there in the query."""
 
 import torch
 

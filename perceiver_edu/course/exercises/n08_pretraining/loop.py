@@ -1,4 +1,4 @@
-"""Exercise 07.loop: the training loop, with warm-up, cosine and clipping."""
+"""Exercise 08.loop: the training loop, with warm-up, cosine and clipping."""
 
 import math
 from dataclasses import replace

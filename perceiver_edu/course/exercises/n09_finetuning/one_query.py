@@ -1,4 +1,4 @@
-"""Exercise 08.one_query: read the latents by one query, and see when that is the mean."""
+"""Exercise 09.one_query: read the latents by one query, and see when that is the mean."""
 
 import math
 

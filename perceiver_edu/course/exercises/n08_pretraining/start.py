@@ -1,4 +1,4 @@
-"""Exercise 07.start: first weights with which every latent looks at a place of its own."""
+"""Exercise 08.start: first weights with which every latent looks at a place of its own."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Exercise 08.twins: which test texts does a model know already, because training holds their twin?"""
+"""Exercise 09.twins: which test texts does a model know already, because training holds their twin?"""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Exercise 08.honest: is one method better than another, or was it luck?"""
+"""Exercise 09.honest: is one method better than another, or was it luck?"""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""Exercise 07.loss: the loss of a batch that comes in parts, with -100 where nothing is asked."""
+"""Exercise 08.loss: the loss of a batch that comes in parts, with -100 where nothing is asked."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Exercise 07.geometry: how far each hidden byte is from what can be seen."""
+"""Exercise 08.geometry: how far each hidden byte is from what can be seen."""
 
 import math
 

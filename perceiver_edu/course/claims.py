@@ -1,0 +1,29 @@
+"""What the text of a notebook says about results is tested by the notebook itself, in folded cells."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from perceiver_edu.course.place import learner_at_work
+
+OTHER_INPUTS = (
+    "What the text says about this result does not hold for it: the text was written for other inputs, and "
+    "describes those. Nothing is wrong with your change."
+)
+
+
+@contextmanager
+def claims() -> Iterator[None]:
+    """Assertions about results that a learner may change, in a folded cell behind the one that they edit.
+
+        with claims():
+            assert runs["untouched"].bits < 0.5
+
+    Where a learner is at work, a claim that fails is one sentence. Everywhere else it fails, as in the tests.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not learner_at_work():
+            raise
+        missing = isinstance(error, NameError)
+        print("Run the cell above first." if missing else OTHER_INPUTS)

@@ -1,0 +1,197 @@
+"""Predictions: `predict` asks before a cell runs, and `reveal` compares in that cell once it is answered.
+
+    predict("10.three", "What does it cost to zero three latents?", choices=["nothing", "half", "all"])
+    reveal("10.three", "nothing" if after < 1.1 * before else "half")
+
+A notebook's predictions are those that its code cells ask: `predictions_in` finds them by their ids.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from perceiver_edu.course.place import learner_at_work
+from perceiver_edu.course.progress import Answer, note, read_all
+from perceiver_edu.errors import InputError, brief
+from perceiver_edu.terminal import visible
+
+ASKED = re.compile(r"""\bpredict\(\s*["'](\d\d\.\w+)["']""")
+LONGEST = 300  # characters of an answer in words
+CLOSE = 0.1  # a prediction of a number that is no whole one is right within this part of it
+FAR = 2  # from this ratio on, it is said
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prediction that is asked for, in one of three kinds."""
+
+    id: str
+    text: str
+    choices: tuple[str, ...] = ()
+    unit: str | None = None  # of a number
+
+    def read(self, typed: str) -> Answer:
+        """What was typed or chosen, as an answer. Raises: InputError where it is none."""
+        typed = typed.strip()[:LONGEST]
+        if not typed:
+            raise InputError("Choose one of the answers." if self.choices else "The field is empty.")
+        if self.unit is None:
+            return typed
+        digits = typed.removesuffix(self.unit).replace(",", "").replace("_", "").strip()
+        try:
+            number = float(digits)
+        except ValueError:
+            number = float("inf")
+        if abs(number) > 1e30 or number != number:
+            raise InputError(f"Type a number, such as 12 or 0.5, instead of {brief(typed)}.")
+        return int(number) if number.is_integer() else number
+
+    def say(self, answer: Answer) -> str:
+        """An answer in words: 13 bytes, or “it doubles”."""
+        if isinstance(answer, str):
+            return f"“{visible(answer)}”"
+        number = f"{answer:,}" if isinstance(answer, int) else f"{answer:,.3g}"
+        unit = self.unit or ""
+        if number == "1" and len(unit) > 2:
+            unit = unit.removesuffix("s")
+        return f"{number}{unit}" if unit in ("", "%") else f"{number} {unit}"
+
+
+def are_choices(choices: list) -> bool:
+    return all(isinstance(each, str) for each in choices) and 1 < len(choices) == len(set(choices))
+
+
+class NotPredicted(Exception):
+    """Stops a cell whose prediction is still open. A notebook shows one sentence, and no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+ASKED_HERE: dict[str, Question] = {}  # in this kernel, by id
+NOT_NOTED: dict[str, Answer] = {}  # answers that the progress file did not take
+
+
+def predict(
+    id: str, question: str, *, choices: Sequence[str] | None = None, number: str | None = None,
+    text: bool = False,
+):  # fmt: skip
+    """A box that asks for a prediction: the last line of a cell of its own, before the cell with the result.
+
+    Args:
+        id: number of the notebook, a dot and a name, as "10.three"; `reveal` repeats it.
+        question: one or two sentences of plain text, with `code` in backticks.
+        choices: the answers to choose from; or
+        number: the unit of a number, such as "bytes", or "" where there is none; or
+        text: whether the answer is a few words.
+
+    Raises: InputError for an id of another form, and unless exactly one kind of answer is given.
+    """
+    from perceiver_edu.course.prediction_box import PredictionBox
+
+    if not isinstance(id, str) or not re.fullmatch(r"\d\d\.\w+", id):
+        raise InputError(f'the id of a prediction is as "10.three", got {brief(id)}')
+    if (choices is not None) + (number is not None) + bool(text) != 1:
+        raise InputError(f"prediction {id}: give one of choices=[…], number='unit' and text=True")
+    if choices is not None and (isinstance(choices, str) or not are_choices(list(choices))):
+        raise InputError(f"prediction {id}: choices must be a list of two or more different texts")
+    ASKED_HERE[id] = Question(id, question, tuple(choices or ()), number)
+    return PredictionBox(ASKED_HERE[id])
+
+
+def reveal(id: str, actual: Any, *, explain: str = "") -> None:
+    """Compare with the prediction in one line. It comes before the cell prints or draws anything.
+
+    Where a learner is at work, it stops the cell as long as the prediction is neither made nor skipped.
+
+    Args:
+        actual: what came out: one of the choices, a number, or a few words.
+        explain: a sentence to put after it.
+
+    Raises: InputError for a result that is none of the choices, or no number.
+    """
+    question = ASKED_HERE.get(id)
+    actual = checked(question, id, actual)
+    answers = all_answers()
+    if id not in answers and learner_at_work():
+        raise NotPredicted(
+            "Answer or skip the prediction above, then run this cell again."
+            if question
+            else "Run the cell with the prediction above, answer or skip it, then run this cell again."
+        )
+    show(f"{compared(question or Question(id, ''), answers.get(id), actual)} {explain}".strip())
+
+
+def checked(question: Question | None, id: str, actual: Any) -> Answer:
+    """What came out, as plain Python."""
+    if hasattr(actual, "item"):  # a tensor or an array of one number
+        actual = actual.item()
+    if not isinstance(actual, str | Real) or isinstance(actual, bool):
+        raise InputError(f"prediction {id}: the result must be a number or a text, got {brief(actual)}")
+    if question and question.choices and actual not in question.choices:
+        known = ", ".join(map(repr, question.choices))
+        raise InputError(f"prediction {id}: the result must be one of {known}, got {brief(actual)}")
+    if question and question.unit is not None and isinstance(actual, str):
+        raise InputError(f"prediction {id}: the result must be a number, got {brief(actual)}")
+    return actual if isinstance(actual, str | int) else float(actual)
+
+
+def compared(question: Question, answer: Answer, actual: Answer) -> str:
+    """Prediction and result in one sentence. `answer`: None where the prediction was skipped."""
+    result = question.say(actual)
+    if answer is None or isinstance(answer, str) != isinstance(actual, str):
+        return f"The result: {result}."
+    predicted = f"You predicted {question.say(answer)}"
+    if answer == actual or is_close(answer, actual):
+        return f"✓ {predicted}, and the result is {result}."
+    return f"{predicted}; the result is {result}{ratio(answer, actual)}."
+
+
+def is_close(answer: Answer, actual: Answer) -> bool:
+    return isinstance(actual, float) and abs(answer - actual) <= CLOSE * abs(actual)
+
+
+def ratio(answer: Answer, actual: Answer) -> str:
+    """How far apart two numbers are, where they are far apart."""
+    if isinstance(answer, str) or answer * actual <= 0:
+        return ""
+    factor = max(answer / actual, actual / answer)
+    if factor < FAR:
+        return ""
+    times = f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"
+    return f", {times} times {'as much' if abs(actual) > abs(answer) else 'less'}"
+
+
+def show(line: str) -> None:
+    """One line, escaped: as HTML in a notebook, printed elsewhere."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        return print(line)
+    untouched = " mathjax_ignore tex2jax_ignore" * ("$" in line)  # JupyterLab would typeset $…$
+    markup = f'<p class="perceiver-reveal{untouched}"><b>{html.escape(line)}</b></p>'
+    display({"text/plain": line, "text/html": markup}, raw=True)
+
+
+def all_answers() -> dict[str, Answer]:
+    return read_all().predictions | NOT_NOTED
+
+
+def keep(answers: dict[str, Answer]) -> str:
+    """Note answers -> "", or why they are kept in this kernel only."""
+    problem = note(predictions=answers, what="Your prediction counts here")
+    for id, answer in answers.items():
+        NOT_NOTED.pop(id, None)
+        if problem:
+            NOT_NOTED[id] = answer
+    return problem
+
+
+def predictions_in(cells: Iterable[dict[str, Any]]) -> list[str]:
+    """The ids of the predictions that a notebook's code cells ask for, in order."""
+    sources = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return list(dict.fromkeys(id for source in sources for id in ASKED.findall(source)))

@@ -1,0 +1,114 @@
+"""The box in a notebook that asks for a prediction; `prediction.py` says what it is for."""
+
+import html
+import re
+
+import ipywidgets
+
+from perceiver_edu.course.prediction import Question, all_answers, keep
+from perceiver_edu.errors import InputError
+
+BEFORE = "Before you run the next cell, predict"
+
+LOOK = """<style>
+.perceiver-prediction {border-left: 4px solid #0072B2; padding-left: 1em}
+.perceiver-prediction p {margin: .2em 0; line-height: 1.5}
+.perceiver-prediction .widget-radio-box label {height: auto; line-height: 1.5; white-space: normal}
+</style>"""
+
+
+class PredictionBox(ipywidgets.VBox):
+    """A question, a field for the answer, and buttons. Without a kernel it is read as plain text."""
+
+    def __init__(self, question: Question):
+        self.question = question
+        self.field = self._field()
+        self.predict = ipywidgets.Button(description="Predict", button_style="primary")
+        self.skip = ipywidgets.Button(description="Skip")
+        self.skip_all = ipywidgets.Button(
+            description="Skip all in this notebook",
+            layout={"width": "auto"},
+            tooltip="Answers that you gave stay.",
+        )
+        self.said = ipywidgets.HTML()
+        unit = [ipywidgets.Label(question.unit)] if question.unit else []
+        super().__init__(
+            [
+                ipywidgets.HTML(f"{LOOK}<p><b>{BEFORE}.</b> {marked_up(question.text)}</p>"),
+                ipywidgets.HBox([self.field, *unit], layout={"flex_flow": "row wrap"}),
+                ipywidgets.HBox([self.predict, self.skip, self.skip_all], layout={"flex_flow": "row wrap"}),
+                self.said,
+            ]
+        )
+        self.add_class("perceiver-prediction")
+        self.predict.on_click(lambda button: self.answer())
+        self.skip.on_click(lambda button: self.note([question.id]))
+        self.skip_all.on_click(lambda button: self.note(self._open_ones()))
+        self._restore()
+
+    def answer(self) -> None:
+        """Take what stands in the field as the prediction."""
+        try:
+            answer = self.question.read(str(self.field.value or ""))
+        except InputError as error:
+            return self._say(str(error))
+        self._tell(keep({self.question.id: answer}))
+
+    def note(self, skipped: list[str]) -> None:
+        self._tell(keep(dict.fromkeys(skipped)))
+
+    def _field(self):
+        wide = {"width": "max-content", "max_width": "100%"}
+        if self.question.choices:
+            return ipywidgets.RadioButtons(options=self.question.choices, value=None, layout=wide)
+        kind = "a number" if self.question.unit is not None else "a few words"
+        return ipywidgets.Text(placeholder=kind, layout={"width": "12em" if "number" in kind else "36em"})
+
+    def _restore(self) -> None:
+        """The answer that was given before, perhaps in another kernel."""
+        answer = all_answers().get(self.question.id)
+        if self.question.choices:
+            self.field.value = answer if answer in self.question.choices else None
+        elif answer is not None:
+            self.field.value = str(answer)
+        self._tell("")
+
+    def _tell(self, problem: str) -> None:
+        """The state of this prediction in words."""
+        answers, id = all_answers(), self.question.id
+        self.predict.description = "Predict" if answers.get(id) is None else "Change"
+        if id not in answers:
+            return self._say(problem)
+        answer = answers[id]
+        state = "Skipped" if answer is None else f"Your prediction: {self.question.say(answer)}"
+        self._say(f"{state}. Now run the next cell. {problem}")
+
+    def _say(self, words: str) -> None:
+        self.said.value = f'<p role="status">{html.escape(words)}</p>' if words else ""
+
+    def _open_ones(self) -> list[str]:
+        """This prediction and all of its notebook that have no answer."""
+        from perceiver_edu.course.overview import read_overview
+
+        number, answers = self.question.id[:2], all_answers()
+        asked = [id for notebook in read_overview().notebooks for id in notebook.predictions]
+        return [
+            id for id in dict.fromkeys([self.question.id, *asked]) if id[:2] == number and id not in answers
+        ]
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        question, choices = self.question, self.question.choices
+        kind = "\n".join(f"- {choice}" for choice in choices) or f"- a number ({question.unit})"
+        if question.unit is None and not choices:
+            kind = "- a few words"
+        items = "".join(f"<li>{marked_up(line.removeprefix('- '))}</li>" for line in kind.splitlines())
+        data["text/plain"] = f"{BEFORE}. {question.text}\n{kind}"
+        data["text/html"] = f"<p><b>{BEFORE}.</b> {marked_up(question.text)}</p><ul>{items}</ul>"
+        return bundle
+
+
+def marked_up(text: str) -> str:
+    """Escaped, with `code` in backticks set as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))
