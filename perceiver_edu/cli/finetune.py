@@ -120,10 +120,8 @@ def finetune(
         freeze=freeze,
         patience=patience,
     )
-    if preset:
-        settings = finetuning_preset(preset, **typed(context, choices))
-    else:
-        settings = FinetuneConfig(**choices)
+    own = typed(context, choices)
+    settings = finetuning_preset(preset, **own) if preset else FinetuneConfig(**choices)
     options = dict(
         resume=resume,
         micro_batch_size=micro_batch_size,

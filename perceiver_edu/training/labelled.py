@@ -127,7 +127,8 @@ def collect(
     """Rows ("line 7", {column: value}) -> labelled texts. Raises: InputError, naming source and line."""
     check_list("the columns of text", text)
     if not rows:
-        raise InputError(f"{source}, line 1: there is no text in this file")
+        kind = "labelled text" if columns else "text"
+        raise InputError(f"{source}, line 1: there is no {kind} in this file")
     texts, lines = [], []
     values: dict[str, list[Label]] = {column.name: [] for column in columns}
     for where, row in rows:

@@ -1,4 +1,4 @@
-"""A classifier at work: `predict_labels` and `evaluate` on it, here, on the command line and in transformers."""
+"""A classifier at work: its labels and scores, here, on the command line and in transformers."""
 
 import json
 
