@@ -3,6 +3,7 @@ from .errors import InputError as InputError
 from .fast import optimize as optimize
 from .filling import Filling as Filling
 from .filling import fill_mask as fill_mask
+from .filling import fill_masks as fill_masks
 from .model import PerceiverIOForMaskedLM as PerceiverIOForMaskedLM
 from .tokenizer import ByteTokenizer as ByteTokenizer
 from .training.classify import load_classifier as load_classifier
