@@ -62,7 +62,7 @@ def first_properties(arguments):
 
 EXERCISE = Exercise(
     title="the first Perceiver",
-    about="8 minutes · medium · sections 3.1 and A.1",
+    about="8 minutes · medium · section 3.1, appendix A.1",
     name="read_again",
     cases=first_cases,
     variant=first_variant,
