@@ -32,7 +32,8 @@ def spelling_texts(
 
     The texts are paragraphs of documentation of at most `longest` bytes. All texts of a file are on one side.
     """
-    origins = without_twins([o for package in PACKAGES for o in islice(paragraphs(package, longest), 900)])
+    enough = 2 * (training + test) // len(PACKAGES)  # of each package; some have no long word
+    origins = without_twins([o for package in PACKAGES for o in islice(paragraphs(package, longest), enough)])
     sides = zip(("training", "test"), split_by_module(origins), (training, test), strict=True)
     rng = random.Random(seed)
     return {name: half_misspelled(own, number, rng) for name, own, number in sides}

@@ -1,6 +1,7 @@
 """Exercise 10.first_perceiver: the first Perceiver, which reads its inputs again before each block."""
 
 import torch
+from torch import nn
 
 from perceiver_edu.attention import CrossAttend
 from perceiver_edu.course.exercise import Exercise
@@ -15,10 +16,8 @@ def first_cases():
 
     def layers(reads, blocks):
         own = [redrawn(CrossAttend(6, 5, **HEADS), draw) for _ in range(reads)]
-        return {
-            "cross_attends": own,
-            "blocks": [redrawn(Processor(2, 6, **HEADS), draw) for _ in range(blocks)],
-        }
+        stacks = [redrawn(Processor(2, 6, **HEADS), draw) for _ in range(blocks)]
+        return {"cross_attends": nn.ModuleList(own), "blocks": nn.ModuleList(stacks)}
 
     mask = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
     sizes = dict(latents=draw(3, 6), inputs=draw(2, 7, 5))
