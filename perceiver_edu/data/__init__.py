@@ -9,7 +9,6 @@ HERE = PACKAGE / "data"
 HELD_OUT = HERE / "heldout.jsonl"  # 100 kB of text that no shipped weights were trained on, with its sources
 BASELINES = HERE / "baselines.npz"  # counts of training text, for `training.baselines`
 CLOZE = HERE / "cloze.json"  # sentences with a hole, written for `training.cloze`
-MISSPELLED = HERE / "misspelled.json"  # a record; benchmarks/misspelled.py made it
 ABLATION = HERE / "ablate_latents.json"  # a record; benchmarks/ablate_latents.py made it
 
 # A wheel carries copies of these files (see pyproject.toml); in a checkout they are at the top.
