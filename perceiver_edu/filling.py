@@ -213,3 +213,56 @@ def _ids_with_holes(text: str, holes: list[Hole]) -> tuple[list[int], list[range
         done = stop
     ids += [*tokenizer.encode(text[done:], add_special_tokens=False), tokenizer.SEP]
     return ids, [positions[start] for start, _ in holes]
+
+
+def fill_masks(
+    model: "PerceiverIOForMaskedLM | FastPerceiverIO",
+    texts: Iterable[str],
+    top_k: int = 5,
+    batch_size: int = 32,
+) -> list[list[list[Filling]]]:
+    """`fill_mask` for a list of texts, each with its [MASK]s: the fillings of each, in the texts' order.
+
+    Texts of similar length run together, `batch_size` at a time, so little is padded. Every answer is that of
+    `fill_mask`, but for rounding.
+
+    Raises: InputError as `fill_mask`, which also says which text it is; they count from 0.
+    """
+    check_list("texts", texts)
+    whole_number("batch_size", batch_size, 1, 2**20)
+    top_k = whole_number("top_k", top_k, 1)
+    longest, rows = model.config.max_position_embeddings, []
+    for number, text in enumerate(texts):
+        try:
+            ids, holes = _ids_with_holes(text, find_holes(text))
+        except InputError as error:
+            raise InputError(f"text {number}: {error}") from None
+        most = max(map(len, holes))
+        if len(ids) > longest or min(top_k, 256**most) * most > MOST_BYTES:
+            limit = (
+                f"{longest} ids at most" if len(ids) > longest else f"top_k {MOST_BYTES // most:,} at most"
+            )
+            raise InputError(f"text {number}: {len(ids)} ids, a hole of {most} bytes; this takes {limit}")
+        rows.append((ids, holes))
+    check_has_numbers(model)
+    device = next(model.parameters()).device
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number][0]))
+    found: list[list[list[Filling]]] = [[] for _ in rows]
+    with eval_mode(model), torch.no_grad():
+        for start in range(0, len(rows), batch_size):
+            chosen = order[start : start + batch_size]
+            batch = [rows[number][0] for number in chosen]
+            asked = [[place for hole in rows[number][1] for place in hole] for number in chosen]
+            inputs, positions = (
+                torch.tensor([row + [0] * (max(map(len, part)) - len(row)) for row in part], device=device)
+                for part in (batch, asked)
+            )  # (B, M) and (B, O), filled up with [PAD], and with position 0, which nobody looks at
+            mask = torch.arange(inputs.shape[1]) < torch.tensor([[len(row)] for row in batch])  # (B, M)
+            log_probs = model(inputs, mask.to(device), positions).cpu().double().log_softmax(-1).numpy()
+            log_probs = log_probs[..., ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]  # (B, O, 256)
+            for number, own in zip(chosen, log_probs, strict=True):
+                ends = np.cumsum([len(hole) for hole in rows[number][1]])
+                for per_byte in np.split(own[: ends[-1]], ends[:-1]):  # each (L, 256)
+                    ranked = best_byte_strings(per_byte, top_k)
+                    found[number].append([Filling(raw.decode(), float(np.exp(s))) for raw, s in ranked])
+    return found

@@ -13,7 +13,7 @@ from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOConfig, PerceiverIOForMaskedLM
 from perceiver_edu.errors import InputError
-from perceiver_edu.filling import Filling, fill_in, fill_mask, find_holes, hole_length
+from perceiver_edu.filling import Filling, fill_in, fill_mask, fill_masks, find_holes, hole_length
 
 MASK, CLS, SEP = ByteTokenizer.MASK, ByteTokenizer.CLS, ByteTokenizer.SEP
 
@@ -363,3 +363,32 @@ def test_an_iterator_loses_no_span_and_may_have_no_end():
     assert find_holes("one two", iter(["one", "two"])) == [(0, 3), (4, 7)]
     with pytest.raises(InputError, match="overlap"):
         find_holes("one two", itertools.repeat("one"))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_a_list_of_texts_is_filled_as_each_of_them_alone(batch_size):
+    torch.manual_seed(0)
+    model = PerceiverIOForMaskedLM(PerceiverIOConfig(**SMALL)).double().train()
+    for parameter in model.parameters():
+        parameter.data.normal_(std=0.3)
+    texts = ["a[MASK]", "one [MASK][MASK] two, and [MASK] three", "日[MASK][MASK][MASK]", "x[MASK]y[MASK]z"]
+    found = fill_masks(model, texts, top_k=3, batch_size=batch_size)
+    assert model.training and fill_masks(model, []) == []
+    for text, holes in zip(texts, found, strict=True):
+        expected = fill_mask(model, text, top_k=3)
+        assert [[one.text for one in hole] for hole in holes] == [
+            [one.text for one in hole] for hole in expected
+        ]
+        for hole, wanted in zip(holes, expected, strict=True):
+            assert [one.probability for one in hole] == pytest.approx([one.probability for one in wanted])
+
+
+def test_of_a_list_the_text_that_cannot_be_filled_is_named():
+    model = PerceiverIOForMaskedLM(PerceiverIOConfig(**SMALL))
+    for texts, message in (
+        (["a[MASK]", "none"], "text 1: nothing to fill"),
+        (["a[MASK]" + "x" * 99], "text 0: 103 ids, a hole of 1 bytes; this takes 96 ids at most"),
+        ("a[MASK]", "texts must be a list, not one str"),
+    ):
+        with pytest.raises(InputError, match=message):
+            fill_masks(model, texts)

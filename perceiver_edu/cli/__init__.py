@@ -22,6 +22,7 @@ from perceiver_edu.cli.fill import fill
 from perceiver_edu.cli.finetune import finetune
 from perceiver_edu.cli.optimize import optimize
 from perceiver_edu.cli.parity import parity
+from perceiver_edu.cli.predict import predict
 from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
 from perceiver_edu.cli.weights import weights
@@ -177,6 +178,6 @@ def common(
     pass
 
 
-COMMANDS = (fill, parity, pretrain, finetune, evaluate, profile, optimize, weights, course)
+COMMANDS = (fill, parity, pretrain, finetune, predict, evaluate, profile, optimize, weights, course)
 for command in COMMANDS:
     app.command()(command)

@@ -1,6 +1,7 @@
 """`perceiver-edu evaluate`."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,13 +16,31 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    weights: Annotated[str | None, typer.Argument(help=WEIGHTS_HELP, show_default=False)] = None,
+    weights: Annotated[
+        str | None,
+        typer.Argument(help=WEIGHTS_HELP + " Or the folder of a fine-tuning run.", show_default=False),
+    ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Text the model has not seen; may be repeated. In a checkout: the text of the tests."
+            help="Text the model has not seen; may be repeated. If omitted: the text in this package. For a "
+            "classifier: one labelled .csv, .tsv or .jsonl file."
         ),
     ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For a classifier: the column with the text; several are joined.  [default: text]",
+            show_default=False,
+        ),
+    ] = None,
+    masks: Annotated[
+        str,
+        typer.Option(
+            help="Which words are hidden. coin: each with a chance of 15 %. words: as many as cover 15 % of "
+            "the bytes, the rule of earlier versions."
+        ),
+    ] = "coin",
     seed: Annotated[int, typer.Option(help="Which words are hidden.")] = 0,
     crops: Annotated[
         int | None, typer.Option(help="How many crops of the text, evenly spaced; all if omitted.")
@@ -37,11 +56,11 @@ def evaluate(
     engine: Engine = None,
     as_json: Json = False,
 ):
-    """Score a model on words it has not seen.
+    """Score a model on words it has not seen, or a classifier on labelled text.
 
-    Beside it stand guesses that need no reading. Whole words are hidden, 15 % of the text. A model that
-    knows nothing needs 8 bits a byte; one that has learned only where holes are is as good as "geometry".
-    What lies below that is use of context.
+    A language model is compared with guesses that need no reading. Whole words are hidden, 15 % of them. A
+    model that knows nothing needs 8 bits a byte; one that has learned only where holes are is as good as
+    "geometry". What lies below that is use of context.
 
     \b
     Examples:
@@ -49,6 +68,7 @@ def evaluate(
       perceiver-edu evaluate runs/first/model --data valid.jsonl.xz --crops 2000
       perceiver-edu evaluate --failures
       perceiver-edu evaluate --no-cloze --json
+      perceiver-edu evaluate runs/reviews --data new.csv --text review
     """
     from perceiver_edu.data import HELD_OUT
     from perceiver_edu.training.batches import spread
@@ -56,14 +76,21 @@ def evaluate(
     from perceiver_edu.training.corpus import load_crops
     from perceiver_edu.training.evaluate import evaluate as evaluate_model
     from perceiver_edu.training.evaluate import reading_entropy
+    from perceiver_edu.training.predict import classifier_folders
 
+    folders = classifier_folders(weights) if weights and Path(weights).is_dir() else []
+    if folders:
+        evaluate_classifiers(folders, data or [], text or ["text"], device, as_json)
+        return
+    if text:
+        raise InputError("--text names a column for a classifier, and this is none: leave it away")
     if crops is not None:
         whole_number("--crops", crops, 1)
     whole_number("--seed", seed, 0, 2**63 - 1)  # before the text is read
     model, name = shared.load(weights, device, engine)
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)
-    result = evaluate_model(model, spread(rows, crops or len(rows)), seed, progress=not as_json)
+    result = evaluate_model(model, spread(rows, crops or len(rows)), seed, masks=masks, progress=not as_json)
     try:
         reading, spread_out = reading_entropy(model, rows), ""
     except InputError as error:  # of a short text, everything else is known
@@ -114,3 +141,24 @@ def print_evaluation(result: "Evaluation") -> None:
         table.add_row(name, *whole, *letters, style="bold" if name == "model" else None)
     console.print(table)
     print("\n".join([*result.remarks(), result.asked()]))
+
+
+def evaluate_classifiers(folders: list[Path], data: list[str], text: list[str], device: str, as_json: bool):
+    """The scores of each classifier on one labelled file."""
+    from perceiver_edu.training.classify import load_classifier
+    from perceiver_edu.training.labelled import Column, read_labelled
+    from perceiver_edu.training.predict import evaluate_classifier
+    from perceiver_edu.weights.pretrained import usable_device
+
+    if len(data) != 1:
+        raise InputError("a classifier is evaluated on one labelled file: give it by --data")
+    models = [load_classifier(folder).to(usable_device(device)) for folder in folders]
+    columns = [Column(task.name, task.kind) for model in models for task in model.tasks]
+    rows = read_labelled(data[0], text, columns)
+    found = [score for model in models for score in evaluate_classifier(model, rows)]
+    for model, folder in zip(models, folders, strict=True):
+        shared.say_which(model, str(folder))
+    if as_json:
+        print_json(weights=[str(folder) for folder in folders], tasks=[asdict(score) for score in found])
+    else:
+        print(visible("\n".join(map(str, found)), keep="\n"))

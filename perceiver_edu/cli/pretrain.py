@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from perceiver_edu.cli.shared import typed
 from perceiver_edu.errors import InputError, choose
 from perceiver_edu.terminal import visible
 
 
 def pretrain(
+    context: typer.Context,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The run's folder; the model will be in its model/.")
     ],
@@ -31,6 +33,14 @@ def pretrain(
     config: Annotated[
         Path | None, typer.Option(help="Instead of --size: a config.json in Hugging Face's form.")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A published recipe: paper = 500,000 steps of 2,048 crops, LAMB, a coin a word, full size. "
+            "Options that you give as well come before it.",
+            show_default=False,
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option(help="May be changed with --resume.")] = 20_000,
     batch_size: Annotated[int, typer.Option(help="Crops per step, over all processes.")] = 64,
     micro_batch_size: Annotated[
@@ -40,7 +50,13 @@ def pretrain(
         float, typer.Option(help="The peak. The default is for the small sizes.")
     ] = 2e-3,
     warmup: Annotated[int, typer.Option(help="Steps until the learning rate has its peak.")] = 200,
-    masks: Annotated[str, typer.Option(help="What is hidden: words, bytes or a mixture.")] = "mixture",
+    masks: Annotated[
+        str,
+        typer.Option(
+            help="What is hidden: bytes; words, up to a share of the bytes; coin, each word with the same "
+            "chance, as in the paper; or a mixture of words, short spans and bytes."
+        ),
+    ] = "mixture",
     bytes_first: Annotated[
         float, typer.Option(help="Share of the steps, at the beginning, that hide single bytes only.")
     ] = 0.1,
@@ -85,12 +101,12 @@ def pretrain(
     Examples:
       perceiver-edu pretrain texts/ -o runs/first --held-out valid.jsonl.xz
       perceiver-edu pretrain texts/ -o runs/quick --size tiny --steps 2000
-      perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --size full
+      perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --preset paper
       perceiver-edu pretrain letters/ -o runs/letters --weights embedded
       perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
     """
     from perceiver_edu.training.batches import STREAMS
-    from perceiver_edu.training.configs import PretrainConfig, sized
+    from perceiver_edu.training.configs import PretrainConfig, pretraining_preset, sized
     from perceiver_edu.training.loop import is_first_process
     from perceiver_edu.training.pretrain import pretrain_files
     from perceiver_edu.training.run_folder import checkpoints
@@ -108,7 +124,7 @@ def pretrain(
         sizes = load_pretrained(weights).config
     else:
         sizes = read_config(read_json(config), source=config) if config else sized(size or "small")
-    settings = PretrainConfig(
+    choices = dict(
         steps=steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -121,6 +137,11 @@ def pretrain(
         seed=seed,
         config=sizes,
     )
+    if preset:
+        whole = {} if size or config or weights else {"config": sized("full")}
+        settings = pretraining_preset(preset, **(typed(context, choices) | {"config": sizes} | whole))
+    else:
+        settings = PretrainConfig(**choices)
     try:
         pretrain_files(
             STREAMS[recipe](seed) if recipe else data,

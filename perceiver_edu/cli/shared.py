@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -84,3 +84,12 @@ def parse_span(span: str) -> tuple[int, int]:
     if not found:
         raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {brief(span)}")
     return int(found[1]), int(found[2])
+
+
+def typed(context: typer.Context, choices: dict[str, Any]) -> dict[str, Any]:
+    """Those of the choices that stood on the command line; the others come from a preset."""
+    return {
+        name: value
+        for name, value in choices.items()
+        if (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
+    }

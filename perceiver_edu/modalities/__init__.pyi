@@ -6,12 +6,15 @@ from .adapters import OneInput as OneInput
 from .adapters import Patches as Patches
 from .adapters import Pixels as Pixels
 from .adapters import WithPositions as WithPositions
+from .files import prepare_picture as prepare_picture
+from .files import read_wav as read_wav
 from .heads import AudioHead as AudioHead
 from .heads import ClassHead as ClassHead
 from .heads import DenseHead as DenseHead
 from .heads import MultimodalHead as MultimodalHead
 from .huggingface import from_huggingface as from_huggingface
 from .huggingface import load_pretrained as load_pretrained
+from .huggingface import save_pretrained as save_pretrained
 from .model import PerceiverIO as PerceiverIO
 from .multimodal import ModalityPadding as ModalityPadding
 from .multimodal import MultimodalInputs as MultimodalInputs

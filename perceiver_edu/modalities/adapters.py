@@ -55,13 +55,18 @@ class Conv1x1(nn.Module):
 class ConvStem(nn.Module):
     """A convolution and a max pooling first: 16 times fewer inputs, each of which has seen its neighbourhood.
 
-    The pooling has no padding, as in Hugging Face: 224 pixels become 55 cells; DeepMind pads and gets 56.
+    Hugging Face pads the convolution by (3, 3) and the pooling not at all: 224 pixels become 55 cells.
+    DeepMind's code pads both as TensorFlow's SAME does, (2, 3) and (0, 1), and gets 56; `same=True` is that.
+    The weights that Hugging Face publishes have DeepMind's 7 × 7 kernels with height and width exchanged, so
+    neither setting gives DeepMind's numbers from them, unless `conv.weight` is transposed back.
     """
 
-    def __init__(self, in_channels, num_channels):
+    def __init__(self, in_channels, num_channels, same=False):
         super().__init__()
         self.num_channels = num_channels
-        self.conv = nn.Conv2d(in_channels, num_channels, kernel_size=7, stride=2, padding=3, bias=False)
+        self.same = same
+        padding = 0 if same else 3
+        self.conv = nn.Conv2d(in_channels, num_channels, kernel_size=7, stride=2, padding=padding, bias=False)
         self.norm = nn.BatchNorm2d(num_channels)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
 
@@ -72,7 +77,20 @@ class ConvStem(nn.Module):
         """
         if min(images.shape[-2:]) < 5:
             raise InputError(f"images must have at least 5 × 5 pixels, got {tuple(images.shape[-2:])}")
-        return self.pool(self.norm(self.conv(images)).relu()).movedim(1, -1)
+        if not self.same:
+            return self.pool(self.norm(self.conv(images)).relu()).movedim(1, -1)
+        convolved = self.norm(self.conv(pad_same(images, 7))).relu()
+        return self.pool(pad_same(convolved, 3)).movedim(1, -1)  # after a ReLU, zeros never win the maximum
+
+
+def pad_same(images, kernel, stride=2):
+    """TensorFlow's SAME: zeros around images (B, C, H, W), so that a stride of 2 gives ⌈H/2⌉ × ⌈W/2⌉ cells.
+
+    An odd number of zeros is one more at the end, where torch's `padding` would put as many on either side.
+    """
+    missing = [max(0, (-(-size // stride) - 1) * stride + kernel - size) for size in images.shape[-2:]]
+    (top, left), (bottom, right) = zip(*((m // 2, m - m // 2) for m in missing), strict=True)
+    return nn.functional.pad(images, (left, right, top, bottom))
 
 
 class Patches(nn.Module):

@@ -4,10 +4,12 @@ Sizes that are numbers here stand in Hugging Face's code, too.
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from torch import nn
 
+from perceiver_edu.errors import choose
 from perceiver_edu.modalities.adapters import (
     AudioPatches,
     Conv1x1,
@@ -30,17 +32,25 @@ if TYPE_CHECKING:
 
 
 def image_classifier(config: "PerceiverConfig", inputs: WithPositions) -> PerceiverIO:
-    """One learned query asks for the class; here, unlike in text, the query is added to what it read."""
+    """One learned query asks for the class; here, unlike in text, the query is added to what it read.
+
+    DeepMind's configuration of the classifier with learned positions leaves the query out
+    (`use_query_residual=False`). Hugging Face's class adds it in all three.
+    """
     queries = LearnedQueries(1, config.d_latents)
     head = ClassHead(config.d_latents, config.num_labels)
     return assemble(config, inputs, queries.num_channels, queries, head, query_residual=True)
 
 
 def learned(config: "PerceiverConfig") -> PerceiverIO:
-    """1x1 convolution and learned positions: nothing tells the model that an image has two dimensions."""
-    positions = ProjectedPositions(LearnedPositions(config.image_size**2, 256), 256)
-    size = config.image_size
-    return image_classifier(config, OfShape(Conv1x1(3, 256), positions, "images", ("B", 3, size, size)))
+    """1x1 convolution and learned positions: nothing tells the model that an image has two dimensions.
+
+    Images of another size than the one it learned are refused, unless
+    `model.inputs.positions.positions.interpolate` is True.
+    """
+    grid = (config.image_size, config.image_size)
+    positions = ProjectedPositions(LearnedPositions(grid, 256), 256)
+    return image_classifier(config, OfShape(Conv1x1(3, 256), positions, "images", ("B", 3, "H", "W")))
 
 
 def fourier(config: "PerceiverConfig") -> PerceiverIO:
@@ -56,9 +66,10 @@ def conv(config: "PerceiverConfig") -> PerceiverIO:
 
 
 def optical_flow(config: "PerceiverConfig") -> PerceiverIO:
-    """Two frames, each pixel with its 3 x 3 neighbours: (B, 2, 27, H, W) -> (B, H, W, 2), in 20 pixels.
+    """Two frames, each pixel with its 3 x 3 neighbours: (B, 2, 27, H, W) -> (B, H, W, 2), x before y.
 
-    DeepMind trained on flow divided by 20, so multiply the answer by 20 for pixels.
+    The answer is in units of 20 pixels, because DeepMind trained on flow divided by 20: for pixels, multiply
+    it by 20 (deepmind-research, issue 266).
     """
     grid = tuple(config.train_size)  # (H, W)
     features = Patches((2, 1, 1), 27, 64, squeeze=True)  # both frames' values of a pixel: 54 -> 64
@@ -105,13 +116,24 @@ def multimodal(config: "PerceiverConfig") -> PerceiverIO:
     return assemble(config, inputs, queries.num_channels, queries, head)
 
 
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, Callable[["PerceiverConfig"], PerceiverIO]] = {
     "PerceiverForImageClassificationLearned": learned,
     "PerceiverForImageClassificationFourier": fourier,
     "PerceiverForImageClassificationConvProcessing": conv,
     "PerceiverForOpticalFlow": optical_flow,
     "PerceiverForMultimodalAutoencoding": multimodal,
 }
+
+
+def new(name: str, config: "PerceiverConfig") -> PerceiverIO:
+    """A fresh model of one of Hugging Face's classes, which remembers which one, for `save_pretrained`.
+
+    Raises: InputError for another class.
+    """
+    choose("architecture", name, ARCHITECTURES)
+    model = ARCHITECTURES[name](config)
+    model.architecture, model.config = name, config
+    return model
 
 
 def assemble(

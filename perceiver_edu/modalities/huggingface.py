@@ -4,18 +4,28 @@ The only file of this folder that knows Hugging Face's parameter names. Loading 
 strict `load_state_dict`: no tensor is reshaped.
 """
 
+import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from perceiver_edu.errors import InputError, brief
-from perceiver_edu.modalities.architectures import ARCHITECTURES
+from perceiver_edu.modalities.architectures import ARCHITECTURES, new
 from perceiver_edu.modalities.model import PerceiverIO
-from perceiver_edu.weights.files import read_json
+from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.weights.pretrained import RENAMES as INNER_RENAMES
-from perceiver_edu.weights.pretrained import build, find_folder, read_tensors, usable_device
+from perceiver_edu.weights.pretrained import (
+    build,
+    expected_tensors,
+    find_folder,
+    read_tensors,
+    usable_device,
+    without_sharing,
+)
+from perceiver_edu.writing import write_together
 
 if TYPE_CHECKING:
     from transformers import PerceiverConfig, PerceiverPreTrainedModel
@@ -91,6 +101,35 @@ def load_pretrained(
     return filled(name, config, *read_tensors(folder)).to(device=device, dtype=dtype).eval()
 
 
+def save_pretrained(model: PerceiverIO, folder: str | os.PathLike) -> None:
+    """Write a folder that `load_pretrained` opens, and Hugging Face's class of the same model.
+
+    Raises: InputError for a model that is none of Hugging Face's architectures, or a folder that cannot be
+        written.
+    """
+    from safetensors.torch import save
+
+    if model.architecture is None or model.config is None:
+        raise InputError(
+            "a folder is written for Hugging Face's architectures only: build the model by "
+            "modalities.architectures.new, or save its state_dict by torch.save"
+        )
+    expected = expected_tensors(model, renames_for(model.architecture))
+    tensors = without_sharing({theirs: tensor for theirs, (_, tensor) in expected.items()})
+    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    own = {"architectures": [model.architecture], "model_type": "perceiver", "dtype": dtype}
+    try:
+        write_together(
+            Path(folder),
+            {
+                "model.safetensors": save(tensors, metadata={"format": "pt"}),
+                "config.json": to_json(json.loads(model.config.to_json_string()) | own),
+            },
+        )
+    except OSError as error:
+        raise InputError(f"cannot write the model to {folder}: {error.strerror or error}") from None
+
+
 def filled(
     architecture: str, config: "PerceiverConfig", tensors: dict[str, torch.Tensor], source: str | Path
 ) -> PerceiverIO:
@@ -101,7 +140,7 @@ def filled(
         config,
         tensors,
         source,
-        new=ARCHITECTURES[architecture],
+        new=partial(new, architecture),
         renames=renames_for(architecture),
         purpose=architecture,
     )

@@ -14,6 +14,7 @@ class PerceiverIO(nn.Module):
         self.queries = queries  # (inputs, points) -> queries (B or 1, O, E)
         self.decoder = decoder
         self.head = head  # (outputs, points) -> the answer
+        self.architecture = self.config = None  # of Hugging Face's, where it is one of theirs
 
     def forward(self, x, mask=None, points=None):
         """x: raw data, as the adapter takes it; mask (B, M) bool, True = real; points: what to decode.

@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from perceiver_edu.errors import InputError
@@ -58,23 +59,32 @@ class FourierPositions(nn.Module):
 
 
 class LearnedPositions(nn.Module):
-    """One learned vector per cell of a grid of `num_positions`; what is near what, training must find out."""
+    """One learned vector per cell of a grid; what is near what, training must find out.
 
-    def __init__(self, num_positions, num_channels):
+    `grid`: its shape, such as (16, 16), or only its number of cells: then any grid of as many is taken.
+    `interpolate`: for another grid of two dimensions, such as a larger image, draw the vectors out over it
+    (bicubic), as Hugging Face does with `interpolate_pos_encoding=True`. May be set at any time.
+    """
+
+    def __init__(self, grid, num_channels, interpolate=False):
         super().__init__()
+        self.grid = (grid,) if isinstance(grid, int) else tuple(grid)
         self.num_channels = num_channels
-        self.positions = nn.Parameter(0.02 * torch.randn(num_positions, num_channels))
+        self.interpolate = interpolate
+        self.positions = nn.Parameter(0.02 * torch.randn(math.prod(self.grid), num_channels))
 
     def forward(self, grid, device=None):
-        """A grid's shape -> (M, num_channels).
-
-        Raises: InputError where the grid has another number of cells.
-        """
-        if math.prod(grid) != len(self.positions):
-            raise InputError(
-                f"there are learned positions for {len(self.positions)} cells, not for {tuple(grid)}"
-            )
-        return self.positions
+        """A grid's shape -> (M, num_channels). Raises: InputError for a grid that was not learned."""
+        grid = tuple(grid)
+        if grid == self.grid or (len(self.grid) == 1 and math.prod(grid) == self.grid[0]):
+            return self.positions
+        if self.interpolate and len(grid) == len(self.grid) == 2:
+            plane = self.positions.unflatten(0, self.grid).movedim(-1, 0)[None]  # (1, num_channels, H, W)
+            plane = F.interpolate(plane, grid, mode="bicubic", align_corners=False)
+            return plane[0].flatten(1).T  # (M, num_channels)
+        cells = " × ".join(map(str, self.grid))
+        hint = "; interpolate=True draws them out" if len(grid) == len(self.grid) == 2 else ""
+        raise InputError(f"there are learned positions for {cells} cells, not for {grid}{hint}")
 
 
 class ProjectedPositions(nn.Module):

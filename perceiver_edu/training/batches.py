@@ -16,7 +16,7 @@ import torch
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.configs import MASKS, PretrainConfig, seed_of
 from perceiver_edu.training.corpus import RECIPE, Recipe, in_groups, pack, shorten, stream_recipe
-from perceiver_edu.training.masking import mask_words, warn_of_large_units
+from perceiver_edu.training.masking import warn_of_large_units
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,7 @@ def batches(
 def check_words(settings: PretrainConfig, crops: torch.Tensor) -> None:
     """`warn_of_large_units` for these crops, if this run hides words."""
     if settings.masks != "bytes":
-        ids = crops.long().cpu()
-        _, labels = mask_words(ids, settings.fraction, torch.Generator().manual_seed(0))
-        warn_of_large_units(ids, labels, settings.fraction)
+        warn_of_large_units(crops.long().cpu(), settings.fraction)
 
 
 def rows_of_step(settings: PretrainConfig, num_crops: int, step: int) -> torch.Tensor:
@@ -119,10 +117,12 @@ def hide_bytes(settings: PretrainConfig, ids: torch.Tensor, step: int) -> tuple[
 def holes_of_row(settings: PretrainConfig) -> int:
     """O, the positions to decode in each row, where one shape must do for all batches.
 
-    A row with a very long word may have more hidden bytes than that: the last ones are not asked for.
+    A row with a very long word may have more hidden bytes than that, or one in which many coins showed
+    "hide": the last ones are not asked for.
     """
     longest = settings.config.max_position_embeddings
-    size = math.ceil(settings.fraction * longest) + max(32, longest // 16)
+    spare = max(48, longest // 8) if settings.masks == "coin" else max(32, longest // 16)
+    size = math.ceil(settings.fraction * longest) + spare
     return min(longest, math.ceil(size / 8) * 8)
 
 

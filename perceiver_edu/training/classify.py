@@ -17,7 +17,7 @@ from torch import nn
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.decoder import OutputQueries
 from perceiver_edu.embedding import Embedding
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief, choose
 from perceiver_edu.model import PerceiverIOForMaskedLM, build_stages, check_inputs, initialize
 from perceiver_edu.weights.files import read_json
 from perceiver_edu.weights.huggingface import CLASSIFIER_RENAMES, huggingface_name, read_config
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from transformers import PerceiverForSequenceClassification
 
 ARCHITECTURE = "PerceiverForSequenceClassification"
+OWN_TYPE = "perceiver_edu"  # instead of "perceiver": what transformers has no class for, it shall refuse
+HEADS = ("linear", "tanh")
 PROBLEM_TYPES = {  # our kind of task -> Hugging Face's `problem_type`
     "single": "single_label_classification",
     "multi": "multi_label_classification",
@@ -56,8 +58,11 @@ class Task:
 class PerceiverIOForClassification(nn.Module):
     """Bytes in, scores for each task out. The latents are computed once, however many tasks read them."""
 
-    def __init__(self, config: PerceiverIOConfig, tasks: list[Task]):
+    def __init__(self, config: PerceiverIOConfig, tasks: list[Task], head: str = "linear"):
+        """`head`: "linear", as in transformers, or "tanh", the paper's two layers with a tanh between."""
         super().__init__()
+        choose("head", head, HEADS)
+        self.head = head
         self.config, self.tasks, D = config, list(tasks), config.d_latents
         self.embedding = Embedding(config.vocab_size, config.max_position_embeddings, config.d_model)
         self.encoder, self.processor, decoder = build_stages(
@@ -71,7 +76,7 @@ class PerceiverIOForClassification(nn.Module):
         )
         self.queries = OutputQueries(len(self.tasks), D)  # one for each task
         self.decoder = decoder
-        self.heads = nn.ModuleList(nn.Linear(D, len(task.labels)) for task in self.tasks)
+        self.heads = nn.ModuleList(new_head(head, D, len(task.labels)) for task in self.tasks)
         initialize(self, config.initializer_range)
         self.frozen = False
 
@@ -107,14 +112,24 @@ class PerceiverIOForClassification(nn.Module):
         return self.queries.positions.device
 
 
+def new_head(kind: str, width: int, num_scores: int) -> nn.Module:
+    """A layer, or layers: (B, width) -> (B, num_scores)."""
+    if kind == "linear":
+        return nn.Linear(width, num_scores)
+    return nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, num_scores))
+
+
 def new_classifier(
-    model: PerceiverIOForMaskedLM | PerceiverIOForClassification, tasks: list[Task], seed: int = 0
+    model: PerceiverIOForMaskedLM | PerceiverIOForClassification,
+    tasks: list[Task],
+    seed: int = 0,
+    head: str = "linear",
 ) -> PerceiverIOForClassification:
     """A classifier on the trunk of a trained model (the weights are copied); query, decoder and heads are
     fresh, drawn from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = PerceiverIOForClassification(model.config, tasks)
+        classifier = PerceiverIOForClassification(model.config, tasks, head)
     classifier = classifier.to(model.device, next(model.parameters()).dtype)
     for stage in ("embedding", "encoder", "processor"):
         getattr(classifier, stage).load_state_dict(getattr(model, stage).state_dict())
@@ -143,6 +158,8 @@ def task_losses(scores: torch.Tensor, labels: torch.Tensor, kind: str) -> torch.
 def save_classifier(model: PerceiverIOForClassification, folder: str | Path, task: str | None = None) -> None:
     """Write a folder that this library and `transformers.PerceiverForSequenceClassification` open.
 
+    transformers has no class for the head "tanh" and says so when it is to open the folder.
+
     Queries do not see each other, so a task is whole without the others: of a classifier with several, name
     the `task` to write.
 
@@ -168,12 +185,14 @@ def save_classifier(model: PerceiverIOForClassification, folder: str | Path, tas
         "label2id": {label: i for i, label in enumerate(chosen.labels)},
         "task": chosen.name,
     }
+    if model.head != "linear":
+        about |= {"model_type": OWN_TYPE, "head": model.head}
     write_folder(
         folder,
         model.config,
         tensors,
         about,
-        lambda sizes: PerceiverIOForClassification(sizes, [chosen]),
+        lambda sizes: PerceiverIOForClassification(sizes, [chosen], model.head),
         CLASSIFIER_RENAMES,
     )
 
@@ -186,8 +205,12 @@ def load_classifier(folder: str | Path) -> PerceiverIOForClassification:
     folder = Path(folder)
     source = folder / "config.json"
     values = read_json(source)
-    config = read_config(values, source, ARCHITECTURE)
-    return build_classifier(config, *read_tensors(folder), task_of(values, source)).eval()
+    if values.get("model_type") == OWN_TYPE:
+        values["model_type"] = "perceiver"
+    config, head = read_config(values, source, ARCHITECTURE), values.get("head", "linear")
+    if head not in HEADS:
+        raise InputError(f"{source}: head is {brief(head)}; there is {', '.join(HEADS)}")
+    return build_classifier(config, *read_tensors(folder), task_of(values, source), head).eval()
 
 
 def classifier_from_huggingface(
@@ -202,13 +225,17 @@ def classifier_from_huggingface(
 
 
 def build_classifier(
-    config: PerceiverIOConfig, tensors: dict[str, torch.Tensor], source: str | Path, task: Task
+    config: PerceiverIOConfig,
+    tensors: dict[str, torch.Tensor],
+    source: str | Path,
+    task: Task,
+    head: str = "linear",
 ) -> PerceiverIOForClassification:
     return build(
         config,
         tensors,
         source,
-        lambda sizes: PerceiverIOForClassification(sizes, [task]),
+        lambda sizes: PerceiverIOForClassification(sizes, [task], head),
         CLASSIFIER_RENAMES,
         "sequence classification",
     )

@@ -5,6 +5,7 @@ A variable of either class is called `settings`; `config` is always a model's si
 
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,10 @@ from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError, choose
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.training.classify import HEADS
 from perceiver_edu.training.initialization import locality_aligned_start
-from perceiver_edu.training.masking import mask_bytes, mask_mixture, mask_words
+from perceiver_edu.training.lamb import Lamb
+from perceiver_edu.training.masking import mask_bytes, mask_each_word, mask_mixture, mask_words
 from perceiver_edu.weights.pretrained import load_pretrained, without_memory
 
 SIZES: dict[str, dict[str, Any]] = {  # what is not named here is as in `deepmind/language-perceiver`
@@ -27,8 +30,10 @@ SIZES: dict[str, dict[str, Any]] = {  # what is not named here is as in `deepmin
     ),
     "full": dict(qk_channels=256, v_channels=1280, attention_probs_dropout_prob=0.1),
 }
-MASKS = {"words": mask_words, "bytes": mask_bytes, "mixture": mask_mixture}
+WORD_MASKS = {"coin": mask_each_word, "words": mask_words}
+MASKS = {**WORD_MASKS, "bytes": mask_bytes, "mixture": mask_mixture}
 STARTS = ("aligned", "usual")
+OPTIMIZERS = ("adamw", "lamb")
 
 
 def sized(size: str) -> PerceiverIOConfig:
@@ -64,11 +69,14 @@ class PretrainConfig:
     batch_size: int = 64  # crops per step, over all processes and micro-batches
     learning_rate: float = 2e-3  # the peak; for the small sizes
     warmup: int = 200  # steps
+    optimizer: str = "adamw"  # or "lamb"
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 1.0  # largest norm of the gradient
-    fraction: float = 0.15  # share of the bytes that is hidden
-    masks: str = "mixture"  # "words", "bytes" or "mixture" of words, short spans and single bytes
+    fraction: float = 0.15  # share of the bytes that is hidden; by "coin" each word's chance
+    masks: str = (
+        "mixture"  # of words, short spans and single bytes; or "bytes"; "coin" (the paper's), "words"
+    )
     bytes_first: float = 0.1  # share of the steps, at the beginning, that hide single bytes only
     short: float = 0.25  # share of the crops that is cut to a random shorter length
     start: str = "aligned"  # "aligned" = locality-aligned, "usual" = N(0, initializer_range)
@@ -79,6 +87,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         choose("masks", self.masks, MASKS)
         choose("start", self.start, STARTS)
+        choose("optimizer", self.optimizer, OPTIMIZERS)
         share = (0, 1)
         check_bounds(self, steps=(1, 1e12), batch_size=(1, 2**16), warmup=(0, 1e12), seed=(0, 1e15))
         check_bounds(self, weight_decay=share, bytes_first=share, short=share)
@@ -102,20 +111,69 @@ class FinetuneConfig:
     epochs: int = 3
     batch_size: int = 32  # texts per step, over all processes and micro-batches
     learning_rate: float = 3e-4  # the peak; for the embedded checkpoint
-    warmup: float = 0.1  # share of the steps
+    warmup: float = 0.1  # share of the steps; above 1, steps
+    optimizer: str = "adamw"  # or "lamb"
     weight_decay: float = 0.01
     clip: float = 1.0  # largest norm of the gradient
+    head: str = "linear"  # from the query's output to scores; "tanh": two layers, as in the paper
     freeze: bool = False  # only the new query, decoder and head learn
     patience: int | None = None  # stop after so many epochs without a better validation score
     metrics: tuple[str, ...] = ()  # whose mean is the score; empty: the first of `SCORES`
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_bounds(self, epochs=(1, 1e6), batch_size=(1, 2**16), warmup=(0, 1), seed=(0, 1e15))
+        check_bounds(self, epochs=(1, 1e6), batch_size=(1, 2**16), warmup=(0, 1e12), seed=(0, 1e15))
+        choose("optimizer", self.optimizer, OPTIMIZERS)
+        choose("head", self.head, HEADS)
         check_positive(self, "learning_rate", "clip")
         check_bounds(self, weight_decay=(0, 1), learning_rate=(0, 1))
         if self.patience is not None:
             check_bounds(self, patience=(1, 1e6))
+
+
+# The paper's own recipes, by name (Jaegle et al. 2021, the ICLR version). What it does not say is ours: β and
+# clipping of the gradient, and where in the grid of its fine-tuning to begin.
+PRETRAINING: dict[str, dict[str, Any]] = {
+    "paper": dict(  # Table 12; together with the text of --recipe c4-wikipedia and the sizes "full"
+        steps=500_000, batch_size=2048, optimizer="lamb", learning_rate=1.25e-3, warmup=1000,
+        weight_decay=0.01, betas=(0.9, 0.999), masks="coin", fraction=0.15, bytes_first=0.0, short=0.0,
+        start="usual",
+    ),
+}  # fmt: skip
+FINETUNING: dict[str, dict[str, Any]] = {
+    "paper": dict(  # Table 13
+        epochs=10, batch_size=32, optimizer="lamb", learning_rate=5e-5, warmup=200, weight_decay=0.01,
+        head="tanh",
+    ),
+}  # fmt: skip
+FINETUNING_GRID = {  # the paper tries all twelve, and reports each task's best development score
+    "batch_size": (16, 32, 64),
+    "learning_rate": (1e-4, 5e-5, 2e-5, 1e-5),
+}
+
+
+def pretraining_preset(name: str, **changes: Any) -> PretrainConfig:
+    """A recipe of PRETRAINING in the sizes "full", with `changes`. Raises: InputError for another name."""
+    choose("preset", name, PRETRAINING)
+    return PretrainConfig(**({"config": sized("full")} | PRETRAINING[name] | changes))
+
+
+def finetuning_preset(name: str, **changes: Any) -> FinetuneConfig:
+    """A recipe of FINETUNING, with `changes`. Raises: InputError for a name that is not there."""
+    choose("preset", name, FINETUNING)
+    return FinetuneConfig(**(FINETUNING[name] | changes))
+
+
+def new_optimizer(
+    settings: PretrainConfig | FinetuneConfig, parameters: Iterable[torch.Tensor], **options: Any
+) -> torch.optim.Optimizer:
+    """The optimizer that the settings name; `options` are AdamW's alone, such as `fused`."""
+    common: dict[str, Any] = dict(weight_decay=settings.weight_decay)
+    if isinstance(settings, PretrainConfig):
+        common["betas"] = settings.betas
+    if settings.optimizer == "lamb":
+        return Lamb(parameters, **common)
+    return torch.optim.AdamW(parameters, **common, **options)
 
 
 def seed_of(*parts: object) -> int:

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from perceiver_edu.borrow import eval_mode
-from perceiver_edu.errors import InputError, brief, whole_number
+from perceiver_edu.errors import InputError, brief, choose, whole_number
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.model import PerceiverIOForMaskedLM, check_answers
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import Baselines, load_counts
+from perceiver_edu.training.configs import WORD_MASKS
 from perceiver_edu.training.masking import (
     IGNORE,
     hole_positions,
     is_white_space,
-    mask_words,
     warn_of_large_units,
     word_units,
 )
@@ -47,8 +47,9 @@ class Evaluation:
     crop_length: int  # ids, [CLS] and [SEP] included
     num_words: int  # hidden ones
     num_bytes: int  # hidden ones
-    fraction: float  # of the bytes of a crop that are hidden
+    fraction: float  # by "coin" each word's chance to be hidden, by "words" the share of each crop's bytes
     seed: int
+    masks: str  # by which rule: "coin" or "words", see `masking.py`
 
     def gain_over(self, name: str) -> float:
         """Bits per hidden byte by which the model is better than another predictor."""
@@ -56,9 +57,10 @@ class Evaluation:
 
     def asked(self) -> str:
         """What was hidden, and where."""
+        which = "a coin per word" if self.masks == "coin" else "words up to a fraction of the bytes"
         return (
-            f"{self.num_words:,} hidden words = {self.num_bytes:,} bytes = {self.fraction:.0%} of the text, "
-            f"each byte [MASK]; {self.num_crops:,} crops of {self.crop_length} ids; seed {self.seed}"
+            f"{self.num_words:,} hidden words = {self.num_bytes:,} bytes, each [MASK]; {which}, "
+            f"{self.fraction:.0%}; {self.num_crops:,} crops of {self.crop_length} ids; seed {self.seed}"
         )
 
     def remarks(self) -> list[str]:
@@ -99,6 +101,7 @@ def evaluate(
     seed: int = 0,
     *,
     fraction: float = 0.15,
+    masks: str = "coin",
     baselines: Baselines | None = None,
     shuffle: bool = True,
     batch_size: int = 64,
@@ -106,29 +109,32 @@ def evaluate(
 ) -> Evaluation:
     """Hides whole words, every byte of them behind [MASK], and asks the model and the baselines for them.
 
-    The holes depend on `crops`, `fraction` and `seed` only, not on model, device or batch size.
+    The holes depend on `crops`, `fraction`, `masks` and `seed` only, not on model, device or batch size.
 
     Args:
         model: `model(input_ids (B, M), mask (B, M) bool, positions (B, O)) -> logits (B, O, V)`,
             on `model.device`.
         crops: (num_crops, M), as `load_crops` gives them.
+        masks: which words are hidden. "coin", the paper's rule: each word with the chance `fraction`.
+            "words": as many as cover `fraction` of a crop's bytes, which in short crops prefers short words.
         baselines: `Baselines` of counts from other text; None = the ones that come with the package.
         shuffle: also ask the model with every visible word replaced; see `shuffle_context`.
 
-    Raises: InputError if nothing in `crops` can be hidden, a number is out of range, or the model's answers
-        are NaN or infinite.
+    Raises: InputError if nothing in `crops` gets hidden, there is no such rule, a number is out of range, or
+        the model's answers are NaN or infinite.
     """
     whole_number("seed", seed, -(2**63), 2**64 - 1)  # what torch takes
     whole_number("batch_size", batch_size, 1, 2**20)
     if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
         raise InputError(f"fraction must be more than 0 and at most 1, got {brief(fraction)}")
+    choose("rule", masks, WORD_MASKS)
     crops = crops.long()
     generator = torch.Generator().manual_seed(seed)
-    inputs, labels = mask_words(crops, fraction, generator, always_mask=True)
+    inputs, labels = WORD_MASKS[masks](crops, fraction, generator, always_mask=True)
     words = word_units(crops)
     if not (labels != IGNORE).any():
-        raise InputError("these crops hold no word to hide")
-    warn_of_large_units(crops, labels, fraction)
+        raise InputError("in these crops no word gets hidden: give more text")
+    warn_of_large_units(crops, fraction)
     shuffled = shuffle_context(inputs, labels, generator) if shuffle else None
     baselines = baselines or Baselines(load_counts())
 
@@ -156,6 +162,7 @@ def evaluate(
         num_bytes=int(totals[0]),
         fraction=fraction,
         seed=seed,
+        masks=masks,
     )
 
 

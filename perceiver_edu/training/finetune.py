@@ -25,7 +25,7 @@ from perceiver_edu.training.classify import (
     save_classifier,
     task_losses,
 )
-from perceiver_edu.training.configs import FinetuneConfig, seed_of
+from perceiver_edu.training.configs import FinetuneConfig, new_optimizer, seed_of
 from perceiver_edu.training.features import pad
 from perceiver_edu.training.judge import draw_pictures, most_common, score_classifier, write_confusion
 from perceiver_edu.training.labelled import Labelled
@@ -110,7 +110,7 @@ def finetune(
                 remove_checkpoint(checkpoint, recipe)
             remove_leftovers(folder)
         return read_json(folder / RESULTS)
-    model = new_classifier(pretrained, tasks, seed_of(settings.seed, "weights"))
+    model = new_classifier(pretrained, tasks, seed_of(settings.seed, "weights"), settings.head)
     job = Finetuning(settings, folder, precision, micro_batch_size, model, sets, steps)
     train(job, run, resume, progress, (save_every, steps_per_epoch), steps_per_epoch, log_every)
     return job.results
@@ -134,13 +134,14 @@ class Finetuning(Job):
     ):
         super().__init__(settings, folder, precision, micro_batch_size)
         self.training, self.held_out = sets["training"], {n: s for n, s in sets.items() if n != "training"}
-        self.tasks, self.steps, self.warmup = model.tasks, steps, settings.warmup * steps
+        self.tasks, self.steps, self.warmup = model.tasks, steps, settings.warmup
+        self.warmup *= steps if self.warmup <= 1 else 1
         self.state = {"best": -math.inf, "best_step": 0, "best_model": None, "stale": 0}
         self.results: dict[str, Any] = {}  # what results.json holds
         start_regressions(model, self.training)
         self.model = model.to(self.accelerator.device).freeze(settings.freeze)
         learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(learned, weight_decay=settings.weight_decay)
+        self.optimizer = new_optimizer(settings, learned)
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         for step in range(first_step, self.steps):
@@ -220,4 +221,5 @@ def start_regressions(model: PerceiverIOForClassification, data: Encoded) -> Non
     for task, head in zip(model.tasks, model.heads, strict=True):
         if task.kind == "regression":
             labels, asked = data.labels[task.name]
-            torch.nn.init.constant_(head.get_parameter("bias"), float(labels[asked].double().mean()))
+            *_, last = (part for part in head.modules() if isinstance(part, nn.Linear))
+            torch.nn.init.constant_(last.bias, float(labels[asked].double().mean()))

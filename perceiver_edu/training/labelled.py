@@ -66,7 +66,8 @@ def read_labelled(path: str | Path, text: list[str], columns: list[Column]) -> L
     label is dropped. A multi-label cell of either holds its labels separated by "|", or by the column's
     `separator`, and an empty one says that the text has no label; in .jsonl it is a list. Where there are
     several columns of labels, an empty cell of the other kinds says nothing about this one; where there is
-    one column, it is an error, as are NaN as a label and one number written in two ways (1 and 1.0).
+    one column, it is an error, as are NaN as a label and one number written in two ways (1 and 1.0). Without
+    `columns` the texts come alone.
 
     Raises: InputError, naming file and line, for what cannot be read as such.
     """
@@ -128,7 +129,8 @@ def collect(
     """Rows ("line 7", {column: value}) -> labelled texts. Raises: InputError, naming source and line."""
     check_list("the columns of text", text)
     if not rows:
-        raise InputError(f"{source}, line 1: there is no labelled text in this file")
+        kind = "labelled text" if columns else "text"
+        raise InputError(f"{source}, line 1: there is no {kind} in this file")
     texts, lines = [], []
     values: dict[str, list[Label]] = {column.name: [] for column in columns}
     for where, row in rows:
@@ -145,7 +147,7 @@ def collect(
         lines.append(where)
         for column in columns:
             values[column.name].append(read_label(place, column, row[column.name], len(columns) > 1))
-        if all(labels[-1] is None for labels in values.values()):
+        if values and all(labels[-1] is None for labels in values.values()):
             raise InputError(f"{place}: no label at all")
     for column in columns:
         labels = [row[column.name] for _, row in rows if row[column.name] is not None]

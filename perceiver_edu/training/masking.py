@@ -1,8 +1,16 @@
 """Masking: cut holes into byte sequences, and remember what was there.
 
 A *unit* is what is hidden as a whole or not at all: a byte, a word or a short span. Three functions number
-the units of a batch, each its own way; one function, `hide`, hides some of them. All of it is arithmetic on
-whole tensors: it runs wherever `ids` are, on the CPU or the GPU; a `generator` must be on the same device.
+the units of a batch, each its own way. Which units are hidden follows one of two rules:
+
+    `hide`        as many units of a row as cover 15 % of its bytes
+    `hide_each`   a coin for each unit, which shows "hide" with a chance of 15 %: the paper's rule for words
+
+The embedded checkpoint was trained by the first. In a short row it hides a short word more often than a
+long one, because a long word seldom fits into what is left of the 15 %. A coin treats all words alike.
+
+All of it is arithmetic on whole tensors: it runs wherever `ids` are, on the CPU or the GPU; a `generator`
+must be on the same device.
 """
 
 from collections.abc import Callable
@@ -17,7 +25,7 @@ IGNORE = -100  # the label of a byte that is not asked for; cross_entropy skips 
 LONGEST_WORD = 50  # bytes; a longer run without white space is not one word but many characters
 
 Masked = tuple[Tensor, Tensor]  # inputs and labels, see `hide`
-Mask = Callable[..., Masked]  # one of the three functions that follow
+Mask = Callable[..., Masked]  # one of the four functions that follow
 
 
 def mask_words(
@@ -25,6 +33,17 @@ def mask_words(
 ) -> Masked:
     """Hides whole words, each with the space before it: ids (B, M) -> inputs, labels (B, M); see `hide`."""
     return hide(ids, word_units(ids), fraction, generator, always_mask)
+
+
+def mask_each_word(
+    ids: Tensor, fraction: float = 0.15, generator: Generator | None = None, always_mask: bool = False
+) -> Masked:
+    """Flips a coin for each word, as the paper does (F.3): ids (B, M) -> inputs, labels (B, M).
+
+    Every word has the same chance, `fraction`, whatever its length and the row's. How much of a row gets
+    hidden varies, and of a short row it is often nothing. See `hide_each`.
+    """
+    return hide_each(ids, word_units(ids), fraction, generator, always_mask)
 
 
 def mask_bytes(
@@ -123,29 +142,16 @@ def hide(
 ) -> Masked:
     """Hides randomly chosen units until `fraction` of each row's real bytes is covered.
 
-    How many: the units of a row are put in random order, and taken while they fit into `fraction` × real
-    bytes. The unit that straddles the limit is taken with the probability (room left / its length), so that
-    the expected number of hidden bytes is exactly the limit.
+    The units of a row are put in random order, and taken while they fit into `fraction` × real bytes. The
+    unit that straddles the limit is taken with the probability (room left / its length), so that the expected
+    number of hidden bytes is exactly the limit. What replaces them: see `replace`.
 
-    What replaces them is drawn once per unit: 80 % become [MASK] throughout, 10 % random bytes, 10 % stay.
-    BERT draws per token; its tokens are word pieces, so the unit, not the byte, is what corresponds. Drawn
-    per byte, most words would keep or garble a letter, and a hole in use, which is [MASK] throughout, would
-    be rare in training. `always_mask=True`, for evaluation: [MASK] throughout, always.
-
-    ids and units (B, M) int64 -> inputs (B, M), ids with the chosen units replaced, and labels (B, M), ids
-    where a unit was chosen and -100 elsewhere.
+    ids and units (B, M) int64 -> inputs and labels (B, M).
 
     Raises: InputError for a `fraction` outside 0..1.
     """
-    if not 0 <= fraction <= 1:
-        raise InputError(f"fraction must be between 0 and 1, not {fraction}")
-
-    def draw_per_unit() -> Tensor:
-        """One uniform number for each unit, the same for all its bytes -> (B, M)."""
-        draws = torch.rand(len(ids), ids.shape[1] + 1, generator=generator, device=ids.device)
-        return draws.gather(1, units)
-
-    score = draw_per_unit().masked_fill(units == 0, 2.0)  # (B, M); bytes in no unit come last
+    check_fraction(fraction)
+    score = draw_per_unit(units, generator).masked_fill(units == 0, 2.0)  # (B, M); what is in no unit: last
     limit = fraction * (ids >= ByteTokenizer.BYTE_OFFSET).sum(1, keepdim=True)  # (B, 1), in bytes
     lowest = score.topk(min(int(fraction * ids.shape[1]) + 1, ids.shape[1]), largest=False).values  # sorted
     edge = lowest.gather(1, limit.long().clamp(max=lowest.shape[1] - 1))  # (B, 1), the unit at the limit
@@ -153,8 +159,53 @@ def hide(
     room = (limit - before.sum(1, keepdim=True)) / straddles.sum(1, keepdim=True)  # (B, 1), a probability
     take_edge = torch.rand(room.shape, generator=generator, device=ids.device) < room
     chosen = (before | (straddles & take_edge)) & (units > 0)
+    return replace(ids, units, chosen, generator, always_mask)
 
-    how = draw_per_unit() * (0.8 if always_mask else 1.0)
+
+def hide_each(
+    ids: Tensor,
+    units: Tensor,
+    fraction: float = 0.15,
+    generator: Generator | None = None,
+    always_mask: bool = False,
+) -> Masked:
+    """Hides each unit with the same chance, `fraction`, and independently of the others; see `replace`.
+
+    ids and units (B, M) int64 -> inputs and labels (B, M).
+
+    Raises: InputError for a `fraction` outside 0..1.
+    """
+    check_fraction(fraction)
+    chosen = (draw_per_unit(units, generator) < fraction) & (units > 0)
+    return replace(ids, units, chosen, generator, always_mask)
+
+
+def check_fraction(fraction: float) -> None:
+    """Raises: InputError for a number outside 0..1."""
+    if not 0 <= fraction <= 1:
+        raise InputError(f"fraction must be between 0 and 1, not {fraction}")
+
+
+def draw_per_unit(units: Tensor, generator: Generator | None) -> Tensor:
+    """One uniform number for each unit, the same for all its bytes: units (B, M) -> (B, M)."""
+    draws = torch.rand(len(units), units.shape[1] + 1, generator=generator, device=units.device)
+    return draws.gather(1, units)
+
+
+def replace(
+    ids: Tensor, units: Tensor, chosen: Tensor, generator: Generator | None, always_mask: bool
+) -> Masked:
+    """Puts something else where `chosen` (B, M) bool is True, which is all of a unit or nothing.
+
+    What it is, is drawn once per unit: 80 % become [MASK] throughout, 10 % random bytes, 10 % stay. BERT
+    draws per token; its tokens are word pieces, so the unit, not the byte, is what corresponds. Drawn per
+    byte, most words would keep or garble a letter, and a hole in use, which is [MASK] throughout, would be
+    rare in training. `always_mask=True`, for evaluation: [MASK] throughout, always.
+
+    ids and units (B, M) int64 -> inputs (B, M), ids with the chosen units replaced, and labels (B, M), ids
+    where a unit was chosen and -100 elsewhere.
+    """
+    how = draw_per_unit(units, generator) * (0.8 if always_mask else 1.0)
     all_bytes = ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE
     random_bytes = torch.randint(*all_bytes, ids.shape, generator=generator, device=ids.device)
     inputs = ids.masked_fill(chosen & (how < 0.8), ByteTokenizer.MASK)
@@ -163,12 +214,13 @@ def hide(
     return inputs, labels
 
 
-def warn_of_large_units(ids: Tensor, labels: Tensor, fraction: float = 0.15) -> None:
-    """Warns where more than a tenth of the rows are hidden wholly or not at all: then the units are too large
-    for the rows, and little can be learned, or measured, from context.
+def warn_of_large_units(ids: Tensor, fraction: float = 0.15) -> None:
+    """Warns where `mask_words` would hide more than a tenth of the rows wholly or not at all: then the words
+    are too large for the rows, and little can be learned, or measured, from context.
 
-    Rows in which a word or two is more than `fraction` of the text do not count. ids, labels (B, M).
+    Rows in which a word or two is more than `fraction` of the text do not count. ids (B, M).
     """
+    _, labels = mask_words(ids, fraction, Generator(ids.device).manual_seed(0))
     real, hidden = (ids >= ByteTokenizer.BYTE_OFFSET).sum(1), (labels != IGNORE).sum(1)
     roomy = real * fraction >= 8  # bytes
     odd = roomy & ((hidden == 0) | (hidden == real))

@@ -18,7 +18,7 @@ from perceiver_edu.errors import InputError, warn
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.batches import Stream, batches, describe, hide_bytes, holes_of_row, spread
-from perceiver_edu.training.configs import PretrainConfig, new_model
+from perceiver_edu.training.configs import WORD_MASKS, PretrainConfig, new_model, new_optimizer
 from perceiver_edu.training.corpus import list_files, load_crops
 from perceiver_edu.training.loop import (
     Batch,
@@ -104,11 +104,9 @@ class Pretraining(Job):
     ):
         super().__init__(settings, folder, precision, micro_batch_size)
         self.data, self.held_out, self.steps, self.warmup = data, held_out, settings.steps, settings.warmup
-        device, decay = self.accelerator.device, settings.weight_decay
+        device = self.accelerator.device
         self.model = new_model(settings).to(device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), betas=settings.betas, weight_decay=decay, fused=device.type == "cuda"
-        )
+        self.optimizer = new_optimizer(settings, self.model.parameters(), fused=device.type == "cuda")
         self.num_holes = holes_of_row(settings) if compile or device.type == "cuda" else None
 
     def batches(self, first_step: int) -> Iterator[Batch]:
@@ -144,7 +142,8 @@ class Pretraining(Job):
         if self.held_out is None or not self.main:
             return None
         write_samples(self.model.eval(), self.folder, done)
-        bits = held_out_bits(self.model, self.held_out)
+        mask = WORD_MASKS.get(self.settings.masks, mask_words)
+        bits = held_out_bits(self.model, self.held_out, mask=mask)
         self.model.train()
         return bits
 

@@ -45,6 +45,7 @@ FILES = (RECIPE, MANIFEST, LOCK, *RECORDS, RESULTS)
 OWN = re.compile(
     "|".join([*map(re.escape, FILES), "model", rf"\{UNFINISHED}.*", "checkpoint-.*", "confusion-.*"])
 )
+LATER = {"optimizer": "adamw", "head": "linear"}  # fields that older runs lack, and what these did
 MAY_CHANGE = {"steps", "files", "run"}  # fields of recipe.json that are not compared
 MEASURED = {"data", "held_out", "weights_sha256"}  # fields that are known only when all has been read
 NEW = "begin a new run in another folder"
@@ -143,6 +144,9 @@ def check_run(folder: Path, wanted: dict, resume: bool) -> dict:
     before = read_json(folder / RECIPE)
     if "precision" not in before:  # of a run that began before this was noted
         wanted.pop("precision", None)
+    for name, value in LATER.items():
+        if name not in before and wanted.get(name) == value:
+            wanted.pop(name)
     differing = differences(before, wanted)
     if differing:
         changes = "; ".join(f"{key} {change}" for key, change in list(differing.items())[:8])

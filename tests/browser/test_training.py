@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 def test_07_browse_run(show, page, looks):
     page.set_default_timeout(120_000)  # the notebook evaluates
     view = show("browse-run")
-    scores = evaluate(embedded(), spread(load_crops(HELD_OUT, 256, progress=False), 200)).scores
+    books = spread(load_crops(HELD_OUT, 256, progress=False), 200)
+    scores = evaluate(embedded(), books, masks="words").scores
     names = {"unigram": "unigram", "hole geometry": "geometry", "geometry + sides": "sides"}
     baselines = {name: scores[key].bits for name, key in names.items()}
     assert view.state == {"step": 150, "scale": "log"}

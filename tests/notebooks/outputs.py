@@ -13,8 +13,10 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 # What may differ from run to run and machine to machine: durations, the size of rounding errors, and what
-# stands after "≈", such as the loss of a model that the notebook has trained.
-VOLATILE = re.compile(r"\d+(\.\d+)?\s?(ms|µs|s|min)\b|\d+(\.\d+)?e-\d+|0\.0e\+00|≈ ?-?[\d.,]*\d")
+# stands after "≈" or is compared with a prediction, such as the loss of a model that was trained here.
+VOLATILE = re.compile(
+    r"\d+(\.\d+)?\s?(ms|µs|s|min)\b|\d+(\.\d+)?e-\d+|0\.0e\+00|(≈|The result:) ?-?[\d.,]*\d"
+)
 
 MARK = "perceiver_edu"  # in the metadata of what `course/shown.py` puts beside a widget in a kernel
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -13,7 +13,7 @@ from perceiver_edu.training.baselines import Baselines, count_holes
 from perceiver_edu.training.configs import sized
 from perceiver_edu.training.corpus import crop_pack, load_crops
 from perceiver_edu.training.evaluate import SHUFFLED, evaluate, reading_entropy, shuffle_context, tally
-from perceiver_edu.training.masking import IGNORE, is_white_space, mask_words, word_units
+from perceiver_edu.training.masking import IGNORE, is_white_space, mask_each_word, mask_words, word_units
 
 MASK, OFFSET, V = ByteTokenizer.MASK, ByteTokenizer.BYTE_OFFSET, ByteTokenizer.VOCAB_SIZE
 
@@ -63,7 +63,7 @@ def test_a_model_that_knows_everything_scores_everything(crops, baselines):
     result = evaluate(Knows(crops[:40], 0.5), crops[:40], baselines=baselines, batch_size=16)
     assert astuple(result.scores["model"]) == pytest.approx((1.0, 1.0, 1.0, 1.0, 1.0, 1.0), abs=1e-5)
     assert result.scores[SHUFFLED].accuracy == 0 and result.gain_over(SHUFFLED) > 5
-    hidden = mask_words(crops[:40].long(), 0.15, torch.Generator().manual_seed(0), True)[1] != IGNORE
+    hidden = mask_each_word(crops[:40].long(), 0.15, torch.Generator().manual_seed(0), True)[1] != IGNORE
     assert result.num_bytes == hidden.sum() and (result.num_crops, result.crop_length) == (40, 256)
     units = word_units(crops[:40].long()) + 256 * torch.arange(40)[:, None]
     assert result.num_words == len(units[hidden].unique())
@@ -107,10 +107,11 @@ def test_the_holes_do_not_depend_on_the_batch_size(crops, baselines):
     assert third.scores["geometry"].bits != one.scores["geometry"].bits
 
 
-def test_the_model_sees_no_hidden_byte(crops, baselines):
+@pytest.mark.parametrize(("masks", "mask"), [("coin", mask_each_word), ("words", mask_words)])
+def test_the_model_sees_no_hidden_byte(crops, baselines, masks, mask):
     model = Knows(crops[:10], 0.5)
-    evaluate(model, crops[:10], baselines=baselines, batch_size=10)
-    inputs, labels = mask_words(crops[:10].long(), 0.15, torch.Generator().manual_seed(0), always_mask=True)
+    evaluate(model, crops[:10], masks=masks, baselines=baselines, batch_size=10)
+    inputs, labels = mask(crops[:10].long(), 0.15, torch.Generator().manual_seed(0), always_mask=True)
     true_context, shuffled = model.seen
     assert (true_context == inputs).all()
     assert (shuffled[labels != IGNORE] == MASK).all() and (shuffled[labels == IGNORE] != MASK).all()
@@ -126,7 +127,7 @@ def test_evaluation_leaves_the_model_as_it_was(crops, baselines):
 
 
 def test_text_without_words_is_refused(baselines):
-    with pytest.raises(InputError, match="no word to hide"):
+    with pytest.raises(InputError, match="no word gets hidden"):
         evaluate(Knows(torch.zeros(1, 8), 0.5), crop_pack(["  \n "], 8), baselines=baselines)
 
 
@@ -135,13 +136,17 @@ def test_the_table_states_what_was_measured(crops):
     for part in (
         "10 crops of 256 ids",
         "seed 5",
-        "15% of the text",
+        "a coin per word, 15%;",
         "geometry",
         "sides",
         "below hole geometry",
     ):
         assert part in text
     assert max(map(len, text.splitlines())) <= 110
+    older = evaluate(Knows(crops[:10], 0.5), crops[:10], masks="words", shuffle=False, batch_size=10)
+    assert "words up to a share of the bytes, 15%; 10 crops" in str(older) and older.masks == "words"
+    with pytest.raises(InputError, match="no rule 'mixture'; there is coin, words"):
+        evaluate(Knows(crops[:10], 0.5), crops[:10], masks="mixture")
 
 
 def test_the_baselines_in_the_package_on_the_heldout_text(crops):

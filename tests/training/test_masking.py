@@ -1,5 +1,7 @@
 """Masking: whole units, nothing but units, the right share of them, and labels that say what was there."""
 
+import zlib
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from perceiver_edu.training.masking import (
     hide,
     hole_positions,
     mask_bytes,
+    mask_each_word,
     mask_mixture,
     mask_words,
     span_units,
@@ -24,7 +27,7 @@ from perceiver_edu.training.masking import (
 )
 
 MASK, OFFSET = ByteTokenizer.MASK, ByteTokenizer.BYTE_OFFSET
-MASKINGS = [mask_words, mask_bytes, mask_mixture]
+MASKINGS = [mask_words, mask_each_word, mask_bytes, mask_mixture]
 PROSE = b"It was, by far, the longest of all roads\nthat a man could walk in one day, or so we used to say. "
 
 one_id = st.one_of(  # letters and spaces mostly, and whatever else a row can hold
@@ -98,15 +101,44 @@ def test_the_held_out_english_is_masked_as_before_there_was_a_bound(monkeypatch)
     assert all(map(torch.equal, bounded, mask_mixture(crops, generator=seeded())))
 
 
+@pytest.mark.parametrize(
+    ("mask", "sums"),
+    [
+        (mask_words, (453338356, 898081228)),
+        (mask_bytes, (1810051606, 3636101982)),
+        (mask_mixture, (678250521, 3048409666)),
+    ],
+)
+def test_what_old_runs_hid_is_hidden_still(mask, sums):
+    """Recorded before there was a coin per word: the embedded checkpoint was trained and measured so."""
+    crops = load_crops(HELD_OUT, 256, progress=False).long()
+    assert tuple(zlib.crc32(part.numpy().data) for part in mask(crops, generator=seeded())) == sums
+
+
+@pytest.mark.parametrize("mask", [mask_words, mask_each_word])
+def test_in_chinese_hardly_a_crop_is_hidden_wholly_or_not_at_all(mask, recwarn):
+    """Sentences of 10 to 60 characters, a line each and no space in them: 200 crops."""
+    generator = seeded(1)
+    lengths = torch.randint(10, 60, (500,), generator=generator).tolist()
+    draw = [torch.randint(0x4E00, 0x9000, (size,), generator=generator).tolist() for size in lengths]
+    text = "。\n".join("".join(map(chr, letters)) for letters in draw)
+    ids = crop_pack([text], 256)[:200].long()
+    assert len(ids) == 200
+    share = (mask(ids, generator=seeded())[1] != IGNORE).sum(1) / (ids >= OFFSET).sum(1)  # (200,)
+    assert share.max() < 0.8 and (share == 0).sum() <= 10
+    warn_of_large_units(ids)
+    assert not recwarn
+
+
 def test_rows_that_are_hidden_wholly_or_not_at_all_are_named(recwarn):
     text = "".join(chr(0x4E00 + i) + " " * (i % 15 == 0) for i in range(900))  # words of 46 bytes
     ids = crop_pack([text], 96).long()
-    warn_of_large_units(ids, mask_words(ids, generator=seeded())[1])
+    warn_of_large_units(ids)
     [warning] = recwarn
     assert "rows are hidden wholly or not at all: this text has few spaces" in str(warning.message)
     recwarn.clear()
     for ids in (crop_pack([text.replace(" ", "")], 96).long(), prose(99), prose(99, 20)):
-        warn_of_large_units(ids, mask_words(ids, generator=seeded())[1])
+        warn_of_large_units(ids)
     assert not recwarn
 
 
@@ -139,11 +171,12 @@ def test_labels_tell_what_was_hidden_and_the_rest_is_untouched(mask, rows, fract
         assert (inputs[hidden] == MASK).all()
 
 
+@pytest.mark.parametrize("mask", [mask_words, mask_each_word])
 @given(batches, st.floats(0, 1), st.integers(0, 99))
-@settings(deadline=None)  # a busy machine is no failure
-def test_words_are_hidden_whole_with_their_leading_space(rows, fraction, seed):
+@settings(max_examples=60, deadline=None)  # a busy machine is no failure
+def test_words_are_hidden_whole_with_their_leading_space(mask, rows, fraction, seed):
     ids = torch.tensor(rows)
-    inputs, labels = mask_words(ids, fraction, seeded(seed))
+    inputs, labels = mask(ids, fraction, seeded(seed))
     for row, row_inputs, row_labels in zip(rows, inputs.tolist(), labels.tolist(), strict=True):
         inside = set()
         for places in words_by_loop(row):
@@ -161,31 +194,57 @@ def test_the_expected_share_is_hidden(mask, fraction):
     shares = (labels != IGNORE).sum(1) / (ids >= OFFSET).sum(1)  # (2000,)
     standard_error = shares.double().std() / len(shares) ** 0.5
     assert abs(shares.double().mean() - fraction) < 4 * standard_error + 1e-9
-    longest = max(map(len, words_by_loop(ids[0].tolist()))) if mask is not mask_mixture else 40
-    assert (shares - fraction).abs().max() < longest / 254, "no row is more than one unit off"
+    if mask is not mask_each_word:
+        longest = max(map(len, words_by_loop(ids[0].tolist()))) if mask is not mask_mixture else 40
+        assert (shares - fraction).abs().max() < longest / 254, "no row is more than one unit off"
 
 
 def test_all_and_nothing():
     ids = prose(3)
     assert (mask_words(ids, 0.0)[1] == IGNORE).all()
     assert ((mask_bytes(ids, 1.0)[1] != IGNORE) == (ids >= OFFSET)).all()
-    assert ((mask_words(ids, 1.0)[1] != IGNORE) == (word_units(ids) > 0)).all()
+    for mask in (mask_words, mask_each_word):
+        assert ((mask(ids, 1.0)[1] != IGNORE) == (word_units(ids) > 0)).all()
+    assert (mask_each_word(ids, 0.0)[1] == IGNORE).all()
 
 
-def test_every_word_is_as_likely_as_another():
-    """Each word's chance, whatever its length: near the share of the text that is hidden."""
+@pytest.mark.parametrize("length", [24, 256])
+def test_a_coin_makes_every_word_as_likely_as_another_whatever_its_length_and_the_rows(length):
+    """The control is the older rule: in a short row its chance is larger for short words."""
+
+    def chances(mask):
+        _, labels = mask(ids, 0.15, seeded())
+        return (labels[:, first] != IGNORE).double().mean(0)  # (number of words,)
+
+    row = ByteTokenizer().encode("by a roundabout way, it's" * 11, add_special_tokens=False)[:length]
+    ids = torch.tensor(row).repeat(8000, 1)
+    words = words_by_loop(row)
+    first, size = [places[0] for places in words], torch.tensor([len(places) for places in words])
+    assert size.min() == 2 and size.max() >= 11
+    standard_error = (0.15 * 0.85 / 8000) ** 0.5
+    assert (chances(mask_each_word) - 0.15).abs().max() < 4.5 * standard_error
+    older = chances(mask_words)
+    apart = older[size == 2].mean() - older[size >= 11].mean()
+    assert apart > 0.1 if length == 24 else abs(apart) < 0.03
+
+
+def test_coins_are_independent():
+    """The number of hidden words is binomial; by the older rule it hardly varies."""
     ids = prose(4000)
-    _, labels = mask_words(ids, 0.15, seeded())
     first = [places[0] for places in words_by_loop(ids[0].tolist())]
-    chance = (labels[:, first] != IGNORE).double().mean(0)  # (number of words,)
-    assert chance.min() > 0.11 and chance.max() < 0.19
+    spread = {
+        mask: (mask(ids, 0.15, seeded())[1][:, first] != IGNORE).sum(1).double().var()
+        for mask in (mask_each_word, mask_words)
+    }
+    binomial = len(first) * 0.15 * 0.85
+    assert spread[mask_each_word] == pytest.approx(binomial, rel=0.1) and spread[mask_words] < binomial / 2
 
 
-@pytest.mark.parametrize("mask", [mask_words, mask_bytes])
+@pytest.mark.parametrize("mask", [mask_words, mask_each_word, mask_bytes])
 def test_eighty_ten_ten(mask):
     ids = prose(3000)
     inputs, labels = mask(ids, 0.15, seeded())
-    units = word_units(ids) if mask is mask_words else byte_units(ids)
+    units = byte_units(ids) if mask is mask_bytes else word_units(ids)
     number = units + ids.shape[1] * torch.arange(len(ids))[:, None]
     hidden = labels != IGNORE
     _, unit = number[hidden].unique(return_inverse=True)
@@ -254,10 +313,11 @@ def test_a_short_row_is_hidden_now_and_then_not_always():
     assert abs(share - 0.15) < 4 * (0.15 * 0.85 / 4000) ** 0.5
 
 
+@pytest.mark.parametrize("mask", [mask_words, mask_each_word])
 @pytest.mark.parametrize("fraction", [-0.1, 1.1])
-def test_a_wrong_fraction_is_refused(fraction):
+def test_a_wrong_fraction_is_refused(mask, fraction):
     with pytest.raises(InputError, match="fraction must be between 0 and 1"):
-        mask_words(prose(1), fraction)
+        mask(prose(1), fraction)
 
 
 def test_wrong_proportions_are_refused():

@@ -133,10 +133,12 @@ def test_a_run_keeps_its_precision_if_it_has_noted_one(crops, unbroken, tmp_path
     with pytest.raises(InputError, match="precision was 'fp32', now 'bf16'"):
         pretrain(crops, tmp_path, SETTINGS, precision="bf16", **options)
     recipe, manifest = (read_json(tmp_path / n) for n in ("recipe.json", "checkpoint-3/manifest.json"))
-    del recipe["precision"]  # as in a run of an earlier version
+    del recipe["precision"], recipe["optimizer"]  # as in a run of an earlier version
     manifest["recipe_sha256"] = recipe_sum(recipe)
     (tmp_path / "recipe.json").write_bytes(to_json(recipe))
     (tmp_path / "checkpoint-3" / "manifest.json").write_bytes(to_json(manifest))
+    with pytest.raises(InputError, match="optimizer was None, now 'lamb'"):
+        pretrain(crops, tmp_path, replace(SETTINGS, optimizer="lamb"), precision="fp32", **options)
     pretrain(crops, tmp_path, SETTINGS, precision="fp32", **options)
     assert_same_run(tmp_path, unbroken)
 
@@ -632,7 +634,8 @@ def test_a_step_does_not_wait_for_the_gpu(crops):
         ({"fraction": 1.5}, "fraction must be more than 0 and at most 1, got 1.5"),
         ({"bytes_first": 1.5}, "bytes_first must be between 0 and 1, got 1.5"),
         ({"short": -0.5}, "short must be between 0 and 1, got -0.5"),
-        ({"masks": "letters"}, "no masks 'letters'; there is words, bytes, mixture"),
+        ({"masks": "letters"}, "no masks 'letters'; there is coin, words, bytes, mixture"),
+        ({"optimizer": "sgd"}, "no optimizer 'sgd'; there is adamw, lamb"),
         ({"start": "cold"}, "no start 'cold'; there is aligned, usual"),
         ({"config": replace(CONFIG, vocab_size=100)}, "vocab_size must be at least 262"),
         ({"config": replace(CONFIG, num_blocks=1001)}, "num_blocks 1001 would run for ever"),

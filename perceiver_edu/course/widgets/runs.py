@@ -43,7 +43,9 @@ def draw(figure, now: Moment) -> str:
     figure.subplots_adjust(0.08, 0.16, 0.78, 0.97)
     run, lines = now.run, dict(color=LATENT, lw=2.2, marker="o", ms=4, mec=INK, mew=0.4)
     ax.plot(list(run.training), list(run.training.values()), color=INPUT, lw=1, label="in training")
-    ax.plot(list(run.held_out), list(run.held_out.values()), label="held out", **lines)
+    first, *later = run.held_out.items()  # what lay between the first two, a straight line would invent
+    ax.plot(*first, **lines)
+    ax.plot(*zip(*later or [first], strict=True), label="held out", **lines)
     ax.axvline(now.step, color=INK, lw=1.2, ls="--")
     if now.scale == "log":
         ax.set_xscale("symlog", linthresh=min(step for step in run.steps if step))  # step 0 has a place too

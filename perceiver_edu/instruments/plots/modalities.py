@@ -12,7 +12,7 @@ from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTP
 
 
 def one_core(ax: Axes, rows: Sequence[tuple[str, str, str]], core: str) -> None:
-    """Adapters on the left, queries on the right, the same core between them.
+    """Adapters on the left, queries on the right, the same core between them, and outputs below.
 
     rows: (raw data, what the adapter makes of it, what is asked), from the top. core: the text in the middle.
     """
@@ -34,9 +34,12 @@ def one_core(ax: Axes, rows: Sequence[tuple[str, str, str]], core: str) -> None:
         box(8.0, y, 2.9, 0.7, asked, OUTPUT)
         arrow(1.2, y, 1.5, y)
         arrow(4.2, y, 5.0, y)
-        arrow(7.2, y, 8.0, y)
+        arrow(8.0, y, 7.2, y)  # a query goes in, and one output for each comes out below
+    bottom = middle - (height - 0.25) / 2
+    arrow(6.1, bottom, 6.1, bottom - 0.5)
+    ax.text(6.1, bottom - 0.55, "one output per query", ha="center", va="top", fontsize=9.5)
     ax.set_xlim(-1.3, 11)
-    ax.set_ylim(-0.6, height - 0.4)
+    ax.set_ylim(bottom - 1, height - 0.4)
     ax.set_axis_off()
 
 
