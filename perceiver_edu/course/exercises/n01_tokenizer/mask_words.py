@@ -138,7 +138,7 @@ def words_in_model(function, report):
 
 EXERCISE = Exercise(
     title="hide whole words",
-    about="10 minutes · medium · section 4.1",
+    about="10 minutes · medium · appendix F.3",
     name="mask_words",
     cases=words_cases,
     reference=library_words,

@@ -138,7 +138,7 @@ def pack_in_practice(function, report):
 
 EXERCISE = Exercise(
     title="ten documents to crops",
-    about="10 minutes · medium · section 4.1",
+    about="10 minutes · medium · appendix F.3",
     name="pack",
     cases=pack_cases,
     reference=lambda documents, length: crop_pack(documents, length).long(),
