@@ -44,8 +44,6 @@ EXERCISE = Exercise(
         "wait": {
             "before": "The clock is read before the device has done the work, so this is the time of the "
             "launch. Call `gpu.synchronize()` before the second reading.",
-            "none": "Nothing waits for the device, so this is the time of the launch. Call "
-            "`gpu.synchronize()` before each reading of the clock.",
             "after": "The device may still have other work when the clock starts, and that is counted too. "
             "Call `gpu.synchronize()` before the first reading as well.",
         },
