@@ -40,7 +40,7 @@ def held(function, layers, x):
     with torch.enable_grad():
         x = x.clone().requires_grad_()
         with LiveBytes() as memory:
-            result = function(layers=layers, x=x)
+            result = function(x=x, layers=layers)
         number = memory.live
         del result
     return number

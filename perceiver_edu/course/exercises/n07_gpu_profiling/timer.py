@@ -19,7 +19,7 @@ def timer_cases():
 def timer_variant(gpu, warmup, repeats, wait="both", of="median", first=""):
     """The median seconds of a run."""
     gpu, times = deepcopy(gpu), []  # it counts its runs
-    for _ in range(0 if first == "no warm-up" else warmup):
+    for _ in range(0 if first else warmup):
         gpu.run()
     for _ in range(warmup + repeats if first == "counted" else repeats):
         if wait in ("both", "before"):
