@@ -41,7 +41,7 @@ def outermost(events: list[Event]) -> list[Event]:
     """Without those that another one calls."""
     kept: list[Event] = []
     for event in sorted(events, key=lambda event: (event.begin, -event.end)):
-        if not kept or event.begin >= kept[-1].end:
+        if not kept or event.begin > kept[-1].end - 1e-3:  # µs, for rounding
             kept.append(event)
     return kept
 

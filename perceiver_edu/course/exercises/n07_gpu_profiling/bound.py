@@ -69,7 +69,7 @@ def bound_variant(kernels, cost, gpu, batches, joined="max", launched="", moved=
 EXERCISE = Exercise(
     title="what bounds a run",
     about="10 minutes · medium · section 4.1",
-    name="predict",
+    name="what_bounds",
     cases=bound_cases,
     variant=bound_variant,
     mistakes={

@@ -20,12 +20,12 @@ def cases():
 
     def given(B, N, dim, number):
         x = torch.randn(B, N, dim, generator=generator, dtype=torch.float64)
-        return {"layers": new_layers(dim, number), "x": x}
+        return {"x": x, "layers": new_layers(dim, number)}
 
     return {"two layers": given(2, 5, 8, 2), "five layers": given(3, 11, 16, 5)}
 
 
-def variant(layers, x, wrong=""):
+def variant(x, layers, wrong=""):
     """x through all layers, each recomputed in the backward pass."""
     start = x
     for layer in list(layers)[: -1 if wrong == "one missing" else None]:
@@ -40,7 +40,7 @@ def held(function, layers, x):
     with torch.enable_grad():
         x = x.clone().requires_grad_()
         with LiveBytes() as memory:
-            result = function(layers=layers, x=x)
+            result = function(x=x, layers=layers)
         number = memory.live
         del result
     return number
@@ -70,6 +70,6 @@ EXERCISE = Exercise(
         }
     },
     properties=properties,
-    sizes=lambda layers, x: dict(zip(("B", "N", "D"), x.shape, strict=True)),
+    sizes=lambda x, layers: dict(zip(("B", "N", "D"), x.shape, strict=True)),
     trains=True,
 )

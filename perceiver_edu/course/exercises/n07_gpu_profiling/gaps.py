@@ -72,7 +72,7 @@ def gaps_variant(events, counted="gpu", overlap="once", whole="gpu", gap="end"):
         gaps = [b[0] - a[0] for a, b in itertools.pairwise(bars)]
     else:
         gaps = [b[0] - a[1] for a, b in itertools.pairwise(merged)]
-    return {"busy": working / span, "longest_gap": max(gaps)}
+    return {"busy": working / span, "longest_gap": max(gaps, default=0)}
 
 
 EXERCISE = Exercise(

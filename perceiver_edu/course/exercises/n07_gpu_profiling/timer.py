@@ -19,7 +19,7 @@ def timer_cases():
 def timer_variant(gpu, warmup, repeats, wait="both", of="median", first=""):
     """The median seconds of a run."""
     gpu, times = deepcopy(gpu), []  # it counts its runs
-    for _ in range(0 if first == "no warm-up" else warmup):
+    for _ in range(0 if first else warmup):
         gpu.run()
     for _ in range(warmup + repeats if first == "counted" else repeats):
         if wait in ("both", "before"):
@@ -44,8 +44,6 @@ EXERCISE = Exercise(
         "wait": {
             "before": "The clock is read before the device has done the work, so this is the time of the "
             "launch. Call `gpu.synchronize()` before the second reading.",
-            "none": "Nothing waits for the device, so this is the time of the launch. Call "
-            "`gpu.synchronize()` before each reading of the clock.",
             "after": "The device may still have other work when the clock starts, and that is counted too. "
             "Call `gpu.synchronize()` before the first reading as well.",
         },
