@@ -23,7 +23,6 @@ def test_curves_and_baselines_are_where_they_belong(ax):
     low, high = sorted(text.get_position()[1] for text in ax.texts[2:])
     bottom, top = ax.get_ylim()
     assert low == 3.9 and high - low > 0.03 * (top - bottom), "names do not lie on each other"
-    assert [text.get_position()[1] for text in ax.texts] == [4.4, 3.5]
     low, high = ax.get_ylim()
     assert low < 3.0 and 4.6 < high < 9.0  # an untrained model is left out
 

@@ -15,7 +15,7 @@ def test_flow_colours():
 def test_pictures_draw_what_they_are_given():
     axes = Figure().subplots(ncols=4)
     plots.one_core(axes[0], [("a", "b", "c"), ("d", "e", "f")], "core")
-    assert {text.get_text() for text in axes[0].texts} == {"core", *"abcdef"}
+    assert {text.get_text() for text in axes[0].texts} == {"core", "one output per query", *"abcdef"}
     plots.bars(axes[1], ["x", "y"], ["one", "two"], [[0.5, 1.0], [0.25, 0.75]], chance=0.1)
     assert [patch.get_height() for patch in axes[1].patches] == [0.5, 1.0, 0.25, 0.75]
     plots.panels(axes[2:3], [torch.eye(3)], ["eye"])
