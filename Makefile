@@ -9,13 +9,14 @@ VENV := .venv/bin/python
 READY := .venv/.ready
 COURSE := course
 
-.PHONY: help lab test test-slow notebooks new-exercise bench bench-full format clean
+.PHONY: help lab test test-slow test-long notebooks new-exercise bench bench-full format clean
 
 help:
 	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
 	@echo "                your copy of the notebooks is in the folder course; for another: COURSE=\"my folder\""
 	@echo "make test       lint, types, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
 	@echo "make test-slow  full size, packaging, browser, network; skips say why"
+	@echo "make test-long  the outputs of the notebooks that train, at full size: half an hour on 2 cores"
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, ≤ 10 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
@@ -39,12 +40,15 @@ test: $(READY)
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
-	$(VENV) -m pytest $(WORKERS) 8 -m "not slow and not network and not browser" $(PYTEST_ARGS)
+	$(VENV) -m pytest $(WORKERS) 8 -m "not slow and not long and not network and not browser" $(PYTEST_ARGS)
 	PERCEIVER_EDU_FAST=1 $(VENV) -m pytest $(WORKERS) 8 --nbmake notebooks/
 
 test-slow: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 -m "(slow or network) and not browser" $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
 	$(VENV) -m pytest -m browser $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
+
+test-long: $(READY)
+	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 -m long $(PYTEST_ARGS)
 
 notebooks: $(READY)
 	$(VENV) tests/notebooks/outputs.py --write

@@ -12,9 +12,14 @@ from offline import CUT_OFF, can_be_cut_off
 from outputs import NOTEBOOKS, WIDGET, essence, run
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)  # some of them train, here on one thread
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+TRAINING = ("08", "09", "10")  # minutes each at full size; `make test` runs them at smaller sizes
+MARKS = {number: pytest.mark.long for number in TRAINING}
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, marks=MARKS.get(p.stem[:2], pytest.mark.slow), id=p.stem) for p in NOTEBOOKS]
+)
 def test_committed_outputs_are_fresh_and_need_no_network(path, tally):
     cut_off = CUT_OFF if can_be_cut_off() else []
     before = set(path.parent.rglob("*"))
