@@ -14,10 +14,19 @@ BEGIN, END = "<!-- numbers from benchmarks/report.py -->", "<!-- end of the numb
 ONE_HOLE = "fill one hole, 62 ids, full size"
 
 
-def newest() -> tuple[dict, list[Row]]:
-    """-> what the newest record of a CPU says of its machine, and its rows."""
-    record = json.loads(max(RESULTS.glob("cpu-*.json")).read_text("utf-8"))
-    return record["machine"], [Row(**row) for row in record["rows"]]
+NOT_YET = (
+    "No run with these engines has been recorded yet. `make bench` measures your machine and records it."
+)
+
+
+def newest() -> tuple[dict, list[Row]] | None:
+    """-> what the newest record of a CPU says of its machine, and its rows; None before the first one that
+    notes every turn."""
+    records = [json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("cpu-*.json"))]
+    records = [record for record in records if "instructions" in record["machine"]]
+    if not records:
+        return None
+    return records[-1]["machine"], [Row(**row) for row in records[-1]["rows"]]
 
 
 def measured_on(machine: dict) -> str:
@@ -56,11 +65,11 @@ def put(text: str, numbers: str) -> str:
 
 def pages() -> dict[Path, str]:
     """{file: what it should hold}"""
-    machine, rows = newest()
-    content = {
-        ROOT / "README.md": summary(machine, rows),
-        ROOT / "benchmarks" / "README.md": f"Measured on {measured_on(machine)}\n{table(rows)}",
-    }
+    content = {ROOT / "README.md": NOT_YET, ROOT / "benchmarks" / "README.md": NOT_YET}
+    if found := newest():
+        machine, rows = found
+        content[ROOT / "README.md"] = summary(machine, rows)
+        content[ROOT / "benchmarks" / "README.md"] = f"Measured on {measured_on(machine)}\n{table(rows)}"
     return {path: put(path.read_text("utf-8"), numbers) for path, numbers in content.items()}
 
 

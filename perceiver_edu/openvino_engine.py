@@ -27,6 +27,7 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.fast import Arrays, FastPerceiverIO, without_padding
 from perceiver_edu.model import check_inputs
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.writing import write_whole
 
 GRAPH, ABOUT = "openvino.xml", "perceiver_io.json"
 PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -107,7 +108,7 @@ class OpenVINOPerceiverIO(nn.Module):
             unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
             try:
                 library("openvino").save_model(self.graph, unfinished / GRAPH, compress_to_fp16=False)
-                (unfinished / ABOUT).write_text(json.dumps(about, indent=2))
+                write_whole(unfinished / ABOUT, json.dumps(about, indent=2).encode())
                 unfinished.chmod(0o755)
                 unfinished.rename(folder)
             finally:

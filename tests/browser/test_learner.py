@@ -58,9 +58,9 @@ def test_prediction_experiment_restart_and_reopening(course):
     SCREENSHOTS.mkdir(exist_ok=True)
     start = course("start")
     start.cell("again").screenshot(path=SCREENSHOTS / "learner-start.png")
-    start.panel.get_by_role("link", name="10 · Playground").click()  # it was never run: the table is stored
+    start.panel.get_by_role("link", name="11 · Playground").click()  # it was never run: the table is stored
     start.panel.get_by_role("heading", name="Playground: ask your own questions").wait_for()
-    lab = course("10_playground")
+    lab = course("11_playground")
     assert "lab-still" not in lab.cells
     cell = press_run(lab, "lab")  # the first that the kernel runs
     cell.get_by_text("Run the cell with the prediction above").wait_for()
@@ -75,11 +75,11 @@ def test_prediction_experiment_restart_and_reopening(course):
     cell.get_by_text(re.compile(r"You predicted 1.2 bits; the result is 4\.\d+ bits")).wait_for()
     cell.locator(".perceiver-playground img").wait_for()
     assert json.loads((course.folder / "progress.json").read_text())["predictions"] == {
-        "10.three_latents": 1.2
+        "11.three_latents": 1.2
     }
     lab.page.evaluate(RESTART)
     wakes(cell, "restarted")
     lab.page.evaluate(SAVE)
     lab.page.evaluate(SHUT_DOWN)
-    lab = course("10_playground")
+    lab = course("11_playground")
     wakes(lab.cell("lab"), "reopened")

@@ -11,7 +11,6 @@ import pytest
 from offline import CUT_OFF, can_be_cut_off
 from outputs import NOTEBOOKS, WIDGET, essence, run
 
-
 TRAINING = ("08", "09", "10")  # minutes each at full size; `make test` runs them at smaller sizes
 MARKS = {number: pytest.mark.long for number in TRAINING}
 

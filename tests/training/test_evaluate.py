@@ -144,7 +144,7 @@ def test_the_table_states_what_was_measured(crops):
         assert part in text
     assert max(map(len, text.splitlines())) <= 110
     older = evaluate(Knows(crops[:10], 0.5), crops[:10], masks="words", shuffle=False, batch_size=10)
-    assert "words up to a share of the bytes, 15%; 10 crops" in str(older) and older.masks == "words"
+    assert "words up to a fraction of the bytes, 15%; 10 crops" in str(older) and older.masks == "words"
     with pytest.raises(InputError, match="no rule 'mixture'; there is coin, words"):
         evaluate(Knows(crops[:10], 0.5), crops[:10], masks="mixture")
 

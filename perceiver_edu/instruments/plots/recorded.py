@@ -13,6 +13,7 @@ from perceiver_edu.instruments.plots.roofline import roofline
 from perceiver_edu.instruments.plots.style import INPUT, LATENT, OUTPUT, PURPLE, STYLE, VERMILION
 from perceiver_edu.instruments.plots.timeline import draw_timeline
 from perceiver_edu.instruments.timeline import read_trace
+from perceiver_edu.writing import whole_file
 
 
 def draw(found: dict[str, Any], folder: Path) -> None:
@@ -39,7 +40,8 @@ def save(path: Path, title: str, picture: Callable[[Axes], None]) -> None:
     try:
         picture(ax)
         ax.set_title(title, fontsize=10)
-        figure.savefig(path, dpi=110)
+        with whole_file(path) as file:
+            figure.savefig(file, format="png", dpi=110)
     finally:
         plt.close(figure)
 

@@ -52,7 +52,7 @@ def as_lists(result, arguments):
     lists = {}
     for name, values in result.items():
         try:
-            lists[name] = [int(value) for value in values]
+            lists[name] = [int(value) for value in torch.atleast_1d(torch.as_tensor(values))]
         except (TypeError, ValueError):
             raise Misfit(f"`{name}` should be a list of whole numbers; got {shown(values)}.") from None
     return {name: " ".join(map(str, values)) for name, values in lists.items()}

@@ -55,10 +55,11 @@ def feedback(bug: str, place, kind, cause) -> str:
     """What can be said of one answer without giving it away."""
     right_place, right_kind, right_cause = ANSWERS[bug]
     place, kind, cause = boundary(place), str(kind).strip().lower(), str(cause).strip()
+    cause = {known.lower(): known for known in CAUSES.get(kind, ())}.get(cause.lower(), cause)
     if place == right_place and kind == right_kind:
-        if cause.lower() == right_cause.lower():
+        if cause == right_cause:
             return FOUND
-        if cause.lower() in (known.lower() for known in CAUSES[kind]):
+        if cause in CAUSES[kind]:
             return f"{place}, {kind}: yes, but it is not {cause!r}: plant that yourself, and compare"
         return f"{place}, {kind}: yes; of the causes of {kind} there is {', '.join(CAUSES[kind])}"
     if place == right_place:
