@@ -153,7 +153,8 @@ def test_a_right_answer_that_is_rounded_to_float32_passes_with_a_word_about_it(r
         return rounded(result) if floats else result
 
     tried = 0
-    for id in set(EXERCISES) - {"02.additive_mask"}:  # where the dtype is a part of the question
+    # Where the dtype is a part of the question, and where float32 is exact enough.
+    for id in set(EXERCISES) - {"02.additive_mask", "07.fast"}:
         function, right = right_answer(id)
         if converted(right) is not right:
             names = EXERCISES[id].arguments
