@@ -22,7 +22,7 @@ LOOK = """<style>
 .jp-OutputArea:has(.perceiver-asleep) .perceiver-shown.jupyter-widgets-disconnected {
     opacity: .5; pointer-events: none}
 .jp-OutputArea-child:has(.perceiver-asleep) + .jp-OutputArea-child
-    [data-mime-type="application/vnd.jupyter.widget-view+json"]:not(:has(.perceiver-shown)) {display: none}
+    .jp-OutputArea-output:not(:has(.perceiver-shown)) {display: none}
 </style>"""
 STOPPED = "This cell was run by a kernel that has ended. To use it again, run it."
 
