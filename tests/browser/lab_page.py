@@ -183,7 +183,8 @@ class ExperimentView:
 
     def says_the_same(self, experiment: Experiment) -> None:
         experiment.state = self.state
-        assert json.loads(json.dumps(experiment.state)) == self.state
+        held = json.loads(json.dumps(experiment.state))
+        assert held == self.state, {k: (v, self.state[k]) for k, v in held.items() if v != self.state[k]}
         text = html.unescape(re.sub("<.*?>", "", experiment.view.value.replace(LOOK, "")))
         assert_same(self.drawn.text_content(), text)
         if not self.problem:

@@ -2,13 +2,14 @@
 
 import contextlib
 import io
-import re
+import json
 from pathlib import Path
 
 import pytest
 from lab_page import UNUSUAL
 
 from perceiver_edu.course.widgets import WIDGETS
+from perceiver_edu.course.widgets.playground import PRESETS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 WORKING = """view => { const shown = getComputedStyle(view.querySelector('.perceiver-view'), '::before');
@@ -18,10 +19,12 @@ WORKING = """view => { const shown = getComputedStyle(view.querySelector('.perce
 def test_11_playground(show, looks):
     view = show("playground")
     view.mirrors(WIDGETS["playground"].try_out())
-    for preset in view.root.locator("button", has_text=re.compile("removed|letter|stopped|reset")).all():
-        preset.click()
-        view.page.wait_for_timeout(300)
-    view.wait_for(zeroed=[0, 0], k=8, latent=8)
+    text = view.state["text"]
+    for name, preset in PRESETS.items():
+        view.root.get_by_role("button", name=name).click()
+        view.wait_for(**json.loads(json.dumps(preset.state)))
+    view.root.get_by_role("button", name="reset").click()
+    view.wait_for(text=text, zeroed=[0, 0], k=8, latent=8)
     [k], [latent], [head] = (view.handles(name) for name in ("k", "latent", "head"))
     for key, handle in 4 * [("ArrowRight", latent), ("ArrowRight", head)]:
         view.press(key, handle)
