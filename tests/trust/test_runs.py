@@ -167,7 +167,7 @@ def result_of(kind, home):
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("share", [pytest.param(0.02, id="few"), pytest.param(0.5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("share", [pytest.param(0.02, id="few"), pytest.param(0.25, marks=pytest.mark.slow)])
 def test_a_changed_run_ends_in_the_same_model_or_in_one_line(made, train, tmp_path, share, tally):
     kind, runs, others = made
     rng, wrong = random.Random(0), []
