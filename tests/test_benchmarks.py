@@ -20,6 +20,7 @@ def small_model():
     return tiny_twins(dtype=torch.float32)[0]
 
 
+@pytest.mark.slow
 def test_every_contender_answers_in_the_order_of_the_texts(small_model):
     from bench import race
     from contenders import Job, contenders

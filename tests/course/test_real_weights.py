@@ -49,6 +49,7 @@ def test_nothing_is_fetched_until_it_is_asked_for(tmp_path):
         assert run(address, tmp_path / "cache") == folder and not asked
 
 
+@pytest.mark.slow
 def test_a_hub_out_of_reach_says_so_in_one_line_and_at_once(tmp_path):
     start = time.perf_counter()
     out = run("http://127.0.0.1:9", tmp_path, "download")

@@ -83,7 +83,7 @@ def test_state_after_random_state_is_drawn_or_refused_in_one_sentence(name):
 
 
 @pytest.mark.parametrize("name", WITH_TEXT)
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(text=st.sampled_from(UNUSUAL) | st.text(max_size=300), chance=st.randoms(use_true_random=False))
 def test_any_text_is_shown_escaped_or_refused_in_one_sentence(name, text, chance):
     experiment = made(name)

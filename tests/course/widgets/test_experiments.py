@@ -140,7 +140,6 @@ def test_what_is_no_list_of_places_is_refused(words):
         queries.read_places(words, 256)
 
 
-@pytest.mark.parametrize("dtype", bugs.DTYPES)
 @pytest.mark.parametrize(
     "stage, bug, first",
     [
@@ -156,10 +155,10 @@ def test_what_is_no_list_of_places_is_refused(words):
         ("mlm_head", "none", "logits"),
     ],
 )
-def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
+def test_the_first_wrong_tensor_is_named(stage, bug, first):
     experiment = widgets.plant_a_bug(model(), twin(), TEXT)
     text = TEXT.replace("into", "[MASK]" * 4)
-    experiment.state = {"text": text, "stage": stage, "bug": bug, "dtype": dtype}
+    experiment.state = {"text": text, "stage": stage, "bug": bug, "dtype": "float64"}
     broken = experiment.result
     assert all(row.ok for row in broken.known.right) and (broken.first and broken.first.stage) == first
     rows, filled = tables(bugs.tell(broken))
