@@ -42,7 +42,8 @@ def press_run(lab, cell_id):
 def wakes(cell, name):
     """A sentence is on the page, nothing is broken, and its button brings the experiment back."""
     cell.locator(".perceiver-asleep").get_by_text("run by a kernel that has ended").wait_for()
-    assert "model not found" not in cell.inner_text() and "Loading widget" not in cell.inner_text()
+    for words in ("model not found", "Loading widget"):  # JupyterLab shows them for a moment
+        cell.get_by_text(words).first.wait_for(state="hidden")
     icons = cell.locator(".jupyter-widgets-disconnected").evaluate_all(
         "all => all.filter(e => getComputedStyle(e, '::before').display !== 'none').length"
     )
