@@ -168,7 +168,7 @@ def read_record(path: Path) -> dict[str, list[str]]:
 
 
 def course_files(folder: Path) -> dict[str, bytes]:
-    """{name: content} of what a course folder gets: notebooks, images, and the files that they link to.
+    """{name: content} of what a course folder gets: notebooks, images, the glossary, and the files they link to.
 
     Raises: InputError where there are no notebooks, or one cannot be read.
     """
@@ -191,6 +191,8 @@ def course_files(folder: Path) -> dict[str, bytes]:
         files[path.name] = to_bytes(notebook)
     if not files:
         raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
+    glossary = data.GLOSSARY.read_text("utf-8").replace("](../notebooks/", "](")
+    files[data.GLOSSARY.name] = glossary.encode()
     for path in sorted(filter(Path.is_file, (data.NOTEBOOKS / "images").glob("*"))):
         files[f"images/{path.name}"] = path.read_bytes()
     if linked:

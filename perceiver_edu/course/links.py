@@ -16,6 +16,7 @@ from perceiver_edu.course.start import START
 from perceiver_edu.errors import InputError
 
 LINK = re.compile(r"(?<=\]\()(?:\.\./|images/|\d\d_)[^)#\s]+")  # the target, without `#section`
+GLOSSARY = "docs/glossary.md"  # in a course folder it lies beside the notebooks
 LIBRARY = "library"  # the folder of a course folder with copies of what its notebooks link to
 
 
@@ -37,8 +38,8 @@ def in_course(path: str, folder: Path) -> str:
     """
     if path == "README.md":
         return START  # to readers of the repository it is what the start page is to learners
-    if path.startswith("notebooks/"):
-        return path.removeprefix("notebooks/")
+    if path == GLOSSARY or path.startswith("notebooks/"):
+        return path.partition("/")[2]
     file = source_of(path)
     if file and data.CHECKOUT and folder.is_relative_to(data.CHECKOUT):
         return Path(os.path.relpath(file, folder)).as_posix()

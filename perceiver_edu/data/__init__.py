@@ -14,4 +14,5 @@ ABLATION = HERE / "ablate_latents.json"  # a record; benchmarks/ablate_latents.p
 # A wheel carries copies of these files (see pyproject.toml); in a checkout they are at the top.
 CHECKOUT = None if (HERE / "notebooks").is_dir() else PACKAGE.parent
 NOTEBOOKS = CHECKOUT / "notebooks" if CHECKOUT else HERE / "notebooks"
+GLOSSARY = CHECKOUT / "docs" / "glossary.md" if CHECKOUT else HERE / "glossary.md"
 BENCHMARKS = CHECKOUT / "benchmarks" / "results" if CHECKOUT else HERE / "benchmarks"  # benchmarks/bench.py

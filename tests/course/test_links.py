@@ -71,6 +71,7 @@ def test_every_link_in_a_course_folder(place, tmp_path, monkeypatch):
         (folder / name).write_bytes(content)
     found = [target for path in NOTEBOOKS for text in texts(written[path.name]) for target in targets(text)]
     assert len(found) > 50
+    found += targets(written["glossary.md"].decode())
     for target in found:
         assert leads_somewhere(target, folder), target
     kinds = {target.split("/")[0] for target in found if "/" in target}
