@@ -177,8 +177,10 @@ def test_no_text_stops_an_experiment(tally):
             experiment.state = {"text": text}
             assert "stopped the experiment" not in experiment.problem, experiment.problem
             tags = Tags()
-            tags.feed(experiment.view.value.replace(LOOK, ""))
+            view = experiment.view.value.replace(LOOK, "")
+            tags.feed(view)
             assert not tags.seen & {"script", "onerror", "b", "i"}, (experiment.name, text)
-            assert ("img" in tags.seen) != bool(experiment.problem)
+            assert "img" in tags.seen, "the last picture stays, dimmed where the text has none of its own"
+            assert ('class="perceiver-stale"' in view) == bool(experiment.problem)
 
     each_text(check, 100, tally, f"{len(experiments)} experiments each")
