@@ -114,9 +114,7 @@ def byte_log_probs(logits: torch.Tensor) -> np.ndarray:
     # No filling contains them, nor what a vocabulary that is padded to 264 has beyond the bytes.
     log_probs = log_probs[..., ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]
     if not (log_probs < np.inf).all():
-        raise InputError(
-            "the log-probabilities have NaN or +inf among them: the model that gave them is broken"
-        )
+        raise InputError("the log-probabilities contain NaN or +inf: the model that returned them is broken")
     return log_probs
 
 

@@ -42,7 +42,7 @@ def choose(what: str, name: str, choices: Iterable[str]) -> None:
     """Raises: InputError for a name that is not among the choices."""
     choices = list(choices)
     if name not in choices:
-        raise InputError(f"no {what} {brief(name)}; there is {', '.join(choices)}")
+        raise InputError(f"no {what} {brief(name)}; choose from {', '.join(choices)}")
 
 
 def check_list(what: str, values: object) -> None:

@@ -85,7 +85,7 @@ def fill_mask(
     longest = model.config.max_position_embeddings
     if len(ids) > longest:
         raise InputError(
-            f"the text is {len(ids) - 2} bytes long, this model reads at most {longest - 2} "
+            f"the text is {len(ids) - 2} bytes long, but this model reads at most {longest - 2} "
             f"({longest} positions, two of them for [CLS] and [SEP]): shorten the text"
         )
 
@@ -134,7 +134,7 @@ def find_holes(text: str, spans: Span | Iterable[Span] | None = None) -> list[Ho
             raise InputError(f"holes {hole} and {next_hole} overlap: mask each part of the text once")
     for hole, mask in product(holes, masks):
         if any(mask[0] < border < mask[1] for border in hole):
-            raise InputError(f"hole {hole} cuts through the [MASK] at {mask}: take all of it or none")
+            raise InputError(f"hole {hole} cuts through the [MASK] at {mask}: include all of it or none")
     return holes
 
 
@@ -174,7 +174,7 @@ def _find_hole(text: str, span: Any) -> Hole:
     if start >= stop:
         raise InputError(f"span {pair} is empty: start must come before stop")
     if start < 0 or stop > len(text):
-        raise InputError(f"span {pair} does not lie in the text, which has characters 0 to {len(text)}")
+        raise InputError(f"span {pair} is not within the text, which has characters 0 to {len(text)}")
     return pair
 
 

@@ -48,7 +48,7 @@ class ByteTokenizer:
             if not truncation:
                 raise InputError(
                     f"the text is {len(ids) + num_special} ids long ({num_special} of them [CLS] and [SEP]), "
-                    f"more than {max_length}: shorten it, or pass truncation=True to cut it"
+                    f"which is more than {max_length}: shorten it, or pass truncation=True to truncate it"
                 )
             if max_length < num_special:
                 raise InputError(f"max_length {max_length} has no room for [CLS] and [SEP]")

@@ -50,9 +50,7 @@ def best_byte_strings(log_probs: ArrayLike, top_k: int) -> list[tuple[bytes, flo
     if log_probs.ndim != 2 or log_probs.shape[1] != 256:
         raise InputError(f"log_probs must have shape (L, 256), got {log_probs.shape}")
     if not (log_probs < np.inf).all():
-        raise InputError(
-            "the log-probabilities have NaN or +inf among them: the model that gave them is broken"
-        )
+        raise InputError("the log-probabilities contain NaN or +inf: the model that returned them is broken")
     top_k = min(whole_number("top_k", top_k, 1), 2**31)
 
     moves = [  # (from, to, the bytes that lead there: (L, m), at each position the best first)

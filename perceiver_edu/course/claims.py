@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from perceiver_edu.course.place import learner_at_work
 
 OTHER_INPUTS = (
-    "What the text says about this result does not hold for it: the text was written for other inputs, and "
-    "describes those. Nothing is wrong with your change."
+    "What the text says about this result does not hold for yours, because the text was written for the "
+    "original inputs. Nothing is wrong with your change."
 )
 
 

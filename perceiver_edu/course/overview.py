@@ -132,13 +132,13 @@ def course_overview(folder: Path | None = None) -> Report:
         return report.say(f"There are no notebooks in `{data.NOTEBOOKS}`: install perceiver-edu again.")
     report.verdict = DONE if overview.next is None else WAITING
     if overview.next:
-        report.say(f"{'Go on' if overview.solved else 'Begin'} with {link(overview.next)}.")
+        report.say(f"{'Continue' if overview.solved else 'Begin'} with {link(overview.next)}.")
     rows = [(link(n), n.time, f"{n.count} {n.dots}".strip(), n.predicted) for n in overview.notebooks]
     report.table(("notebook", "time", "exercises", "predictions"), rows)
     if overview.problem:
         return report.say(overview.problem)
     return report.say(
-        f"Noted in `{progress_file(folder)}`, on this machine only. Delete the file to start again."
+        f"Noted in `{progress_file(folder)}`, on this machine only. To start again, delete the file."
     )
 
 

@@ -93,7 +93,7 @@ def predict(
     from perceiver_edu.course.prediction_box import PredictionBox
 
     if not isinstance(id, str) or not re.fullmatch(r"\d\d\.\w+", id):
-        raise InputError(f'the id of a prediction is as "10.three", got {brief(id)}')
+        raise InputError(f'the id of a prediction looks like "10.three", got {brief(id)}')
     if (choices is not None) + (number is not None) + bool(text) != 1:
         raise InputError(f"prediction {id}: give one of choices=[…], number='unit' and text=True")
     if choices is not None and (isinstance(choices, str) or not are_choices(list(choices))):

@@ -118,7 +118,7 @@ def find_place(model, stage, ours: bool):
     inside = ours or stage in STAGES or stage.endswith((".attention", ".cross_attend"))
     inside = inside or stage.rpartition(".")[0] == "processor.self_attends"
     if path not in known or not path or not inside:
-        raise InputError(f"there is no stage {stage!r}; there is {', '.join(STAGES)}")
+        raise InputError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
     return path, kind
 
 
@@ -131,7 +131,7 @@ def run_filled(model, text: str, holes, ours: bool) -> tuple[dict[str, torch.Ten
     ids, mask = tokenizer.batch([masked])
     if ids.shape[1] > longest:
         raise InputError(
-            f"the text is {ids.shape[1]} ids long, this model reads {longest}: give a shorter text="
+            f"the text has {ids.shape[1]} ids, but this model reads at most {longest}: give a shorter text="
         )
     ids, mask = tokenizer.batch([masked, masked + LONGER], min(longest, ids.shape[1] + len(LONGER)), True)
     device = next(model.parameters()).device
@@ -176,8 +176,11 @@ def into_model(stage: str, replacement, report: Report) -> bool:
     model = pretrained()
     with swap_stage(model, stage, replacement) as swap:
         pass
-    report.say(f"In the whole model ({weights_name()} weights), your code in the place of `{stage}`:")
+    report.say(f"In the whole model ({weights_name()} weights), your code instead of `{stage}`:")
     swap.describe(report)
     if not swap.ok:
-        report.say("One sentence is no proof: a wrong stage may fill a hole alike. The ledger decides.")
+        report.say(
+            "One sentence proves nothing, because a wrong stage may fill a hole in the same way. The ledger "
+            "decides."
+        )
     return swap.ok

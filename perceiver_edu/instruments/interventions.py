@@ -149,7 +149,7 @@ def patch_latents(
 
     def patched(own: torch.Tensor) -> torch.Tensor:
         if latents.dim() == 3 and len(latents) not in (1, len(own)):
-            raise InputError(f"latents of {len(latents)} texts do not fit a batch of {len(own)}")
+            raise InputError(f"latents of {len(latents)} texts do not match a batch of {len(own)}")
         own = own.clone()
         own[:, rows] = latents[..., rows, :].to(own)
         return own

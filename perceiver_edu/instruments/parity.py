@@ -127,7 +127,7 @@ def compare_parts(
     inside = [f"{stage}.{part}" for part in PARTS if f"{stage}.{part}" in dict(model.named_modules())]
     if not inside or stage.count(".") != (2 if stage.startswith("processor.") else 1):
         raise InputError(
-            f"there is no cross_attend or self_attend {stage!r}; there is encoder.cross_attend, "
+            f"there is no cross_attend or self_attend {stage!r}; choose from encoder.cross_attend, "
             f"processor.self_attends.0 to .{len(model.processor.self_attends) - 1}, decoder.cross_attend"
         )
     pairs = {name.removeprefix(f"{stage}."): (name, huggingface_name(name)) for name in inside}

@@ -44,7 +44,7 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
         if name not in modules:
             close = get_close_matches(name, modules, n=3) or [key for key, _ in model.named_children()]
             there = ", ".join(close)
-            raise InputError(f"{type(model).__name__} has no module {brief(name)}; there is {there}")
+            raise InputError(f"{type(model).__name__} has no module {brief(name)}; choose from {there}")
 
     thread = get_ident()
     seen: dict[str, list[torch.Tensor]] = {name: [] for name in names}

@@ -52,7 +52,7 @@ def training_cost(
     share = batch_size // processes
     micro = share if micro_batch_size is None else micro_batch_size
     if micro < 1 or share % micro:
-        raise InputError(f"a process's {share} crops must divide by micro-batches of {micro}")
+        raise InputError(f"a process's {share} crops must be divisible into micro-batches of {micro}")
     costs = total(stage_costs(config, M=M, O=O, B=batch_size))
     copies = 4 if processes == 1 else 5
     return TrainingCost(3 * costs.flops, 4 * copies * costs.parameters, kept(config, micro, M, O), processes)

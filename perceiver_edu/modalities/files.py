@@ -47,7 +47,7 @@ def prepare_picture(picture: "str | os.PathLike | Image | np.ndarray", size: int
     width, height = opened.size
     side = int(CENTRE * min(width, height))
     if not side:
-        raise InputError(f"picture has {height} × {width} pixels, of which nothing is left in the middle")
+        raise InputError(f"picture has {height} × {width} pixels, which is too small to crop")
     left, top = (width - side) // 2, (height - side) // 2
     square = opened.convert("RGB").crop((left, top, left + side, top + side))
     pixels = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC), np.float32) / 255

@@ -97,7 +97,7 @@ def load_pretrained(
         config = PerceiverConfig.from_dict(values)
         (name,) = values["architectures"]
     except Exception as error:  # transformers checks the values its own way
-        raise InputError(f"{folder / 'config.json'} describes no Perceiver: {error}") from None
+        raise InputError(f"{folder / 'config.json'} does not describe a Perceiver: {error}") from None
     return filled(name, config, *read_tensors(folder)).to(device=device, dtype=dtype).eval()
 
 
@@ -135,7 +135,7 @@ def filled(
 ) -> PerceiverIO:
     """The model of that class and these sizes, with these tensors, each checked by `pretrained.build`."""
     if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
-        raise InputError(f"{brief(architecture)} is none of {', '.join(ARCHITECTURES)}")
+        raise InputError(f"{brief(architecture)} is not one of {', '.join(ARCHITECTURES)}")
     return build(
         config,
         tensors,

@@ -71,7 +71,7 @@ def modality_mask(sizes, present):
     """
     unknown = sorted(present.keys() - sizes.keys())
     if unknown or not present:
-        raise InputError(f"present names {unknown or 'nothing'}; there is {', '.join(sizes)}")
+        raise InputError(f"present names {unknown or 'nothing'}; choose from {', '.join(sizes)}")
     everywhere = torch.ones_like(next(iter(present.values())))  # (B,)
     parts = [present.get(name, everywhere)[:, None].expand(-1, sizes[name]) for name in sorted(sizes)]
     mask = torch.cat(parts, dim=1)  # (B, M)

@@ -24,7 +24,7 @@ def point_positions(points, grid):
     Raises: InputError for points outside the grid.
     """
     if len(points) and not 0 <= int(points.min()) <= int(points.max()) < math.prod(grid):
-        raise InputError(f"points must lie in 0 to {math.prod(grid) - 1}, the cells of a grid {tuple(grid)}")
+        raise InputError(f"points must be from 0 to {math.prod(grid) - 1}, the cells of a grid {tuple(grid)}")
     cells = torch.stack(torch.unravel_index(points, tuple(grid)), dim=1)  # (O, n)
     return -1 + 2 * cells / torch.tensor(grid, device=points.device)
 

@@ -271,7 +271,7 @@ def load_crops(
     packs = [crop_pack(group, length) for group in in_groups(documents, documents_per_pack)]
     if not any(map(has_text, packs)):
         only = ", only white space" if any(map(len, packs)) else ""
-        raise InputError(f"no text in {', '.join(map(str, files))}{only}")
+        raise InputError(f"there is no text in {', '.join(map(str, files))}{only}")
     crops = torch.cat(packs)
     if cache is not None:
         write_cache(stored, crops)

@@ -78,7 +78,7 @@ def docstrings(package: str) -> Iterator[str]:
     else:
         found = find_spec(package)
         if found is None or not found.submodule_search_locations:
-            raise InputError(f"there is no package {package!r} here: pip install {package}")
+            raise InputError(f"package {package!r} is not installed: pip install {package}")
         folder = Path(found.submodule_search_locations[0])
     for file in sorted(folder.rglob("*.py")):
         if NOT_TEXT_FOR_READERS.isdisjoint(file.relative_to(folder).parts):

@@ -133,7 +133,7 @@ def evaluate(
     inputs, labels = WORD_MASKS[masks](crops, fraction, generator, always_mask=True)
     words = word_units(crops)
     if not (labels != IGNORE).any():
-        raise InputError("in these crops no word gets hidden: give more text")
+        raise InputError("no word of these crops was chosen to be hidden: give more text")
     warn_of_large_units(crops, fraction)
     shuffled = shuffle_context(inputs, labels, generator) if shuffle else None
     baselines = baselines or Baselines(load_counts())
@@ -240,7 +240,10 @@ def reading_entropy(model: PerceiverIOForMaskedLM, crops: Tensor, num_crops: int
     """
     full = crops[(crops != ByteTokenizer.PAD).all(1)][:num_crops].long().to(model.device)
     if not len(full):
-        raise InputError("none of these crops is full: to compare entropies, all must be of one length")
+        raise InputError(
+            "none of these crops is full, and entropies can be compared only between crops of the same "
+            "length: give more text"
+        )
     with eval_mode(model), record(model, ENCODER_MAP) as seen:
         model(full, positions=torch.tensor([0], device=model.device))
     weights = seen[ENCODER_MAP][0].double()  # (num_crops, heads, N, M)

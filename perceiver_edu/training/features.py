@@ -149,7 +149,7 @@ def width(model: Model, pooling: Pooling) -> int:
         if chosen and all(0 <= number < c.num_latents for number in chosen):
             return len(chosen) * c.d_latents
     raise InputError(
-        f"no pooling {brief(pooling)}; there is "
+        f"no pooling {brief(pooling)}; choose from "
         f"{', '.join(name for name in POOLINGS if not missing.get(name))}, "
         f"or a list of latents, numbers from 0 to {c.num_latents - 1}"
     )
@@ -175,7 +175,7 @@ def truncate(ids: list[int], longest: int) -> list[int]:
         parts.append([]) if number == ByteTokenizer.SEP else parts[-1].append(number)
     room = longest - 1 - len(parts)
     if room < len(parts):
-        raise InputError(f"{len(parts)} parts of a text do not fit into {longest} ids: leave some away")
+        raise InputError(f"{len(parts)} parts of a text do not fit into {longest} ids: leave some out")
     most = next(size for size in range(room + 1) if sum(min(len(part), size + 1) for part in parts) > room)
     spare = room - sum(min(len(part), most) for part in parts)  # one more for so many of the first ones
     kept = [ByteTokenizer.CLS]

@@ -54,7 +54,7 @@ def load_split(
         if offline:
             raise out_of_reach(what, "give a file of your own") from None
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{what} cannot be had: {reason}") from None
+        raise InputError(f"{what} cannot be loaded: {reason}") from None
     return from_dataset(dataset, " ".join(filter(None, (path, config, split))), list(text), columns)
 
 

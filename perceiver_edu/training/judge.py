@@ -45,7 +45,7 @@ def score_classifier(
         loss = task_losses(torch.from_numpy(table), labels, task.kind)[asked]
         losses.append(float(loss.double().mean()) if len(loss) else 0.0)
         if not asked.any():
-            raise InputError(f"no text that is held out has a label of {task.name!r}")
+            raise InputError(f"none of the held-out texts has a label of {task.name!r}")
         all_scores[task.name] = task_scores(task, table[asked.numpy()], labels[asked].numpy())
         answers[task.name] = table
     return all_scores, sum(losses) / len(losses), answers

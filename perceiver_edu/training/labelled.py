@@ -115,7 +115,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict]]:
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: not valid JSON: {error}") from None
         if not isinstance(values, dict):
-            raise InputError(f"{path}, line {number}: one JSON object a line is expected")
+            raise InputError(f"{path}, line {number}: each line must be a JSON object")
         yield f"line {number}", values
 
 
@@ -137,7 +137,7 @@ def collect(
         place = f"{source}, {where}"
         for name in (*text, *values):
             if name not in row:
-                raise InputError(f"{place}: no column {name!r}; there is {', '.join(map(str, row))}")
+                raise InputError(f"{place}: no column {name!r}; choose from {', '.join(map(str, row))}")
         parts = [row[name] for name in text]
         for name, part in zip(text, parts, strict=True):
             if not isinstance(part, str) or not part.strip():

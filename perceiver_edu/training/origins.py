@@ -84,7 +84,7 @@ def folder_of(package: str) -> Path:
         return Path(sysconfig.get_paths()["stdlib"])
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"there is no package {package!r} here: pip install {package}")
+        raise InputError(f"package {package!r} is not installed: pip install {package}")
     return Path(next(iter(spec.submodule_search_locations)))
 
 

@@ -96,7 +96,7 @@ def fetch(repo_id: str, filename: str, revision: str | None, offline: bool) -> P
             if status < 500 or not pauses:
                 raise
             pause = pauses.pop(0)
-            print(f"the hub answers {status}; once more in {pause} s", file=sys.stderr)
+            print(f"the hub answers {status}; retrying in {pause} s", file=sys.stderr)
             time.sleep(pause)
 
 

@@ -81,7 +81,7 @@ def load_pretrained(
             golden_check(model)
     model = model.to(device=device, dtype=dtype).eval()
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise InputError(f"{name}: it holds numbers too large for {dtype}")
+        raise InputError(f"{name}: it contains numbers too large for {dtype}")
     return model
 
 
@@ -182,7 +182,9 @@ def usable_device(device: str | torch.device) -> torch.device:
         usable = ["cpu"]
         usable += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         usable += ["mps"] if torch.backends.mps.is_available() else []
-        raise InputError(f"device {str(device)!r} is not usable here; there is {', '.join(usable)}") from None
+        raise InputError(
+            f"device {str(device)!r} is not usable here; choose from {', '.join(usable)}"
+        ) from None
     return device
 
 
@@ -258,7 +260,7 @@ def build(
     """
     layers = config.num_self_attends_per_block
     if layers > len(tensors):
-        raise InputError(f"{source} holds no weights for {layers} self-attends")
+        raise InputError(f"{source} does not contain weights for {layers} self-attends")
     model = without_memory(config, source, new)
     expected = expected_tensors(model, renames)
     check_tensors(expected, tensors, source, purpose)
@@ -280,7 +282,7 @@ def without_memory(
         with torch.device("meta"):
             return new(config)
     except (RuntimeError, TypeError, ArithmeticError) as error:  # sizes of 0, or that no number holds
-        raise InputError(f"{source}: no model can have these sizes: {error}") from None
+        raise InputError(f"{source}: these sizes cannot be built: {error}") from None
 
 
 def expected_tensors(
@@ -314,4 +316,4 @@ def check_tensors(
         if tensor.dtype not in kinds or tensor.layout != torch.strided or tensor.is_meta:
             raise InputError(f"{source}: {key!r} holds {tensor.dtype}, not plain floating-point numbers")
         if not tensor.isfinite().all():
-            raise InputError(f"{source}: {key!r} holds NaN or infinite numbers")
+            raise InputError(f"{source}: {key!r} contains NaN or infinite numbers")

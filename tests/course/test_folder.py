@@ -298,7 +298,7 @@ def test_without_a_home_folder_there_is_no_old_progress(notebooks, tmp_path, mon
 def test_other_things_are_not_mixed_with_a_course(notebooks, tmp_path, there):
     place = {"folder": tmp_path, "file": notebooks / "notes.txt", "originals": notebooks}[there]
     before = files(tmp_path)
-    with pytest.raises(InputError, match="is not empty and no course folder"):
+    with pytest.raises(InputError, match="is not empty and is not a course folder"):
         update_course(place)
     assert files(tmp_path) == before
 

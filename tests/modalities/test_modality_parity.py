@@ -233,13 +233,13 @@ def test_what_does_not_fit_is_refused(tmp_path):
     for change, message in (
         ({"hidden_act": "relu"}, "relu"),
         ({"num_self_attention_heads": 5}, "5 heads"),
-        ({"image_size": "wide"}, "describes no Perceiver"),
+        ({"image_size": "wide"}, "does not describe a Perceiver"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(values | change))
         with pytest.raises(InputError, match=message):
             load_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "perceiver"}')
-    with pytest.raises(InputError, match="describes no Perceiver"):
+    with pytest.raises(InputError, match="does not describe a Perceiver"):
         load_pretrained(tmp_path)
 
 

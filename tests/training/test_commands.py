@@ -57,7 +57,7 @@ def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
     assert (output / "samples.txt").read_text().count("\n") == 6
     assert run("fill", "The c[MASK]t", "-w", output / "model")[0] == 0
 
-    assert_one_line(*run(*train), "already holds a run: go on with it by --resume")
+    assert_one_line(*run(*train), "already contains a run: resume it with --resume")
     assert_one_line(*run(*train, "--steps", 4, "--resume", "--seed", 1), "seed was 0, now 1")
     assert run(*train, "--steps", 4, "--resume")[0] == 0
     assert [row["step"] for row in log_rows(output)] == ["0", "3", "4"]
@@ -101,9 +101,9 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "what to train on? Give files or folders of text, or --recipe c4-wikipedia"),
-        ([HELD_OUT, "--recipe", "c4-wikipedia"], "what to train on?"),
-        (["--recipe", "bookcorpus"], "no recipe 'bookcorpus'; there is c4-wikipedia"),
+        ([], "no training text: give files or folders of text, or --recipe c4-wikipedia"),
+        ([HELD_OUT, "--recipe", "c4-wikipedia"], "no training text"),
+        (["--recipe", "bookcorpus"], "no recipe 'bookcorpus'; choose from c4-wikipedia"),
         (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["{tmp}/empty.txt"], "no text in"),
         (["{tmp}/garbled.jsonl"], "line 1: not valid JSON"),
@@ -113,7 +113,7 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         ),
         ([HELD_OUT, "--held-out", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
         ([HELD_OUT, "--held-out", "{tmp}/short.txt"], "the held-out text is too short"),
-        ([HELD_OUT, "--size", "huge"], "no size 'huge'; there is tiny, small, full"),
+        ([HELD_OUT, "--size", "huge"], "no size 'huge'; choose from tiny, small, full"),
         ([HELD_OUT, "--config", "{tmp}/garbled.jsonl"], "garbled.jsonl"),
         ([HELD_OUT, "--config", "nowhere.json"], "nowhere.json"),
         ([HELD_OUT, "--size", "tiny", "--config", "nowhere.json"], "give one of them"),
@@ -191,7 +191,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert out == "" and "Traceback" not in err
     *_, advice, last = err.splitlines()
     saved = max(tmp_path.glob("checkpoint-*[0-9]"), key=lambda path: path.stat().st_mtime)
-    assert advice == f"saved in {saved}; to go on from there: the same command and --resume"
+    assert advice == f"saved in {saved}; to resume, repeat the same command with --resume"
     assert last == "perceiver-edu: interrupted"
     load_folder(saved)
 
@@ -237,7 +237,7 @@ def test_of_a_short_text_evaluate_reports_all_but_what_needs_a_full_crop(run, we
     code, out, err = run(*arguments)
     assert code == 0, err
     assert "1 crops of 96 ids" in out
-    last = "how spread out the latents read is not known: none of these crops is full"
+    last = "how widely the latents attend could not be measured: none of these crops is full"
     assert out.splitlines()[-1].startswith(last)
     answer = json.loads(run(*arguments, "--json")[1])
     assert answer["reading"] is None and answer["scores"]["model"]["bits"] > 0

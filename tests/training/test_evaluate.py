@@ -55,7 +55,7 @@ class Knows(nn.Module):
 
 
 def test_a_model_that_answers_nan_has_no_score(crops, baselines):
-    with pytest.raises(InputError, match="the model answers with NaN or infinity"):
+    with pytest.raises(InputError, match="the model returns NaN or infinity"):
         evaluate(Knows(crops[:4], float("nan")), crops[:4], baselines=baselines)
 
 
@@ -127,7 +127,7 @@ def test_evaluation_leaves_the_model_as_it_was(crops, baselines):
 
 
 def test_text_without_words_is_refused(baselines):
-    with pytest.raises(InputError, match="no word gets hidden"):
+    with pytest.raises(InputError, match="no word of these crops"):
         evaluate(Knows(torch.zeros(1, 8), 0.5), crop_pack(["  \n "], 8), baselines=baselines)
 
 
@@ -145,7 +145,7 @@ def test_the_table_states_what_was_measured(crops):
     assert max(map(len, text.splitlines())) <= 110
     older = evaluate(Knows(crops[:10], 0.5), crops[:10], masks="words", shuffle=False, batch_size=10)
     assert "words up to a fraction of the bytes, 15%; 10 crops" in str(older) and older.masks == "words"
-    with pytest.raises(InputError, match="no rule 'mixture'; there is coin, words"):
+    with pytest.raises(InputError, match="no rule 'mixture'; choose from coin, words"):
         evaluate(Knows(crops[:10], 0.5), crops[:10], masks="mixture")
 
 

@@ -27,7 +27,7 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
     Raises: InputError for a folder that is not there or cannot be written, and for another kind.
     """
     if kind not in KINDS:
-        raise InputError(f"a figure is saved as {', '.join(KINDS)}, not {kind!r}")
+        raise InputError(f"a figure can be saved as {', '.join(KINDS)}, not {kind!r}")
     try:
         folder = Path(folder).expanduser()
         if not folder.is_dir():

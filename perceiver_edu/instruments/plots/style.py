@@ -83,7 +83,7 @@ def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> 
     from IPython.display import display
 
     if not alt.strip():
-        raise InputError("a figure needs an alt text: one sentence that says what there is to see")
+        raise InputError("a figure needs an alt text: one sentence that describes what it shows")
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(figsize=size, layout="constrained", **subplots)
         try:
