@@ -85,8 +85,8 @@ def fill_mask(
     longest = model.config.max_position_embeddings
     if len(ids) > longest:
         raise InputError(
-            f"the text is {len(ids) - 2} bytes long, but this model reads at most {longest - 2} "
-            f"({longest} positions, two of them for [CLS] and [SEP]): shorten the text"
+            f"the text is {len(ids) - 2} bytes long, but this model reads at most {longest - 2} ({longest} "
+            "positions, two of them for [CLS] and [SEP]): shorten the text"
         )
 
     check_has_numbers(model)

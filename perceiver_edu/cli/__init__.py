@@ -32,8 +32,8 @@ from perceiver_edu.terminal import PLAIN_SIGNS, visible
 INTERRUPTED = "perceiver-edu: interrupted"
 
 app = typer.Typer(
-    help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, "
-    "train a model of your own and evaluate it.",
+    help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, train a "
+    "model of your own and evaluate it.",
     epilog="`perceiver-edu COMMAND --help` has examples.",
     add_completion=False,
     rich_markup_mode=None,

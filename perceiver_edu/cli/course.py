@@ -17,8 +17,7 @@ Folder = Annotated[
         "--folder",
         metavar="FOLDER",
         help="Your course folder. If omitted: the one that contains the working folder, or the one opened "
-        "last, or "
-        "perceiver-course in your home folder; in a checkout of the repository, its folder course.",
+        "last, or perceiver-course in your home folder; in a checkout of the repository, its folder course.",
         show_default=False,
     ),
 ]

@@ -24,8 +24,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Text that the model has not seen; may be repeated. If omitted: the text in this package. "
-            "For a "
-            "classifier: one labelled .csv, .tsv or .jsonl file."
+            "For a classifier: one labelled .csv, .tsv or .jsonl file."
         ),
     ] = None,
     text: Annotated[
@@ -39,8 +38,7 @@ def evaluate(
         str,
         typer.Option(
             help="How the hidden words are chosen. coin: each word with probability 15 %. words: as many "
-            "words "
-            "as cover 15 % of the bytes, which was the rule in earlier versions."
+            "words as cover 15 % of the bytes, which was the rule in earlier versions."
         ),
     ] = "coin",
     seed: Annotated[int, typer.Option(help="The seed of the choice of hidden words.")] = 0,

@@ -16,8 +16,8 @@ def finetune(
         str,
         typer.Argument(
             help="Labelled text: a .csv, .tsv or .jsonl file; a dataset of the Hugging Face hub, NAME or "
-            "NAME:CONFIG; one "
-            "of GLUE's tasks (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte), or glue = all of them."
+            "NAME:CONFIG; one of GLUE's tasks (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte), or glue = all "
+            "of them."
         ),
     ],
     output: Annotated[
@@ -30,8 +30,7 @@ def finetune(
         list[str] | None,
         typer.Option(
             help="The column with the text; several columns are joined. If the result is too long, the "
-            "longest of "
-            "them is truncated at its end.  [default: text]",
+            "longest of them is truncated at its end.  [default: text]",
             show_default=False,
         ),
     ] = None,
@@ -149,8 +148,8 @@ def finetune(
         lines = ["on GLUE's validation sets, on which the best epoch was chosen, too"]
         if "average" in scores:
             lines.append(
-                f"the paper, each task alone, the best of twelve settings: {PAPER_AVERAGE} "
-                "(the 81.8 on its model card is that of one model for all tasks)"
+                f"the paper, each task alone, the best of twelve settings: {PAPER_AVERAGE} (the 81.8 on its "
+                "model card is that of one model for all tasks)"
             )
         finish(output, scores, rows, lines, as_json)
         return

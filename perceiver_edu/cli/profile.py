@@ -39,10 +39,9 @@ def profile(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Record the device instead: the full-size model, Hugging Face's and ours, in "
-            "every mode, with traces and pictures, into a new folder. Predicted to take less than five "
-            "minutes "
-            "on a data-centre GPU.",
+            help="Record the device instead: the full-size model, Hugging Face's and ours, in every mode, "
+            "with traces and pictures, into a new folder. Predicted to take less than five minutes on a "
+            "data-centre GPU.",
         ),
     ] = None,
     reduced: Annotated[

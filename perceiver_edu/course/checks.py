@@ -150,8 +150,7 @@ def changes_its_mind(exercise: Exercise, function, cases, expected, results, got
             if not same(now, got[label]):
                 report.say(
                     "The same call returns different results at different times. Is something random, such "
-                    "as "
-                    "dropout, or is something kept from one call to the next?"
+                    "as dropout, or is something kept from one call to the next?"
                 )
                 sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
                 header = (f"“{label}”" if len(cases) > 1 else "", "at first", "later")

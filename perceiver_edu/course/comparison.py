@@ -43,8 +43,8 @@ def plain(result, largest: float = LARGEST, number: bool = False) -> Any:
             value = float(value)
         elif isinstance(value, Iterator) or (isinstance(value, Iterable) and not isinstance(value, Sized)):
             raise Misfit(
-                f"your result is a {type(value).__name__}, which produces its entries one by one, on "
-                "demand. Return them all, for example by `list(…)`."
+                f"your result is a {type(value).__name__}, which produces its entries one by one, on demand. "
+                "Return them all, for example by `list(…)`."
             )
         elif isinstance(value, Sized):
             left -= len(value)

@@ -139,8 +139,8 @@ def as_function(learner, exercise):
     """What the learner handed in, where a function is asked for. Raises: Misfit for anything else."""
     if isinstance(learner, torch.Tensor | str | int | float | dict | list | tuple) or learner is None:
         raise Misfit(
-            f"the check takes your function itself, but got {shown(learner)}. "
-            f"Write `check({exercise.id!r}, {exercise.name})`: the name alone, without parentheses after it."
+            f"the check takes your function itself, but got {shown(learner)}. Write `check({exercise.id!r}, "
+            f"{exercise.name})`: the name alone, without parentheses after it."
         )
     if isinstance(learner, nn.Module) or (inspect.isclass(learner) and issubclass(learner, nn.Module)):
         raise Misfit("this exercise needs a function, but got an nn.Module. Write it as in the stub.")

@@ -150,8 +150,8 @@ def width(model: Model, pooling: Pooling) -> int:
             return len(chosen) * c.d_latents
     raise InputError(
         f"no pooling {brief(pooling)}; choose from "
-        f"{', '.join(name for name in POOLINGS if not missing.get(name))}, "
-        f"or a list of latents, numbers from 0 to {c.num_latents - 1}"
+        f"{', '.join(name for name in POOLINGS if not missing.get(name))}, or a list of latents, numbers "
+        f"from 0 to {c.num_latents - 1}"
     )
 
 

@@ -305,8 +305,8 @@ def newest_good(folder: Path, recipe: dict) -> Path | None:
         return checkpoint
     if problems:
         raise InputError(
-            f"{problems[0]}. There is no other checkpoint from which to resume, and nothing was changed: "
-            f"put back what it had, or {NEW}"
+            f"{problems[0]}. There is no other checkpoint from which to resume, and nothing was changed: put "
+            f"back what it had, or {NEW}"
         )
     return None
 

@@ -84,8 +84,8 @@ def fitting(module: nn.Module, weights: dict[str, torch.Tensor], known: dict[str
             return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items()) or "none"
 
         raise Misfit(
-            "the weights do not fit your module. Make the layers of the stub, with the same names. "
-            f"Expected: {listed(weights)}. Got: {listed(own)}."
+            "the weights do not fit your module. Make the layers of the stub, with the same names. Expected: "
+            f"{listed(weights)}. Got: {listed(own)}."
         )
     frozen = [name for name, parameter in module.named_parameters() if not parameter.requires_grad]
     if frozen:

@@ -14,7 +14,7 @@ from traitlets import Bool, Int, List, Unicode
 from perceiver_edu.filling import MASK_TOKEN
 
 HERE = Path(__file__).parent
-HIDE = "Select letters to hide them. By keyboard: the arrow keys move, with Shift they hide."
+HIDE = "Select letters to hide them. By keyboard, the arrow keys move, and with Shift they hide."
 QUERY = "Click a letter to query it, or press Enter."
 
 

@@ -74,7 +74,7 @@ def test_a_duel_is_that_of_the_scores(way, other, labels, seeds):
     differences = [a - b for a, b in zip(SCORES[way][labels], SCORES[other][labels], strict=True)][:seeds]
     assert f"{statistics.fmean(differences):+.2f}" in words
     if seeds == 1:
-        assert "this may be luck" in words
+        assert "this may be chance" in words
     else:
         error = statistics.stdev(differences) / seeds**0.5
         decided = abs(statistics.fmean(differences)) > thawing.LIMITS[seeds] * error

@@ -165,8 +165,8 @@ EXERCISE = Exercise(
             "they end one.",
         },
         "first": {
-            1: "You masked the word before the chosen one. The first word is number 0, and [CLS] is "
-            "not a word."
+            1: "You masked the word before the chosen one. The first word is number 0, and [CLS] is not a "
+            "word."
         },
         "labels": {
             "everywhere": "Every byte has a label. Only the chosen words are targets; all other labels are "

@@ -65,8 +65,8 @@ EXERCISE = Exercise(
     variant=truncate_variant,
     mistakes={
         "unit": {
-            "characters": "You counted characters, but the limit is a number of ids, and an id stands "
-            "for a byte."
+            "characters": "You counted characters, but the limit is a number of ids, and an id stands for a "
+            "byte."
         },
         "special": {
             0: "[CLS] and [SEP] take one id each, so two bytes fewer fit.",

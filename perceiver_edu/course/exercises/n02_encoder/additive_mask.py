@@ -37,9 +37,8 @@ def attention_with(bias, arguments):
     if bias.isnan().any():
         raise Misfit(
             "the bias contains NaN, which is the result of 0 · inf. A product of a bool mask with a number "
-            "is "
-            "float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from zeros "
-            "of the right dtype, and fill in its own `torch.finfo(dtype).min / 2`."
+            "is float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from "
+            "zeros of the right dtype, and fill in its own `torch.finfo(dtype).min / 2`."
         )
     try:
         total = scores + bias.double()

@@ -83,12 +83,12 @@ EXERCISE = Exercise(
             "never sees the bytes; it has N rows.",
         },
         "biases": {
-            False: "The biases are missing from the parameters. Each nn.Linear has one for each "
-            "output channel."
+            False: "The biases are missing from the parameters. Each nn.Linear has one for each output "
+            "channel."
         },
         "norms": {
-            False: "The norms are missing from the parameters. Each layer has two, with D weights and "
-            "D biases each."
+            False: "The norms are missing from the parameters. Each layer has two, with D weights and D "
+            "biases each."
         },
         "output": {False: "The output layer of attention is missing, D × D."},
         "wide": {False: "The MLP's hidden width should be widening · D."},

@@ -31,8 +31,7 @@ class LayerMaker:
         if latents:
             raise Misfit(
                 "You passed latents to `make_layer`, which makes layers. Call it without arguments, "
-                "`make_layer()`, "
-                "once for each layer, and keep what it returns."
+                "`make_layer()`, once for each layer, and keep what it returns."
             )
         self.made += 1
         return redrawn(SelfAttend(**SIZES), numbers(self.made))

@@ -119,8 +119,8 @@ EXERCISE = Exercise(
             "swapped": "Left and right are swapped. The distance to the left comes first.",
             "left twice": "Both rows hold the distance to the left.",
             "nearest": "Both rows hold the smaller of the two distances. Keep the two sides apart.",
-            "length": "This is the length of the hole, the same for all its bytes. Return the distances "
-            "from each byte to the visible positions on both sides.",
+            "length": "This is the length of the hole, the same for all its bytes. Return the distances from "
+            "each byte to the visible positions on both sides.",
             "texts": "The texts are treated as one, so a hole at the end of a text continues in the next. "
             "Work along the last axis only.",
             "edge": "For a hole that touches the end of the text, you measured to its first or last byte, "
