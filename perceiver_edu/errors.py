@@ -13,7 +13,7 @@ _brief.maxstring = _brief.maxother = 100
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message says what was wrong and what to do.
+    """An error of the user's: a value that cannot be used. The message says what was wrong and what to do.
 
     The message is one line without control characters, whatever names and texts it quotes.
     """

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class PerceiverIOForMaskedLM(nn.Module):
-    """Bytes in, a score for each byte at each asked position out (Jaegle et al. 2021, sections 3 and 4.1)."""
+    """Perceiver IO as a masked language model: ids in, a score for each byte at each requested position out.
+
+    Jaegle et al. 2021, sections 3 and 4.1.
+    """
 
     def __init__(self, config: PerceiverIOConfig):
         super().__init__()

@@ -13,12 +13,12 @@ OTHER_INPUTS = (
 
 @contextmanager
 def claims() -> Iterator[None]:
-    """Assertions about results that a learner may change, in a folded cell behind the one that they edit.
+    """Guard assertions about results that a learner may change, in a folded cell after the edited one.
 
         with claims():
             assert runs["untouched"].bits < 0.5
 
-    Where a learner is at work, a claim that fails is one sentence. Everywhere else it fails, as in the tests.
+    In a learner's notebook, a claim that fails becomes one sentence. Everywhere else it fails, as in tests.
     """
     try:
         yield

@@ -125,7 +125,7 @@ def new_versions(path: Path) -> list[Path]:
 
 
 def course_overview(folder: Path | None = None) -> Report:
-    """The notebooks with their minutes and what is done in them, and where to go on."""
+    """Return a table of the notebooks, with minutes, what is done, and where to continue."""
     overview = read_overview(folder)
     report = Report(overview.count)
     if not overview.notebooks:

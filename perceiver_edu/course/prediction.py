@@ -79,13 +79,13 @@ def predict(
     id: str, question: str, *, choices: Sequence[str] | None = None, number: str | None = None,
     text: bool = False,
 ):  # fmt: skip
-    """A box that asks for a prediction: the last line of a cell of its own, before the cell with the result.
+    """Ask for a prediction: the last line of a cell of its own, before the cell with the result.
 
     Args:
-        id: number of the notebook, a dot and a name, as "10.three"; `reveal` repeats it.
+        id: number of the notebook, a dot and a name, such as "10.three"; `reveal` repeats it.
         question: one or two sentences of plain text, with `code` in backticks.
         choices: the answers to choose from; or
-        number: the unit of a number, such as "bytes", or "" where there is none; or
+        number: the unit of a number, such as "bytes", or "" if there is none; or
         text: whether the answer is a few words.
 
     Raises: InputError for an id of another form, and unless exactly one kind of answer is given.
@@ -103,15 +103,15 @@ def predict(
 
 
 def reveal(id: str, actual: Any, *, explain: str = "") -> None:
-    """Compare with the prediction in one line. It comes before the cell prints or draws anything.
+    """Compare the result with the prediction, in one line. Call it before the cell prints or draws anything.
 
-    Where a learner is at work, it stops the cell as long as the prediction is neither made nor skipped.
+    In a learner's notebook, it stops the cell until the prediction is made or skipped.
 
     Args:
-        actual: what came out: one of the choices, a number, or a few words.
+        actual: the result: one of the choices, a number, or a few words.
         explain: a sentence to put after it.
 
-    Raises: InputError for a result that is none of the choices, or no number.
+    Raises: InputError for a result that is not one of the choices, or not a number.
     """
     question = ASKED_HERE.get(id)
     actual = checked(question, id, actual)

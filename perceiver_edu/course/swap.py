@@ -61,7 +61,7 @@ class Swap(NamedTuple):
 
 @changes_model
 def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -> Iterator[Swap]:
-    """Put `replacement` in the place of a stage while the block runs, and compare the model with itself.
+    """Replace a stage while the block runs, and compare the model with itself.
 
         with swap_stage(model, "encoder", my_encoder) as swap:
             fill_mask(model, "…")  # the whole model, with your encoder
@@ -73,12 +73,12 @@ def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -
             "encoder.cross_attend", "processor.self_attends.0" or "encoder.cross_attend.attention".
         replacement: a function or an `nn.Module`, called as our stage is, for both kinds of model. Its
             tensors must be on the model's device.
-        text, spans: what is read, and filled before and after; `spans` as in `fill_mask`.
+        text, spans: the text that is filled before and after; `spans` as in `fill_mask`.
 
-    At the end of the block, also after an error, the model is what it was.
+    At the end of the block, also after an error, the model is as it was.
 
-    Raises: InputError for a stage that does not exist, a replacement that cannot be called or returns no
-    tensor, and a text that does not fit. What the replacement itself raises passes through.
+    Raises: InputError for a stage that does not exist, a replacement that cannot be called or does not return
+    a tensor, and a text that does not fit. Errors of the replacement itself are passed on.
     """
     ours = hasattr(model, "mlm_head")
     if not ours and type(model).__name__ != "PerceiverForMaskedLM":

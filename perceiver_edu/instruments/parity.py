@@ -48,13 +48,13 @@ def compare_stages(
     mask: torch.Tensor | None = None,
     layers: bool = False,
 ) -> list[Row]:
-    """Run both models on the same ids; compare what leaves each stage, in the order of the data flow.
+    """Compare what leaves each stage of both models on the same ids, in the order of the data flow.
 
     ids (B, M) int64, mask (B, M) bool. `hf_model` has the same weights and dtype. `layers=True` adds a row
-    for each layer of the processor ("processed by layer 1", counted from 1; with several blocks the count
-    goes on). Both models run in eval mode, and are left in the mode they came in.
+    for each layer of the processor ("processed by layer 1", counted from 1 and on through several blocks).
+    Both models run in eval mode, and are left in their own mode.
 
-    Raises: InputError where the two have different dtypes, or stacks of different depth.
+    Raises: InputError if the two have different dtypes, or processors of different depth.
     """
     boundaries = list(BOUNDARIES.items())
     if layers:
@@ -117,10 +117,10 @@ def compare_parts(
     ids: torch.Tensor,
     mask: torch.Tensor | None = None,
 ) -> list[Row]:
-    """Inside one cross_attend or self_attend: what leaves each layer with weights, and at last all of it.
+    """Compare the layers with weights inside one cross_attend or self_attend, and at last the whole.
 
     `stage` is our name: "encoder.cross_attend", "processor.self_attends.3" (counted from 0) or
-    "decoder.cross_attend". Rows have our names of the layers. Of several blocks, the first is seen.
+    "decoder.cross_attend". Rows have our names of the layers. With several blocks, the first is compared.
 
     Raises: InputError for another stage.
     """
@@ -154,7 +154,7 @@ def difference(stage: str, ours: torch.Tensor, theirs: torch.Tensor) -> Row:
 
 
 def ledger(rows: list[Row]) -> str:
-    """The rows as text: a line each, the first divergence marked."""
+    """Return the rows as text, a line for each, with the first divergence marked."""
     lines = [f"{'stage':<22}{'shape':<18}{'max |difference|':>17}{'scale':>10}{'allowed':>11}"]
     first = next((row for row in rows if not row.ok), None)
     for row in rows:
@@ -168,7 +168,10 @@ def ledger(rows: list[Row]) -> str:
 
 
 def huggingface_twin(model: PerceiverIOForMaskedLM) -> "PerceiverForMaskedLM":
-    """The same weights in `transformers.PerceiverForMaskedLM`, by way of a saved folder."""
+    """Return a copy of the model in Hugging Face's class, `transformers.PerceiverForMaskedLM`.
+
+    The weights travel through a temporary saved folder.
+    """
     from transformers import PerceiverForMaskedLM
     from transformers.utils import logging
 

@@ -29,7 +29,7 @@ def compare_with_huggingface(
     x: torch.Tensor | Mapping[str, torch.Tensor],
     points: Mapping[str, torch.Tensor | None] | None = None,
 ) -> list[Row]:
-    """Run both on the same raw data; compare what leaves the adapter, the three stages, and the head.
+    """Compare what leaves the adapter, the three stages and the head of both models, on the same raw data.
 
     points: None, or {modality: (O_k,) int64 or None} for multimodal autoencoding.
     """

@@ -38,13 +38,13 @@ def predict_labels(
     batch_size: int = 32,
     truncation: bool = True,
 ) -> dict[str, list[Prediction]]:
-    """{task: a `Prediction` for each text, in the order of the texts}.
+    """Label texts with a classifier: {task: a `Prediction` for each text, in the order of the texts}.
 
     Args:
-        batch_size: texts at a time; those of similar length run together.
-        truncation: cut texts that are too long, as fine-tuning does; otherwise they are an error.
+        batch_size: how many texts run at a time; those of similar length run together.
+        truncation: truncate texts that are too long, as fine-tuning does; otherwise they are an error.
 
-    Raises: InputError for what is no list of texts, a text that is too long, or answers that are NaN.
+    Raises: InputError if `texts` is not a list of texts, a text is too long, or the model returns NaN.
     """
     check_list("texts", texts)
     whole_number("batch_size", batch_size, 1, 2**20)

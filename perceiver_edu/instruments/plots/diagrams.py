@@ -171,8 +171,7 @@ def cross_attention(
 
 
 def _maps(ax: Axes, x: float, y: float, width: float, height: float, heads: int, padding: bool) -> None:
-    """Draw a stack of attention maps, with the softmax axis marked on the first; `padding`: a mask closes "
-    "some."""
+    """Draw a stack of attention maps, the softmax axis marked on the first; `padding`: some are masked."""
     for behind in reversed(range(min(heads, 3))):
         corner = x - width / 2 + 0.13 * behind, y - height / 2 + 0.13 * behind
         ax.add_patch(Rectangle(corner, width, height, fc=STAGE, ec=INK, lw=0.8))

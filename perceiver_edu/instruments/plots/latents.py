@@ -140,7 +140,7 @@ def latents_by_group(axes: Sequence[Axes], maps: dict[str, torch.Tensor], groups
 def paired_bars(
     ax: Axes, bars: dict[str, dict[str, tuple[float, float]]], ylabel: str, xlabel: str = ""
 ) -> None:
-    """{place: {series: (mean, standard error)}}: bars of several series side by side at each place."""
+    """Draw bars of several series side by side: {group: {series: (mean, standard error)}}."""
     names = list(next(iter(bars.values())))
     looks = zip(names, COLOURS, ("", "//", "..", "xx"), strict=False)
     for number, (name, colour, hatch) in enumerate(looks):

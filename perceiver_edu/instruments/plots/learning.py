@@ -69,8 +69,10 @@ def who_reads_where(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
 
 
 def bits_by_latents(ax: Axes, rows: list[dict[str, Any]], baselines: dict[str, float]) -> dict[int, float]:
-    """Draw held-out bits against N, with a dot for each seed: rows with `num_latents` and `bits` -> "
-    "{N: mean bits}."""
+    """Draw held-out bits against N, a dot for each seed, and return {N: mean bits}.
+
+    rows: each has `num_latents` and `bits`.
+    """
     found: dict[int, list[float]] = {}
     for row in rows:
         found.setdefault(row["num_latents"], []).append(row["bits"])

@@ -14,8 +14,10 @@ SERIES = ((INPUT, ""), (LATENT, "//"), (OUTPUT, ".."))
 
 
 def cost_against(axes: np.ndarray, sweeps: dict[str, tuple[list[int], dict[str, list[float]]]]) -> None:
-    """Draw a panel for each size that is changed, {"M": (values, {stage: GFLOPs}), "
-    "…}; both axes logarithmic."""
+    """Draw a panel for each size that is changed, with logarithmic axes.
+
+    sweeps: {"M": (values, {stage: GFLOPs}), …}.
+    """
     for ax, (name, (values, costs)) in zip(axes, sweeps.items(), strict=True):
         for stage, numbers in costs.items():
             ax.plot(values, numbers, **line_of(stage), label=stage)
