@@ -1,4 +1,4 @@
-"""A caller's model, borrowed: given back as it was, also after an error, and also where threads share it."""
+"""A caller's model, borrowed: returned unchanged, also after an error, and also if threads share it."""
 
 import sys
 import threading

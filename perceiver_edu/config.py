@@ -1,4 +1,4 @@
-"""The sizes of one model. Field names are Hugging Face's; the paper's symbol stands beside each."""
+"""The sizes of one model. Field names are Hugging Face's; a comment gives the paper's symbol."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -257,7 +257,7 @@ def fill_masks(
             inputs, positions = (
                 torch.tensor([row + [0] * (max(map(len, part)) - len(row)) for row in part], device=device)
                 for part in (batch, asked)
-            )  # (B, M) and (B, O), filled up with [PAD], and with position 0, which nobody looks at
+            )  # (B, M) and (B, O), filled up with [PAD], and with position 0, which is ignored
             mask = torch.arange(inputs.shape[1]) < torch.tensor([[len(row)] for row in batch])  # (B, M)
             log_probs = model(inputs, mask.to(device), positions).cpu().double().log_softmax(-1).numpy()
             log_probs = log_probs[..., ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]  # (B, O, 256)

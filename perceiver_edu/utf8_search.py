@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from perceiver_edu.errors import InputError, whole_number
 
 # UTF-8, read one byte at a time (RFC 3629). A line is (from, lowest byte, highest byte, to). The machine
-# stands on "border" between two characters, and on "1 more", "2 more", "3 more" while so many continuation
+# is on "border" between two characters, and on "1 more", "2 more", "3 more" while so many continuation
 # bytes are due. Four lead bytes narrow the byte after them: this keeps out overlong forms (E0, F0),
 # surrogates (ED) and everything above U+10FFFF (F4).
 UTF8 = [

@@ -100,7 +100,7 @@ def read_overview(folder: Path | None = None) -> Overview:
             tags = [cell.get("metadata", {}).get("exercise", {}) for cell in cells]
             asked = predictions_in(cells)
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-            continue  # a notebook that cannot be read is no reason to show none
+            continue  # one notebook that cannot be read must not hide the others
         title = re.search(r"^# (.+)", text)
         minutes = re.search(r"\*\*Time\*\* (\d+) min", text)
         ids = [tag["id"] for tag in tags if tag.get("role") == "stub"]

@@ -20,7 +20,7 @@ from perceiver_edu.terminal import visible
 
 ASKED = re.compile(r"""\bpredict\(\s*["'](\d\d\.\w+)["']""")
 LONGEST = 300  # characters of an answer in words
-CLOSE = 0.1  # a prediction of a number that is no whole one is right within this part of it
+CLOSE = 0.1  # a predicted number that is not whole counts as right within this fraction of the result
 FAR = 2  # from this ratio on, it is said
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 BOUNDARIES = {s.boundary: (s.name, s.huggingface) for s in STAGES.values()}  # our module, Hugging Face's
 
-# Largest difference allowed, as a share of the largest number in the tensor (or of 1, where that is larger).
-# Two correct programs add the same numbers in another order; this is the rounding that makes.
+# Largest difference allowed, as a fraction of the largest number in the tensor (or of 1, if that is larger).
+# Two correct programs add the same numbers in a different order; this allows for the rounding.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
 
 

@@ -1,4 +1,4 @@
-"""Benchmarks and training runs that somebody recorded: read for what they are, never mixed with what is
+"""Recorded benchmarks and training runs: always read as records, never mixed with what is
 measured now."""
 
 import csv
@@ -49,7 +49,7 @@ def recorded_runs(folder: str | os.PathLike, kind: str) -> list[Recorded]:
 class Run(NamedTuple):
     """What `perceiver-edu pretrain` wrote down while it trained; each by step."""
 
-    training: dict[int, float]  # bits per byte asked for, since the row before, in the holes of the run
+    training: dict[int, float]  # bits per target, since the row before, in the holes of the run
     held_out: dict[int, float]  # bits per hidden byte in whole words of held-out text
     learning_rate: dict[int, float]
     samples: dict[int, list[tuple[str, str]]]  # texts with holes, and the best fillings with probabilities

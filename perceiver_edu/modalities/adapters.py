@@ -120,7 +120,7 @@ class Patches(nn.Module):
         ):
             raise InputError(f"blocks of {self.block} do not fill a grid of {tuple(grid)}")
         for axis, step in reversed(list(enumerate(self.block, start=1))):
-            x = x.unflatten(axis, (-1, step))  # each axis becomes (blocks, place within the block)
+            x = x.unflatten(axis, (-1, step))  # each axis becomes (blocks, position within the block)
         n = len(grid)
         blocks, within = list(range(1, 2 * n, 2)), list(range(2, 2 * n + 1, 2))
         x = self.project(x.permute(0, *blocks, *within, 2 * n + 1).flatten(n + 1))  # (B, *blocks, features)

@@ -13,7 +13,7 @@ from perceiver_edu.modalities.model import PerceiverIO
 if TYPE_CHECKING:
     from transformers import PerceiverPreTrainedModel
 
-# As for text, but for the names of two modules: an adapter in the place of the embedding, and Hugging Face's
+# As for text, but for the names of two modules: an adapter instead of the embedding, and Hugging Face's
 # decoder inside another.
 BOUNDARIES = {
     boundary: (ours.replace("embedding", "inputs"), theirs.replace(".decoder.", ".decoder.decoder."))

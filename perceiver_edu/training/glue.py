@@ -60,7 +60,7 @@ def load_split(
 
 @contextmanager
 def from_the_cache() -> Iterator[None]:
-    """Let `datasets` ask nobody, as HF_HUB_OFFLINE=1 does if it is set before the program starts."""
+    """Keep `datasets` offline, as HF_HUB_OFFLINE=1 does if it is set before the program starts."""
     import datasets
     from huggingface_hub import constants
 
@@ -88,7 +88,7 @@ def load_task(name: str) -> tuple[Labelled, Labelled]:
 def finetune_glue(
     names: list[str], folder: str | Path, settings: FinetuneConfig, seeds: list[int], **options: Any
 ) -> dict[str, Spread]:
-    """Each task in `folder`/NAME -> {task: {"mean", "spread"}, ..., "average": {...}}, as shares of 1.
+    """Each task in `folder`/NAME -> {task: {"mean", "spread"}, ..., "average": {...}}, as fractions of 1.
 
     "average" is there only for all eight tasks: the mean over the tasks, of each seed.
     """

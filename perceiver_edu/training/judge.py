@@ -1,4 +1,4 @@
-"""A classifier before held-out texts: its scores, and the pictures of them."""
+"""A classifier on held-out texts: its scores, and pictures of them."""
 
 import csv
 import io
@@ -52,7 +52,7 @@ def score_classifier(
 
 
 def most_common(tasks: list[Task], training: Encoded, held_out: Encoded) -> dict[str, float]:
-    """{task: accuracy of always giving the commonest label of training}, for tasks with exactly one label."""
+    """{task: accuracy of always predicting training's most common label}, for tasks with one label each."""
     shares = {}
     for task in tasks:
         if task.kind == "single":

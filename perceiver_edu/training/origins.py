@@ -37,7 +37,7 @@ class Origin(NamedTuple):
 def documentation_origins(
     per_package: int, packages: Iterable[str] = PACKAGES, longest: int = 200
 ) -> list[Origin]:
-    """`per_package` paragraphs of each package, of at most `longest` bytes, just as they stand there.
+    """`per_package` paragraphs of each package, of at most `longest` bytes, verbatim.
 
     That is: with the names of packages in them, and with all that was copied from file to file.
 
@@ -89,7 +89,7 @@ def folder_of(package: str) -> Path:
 
 
 def skeleton(text: str) -> str:
-    """What is left of a text without case, digits, signs and spaces: twins have the same.
+    """What is left of a text without case, digits, signs and spaces; near-duplicates share it.
 
     skeleton("Returns 3 axes.") == skeleton("returns 4 axes") == "returnsaxes"
     """

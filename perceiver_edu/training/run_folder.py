@@ -213,7 +213,7 @@ def recipe_sum(recipe: dict) -> str:
 
 
 def write_manifest(folder: Path, names: Iterable[str], recipe: dict, step: int) -> None:
-    """Tie these files of a checkpoint, or of a finished run, to each other, to the run and to its recipe."""
+    """Tie the files of a checkpoint or finished run to each other, to the run and to its recipe."""
     files = {n: {"bytes": (folder / n).stat().st_size, "sha256": sha256(folder / n)} for n in sorted(names)}
     about = {"run": recipe["run"], "recipe_sha256": recipe_sum(recipe), "step": step, "files": files}
     write_whole(folder / MANIFEST, to_json(about))
@@ -327,7 +327,7 @@ def remove(path: Path) -> None:
 
 
 def remove_checkpoint(checkpoint: Path, recipe: dict) -> None:
-    """Remove a checkpoint of this run, at once for whoever looks. A folder that is not of this run, or that
+    """Remove a checkpoint of this run, atomically. A folder that is not of this run, or that
     holds anything else, stays."""
     try:
         manifest = read_manifest(checkpoint)

@@ -147,7 +147,7 @@ def split_off(data: Labelled, share: float, order: Callable[[int], list[int]]) -
     """-> (training, held out): of each class of the first task, `share` of the rows, in the given order.
 
     Classes that are too rare to give a row are pooled, and `share` of the pool is held out. Both parts keep
-    the labels of the whole, so a rare one may be asked for that training never saw.
+    the labels of the whole, so a rare label may be tested that training never saw.
 
     Raises: InputError as `tasks_of`, and for too few rows.
     """

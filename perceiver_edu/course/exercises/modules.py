@@ -26,7 +26,7 @@ def module_or_function(sizes_of):
             return as_function(learner, exercise)
         if not is_class and len(inspect.signature(learner.forward).parameters) == len(exercise.arguments):
             return learner.forward  # a module without weights of its own, called like the function
-        layers = {}  # found where all sizes differ, and kept: in a real model two layers may look alike
+        layers = {}  # found where all sizes differ, and kept: real layers may have equal shapes
 
         def call(**arguments):
             sizes, given = sizes_of(**arguments), arguments.items()

@@ -79,7 +79,7 @@ class ForwardPass(NamedTuple):
 class Explored(NamedTuple):
     """All that the playground shows, and the state it belongs to."""
 
-    runs: dict[str, ForwardPass]  # UNTOUCHED, then CHANGED and SECOND where they are asked for
+    runs: dict[str, ForwardPass]  # UNTOUCHED, then CHANGED and SECOND where they are requested
     text: str
     hole: tuple[int, int]
     hidden: str

@@ -87,7 +87,7 @@ whole = found["untouched"]
 reads = whole.weights[explored.head, explored.latent]  # (M,): the attention weights of the latent
 readers = whole.weights[explored.head, :, explored.place]  # (N,): those of all latents on the framed byte
 print("largest weight: byte", int(reads.argmax()), "- of the framed byte: latent", int(readers.argmax()))
-if whole.query(explored.place) is not None:  # the framed byte is hidden, so a query asks for it
+if whole.query(explored.place) is not None:  # the framed byte is hidden, so there is a query for it
     query = whole.query(explored.place)  # (N,): its attention weights
     print(f"its query attends most to latent {int(query.argmax())}: {query.max():.1%}")
 

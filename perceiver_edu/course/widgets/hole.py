@@ -52,13 +52,13 @@ def hidden_part(model, text: str, hole, known: bool = False) -> tuple[str, tuple
 
 def first_hidden(text: str, hole: tuple[int, int]) -> int:
     """Which of the ids that the model reads is the hole's first. Raises: InputError as the tokenizer."""
-    return len(ByteTokenizer().encode(text[: hole[0]])) - 1  # [CLS] stands before it, [SEP] does not
+    return len(ByteTokenizer().encode(text[: hole[0]])) - 1  # [CLS] comes before it, [SEP] does not
 
 
 def fill_span(model, text: str, hole: tuple[int, int]) -> Filled:
     """Hide the characters hole[0] to hole[1] - 1 of a text. Raises: InputError where that hides nothing."""
     text, hole, hidden, note = hidden_part(model, text, hole)
-    with record(model, "mlm_head") as seen:  # `fill_mask` runs the model once, and asks for the hole only
+    with record(model, "mlm_head") as seen:  # `fill_mask` runs the model once, and decodes only the hole
         [fillings] = fill_mask(model, text, hole)
     by_byte = (
         seen["mlm_head"][0][0]

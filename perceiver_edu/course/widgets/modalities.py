@@ -119,7 +119,7 @@ def fourier_bands() -> Experiment:
 class Shuffled(NamedTuple):
     """Models that read an image some of whose inputs were exchanged."""
 
-    image: torch.Tensor  # (H, W), as the inputs stand in the array
+    image: torch.Tensor  # (H, W), in the order of the inputs
     right: dict[str, float]  # share of all images, by model
     guesses: dict[str, int]  # of the image shown
     truth: int  # its label

@@ -44,7 +44,7 @@ class Asked(NamedTuple):
     best: list[int]  # the likeliest byte at each
     probabilities: list[float]  # its probability, out of all 262 ids
     difference: float  # the largest, in any score, from the same rows of all P queries
-    cost: tuple[float, float]  # MFLOPs of decoder and head: for this list, and for all P places
+    cost: tuple[float, float]  # MFLOPs of decoder and head: for this list, and for all P positions
     note: str
 
 

@@ -41,7 +41,7 @@ class TextStrip(anywidget.AnyWidget):
     can_query = Bool().tag(sync=True)
     selected = Unicode().tag(sync=True)  # what a selected letter is called
     label = Unicode().tag(sync=True)
-    names = List().tag(sync=True)  # of the controls that it takes the place of
+    names = List().tag(sync=True)  # of the controls that it replaces
     line = Unicode().tag(sync=True)  # of code, to be copied
 
     def __init__(self, read=len, text=None, hole=None, place=None, query=None, ask=None, label=""):

@@ -12,7 +12,7 @@ from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTP
 
 
 def byte_sign(byte: int) -> str:
-    """Return a sign for one byte: the letter, ␣ for a space, ⏎ for a new line, else two hexadecimal digits."""
+    """Return a sign for a byte: the letter, ␣ for a space, ⏎ for a new line, else two hexadecimal digits."""
     letter = chr(byte)
     return {" ": "␣", "\n": "⏎"}.get(letter, letter if "!" <= letter <= "~" else f"{byte:02X}")
 

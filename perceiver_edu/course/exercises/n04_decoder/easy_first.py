@@ -25,7 +25,7 @@ class Predict:
         positions = torch.as_tensor(positions)
         self.asked.append(ids.tolist())
         seen = torch.where(ids == MASK, 0.0, torch.sin(ids.double()))  # (M,)
-        logits = self.alone + torch.einsum("m,mpb->pb", seen, self.effect[: len(ids)])  # (places, 256)
+        logits = self.alone + torch.einsum("m,mpb->pb", seen, self.effect[: len(ids)])  # (positions, 256)
         return logits[positions].softmax(-1)
 
     def __deepcopy__(self, memo):

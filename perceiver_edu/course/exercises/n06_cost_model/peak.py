@@ -22,7 +22,7 @@ class Product:
         slow = self.first if call == 0 else 0.0
         return self.seconds + slow + (self.extra if call in self.disturbed else 0.0)
 
-    def __eq__(self, other):  # it counts its calls, which is no change that matters
+    def __eq__(self, other):  # it counts its calls, a change that does not matter
         return isinstance(other, Product)
 
     __hash__ = None
