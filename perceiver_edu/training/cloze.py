@@ -53,7 +53,7 @@ class ClozeResult:
         for guess in self.guesses:
             if guess.answer != guess.guesses[0]:
                 shown = ", ".join(map(repr, guess.guesses))
-                lines.append(f"  {guess.sentence}  {guess.answer!r}, guessed: {shown}")
+                lines.append(f"  {guess.sentence}  {guess.answer!r}, predicted: {shown}")
         return "\n".join(lines)
 
 

@@ -68,16 +68,16 @@ class Evaluation:
         lines = []
         for name, meaning in [
             ("geometry", "hole geometry"),
-            ("sides", "geometry and the bytes beside the hole"),
+            ("sides", "geometry and the bytes next to the hole"),
         ]:
             gain = self.gain_over(name)
             lines.append(f"{abs(gain):.3f} bits {'below' if gain > 0 else 'ABOVE'} {meaning}")
         if self.scores["geometry"].bits > 8:  # a uniform baseline would be better
             lines.append(
-                "the baselines were counted on text of another kind: they say nothing about this one"
+                "the baselines were counted on a different kind of text, so they say nothing about this one"
             )
         if SHUFFLED in self.scores:
-            lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
+            lines += [f"{self.gain_over(SHUFFLED):.3f} bits is the cost of shuffling the visible words"]
         return lines
 
     def __str__(self) -> str:
@@ -227,8 +227,9 @@ class Reading:
 
     def __str__(self) -> str:
         return (
-            f"a latent reads with an entropy of {self.bits:.2f} bits on average (all {2**self.uniform:.0f} "
-            f"bytes alike would be {self.uniform:.2f}); {self.narrow:.1%} of the rows are below half of that"
+            f"a latent's attention has an entropy of {self.bits:.2f} bits on average (uniform over "
+            f"{2**self.uniform:.0f} bytes, it would be {self.uniform:.2f}); {self.narrow:.1%} of the rows "
+            "are below half of that"
         )
 
 

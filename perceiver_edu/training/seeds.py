@@ -76,7 +76,7 @@ def check_summary(path: Path, seeds: list[int], resume: bool) -> None:
         raise InputError(f"{path} is not the summary of a run: move it away")
     if missing := [seed for seed in before if seed not in seeds]:
         raise InputError(
-            f"{path} is of {len(before)} seeds, {brief(missing)} among them: give as many or more"
+            f"{path} contains {len(before)} seeds, including {brief(missing)}: give at least as many"
         )
 
 

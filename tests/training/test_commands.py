@@ -205,13 +205,13 @@ def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
     assert out.startswith("✗ the model does not read the text: "), "it is not trained"
     assert "; 6 crops of 96 ids; seed 0" in out
     assert {line.split("  ")[0] for line in out.splitlines()} >= {"predictor", "model", "geometry"}
-    assert "cloze: first guess right" in out and "guessed:" not in out
+    assert "cloze: first guess right" in out and "predicted:" not in out
     for words in ("cloze, each filled alone", "held-out words, each filled alone"):
         alone, joint = out[out.index(words) :].splitlines()[1:3]
         assert alone.startswith("  independently: first") and joint.startswith("  jointly:       first")
     parameters = sum(parameter.numel() for parameter in load_pretrained(str(weights)).parameters())
     assert f"weights: {weights}, {parameters:,} parameters, on cpu" in err
-    assert "guessed:" in run("evaluate", weights, "--crops", 2, "--failures")[1]
+    assert "predicted:" in run("evaluate", weights, "--crops", 2, "--failures")[1]
     assert "cloze" not in run("evaluate", weights, "--crops", 2, "--no-cloze")[1]
 
 
