@@ -48,7 +48,7 @@ def evaluate(
     cloze: Annotated[
         bool,
         typer.Option(
-            help="Also fill single missing words, in forty easy sentences and in forty places of the text."
+            help="Also fill single missing words: in forty easy sentences, and forty words of the text."
         ),
     ] = True,
     failures: Annotated[
@@ -132,7 +132,7 @@ def evaluate(
 def print_evaluation(result: "Evaluation") -> None:
     """The verdict, a line for each predictor, and what was asked."""
     console, gain = new_console(), result.gain_over("geometry")
-    words = "the model reads the text" if gain > 0 else "the model does not read the text"
+    words = "the model uses the context" if gain > 0 else "the model does not use the context"
     words += f": {result.scores['model'].bits:.3f} bits per hidden byte, {abs(gain):.3f} "
     print_verdict(console, gain > 0, f"{words}{'less' if gain > 0 else 'more'} than hole geometry")
     numbers = ("#bits", "#bytes right", "#words right")

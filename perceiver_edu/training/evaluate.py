@@ -68,7 +68,7 @@ class Evaluation:
         lines = []
         for name, meaning in [
             ("geometry", "hole geometry"),
-            ("sides", "geometry and the bytes next to the hole"),
+            ("sides", "geometry and the bytes beside the hole"),
         ]:
             gain = self.gain_over(name)
             lines.append(f"{abs(gain):.3f} bits {'below' if gain > 0 else 'ABOVE'} {meaning}")
@@ -77,7 +77,7 @@ class Evaluation:
                 "the baselines were counted on a different kind of text, so they say nothing about this one"
             )
         if SHUFFLED in self.scores:
-            lines += [f"{self.gain_over(SHUFFLED):.3f} bits is the cost of shuffling the visible words"]
+            lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
         return lines
 
     def __str__(self) -> str:
