@@ -202,7 +202,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
 def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
     code, out, err = run("evaluate", weights, "--crops", 6)
     assert code == 0, err
-    assert out.startswith("✗ the model does not read the text: "), "it is not trained"
+    assert out.startswith("✗ the model does not use the context: "), "it is not trained"
     assert "; 6 crops of 96 ids; seed 0" in out
     assert {line.split("  ")[0] for line in out.splitlines()} >= {"predictor", "model", "geometry"}
     assert "cloze: first guess right" in out and "predicted:" not in out
