@@ -106,7 +106,7 @@ def browse_run(run: Run, baselines: dict[str, float], step=None, scale: str = "l
         raise InputError("this run was never evaluated on held-out text: its log has no held-out bits")
     early = sorted(run.held_out)[:2][-1]
     steps = [known for known in run.steps if known <= early or known in run.held_out]
-    scales = [("all alike", "linear"), ("logarithmic", "log")]
+    scales = [("linear", "linear"), ("logarithmic", "log")]
     controls = {
         "step": stops("step", [(f"{s:,}", s) for s in steps], steps[-1] if step is None else step,
                       "The step of the run."),
