@@ -306,7 +306,7 @@ def test_fill_in_puts_each_filling_in_its_hole():
         ("z" * 20, "z", r"occurs 20 times: .* \(7, 8\), …$"),
         ("hello", (3, 3), r"\(3, 3\) is empty"),
         ("hello", (2, 6), r"\(2, 6\) is not within the text, which has characters 0 to 5"),
-        ("hello", (-2, 3), r"\(-2, 3\) does not lie in the text"),
+        ("hello", (-2, 3), r"\(-2, 3\) is not within the text"),
         ("hello", (4, 2), r"\(4, 2\) .* start must come before stop"),
         ("hello", [(0, 3), (2, 5)], r"\(0, 3\) and \(2, 5\) overlap"),
         ("hello", ["ell", (0, 5)], r"\(0, 5\) and \(1, 4\) overlap"),

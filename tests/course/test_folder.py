@@ -38,7 +38,7 @@ def release(notebooks, what="a newer text"):
 
 def test_a_broken_original_is_named(made, notebooks):
     (notebooks / "01_second.ipynb").write_text("<<<<<<< HEAD")
-    with pytest.raises(InputError, match=r"01_second\.ipynb is no notebook"):
+    with pytest.raises(InputError, match=r"01_second\.ipynb is not a notebook"):
         update_course(made)
 
 

@@ -221,7 +221,7 @@ def test_a_saved_folder_loads_by_its_name(name, tmp_path):
 def test_what_does_not_fit_is_refused(tmp_path):
     from transformers import PerceiverConfig, PerceiverForMaskedLM
 
-    with pytest.raises(InputError, match="'PerceiverForMaskedLM' is none of"):
+    with pytest.raises(InputError, match="'PerceiverForMaskedLM' is not one of"):
         from_huggingface(PerceiverForMaskedLM(PerceiverConfig(**TINY, d_model=16, max_position_embeddings=7)))
     hf_model = hf_twin("PerceiverForImageClassificationFourier", **TINY)
     state = hf_model.state_dict()

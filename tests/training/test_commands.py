@@ -124,7 +124,7 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         ([HELD_OUT, "--precision", "fp8"], "no precision 'fp8'"),
         ([HELD_OUT, "--learning-rate", "0"], "learning_rate must be more than 0 and finite, got 0.0"),
         ([HELD_OUT, "--batch-size", "0"], "batch_size must be between 1 and 65,536, got 0"),
-        ([HELD_OUT, "--micro-batch-size", "5"], "batch_size 64 must divide by"),
+        ([HELD_OUT, "--micro-batch-size", "5"], "batch_size 64 must be divisible by"),
         ([HELD_OUT, "--steps", "-1"], "steps must be between 1 and 1,000,000,000,000, got -1"),
         ([HELD_OUT, "--save-every", "0"], "save_every must be a whole number ≥ 1, got 0"),
         ([HELD_OUT, "--learning-rate", "7"], "learning_rate must be between 0 and 1, got 7.0"),
@@ -206,7 +206,7 @@ def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
     assert "; 6 crops of 96 ids; seed 0" in out
     assert {line.split("  ")[0] for line in out.splitlines()} >= {"predictor", "model", "geometry"}
     assert "cloze: first guess right" in out and "predicted:" not in out
-    for words in ("cloze, each filled alone", "held-out words, each filled alone"):
+    for words in ("cloze, each filled on its own", "held-out words, each filled on its own"):
         alone, joint = out[out.index(words) :].splitlines()[1:3]
         assert alone.startswith("  independently: first") and joint.startswith("  jointly:       first")
     parameters = sum(parameter.numel() for parameter in load_pretrained(str(weights)).parameters())

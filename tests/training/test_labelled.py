@@ -89,7 +89,7 @@ def one_column(tmp_path, *values, kind="multi", separator=None):
         (["joy; anger"], "line 1: 'tags' has ';' in it"),
         ([["joy", "nan"]], "'tags' is nan, which is how tables mark"),
         ([["1", "2"], ["1.0"]], "'1' and '1.0' are the same number"),
-        (["joy", "anger", "joy"], "no text has more than one label of 'tags': leave ':multi' away"),
+        (["joy", "anger", "joy"], "no text has more than one label of 'tags': leave out ':multi'"),
         ([["joy"], ["anger"], []], "no text has more than one label of 'tags'"),
         ([["joy", "Anger"], ["anger"]], "'Anger' and 'anger' differ only in case or white space"),
         ([["joy", "big anger"], ["big  anger"]], "differ only in case or white space"),
@@ -288,7 +288,7 @@ def test_leaks_are_warnings(tmp_path):
         load_splits(write_csv(tmp_path / "b.csv", rows(30) * 2), True, ["text"], TOPIC, None, None)(0)
     said = " ".join(str(warning.message) for warning in seen)
     assert re.search(r"b\.csv: \d of the 6 held-out texts also occur in the training data", said)
-    assert "column 'text' is both text and label" in said
+    assert "column 'text' is used both as text and as label" in said
     assert "of its texts are in the training data" in said and "also used to choose the best epoch" in said
 
 
@@ -348,7 +348,7 @@ def test_all_of_glue_by_its_name_with_the_average_beside_the_cards(stand_in, tmp
     assert code == 0
     lines = {line.split()[0]: line for line in stdout.splitlines()}
     assert set(GLUE) <= set(lines) and "±" in lines["average"]
-    assert "twelve settings: 81.0 (its card's 81.8 is of one model" in lines["the"]
+    assert "twelve settings: 81.0 (the 81.8 on its model card is that of one model" in lines["the"]
     means = []
     for name, task in GLUE.items():
         runs = [json.loads((tmp_path / f"out/{name}/seed-{s}/results.json").read_text()) for s in (0, 1)]

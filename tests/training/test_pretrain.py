@@ -351,7 +351,7 @@ def test_two_processes_and_one_take_over_from_each_other(crops, tmp_path):
         assert float(one["bits"]) == pytest.approx(float(other["bits"]), rel=1e-4)
 
     refused = train(2, "changing", 8, "--resume", "--batch-size", "3", code=1)  # torchrun's exit code
-    assert "batch_size 3 must divide by 2 processes" in refused.stderr
+    assert "batch_size 3 must be divisible by 2 processes" in refused.stderr
 
 
 SHARDS = """
@@ -657,7 +657,7 @@ def test_a_size_that_is_not_there():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"micro_batch_size": 3}, "batch_size 4 must divide by 1 processes × micro-batches of 3"),
+        ({"micro_batch_size": 3}, "batch_size 4 must be divisible by 1 processes × micro-batches of 3"),
         ({"micro_batch_size": 0}, "micro-batches of 0"),
         ({"precision": "fp8"}, "no precision 'fp8'; choose from auto, fp32, bf16"),
         ({"save_every": 0}, "save_every must be a whole number ≥ 1, got 0"),

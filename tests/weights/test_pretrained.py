@@ -249,14 +249,14 @@ BREAKS = {
     "huge sizes": (break_config(num_latents=2**40), "has shape"),
     "sizes beyond numbers": (
         break_config(d_latents=2**62 * 6, v_channels=None),
-        "config.json|no model can have",
+        "config.json|these sizes cannot",
     ),
     "repeated for ever without layers": (
         break_config(num_blocks=10**9, num_self_attends_per_block=0),
         "would run for ever",
     ),
     "repeated for ever": (break_config(num_blocks=10**9), "num_blocks 1000000000 would run for ever"),
-    "huge depth": (break_config(num_self_attends_per_block=10**12), "no weights for 1000000000000"),
+    "huge depth": (break_config(num_self_attends_per_block=10**12), "weights for 1000000000000"),
 }
 
 
