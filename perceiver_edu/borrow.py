@@ -1,4 +1,4 @@
-"""A caller's model, borrowed: given back as it was, also after an error, and also where threads share it."""
+"""A caller's model, borrowed: returned unchanged, also after an error, and also if threads share it."""
 
 import sys
 import threading
@@ -67,7 +67,9 @@ def changes_model(
     @contextmanager
     def alone(model: Model, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Value]:
         if any(f"{name}." == COMPILED for name, _ in model.named_children()):
-            raise InputError("a compiled model keeps parts that are exchanged: give the one it was made from")
+            raise InputError(
+                "a compiled model cannot have parts exchanged: give the model from which it was compiled"
+            )
         with _used(model, changes=True), eager(), contextmanager(block)(model, *args, **kwargs) as value:
             yield value
 

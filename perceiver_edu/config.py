@@ -1,4 +1,4 @@
-"""The sizes of one model. Field names are Hugging Face's; the paper's symbol stands beside each."""
+"""The sizes of one model. Field names are Hugging Face's; a comment gives the paper's symbol."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,9 +25,11 @@ DECODER_QK_CHANNELS = 8 * 32
 
 @dataclass(frozen=True)
 class PerceiverIOConfig:
-    """The defaults are `deepmind/language-perceiver`: 201,108,230 parameters.
+    """The sizes of one model; by default `deepmind/language-perceiver`, which has 201,108,230 parameters.
 
-    Raises: InputError, naming the field, where no model of these sizes exists.
+    Fields have Hugging Face's names; a comment gives the paper's symbol.
+
+    Raises: InputError, naming the field, if no model of these sizes exists.
     """
 
     vocab_size: int = 262  # V: 256 bytes + 6 special ids

@@ -31,7 +31,7 @@ def easy_first(
 
     The model runs once for each byte of the hole, on a batch of at most max(`BEAM`, top_k) strings. Each of
     these strings gets the byte of which the model is most certain, wherever it is in the hole; the most
-    probable results go on to the next run. The place depends on nothing but the string so far, so only one
+    probable results go on to the next run. The position depends only on the string so far, so only one
     path leads to a filling, and the product of the path's probabilities is a probability of the filling.
 
     Args:
@@ -63,7 +63,7 @@ def surest_byte(
     strings: np.ndarray,
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One run: strings (W, L) -> the log-probabilities (W, 256) at the place of each string's most certain
+    """One run: strings (W, L) -> the log-probabilities (W, 256) at the position of each string's most certain
     byte, -inf for a byte that no text has there; and these places (W,)."""
     rows = torch.tensor(ids).repeat(len(strings), 1)  # (W, M)
     rows[:, list(hole)] = torch.from_numpy(
@@ -109,14 +109,12 @@ def keep(scores: np.ndarray, top_k: int, last: bool) -> np.ndarray:
 
 
 def byte_log_probs(logits: torch.Tensor) -> np.ndarray:
-    """logits (…, V) -> log-probabilities (…, 256) of the bytes; the special ids keep their share."""
+    """logits (…, V) -> log-probabilities (…, 256) of the bytes; the special ids keep their probability."""
     log_probs = logits.cpu().double().log_softmax(-1).numpy()
     # No filling contains them, nor what a vocabulary that is padded to 264 has beyond the bytes.
     log_probs = log_probs[..., ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]
     if not (log_probs < np.inf).all():
-        raise InputError(
-            "the log-probabilities have NaN or +inf among them: the model that gave them is broken"
-        )
+        raise InputError("the log-probabilities contain NaN or +inf: the model that returned them is broken")
     return log_probs
 
 

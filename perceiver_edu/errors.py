@@ -13,7 +13,7 @@ _brief.maxstring = _brief.maxother = 100
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message says what was wrong and what to do.
+    """An error of the user's: a value that cannot be used. The message says what was wrong and what to do.
 
     The message is one line without control characters, whatever names and texts it quotes.
     """
@@ -42,7 +42,7 @@ def choose(what: str, name: str, choices: Iterable[str]) -> None:
     """Raises: InputError for a name that is not among the choices."""
     choices = list(choices)
     if name not in choices:
-        raise InputError(f"no {what} {brief(name)}; there is {', '.join(choices)}")
+        raise InputError(f"no {what} {brief(name)}; choose from {', '.join(choices)}")
 
 
 def check_list(what: str, values: object) -> None:

@@ -33,7 +33,7 @@ Span = str | tuple[int, int]  # how to name a hole: what it hides, or where it i
 
 
 class Filling(NamedTuple):
-    """One guess for one hole."""
+    """One filling of one hole: its text, and the probability that the model gives it."""
 
     text: str
     probability: float  # product of the probabilities of its bytes, each out of all ids: see `fill_mask`
@@ -46,27 +46,28 @@ def fill_mask(
     top_k: int = 5,
     joint: bool = False,
 ) -> list[list[Filling]]:
-    """What stood in the holes of a text, by the model's own probabilities.
+    """Fill the holes in a text, and return the most probable fillings of each.
 
-    The model reads the text's real ids with no padding, and decodes the masked positions only. Without
-    `joint` it runs once and guesses the bytes of a hole independently of each other, so the probability of a
-    filling is a product, and the ranking over all byte strings that are whole UTF-8 text is exact.
+    The model gets the text's ids without padding, and decodes only the masked positions. Without `joint` it
+    runs once and predicts the bytes of a hole independently of each other, so the probability of a filling is
+    a product, and the ranking over all byte strings that are valid UTF-8 is exact.
 
     Args:
         model: its training or eval mode is the same afterwards.
-        text: what to read. A special token typed in it ("[CLS]", "[MASK]") is one id, as in `ByteTokenizer`.
-        spans: which holes to make and ask for.
-            None: each [MASK] in the text is one byte, adjacent ones are one hole.
-            A str: the only place where it occurs in the text.
+        text: the text to fill. A special token typed in it ("[CLS]", "[MASK]") is one id, as in
+            `ByteTokenizer`.
+        spans: which holes to make and fill.
+            None: each [MASK] in the text is one byte, and adjacent ones form one hole.
+            A str: this part of the text, which must occur only once.
             A pair (start, stop): these characters of the text.
-            A list of those: several holes, none overlapping. Holes that touch stay separate questions.
+            A list of those: several holes, none overlapping. Holes that touch are filled separately.
             A hole has as many bytes as the UTF-8 of what it hides; a [MASK] in it counts as one byte.
-            A [MASK] outside the spans stays masked and is not asked for.
-        top_k: how many fillings to return for each hole; fewer where fewer exist.
-        joint: guess the bytes of a hole one after another, each in the light of those before it, the most
-            certain byte first. The model runs once for each byte. The search keeps the best few strings at
-            every step, so it may miss a more probable one, and find fewer than `top_k`. Several holes are
-            filled separately, each with the others masked. See `easy_first`.
+            A [MASK] outside the spans stays masked and is not filled.
+        top_k: how many fillings to return for each hole; fewer if fewer exist.
+        joint: fill the bytes of a hole one after another, the most certain byte first, each given those
+            before it. The model runs once for each byte. The search keeps only the best few strings at every
+            step, so it may miss a more probable one, and find fewer than `top_k`. Several holes are filled
+            separately, each with the others masked. See `easy_first`.
 
     Returns: for each hole a list of `Filling`, most probable first. The holes come in the order of `spans`,
     and for None in the order of the text.
@@ -85,8 +86,8 @@ def fill_mask(
     longest = model.config.max_position_embeddings
     if len(ids) > longest:
         raise InputError(
-            f"the text is {len(ids) - 2} bytes long, this model reads at most {longest - 2} "
-            f"({longest} positions, two of them for [CLS] and [SEP]): shorten the text"
+            f"the text is {len(ids) - 2} bytes long, but this model reads at most {longest - 2} ({longest} "
+            "positions, two of them for [CLS] and [SEP]): shorten the text"
         )
 
     check_has_numbers(model)
@@ -134,7 +135,7 @@ def find_holes(text: str, spans: Span | Iterable[Span] | None = None) -> list[Ho
             raise InputError(f"holes {hole} and {next_hole} overlap: mask each part of the text once")
     for hole, mask in product(holes, masks):
         if any(mask[0] < border < mask[1] for border in hole):
-            raise InputError(f"hole {hole} cuts through the [MASK] at {mask}: take all of it or none")
+            raise InputError(f"hole {hole} cuts through the [MASK] at {mask}: include all of it or none")
     return holes
 
 
@@ -174,7 +175,7 @@ def _find_hole(text: str, span: Any) -> Hole:
     if start >= stop:
         raise InputError(f"span {pair} is empty: start must come before stop")
     if start < 0 or stop > len(text):
-        raise InputError(f"span {pair} does not lie in the text, which has characters 0 to {len(text)}")
+        raise InputError(f"span {pair} is not within the text, which has characters 0 to {len(text)}")
     return pair
 
 
@@ -221,12 +222,12 @@ def fill_masks(
     top_k: int = 5,
     batch_size: int = 32,
 ) -> list[list[list[Filling]]]:
-    """`fill_mask` for a list of texts, each with its [MASK]s: the fillings of each, in the texts' order.
+    """Fill the [MASK]s of several texts: for each text, in order, what `fill_mask` returns.
 
-    Texts of similar length run together, `batch_size` at a time, so little is padded. Every answer is that of
-    `fill_mask`, but for rounding.
+    Texts of similar length run together, `batch_size` at a time, so there is little padding. The results
+    equal those of `fill_mask` up to rounding.
 
-    Raises: InputError as `fill_mask`, which also says which text it is; they count from 0.
+    Raises: InputError as `fill_mask` does; the message gives the number of the text, counted from 0.
     """
     check_list("texts", texts)
     whole_number("batch_size", batch_size, 1, 2**20)
@@ -256,7 +257,7 @@ def fill_masks(
             inputs, positions = (
                 torch.tensor([row + [0] * (max(map(len, part)) - len(row)) for row in part], device=device)
                 for part in (batch, asked)
-            )  # (B, M) and (B, O), filled up with [PAD], and with position 0, which nobody looks at
+            )  # (B, M) and (B, O), filled up with [PAD], and with position 0, which is ignored
             mask = torch.arange(inputs.shape[1]) < torch.tensor([[len(row)] for row in batch])  # (B, M)
             log_probs = model(inputs, mask.to(device), positions).cpu().double().log_softmax(-1).numpy()
             log_probs = log_probs[..., ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]  # (B, O, 256)

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class PerceiverIOForMaskedLM(nn.Module):
-    """Bytes in, a score for each byte at each asked position out (Jaegle et al. 2021, sections 3 and 4.1)."""
+    """Perceiver IO as a masked language model: ids in, a score for each byte at each requested position out.
+
+    Jaegle et al. 2021, sections 3 and 4.1.
+    """
 
     def __init__(self, config: PerceiverIOConfig):
         super().__init__()
@@ -140,13 +143,15 @@ def initialize(model: nn.Module, std: float) -> None:
 def check_has_numbers(model: nn.Module) -> None:
     """Raises: InputError for a model on the device "meta", whose tensors have shapes and no numbers."""
     if next(model.parameters()).is_meta:
-        raise InputError('the model is on the device "meta", without numbers: load it on another device')
+        raise InputError(
+            'the model is on the device "meta", which holds no numbers: load it on another device'
+        )
 
 
 def check_answers(answers: torch.Tensor) -> None:
     """Raises: InputError for NaN or infinity, of which nothing can be reported."""
     if not answers.isfinite().all():
-        raise InputError("the model answers with NaN or infinity: its weights are broken, or too large")
+        raise InputError("the model returns NaN or infinity, so its weights are broken or too large")
 
 
 def check_inputs(
@@ -170,7 +175,9 @@ def check_inputs(
         )
     longest = config.max_position_embeddings
     if input_ids.shape[1] > longest:
-        raise InputError(f"input_ids has {input_ids.shape[1]} positions, this model reads at most {longest}")
+        raise InputError(
+            f"input_ids has {input_ids.shape[1]} positions, but this model reads at most {longest}"
+        )
     if mask is not None and (mask.dtype != torch.bool or mask.shape != input_ids.shape):
         raise InputError(
             f"mask must be bool of the shape of input_ids {tuple(input_ids.shape)}, True = a real id; "

@@ -123,7 +123,7 @@ def is_optimized(folder: str | os.PathLike) -> bool:
 
 
 def load_optimized(folder: str | os.PathLike) -> OpenVINOPerceiverIO:
-    """What `OpenVINOPerceiverIO.save` wrote. Load only folders that you, or somebody you trust, have saved.
+    """What `OpenVINOPerceiverIO.save` wrote. Load only folders that you, or people you trust, have saved.
 
     Raises: InputError for a folder without it, or a damaged one, and where OpenVINO is not installed.
     """

@@ -1,4 +1,4 @@
-"""How the command line prints: tables where somebody watches, plain columns in a pipe, JSON for programs."""
+"""How the command line prints: tables in a terminal, plain columns in a pipe, JSON for programs."""
 
 import codecs
 import json

@@ -29,10 +29,10 @@ class ByteTokenizer:
         max_length: int | None = None,
         truncation: bool = False,
     ) -> list[int]:
-        """One text -> its ids; with `add_special_tokens`, [CLS] before and [SEP] after.
+        """Return the ids of one text; with `add_special_tokens`, [CLS] before and [SEP] after them.
 
-        Raises: InputError for a text that has no UTF-8 form, or one longer than `max_length` ids (special
-        tokens counted) unless `truncation` allows it to be cut.
+        Raises: InputError for a text that has no UTF-8 form, or for one longer than `max_length` ids (special
+        tokens included) unless `truncation` is true.
         """
         if not isinstance(text, str):
             raise InputError(f"a text must be a str, got {type(text).__name__}")
@@ -48,7 +48,7 @@ class ByteTokenizer:
             if not truncation:
                 raise InputError(
                     f"the text is {len(ids) + num_special} ids long ({num_special} of them [CLS] and [SEP]), "
-                    f"more than {max_length}: shorten it, or pass truncation=True to cut it"
+                    f"which is more than {max_length}: shorten it, or pass truncation=True to truncate it"
                 )
             if max_length < num_special:
                 raise InputError(f"max_length {max_length} has no room for [CLS] and [SEP]")
@@ -77,7 +77,7 @@ class ByteTokenizer:
     def batch(
         self, texts: Sequence[str], pad_to: int | None = None, truncation: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Texts -> ids (B, M) int64 and mask (B, M) bool, True where there is a real id and not [PAD].
+        """Return the ids (B, M) int64 of several texts, and the mask (B, M) bool, False for [PAD].
 
         M is `pad_to`, or else the length of the longest text.
 

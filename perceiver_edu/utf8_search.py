@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from perceiver_edu.errors import InputError, whole_number
 
 # UTF-8, read one byte at a time (RFC 3629). A line is (from, lowest byte, highest byte, to). The machine
-# stands on "border" between two characters, and on "1 more", "2 more", "3 more" while so many continuation
+# is on "border" between two characters, and on "1 more", "2 more", "3 more" while so many continuation
 # bytes are due. Four lead bytes narrow the byte after them: this keeps out overlong forms (E0, F0),
 # surrogates (ED) and everything above U+10FFFF (F4).
 UTF8 = [
@@ -50,9 +50,7 @@ def best_byte_strings(log_probs: ArrayLike, top_k: int) -> list[tuple[bytes, flo
     if log_probs.ndim != 2 or log_probs.shape[1] != 256:
         raise InputError(f"log_probs must have shape (L, 256), got {log_probs.shape}")
     if not (log_probs < np.inf).all():
-        raise InputError(
-            "the log-probabilities have NaN or +inf among them: the model that gave them is broken"
-        )
+        raise InputError("the log-probabilities contain NaN or +inf: the model that returned them is broken")
     top_k = min(whole_number("top_k", top_k, 1), 2**31)
 
     moves = [  # (from, to, the bytes that lead there: (L, m), at each position the best first)

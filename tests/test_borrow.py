@@ -209,7 +209,7 @@ def test_bad_inputs_get_the_promised_error(bad, fast, model):
 
 @pytest.mark.parametrize("pooling", [[0.9], [-1], [5], [], [True, 0.5], "no", 3, None, ["0"]])
 def test_a_bad_pooling_gets_the_promised_error(pooling, model):
-    with pytest.raises(InputError, match="there is mean, query, bytes"):
+    with pytest.raises(InputError, match="choose from mean, query, bytes"):
         extract_features(model, ["one"], pooling, progress=False)
 
 

@@ -83,11 +83,14 @@ def test_a_model_is_converted_once_and_opened_by_the_other_commands(run, tiny, t
     )
 
     assert_one_line(*run("optimize", folder, "--weights", tiny), "exists already")
-    assert_one_line(*run("fill", "a[MASK]", "-w", folder, "--engine", "torch"), "only openvino runs")
+    out = run("fill", "a[MASK]", "-w", folder, "--engine", "torch")
+    assert_one_line(*out, "runs only with --engine openvino")
     assert_one_line(
-        *run("fill", "a[MASK]", "-w", tiny, "--engine", "fast"), "no engine 'fast'; there is stages"
+        *run("fill", "a[MASK]", "-w", tiny, "--engine", "fast"), "no engine 'fast'; choose from stages"
     )
-    assert_one_line(*run("optimize", "new", "--dtype", "float16"), "no --dtype 'float16'; there is float32")
+    assert_one_line(
+        *run("optimize", "new", "--dtype", "float16"), "no --dtype 'float16'; choose from float32"
+    )
     monkeypatch.setitem(sys.modules, "openvino", None)
     for arguments in (["optimize", "new"], ["fill", "a[MASK]", "-w", folder]):
         assert_one_line(*run(*arguments), 'pip install "perceiver-edu[fast]"')
@@ -223,13 +226,13 @@ def test_weights_come_from_the_option_or_else_the_environment(run, tiny, monkeyp
         (["abc", "-m", "\x1b[31m\nx"], r"'\x1b[31m\nx' does not occur"),
         (["abc", "-m", "\u202e"], r"'\u202e' does not occur"),
         (["abc\udcff", "-m", "b"], "no UTF-8 form"),
-        (["abc", "--span", "2:9"], "(2, 9) does not lie in the text"),
+        (["abc", "--span", "2:9"], "(2, 9) is not within the text"),
         (["abc", "--span", "2"], "--span takes START:STOP in characters, such as 8:11, got '2'"),
         (["abc", "--span", "a:b"], "got 'a:b'"),
         (["abc" * 9, "--span", "1_0:1_2"], "got '1_0:1_2'"),
         (["abc", "-m", "b", "-k", "0"], "top_k must be a whole number ≥ 1, got 0"),
-        (["x" * 94 + "y", "-m", "y"], "text is 95 bytes long, this model reads at most 94"),
-        (["abc", "-m", "b", "-d", "toaster"], "'toaster' is not usable here; there is cpu"),
+        (["x" * 94 + "y", "-m", "y"], "text is 95 bytes long, but this model reads at most 94"),
+        (["abc", "-m", "b", "-d", "toaster"], "'toaster' is not usable here; choose from cpu"),
         (["abc", "-m", "b", "-d", "cuda:99"], "'cuda:99' is not usable here"),
         (["abc", "-m", "b", "-w", "/no/such/folder"], "/no/such/folder"),
     ],
@@ -502,23 +505,27 @@ def test_course_asks_for_the_folder_where_somebody_sits_at_a_terminal(run, noteb
     usual = tmp_path / "home" / "perceiver-course"
     assert answer("\n") == usual and answer("here\n") == tmp_path / "here"
     assert answer("here\n", ask=False) == usual
-    with pytest.raises(InputError, match="give one by --folder"):
+    with pytest.raises(InputError, match="give one with --folder"):
         answer("")
 
 
 def test_course_user_errors(run, notebooks, opened, tmp_path):
     assert_one_line(*run("course", "--", "--no-browser"), "'--no-browser' is for JupyterLab")
-    assert_one_line(*run("course", "--folder", "a\0b"), "is no name of a folder")
+    assert_one_line(*run("course", "--folder", "a\0b"), "is not a valid folder name: choose another")
     assert_one_line(*run("course", "--", ""), "'' is for JupyterLab")
-    assert_one_line(*run("course", "--folder", notebooks), "is not empty and no course folder")
-    assert_one_line(*run("course", "--open", "--folder", notebooks), "is not empty and no course folder")
+    assert_one_line(*run("course", "--folder", notebooks), "is not empty and is not a course folder")
+    assert_one_line(
+        *run("course", "--open", "--folder", notebooks), "is not empty and is not a course folder"
+    )
     assert opened == []
 
 
 def test_course_where_the_choice_cannot_be_remembered(run, notebooks, tmp_path):
     (tmp_path / "home").write_text("a file")
     code, out, err = run("course", "--folder", tmp_path / "course")
-    assert code == 0 and "00 · Title" in out and "give --folder next time" in err and err.count("\n") == 1
+    assert (
+        code == 0 and "00 · Title" in out and "give --folder again next time" in err and err.count("\n") == 1
+    )
 
 
 def test_course_where_all_is_done(run, notebooks, opened):
@@ -691,7 +698,7 @@ def test_profile_prints_the_stages_and_what_the_machine_can_do(run, tmp_path):
     small = ("profile", "--bytes", "20", "--outputs", "3", "--repeats", "1")
     code, out, err = run(*small, "--trace", str(tmp_path / "t.json"))
     assert code == 0 and "weights: embedded" in err
-    words = ("embedding", "processor", "mlm_head", "all", "GFLOP/s", "this machine's best (cpu)", "aten::")
+    words = ("embedding", "processor", "mlm_head", "all", "GFLOP/s", "peak of this machine (cpu)", "aten::")
     assert [word for word in words if word not in out] == []
     assert (tmp_path / "t.json").stat().st_size > 1000
     code, out, _ = run(*small, "--batch", "2", "--json")
@@ -705,7 +712,7 @@ def test_profile_prints_the_stages_and_what_the_machine_can_do(run, tmp_path):
     [
         (["--outputs", "999"], "--outputs must be a whole number from 1 to 256, got 999"),
         (["--bytes", "0"], "--bytes must be a whole number from 1 to 256"),
-        (["--dtype", "int3"], "no dtype 'int3'; there is float32, bfloat16, float16"),
+        (["--dtype", "int3"], "no dtype 'int3'; choose from float32, bfloat16, float16"),
         (["--repeats", "0"], "--repeats must be a whole number from 1"),
     ],
 )
@@ -729,7 +736,7 @@ def test_profile_refuses_what_cannot_be_measured(run, arguments, message):
 )
 def test_an_empty_path_is_refused_and_never_the_working_folder(run, line, said):
     arguments = [part.format("") for part in line.split()]
-    assert_one_line(*run(*arguments), f"{said} is empty: give one, or leave it out")
+    assert_one_line(*run(*arguments), f"{said} is empty: give a value, or leave it out")
 
 
 def test_hashing_that_takes_long_shows_how_far_it_is(tmp_path, capsys, monkeypatch):

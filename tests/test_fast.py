@@ -118,7 +118,7 @@ def test_compiled(batch):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"engine": "onnx"}, "no engine 'onnx'; there is torch, openvino"),
+        ({"engine": "onnx"}, "no engine 'onnx'; choose from torch, openvino"),
         (
             {"engine": "torch", "int8": True},
             r'int8 needs engine="openvino": pip install "perceiver-edu\[fast\]"',

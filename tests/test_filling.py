@@ -305,8 +305,8 @@ def test_fill_in_puts_each_filling_in_its_hole():
         ("aaa", "aa", r"occurs 2 times: .* \(0, 2\), \(1, 3\)$"),
         ("z" * 20, "z", r"occurs 20 times: .* \(7, 8\), …$"),
         ("hello", (3, 3), r"\(3, 3\) is empty"),
-        ("hello", (2, 6), r"\(2, 6\) does not lie in the text, which has characters 0 to 5"),
-        ("hello", (-2, 3), r"\(-2, 3\) does not lie in the text"),
+        ("hello", (2, 6), r"\(2, 6\) is not within the text, which has characters 0 to 5"),
+        ("hello", (-2, 3), r"\(-2, 3\) is not within the text"),
         ("hello", (4, 2), r"\(4, 2\) .* start must come before stop"),
         ("hello", [(0, 3), (2, 5)], r"\(0, 3\) and \(2, 5\) overlap"),
         ("hello", ["ell", (0, 5)], r"\(0, 5\) and \(1, 4\) overlap"),
@@ -354,7 +354,7 @@ def test_top_k_that_cannot_be_used(top_k, message):
 
 def test_a_text_may_fill_the_model_to_its_last_position_but_not_more(tiny):
     assert fill_mask(tiny, "x" * 93 + "y", "y")  # 94 bytes + [CLS] + [SEP] = 96
-    message = r"text is 95 bytes long, this model reads at most 94 \(96 positions"
+    message = r"text is 95 bytes long, but this model reads at most 94 \(96 positions"
     with pytest.raises(InputError, match=message):
         fill_mask(tiny, "é" * 47 + "y", "y")
 

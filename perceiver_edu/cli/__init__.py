@@ -32,8 +32,8 @@ from perceiver_edu.terminal import PLAIN_SIGNS, visible
 INTERRUPTED = "perceiver-edu: interrupted"
 
 app = typer.Typer(
-    help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, "
-    "train a model of your own and see how good it is.",
+    help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, train a "
+    "model of your own and evaluate it.",
     epilog="`perceiver-edu COMMAND --help` has examples.",
     add_completion=False,
     rich_markup_mode=None,
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "allocate" not in str(error):  # torch's way to say so
             raise
-        code = refuse("not enough memory for this: choose smaller sizes")
+        code = refuse("not enough memory: choose smaller sizes")
     except OSError as error:
         code = 1 if reader_has_left(error) else refuse(str(error))
     except InputError as error:
@@ -102,7 +102,7 @@ def check_not_empty(arguments: list[str]) -> None:
         if joined or not value:
             option = joined[1] if joined else before
             what = f"the value after {option}" if option.startswith("-") else "an argument"
-            raise InputError(f"{what} is empty: give one, or leave it out")
+            raise InputError(f"{what} is empty: give a value, or leave it out")
 
 
 def open_streams() -> None:
@@ -116,7 +116,7 @@ def open_streams() -> None:
         if name != "stdin":  # which is None where there is no text to read
             setattr(sys, name, os.fdopen(number, "w", encoding="utf-8"))
     if "stdout" in closed:
-        sys.exit(refuse("standard output is closed, so the answer would be lost: send it to a file"))
+        sys.exit(refuse("standard output is closed, so the answer would be lost: redirect it to a file"))
 
 
 def reader_has_left(error: OSError) -> bool:
@@ -132,7 +132,7 @@ def refuse(message: str) -> int:
 
 
 def say(line: str) -> None:
-    """A line on stderr, where somebody can read it."""
+    """A line on stderr, if stderr is open."""
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 

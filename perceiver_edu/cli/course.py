@@ -16,12 +16,12 @@ Folder = Annotated[
     typer.Option(
         "--folder",
         metavar="FOLDER",
-        help="Your course folder. If omitted: the one around the working folder, or the one opened last, or "
-        "perceiver-course in your home folder; in a checkout of the repository, its folder course.",
+        help="Your course folder. If omitted: the one that contains the working folder, or the one opened "
+        "last, or perceiver-course in your home folder; in a checkout of the repository, its folder course.",
         show_default=False,
     ),
 ]
-CARRY = "Copy the exercises that you have solved into the new versions of their notebooks."
+CARRY = "Copy your solved exercises into the new versions of their notebooks."
 OPTIONS = "After --: options for JupyterLab, such as --no-browser."
 
 
@@ -36,9 +36,9 @@ def course(
 ):
     """List the notebooks and the exercises done.
 
-    With --open, --folder or --carry-answers it first makes your course folder, with your own copy of the
-    notebooks, or brings it up to date. A notebook that you have changed stays as it is; its new version is
-    put next to it. What you have solved is noted in the folder's progress.json; delete it to start again.
+    With --open, --folder or --carry-answers, the command first makes your course folder, with your own copy
+    of the notebooks, or brings it up to date. A notebook that you have changed stays as it is, and its new
+    version is put next to it. Your progress is in the folder's progress.json; delete it to start again.
 
     \b
     Examples:
@@ -64,7 +64,7 @@ def course(
         try:
             remember(place)
         except (OSError, InputError) as error:
-            warn(f"your choice of {place} cannot be remembered ({error}): give --folder next time, too")
+            warn(f"your choice of {place} cannot be saved ({error}): give --folder again next time")
     overview = read_overview(place)
     if not overview.notebooks:
         raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
@@ -105,13 +105,13 @@ def choose(folder: str | None, ask: bool) -> Path:
         usual = course_folder()
         if data.CHECKOUT or is_course(usual) or not (ask and sys.stdin.isatty() and sys.stdout.isatty()):
             return usual
-        print("Where shall your copy of the notebooks be? Name a folder, or press Enter for")
+        print("Where should your copy of the notebooks go? Name a folder, or press Enter for")
         try:
             folder = input(f"{visible(str(usual))}: ").strip() or str(usual)
         except EOFError:
-            raise InputError("no folder was named: give one by --folder") from None
+            raise InputError("no folder was named: give one with --folder") from None
     if "\0" in folder:
-        raise InputError(f"{brief(folder)} is no name of a folder")
+        raise InputError(f"{brief(folder)} is not a valid folder name: choose another")
     return Path(os.path.abspath(at_home(folder)))
 
 
@@ -157,7 +157,8 @@ def print_update(update, carry_answers: bool) -> None:
         print(f"Your answers were copied into the new versions: {', '.join(update.carried)}.")
     elif carry_answers:
         print(
-            "There were no answers to copy: only a new version next to a notebook that you solved gets them."
+            "There were no answers to copy. Only the new version of a notebook with solved exercises gets "
+            "them."
         )
     elif notebooks:
         named = "" if update.folder == course_folder() else f'--folder "{folder}" '

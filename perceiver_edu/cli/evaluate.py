@@ -23,44 +23,46 @@ def evaluate(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Text the model has not seen; may be repeated. If omitted: the text in this package. For a "
-            "classifier: one labelled .csv, .tsv or .jsonl file."
+            help="Text that the model has not seen; may be repeated. If omitted: the text in this package. "
+            "For a classifier: one labelled .csv, .tsv or .jsonl file."
         ),
     ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(
-            help="For a classifier: the column with the text; several are joined.  [default: text]",
+            help="For a classifier: the column with the text; several columns are joined.  [default: text]",
             show_default=False,
         ),
     ] = None,
     masks: Annotated[
         str,
         typer.Option(
-            help="Which words are hidden. coin: each with a chance of 15 %. words: as many as cover 15 % of "
-            "the bytes, the rule of earlier versions."
+            help="How the hidden words are chosen. coin: each word with probability 15 %. words: as many "
+            "words as cover 15 % of the bytes, which was the rule in earlier versions."
         ),
     ] = "coin",
-    seed: Annotated[int, typer.Option(help="Which words are hidden.")] = 0,
+    seed: Annotated[int, typer.Option(help="The seed of the choice of hidden words.")] = 0,
     crops: Annotated[
-        int | None, typer.Option(help="How many crops of the text, evenly spaced; all if omitted.")
+        int | None, typer.Option(help="How many crops of the text to use, evenly spaced; all if omitted.")
     ] = None,
     cloze: Annotated[
         bool,
-        typer.Option(help="Also single missing words: forty easy sentences, and forty words of the text."),
+        typer.Option(
+            help="Also fill single missing words: in forty easy sentences, and forty words of the text."
+        ),
     ] = True,
     failures: Annotated[
-        bool, typer.Option("--failures", help="Also print the sentences whose word was not guessed.")
+        bool, typer.Option("--failures", help="Also print the sentences whose word was not predicted.")
     ] = False,
     device: Device = "cpu",
     engine: Engine = None,
     as_json: Json = False,
 ):
-    """Score a model on words it has not seen, or a classifier on labelled text.
+    """Evaluate a model on hidden words, or a classifier on labelled text.
 
-    A language model is compared with guesses that need no reading. Whole words are hidden, 15 % of them. A
-    model that knows nothing needs 8 bits a byte; one that has learned only where holes are is as good as
-    "geometry". What lies below that is use of context.
+    A language model is compared with baselines that do not read the text. 15 % of the words are hidden. A
+    uniform baseline needs 8 bits per byte, and a model that has learned only the shapes of the holes is as
+    good as "geometry". Only a model that needs fewer bits than that uses the context.
 
     \b
     Examples:
@@ -83,7 +85,7 @@ def evaluate(
         evaluate_classifiers(folders, data or [], text or ["text"], device, as_json)
         return
     if text:
-        raise InputError("--text names a column for a classifier, and this is none: leave it away")
+        raise InputError("--text names a column for a classifier, but this is a language model: leave it out")
     if crops is not None:
         whole_number("--crops", crops, 1)
     whole_number("--seed", seed, 0, 2**63 - 1)  # before the text is read
@@ -94,7 +96,7 @@ def evaluate(
     try:
         reading, spread_out = reading_entropy(model, rows), ""
     except InputError as error:  # of a short text, everything else is known
-        reading, spread_out = None, f"how spread out the latents read is not known: {error}"
+        reading, spread_out = None, f"how widely the latents attend could not be measured: {error}"
     single = {}
     if cloze:
         words = {"cloze": read_cloze(), "held-out words": hidden_words(rows, 40, seed)}
@@ -120,7 +122,7 @@ def evaluate(
     else:
         print_evaluation(result)
         for name, both in single.items():
-            print(f"\n{name}, each filled alone\n{both}")
+            print(f"\n{name}, each filled on its own\n{both}")
         if single:
             found, *missed = str(single["cloze"].independent).splitlines()
             print("\n" + "\n".join(visible(line) for line in (found, *(missed if failures else ()))))
@@ -130,7 +132,7 @@ def evaluate(
 def print_evaluation(result: "Evaluation") -> None:
     """The verdict, a line for each predictor, and what was asked."""
     console, gain = new_console(), result.gain_over("geometry")
-    words = "the model reads the text" if gain > 0 else "the model does not read the text"
+    words = "the model uses the context" if gain > 0 else "the model does not use the context"
     words += f": {result.scores['model'].bits:.3f} bits per hidden byte, {abs(gain):.3f} "
     print_verdict(console, gain > 0, f"{words}{'less' if gain > 0 else 'more'} than hole geometry")
     numbers = ("#bits", "#bytes right", "#words right")
@@ -151,7 +153,7 @@ def evaluate_classifiers(folders: list[Path], data: list[str], text: list[str], 
     from perceiver_edu.weights.pretrained import usable_device
 
     if len(data) != 1:
-        raise InputError("a classifier is evaluated on one labelled file: give it by --data")
+        raise InputError("a classifier is evaluated on one labelled file: give it with --data")
     models = [load_classifier(folder).to(usable_device(device)) for folder in folders]
     columns = [Column(task.name, task.kind) for model in models for task in model.tasks]
     rows = read_labelled(data[0], text, columns)

@@ -19,20 +19,21 @@ def fill(
     ] = None,
     mask: Annotated[
         list[str] | None,
-        typer.Option("--mask", "-m", help="A part of the text to hide and guess. Repeat for several holes."),
+        typer.Option("--mask", "-m", help="A part of the text to hide and fill. Repeat for several holes."),
     ] = None,
     span: Annotated[
         list[str] | None,
         typer.Option(
-            "--span", "-s", help="The same by place: START:STOP in characters, from 0.", metavar="A:B"
+            "--span", "-s", help="The same by position: START:STOP in characters, from 0.", metavar="A:B"
         ),
     ] = None,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many fillings for each hole.")] = 5,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many fillings to show for each hole.")] = 5,
     joint: Annotated[
         bool,
         typer.Option(
             "--joint",
-            help="Guess the bytes of a hole one by one, the most certain first: slower, fewer non-words.",
+            help="Fill the bytes of a hole one by one, the most certain first: slower, but with fewer "
+            "non-words.",
         ),
     ] = False,
     weights: Weights = None,
@@ -40,7 +41,7 @@ def fill(
     engine: Engine = None,
     as_json: Json = False,
 ):
-    """Guess what stands in the holes of a text.
+    """Fill the holes in a text.
 
     A hole is a part of the text that you name with --mask or --span; without those, each [MASK] in the text
     is one missing byte. Fillings have as many bytes as the hole, and are ranked by probability.

@@ -15,16 +15,22 @@ def finetune(
     data: Annotated[
         str,
         typer.Argument(
-            help="Labelled text: a .csv, .tsv or .jsonl file; a dataset of the hub, NAME or NAME:CONFIG; one "
-            "of GLUE's tasks (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte), or glue = all of them."
+            help="Labelled text: a .csv, .tsv or .jsonl file; a dataset of the Hugging Face hub, NAME or "
+            "NAME:CONFIG; one of GLUE's tasks (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte), or glue = all "
+            "of them."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A folder; each seed gets one in it.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="The output folder, in which each seed gets a folder of its own."
+        ),
+    ],
     text: Annotated[
         list[str] | None,
         typer.Option(
-            help="The column with the text; several are joined, and what is too long is truncated at the end "
-            "of the longest.  [default: text]",
+            help="The column with the text; several columns are joined. If the result is too long, the "
+            "longest of them is truncated at its end.  [default: text]",
             show_default=False,
         ),
     ] = None,
@@ -39,19 +45,20 @@ def finetune(
     separator: Annotated[
         str | None,
         typer.Option(
-            help="What separates the labels of a multi column. If it is given, every cell is read just so; "
-            "if it is omitted it is |, and a cell that looks different is refused.",
+            help="What separates the labels of a multi column. If given, every cell is split at it. If "
+            "omitted, it is |, and a cell in a different format is refused.",
             show_default=False,
         ),
     ] = None,
     validation: Annotated[
         str | None,
         typer.Option(
-            help="A file, or a split of the dataset, to choose the best epoch on. If omitted, 10 % of DATA."
+            help="A file, or a split of the dataset, on which the best epoch is chosen. If omitted, 10 % of "
+            "DATA."
         ),
     ] = None,
     test: Annotated[
-        str | None, typer.Option(help="A file, or a split, that is only looked at when all is done.")
+        str | None, typer.Option(help="A file, or a split, that is used only once, for the final evaluation.")
     ] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", "-w", help=WEIGHTS_HELP, show_default=False)
@@ -60,39 +67,39 @@ def finetune(
         str | None,
         typer.Option(
             help="A published recipe: paper = 10 epochs, LAMB, a head of two layers. Options that you give "
-            "as well come before it.",
+            "as well override it.",
             show_default=False,
         ),
     ] = None,
     freeze: Annotated[
         bool, typer.Option("--freeze", help="Train only the new query, decoder and head.")
     ] = False,
-    epochs: Annotated[int, typer.Option(help="Times that each text is seen.")] = 3,
+    epochs: Annotated[int, typer.Option(help="How many times each text is used.")] = 3,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better validation score.")
+        int | None, typer.Option(help="Stop after this many epochs without a better validation score.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts per step, over all processes.")] = 32,
     micro_batch_size: Annotated[
-        int | None, typer.Option(help="Texts at a time, where a batch does not fit into memory.")
+        int | None, typer.Option(help="Texts processed at a time, if a whole batch does not fit into memory.")
     ] = None,
     learning_rate: Annotated[
-        float, typer.Option(help="The peak. The default is for the embedded weights.")
+        float, typer.Option(help="The peak learning rate. The default suits the embedded weights.")
     ] = 3e-4,
     seeds: Annotated[int, typer.Option(help="How many runs, with seeds 0, 1, ...")] = 1,
     precision: Annotated[str, typer.Option(help="fp32, bf16, or auto = bf16 on a GPU.")] = "auto",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where the run in --output stopped.")
+        bool, typer.Option("--resume", help="Resume the run in --output where it stopped.")
     ] = False,
-    save_every: Annotated[int, typer.Option(help="Steps from one checkpoint to the next.")] = 200,
+    save_every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 200,
     as_json: Json = False,
 ):
-    """Train a classifier on labelled text, by a new decoder query.
+    """Train a classifier on labelled text, with a new decoder query.
 
-    Each seed's folder gets the model (transformers opens it too, but for the head of --preset paper),
+    Each seed's folder gets the model (transformers opens it, too, except for the head of --preset paper),
     results.json, log.csv, curves and a confusion matrix; `perceiver-edu predict` then labels new texts.
-    A run that stopped, however it did, goes on exactly: the same command and --resume.
+    To resume a run that stopped for any reason, repeat the command with --resume; the result is the same.
     The embedded weights take about 7 minutes for 5,000 sentences and 3 epochs on 2 cores of an AMD EPYC.
-    Several GPUs, or CPUs: torchrun --nproc_per_node 2 -m perceiver_edu.cli finetune ...
+    To use several GPUs or CPUs, run torchrun --nproc_per_node 2 -m perceiver_edu.cli finetune ...
 
     \b
     Examples:
@@ -134,15 +141,15 @@ def finetune(
     if not is_file and (data == "glue" or data in GLUE):
         if text or label or separator or validation or test:
             raise InputError(
-                f"{data} has its own columns and splits: leave --text, --label, --separator and files away"
+                f"{data} has its own columns and splits: leave out --text, --label, --separator and files"
             )
         scores = finetune_glue(list(GLUE) if data == "glue" else [data], output, settings, numbers, **options)
         rows = [("validation", name, "score", percent(score)) for name, score in scores.items()]
-        lines = ["on GLUE's validation sets, on which the best epoch was chosen too"]
+        lines = ["on GLUE's validation sets, on which the best epoch was chosen, too"]
         if "average" in scores:
             lines.append(
-                f"the paper, each task alone, the best of twelve settings: {PAPER_AVERAGE} "
-                "(its card's 81.8 is of one model for all tasks)"
+                f"the paper, each task alone, the best of twelve settings: {PAPER_AVERAGE} (the 81.8 on its "
+                "model card is that of one model for all tasks)"
             )
         finish(output, scores, rows, lines, as_json)
         return
@@ -154,9 +161,12 @@ def finetune(
         for task, scores in summary.get(name, {}).items():
             rows += [(name, visible(task), score, percent(value)) for score, value in scores.items()]
     for task, share in summary["most_common"].items():
-        rows.append(("always the commonest label of training", visible(task), "accuracy", percent(share)))
+        rows.append(("always the most common training label", visible(task), "accuracy", percent(share)))
     if "test" not in summary:
-        lines.append("the best epoch was chosen on these texts; for a figure on other texts give --test")
+        lines.append(
+            "the best epoch was chosen on these texts; use --test to evaluate on texts that were not used "
+            "for it"
+        )
     if summary["cut"]:
         lines.append(f"{summary['cut']} texts are too long for this model and were truncated")
     finish(output, summary, rows, lines, as_json)
@@ -182,16 +192,20 @@ def load(data, is_file, text, columns, validation, test):
             for split in ("train", validation, test)
         )
     for name in set(text) & {column.name for column in columns}:
-        warn(f"column {name!r} is both text and label: the scores will say nothing")
+        warn(f"column {name!r} is used both as text and as label, so the scores will be meaningless")
     for other in (held_out, final):
         if other is not None:
             encode_labels(other, tasks_of(rows))  # a label that training does not have is an error now
             if seen := len(set(other.texts) & set(rows.texts)):
                 warn(
-                    f"{other.source}: {seen:,} of its texts are in the training data: the scores are too good"
+                    f"{other.source}: {seen:,} of its texts are in the training data, so the scores are too "
+                    "high"
                 )
     if held_out and final and (seen := len(set(final.texts) & set(held_out.texts))):
-        warn(f"{final.source}: {seen:,} of its texts also choose the best epoch: the scores are too good")
+        warn(
+            f"{final.source}: {seen:,} of its texts were also used to choose the best epoch, so the scores "
+            "are too high"
+        )
 
     def splits(seed):
         if held_out is not None:
@@ -200,8 +214,8 @@ def load(data, is_file, text, columns, validation, test):
         known = set(training.texts)
         if seen := sum(text in known for text in own.texts):
             warn(
-                f"{rows.source}: {seen:,} of the {len(own):,} texts that are held out occur in the training "
-                "data, too, so the scores are too good: leave each text only once"
+                f"{rows.source}: {seen:,} of the {len(own):,} held-out texts also occur in the training "
+                "data, so the scores are too high: keep each text only once"
             )
         return training, own, final
 
@@ -247,4 +261,4 @@ def finish(output: Path, values: dict, rows: list[tuple], lines: list[str], as_j
         for row in rows:
             table.add_row(*row)
         console.print(table)
-        print("\n".join([*lines, f"what was made is in {visible(str(output))}"]))
+        print("\n".join([*lines, f"the files are in {visible(str(output))}"]))

@@ -13,19 +13,21 @@ DTYPES = ("float32", "bfloat16")
 
 
 def optimize(
-    folder: Annotated[str, typer.Argument(help="The folder to make.", show_default=False)],
+    folder: Annotated[str, typer.Argument(help="The folder to create.", show_default=False)],
     weights: Annotated[
         str | None, typer.Option("--weights", "-w", help=WEIGHTS_HELP, show_default=False)
     ] = None,
-    dtype: Annotated[str, typer.Option(help=f"Of the arithmetic: {' or '.join(DTYPES)}.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help=f"Data type of the arithmetic: {' or '.join(DTYPES)}.")
+    ] = "float32",
     int8: Annotated[
-        bool, typer.Option("--int8", help="Matrix products in 8-bit integers: smaller, and not exact.")
+        bool, typer.Option("--int8", help="Matrix products in 8-bit integers: smaller, but not exact.")
     ] = False,
 ):
-    """Convert a model for OpenVINO's CPU kernels, once, and keep it in a folder.
+    """Convert a model for OpenVINO's CPU kernels once, and keep it in a folder.
 
-    It computes the same function, usually faster. `fill`, `evaluate` and `load_optimized` open the folder
-    in a second or two. The conversion takes ten seconds to a minute, and needs
+    The converted model computes the same function, usually faster. `fill`, `evaluate` and `load_optimized`
+    open the folder in a second or two. The conversion takes ten seconds to a minute, and needs
     pip install "perceiver-edu[fast]".
 
     \b
@@ -47,7 +49,7 @@ def optimize(
     name = weights_name(weights)
     fast = optimize_model(load_pretrained(name), engine="openvino", dtype=getattr(torch, dtype), int8=int8)
     fast.save(folder)
-    print(f"{visible(name)}, as OpenVINO reads it, is in {visible(folder)}")
+    print(f"{visible(name)}, converted for OpenVINO, is in {visible(folder)}")
     if fast.int8_error is not None:
         print(
             f"on texts not used for calibration, logits differ by up to {fast.int8_error:.1%} of the largest"

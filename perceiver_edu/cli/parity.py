@@ -20,14 +20,16 @@ PARITY_TEXTS = [  # of different lengths in bytes, so that one row has padding
 
 def parity(
     weights: Annotated[str | None, typer.Argument(help=WEIGHTS_HELP, show_default=False)] = None,
-    layers: Annotated[bool, typer.Option("--layers", help="Also every layer of the processor.")] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also compare every layer of the processor.")
+    ] = False,
     device: Device = "cpu",
     as_json: Json = False,
 ):
     """Compare every stage with Hugging Face's model.
 
-    Both get the same weights and the same texts. Exit code 0: all stages agree. 1: they do not, and the
-    first divergence is marked.
+    Both models get the same weights and the same texts. The exit code is 0 if all stages agree. Otherwise it
+    is 1, and the first divergence is marked.
 
     \b
     Examples:

@@ -17,22 +17,20 @@ if TYPE_CHECKING:
 def predict(
     run: Annotated[
         Path,
-        typer.Argument(
-            help="The folder of a fine-tuning run, or of a classifier, as transformers writes it."
-        ),
+        typer.Argument(help="The folder of a fine-tuning run, or of a classifier in transformers' format."),
     ],
     file: Annotated[
         str | None,
         typer.Argument(
-            help="A .csv, .tsv or .jsonl file, or any other, a text per line. If omitted or -: standard "
-            "input, a text per line.",
+            help="A .csv, .tsv or .jsonl file, or any other file with one text per line. If omitted or -: "
+            "standard input, one text per line.",
             show_default=False,
         ),
     ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(
-            help="The column with the text; several are joined.  [default: text]", show_default=False
+            help="The column with the text; several columns are joined.  [default: text]", show_default=False
         ),
     ] = None,
     device: Device = "cpu",
@@ -40,8 +38,8 @@ def predict(
 ):
     """Label texts with a classifier that `perceiver-edu finetune` has trained.
 
-    Each text gets the most probable label and the probability of every label: softmax over the scores, of
-    a task with several labels for each text the sigmoid of each. Texts that are too long are truncated.
+    Each text gets the most probable label and the probability of every label: the softmax of the scores, or,
+    in a task with several labels for each text, the sigmoid of each. Texts that are too long are truncated.
 
     \b
     Examples:
@@ -55,7 +53,7 @@ def predict(
 
     folders = classifier_folders(run)
     if not folders:
-        raise InputError(f"{run} holds no classifier: give the folder that `perceiver-edu finetune` wrote")
+        raise InputError(f"{run} contains no classifier: give the folder that `perceiver-edu finetune` wrote")
     if file in (None, "-"):
         texts = [line for line in shared.read_stdin().splitlines() if line.strip()]
         if not texts:

@@ -14,15 +14,20 @@ from perceiver_edu.terminal import visible
 def pretrain(
     context: typer.Context,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The run's folder; the model will be in its model/.")
+        Path,
+        typer.Option("--output", "-o", help="The run's folder; the model will be in its subfolder model."),
     ],
     data: Annotated[
         list[str] | None,
-        typer.Argument(help="Text: .jsonl, .txt or .parquet, also .xz or .gz, or folders of them."),
+        typer.Argument(
+            help="Text files (.jsonl, .txt or .parquet, also compressed as .xz or .gz), or folders of them."
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Instead of DATA: c4-wikipedia = 70 % C4, 30 % Wikipedia, streamed from the hub."),
+        typer.Option(
+            help="Instead of DATA: c4-wikipedia = 70 % C4 and 30 % Wikipedia, streamed from the hub."
+        ),
     ] = None,
     held_out: Annotated[
         list[str] | None, typer.Option(help="Text to evaluate on while training. May be repeated.")
@@ -36,66 +41,69 @@ def pretrain(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="A published recipe: paper = 500,000 steps of 2,048 crops, LAMB, a coin a word, full size. "
-            "Options that you give as well come before it.",
+            help="A published recipe: paper = 500,000 steps of 2,048 crops, LAMB, coin masking, full size. "
+            "Options that you give as well override it.",
             show_default=False,
         ),
     ] = None,
     steps: Annotated[int, typer.Option(help="May be changed with --resume.")] = 20_000,
     batch_size: Annotated[int, typer.Option(help="Crops per step, over all processes.")] = 64,
     micro_batch_size: Annotated[
-        int | None, typer.Option(help="Crops at a time, where a batch does not fit into memory.")
+        int | None, typer.Option(help="Crops processed at a time, if a whole batch does not fit into memory.")
     ] = None,
     learning_rate: Annotated[
-        float, typer.Option(help="The peak. The default is for the small sizes.")
+        float, typer.Option(help="The peak learning rate. The default suits the small sizes.")
     ] = 2e-3,
-    warmup: Annotated[int, typer.Option(help="Steps until the learning rate has its peak.")] = 200,
+    warmup: Annotated[int, typer.Option(help="Steps until the learning rate reaches its peak.")] = 200,
     masks: Annotated[
         str,
         typer.Option(
-            help="What is hidden: bytes; words, up to a share of the bytes; coin, each word with the same "
-            "chance, as in the paper; or a mixture of words, short spans and bytes."
+            help="What is hidden: bytes; words, up to a fraction of the bytes; coin, each word with the same "
+            "probability, as in the paper; or a mixture of words, short spans and bytes."
         ),
     ] = "mixture",
     bytes_first: Annotated[
-        float, typer.Option(help="Share of the steps, at the beginning, that hide single bytes only.")
+        float, typer.Option(help="Fraction of the steps, at the beginning, that hide single bytes only.")
     ] = 0.1,
-    short: Annotated[float, typer.Option(help="Share of the crops that is cut shorter.")] = 0.25,
+    short: Annotated[float, typer.Option(help="Fraction of the crops that are shortened.")] = 0.25,
     start: Annotated[
-        str, typer.Option(help="First weights: aligned (attention looks nearby) or usual (random).")
+        str,
+        typer.Option(
+            help="Initial weights: aligned (each latent attends to nearby bytes) or usual (random)."
+        ),
     ] = "aligned",
     weights: Annotated[
         str | None,
         typer.Option(
             "--weights",
             "-w",
-            help="Go on from these weights instead of from scratch: embedded, a folder or a hub id.",
+            help="Start from these weights instead of from scratch: embedded, a folder or a hub id.",
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="For everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for everything random.")] = 0,
     precision: Annotated[str, typer.Option(help="fp32, bf16, or auto = bf16 on a GPU.")] = "auto",
     compile: Annotated[
         bool,
         typer.Option(
-            "--compile", help="Use torch.compile. Meant for GPUs: on a CPU a small model gains nothing."
+            "--compile", help="Use torch.compile. Meant for GPUs: on a CPU, a small model gains nothing."
         ),
     ] = False,
     cache: Annotated[
-        Path | None, typer.Option(help="A folder to keep the prepared text in, for other runs.")
+        Path | None, typer.Option(help="A folder in which to keep the prepared text for other runs.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where the run in --output stopped.")
+        bool, typer.Option("--resume", help="Resume the run in --output where it stopped.")
     ] = False,
-    save_every: Annotated[int, typer.Option(help="Steps from one checkpoint to the next.")] = 500,
-    evaluate_every: Annotated[int, typer.Option(help="Steps from one evaluation to the next.")] = 500,
+    save_every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 500,
+    evaluate_every: Annotated[int, typer.Option(help="Steps between two evaluations.")] = 500,
 ):
     """Train a masked language model.
 
-    From scratch, or on from given weights. The folder gets log.csv, samples.txt, the newest checkpoint and,
-    at the end, the model, which transformers opens too. A run that stopped, however it did, goes on
-    exactly: the same command and --resume. Several GPUs, or CPUs: torchrun --nproc_per_node 2 -m
-    perceiver_edu.cli pretrain ...
+    The model starts from scratch or from given weights. The folder gets log.csv, samples.txt, the newest
+    checkpoint and, at the end, the model, which transformers opens, too. To resume a run that stopped for
+    any reason, repeat the command with --resume; the result is the same. To use several GPUs or CPUs, run
+    torchrun --nproc_per_node 2 -m perceiver_edu.cli pretrain ...
 
     \b
     Examples:
@@ -115,9 +123,9 @@ def pretrain(
     from perceiver_edu.weights.pretrained import load_pretrained
 
     if bool(data) == bool(recipe):
-        raise InputError(f"what to train on? Give files or folders of text, or --recipe {', '.join(STREAMS)}")
+        raise InputError(f"no training text: give files or folders of text, or --recipe {', '.join(STREAMS)}")
     if sum(map(bool, (size, config, weights))) > 1:
-        raise InputError("--size, --config and --weights all say how large the model is: give one of them")
+        raise InputError("--size, --config and --weights all determine the model's size: give one of them")
     if recipe:
         choose("recipe", recipe, STREAMS)
     if weights:
@@ -160,7 +168,7 @@ def pretrain(
         if is_first_process():
             saved = checkpoints(output)[-1:]
             state = f"saved in {visible(str(saved[0]))}" if saved else "not saved yet"
-            print(f"{state}; to go on from there: the same command and --resume", file=sys.stderr)
+            print(f"{state}; to resume, repeat the same command with --resume", file=sys.stderr)
         raise
     if is_first_process():
         print(f"the model is in {visible(str(output / 'model'))}")

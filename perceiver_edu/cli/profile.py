@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 def profile(
     weights: Annotated[str | None, typer.Argument(help=WEIGHTS_HELP, show_default=False)] = None,
-    batch: Annotated[int, typer.Option(help="Texts at a time.")] = 1,
+    batch: Annotated[int, typer.Option(help="Texts in the batch.")] = 1,
     num_bytes: Annotated[
         int | None,
         typer.Option(
-            "--bytes", help="Length of each text, [CLS] and [SEP] included; the longest if omitted."
+            "--bytes",
+            help="Length of each text in ids, [CLS] and [SEP] included; the model's maximum if omitted.",
         ),
     ] = None,
     outputs: Annotated[
-        int | None, typer.Option(help="Output positions to decode; as many as the model has if omitted.")
+        int | None, typer.Option(help="Output positions to decode; all of the model's if omitted.")
     ] = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    repeats: Annotated[int, typer.Option(help="Runs whose median counts.")] = 10,
+    repeats: Annotated[int, typer.Option(help="How many runs to time; the median counts.")] = 10,
     trace: Annotated[
         Path | None, typer.Option(help="Also write a Chrome trace, and print the slowest operations.")
     ] = None,
@@ -38,22 +39,22 @@ def profile(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Record the device instead: the full-size model, Hugging Face's and ours, in "
-            "every way to run it, with traces and pictures, into a new folder. On a data-centre GPU within "
-            "five minutes, by prediction.",
+            help="Record the device instead: the full-size model, Hugging Face's and ours, in every mode, "
+            "with traces and pictures, into a new folder. Predicted to take less than five minutes on a "
+            "data-centre GPU.",
         ),
     ] = None,
     reduced: Annotated[
-        bool, typer.Option(help="With --record: a small model, to try the command in seconds.")
+        bool, typer.Option(help="With --record: use a small model, to try the command in seconds.")
     ] = False,
     device: Device = "cpu",
     as_json: Json = False,
 ):
     """Show where time and memory go, by stage.
 
-    Beside them stands what this machine can do at best. FLOPs follow from the sizes; time is the median of
-    several runs; memory is what is held beyond the weights. The machine's best is measured on some large
-    matrix products and a large copy.
+    The table includes the machine's peak throughput and bandwidth for comparison, measured on large matrix
+    products and a large copy. FLOPs follow from the sizes, time is the median of several runs, and memory is
+    what is used in addition to the weights.
 
     \b
     Examples:
@@ -67,7 +68,7 @@ def profile(
     from perceiver_edu.instruments import machine, profiling
 
     if reduced and record is None:
-        raise InputError("--reduced belongs to --record FOLDER")
+        raise InputError("--reduced works only together with --record FOLDER")
     if record is not None:
         return record_device(record, device, reduced, as_json)
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
@@ -164,4 +165,4 @@ def print_profile(rows: "Sequence[StageProfile]", peaks: "Peaks") -> None:
         )
     console.print(table)
     best = f"{peaks.flops_per_second / 1e9:,.0f} GFLOP/s in {peaks.dtype}"
-    console.print(f"this machine's best ({peaks.device}): {best}, {peaks.bytes_per_second / 1e9:.0f} GB/s")
+    console.print(f"peak of this machine ({peaks.device}): {best}, {peaks.bytes_per_second / 1e9:.0f} GB/s")

@@ -11,7 +11,7 @@ from perceiver_edu.errors import InputError, brief, choose
 from perceiver_edu.terminal import visible
 
 WEIGHTS_HELP = (
-    'Whose weights: "embedded" (in this package), "random" (full size), a folder, or a hub id such as '
+    'Which weights to use: "embedded" (in this package), "random" (full size), a folder, or a hub id such as '
     "deepmind/language-perceiver. If omitted: the environment variable PERCEIVER_EDU_WEIGHTS, or embedded."
 )
 MOST_BYTES = 2**20  # of standard input; no model reads as many
@@ -23,7 +23,7 @@ Engine = Annotated[
         "--engine",
         help='What runs the model: "stages" (the readable code), "torch" or "openvino" (the same function, '
         "faster; for openvino the model is first converted, which takes ten seconds to a minute). "
-        "If omitted: openvino for a folder that the command optimize wrote, otherwise stages.",
+        "If omitted: openvino for a folder that `perceiver-edu optimize` wrote, otherwise stages.",
         show_default=False,
     ),
 ]
@@ -41,7 +41,9 @@ def load(weights: str | None, device: str, engine: str | None = None):
         choose("engine", engine, ["stages", *ENGINES])
     if is_optimized(name):
         if engine not in (None, "openvino") or device != "cpu":
-            raise InputError(f"{name} is an optimized model, which only openvino runs, and only on the cpu")
+            raise InputError(
+                f"{name} is an optimized model, which runs only with --engine openvino and --device cpu"
+            )
         return load_optimized(name), name
     model = load_pretrained(name, device=device)
     return model if engine in (None, "stages") else optimize(model, engine=engine), name
@@ -50,7 +52,7 @@ def load(weights: str | None, device: str, engine: str | None = None):
 def say_which(model, name: str):
     """On stderr, whose answer it is and what computed it; a command says so when it has an answer, so that an
     error stays one line."""
-    note = " (untrained: its answers mean nothing)" if name == "random" else ""
+    note = " (untrained, so its answers are meaningless)" if name == "random" else ""
     engine = getattr(model, "engine", None)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     what = f"optimized, run by {engine}" if engine else f"{num_parameters:,} parameters"

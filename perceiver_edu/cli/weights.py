@@ -15,10 +15,10 @@ def weights(
     ] = None,
     as_json: Json = False,
 ):
-    """Say where weights lie and what they are.
+    """Show where weights are stored and what they are.
 
-    That is their folder and revision, and size and SHA-256 of each file. Weights from the hub are
-    downloaded first, where they are not in the cache yet. Nothing is loaded.
+    The output lists their folder and revision, and the size and SHA-256 of each file. Weights from the hub
+    are downloaded first if they are not in the cache yet. The model itself is not loaded.
 
     \b
     Examples:
@@ -31,7 +31,7 @@ def weights(
 
     name = weights_name(name)
     if name == "random":
-        raise InputError("random weights come from a seed, not from files")
+        raise InputError("random weights come from a seed, not from files: name other weights")
     origin = provenance(find_folder(name))
     if as_json:
         print_json(weights=name, **origin)

@@ -210,7 +210,11 @@ def own(exercise: Exercise) -> tuple[Callable | None, str]:
         with torch.no_grad():
             report = judge(replace(exercise, in_model=None), learner, Report(exercise.title))
         if not report.ok:
-            return None, "your kept answer fails its check here: is all that it uses in the exercise's cell?"
+            return (
+                None,
+                "your kept answer fails its check here. Does the exercise's cell define everything that it "
+                "uses?",
+            )
         return by_name(exercise.accept(learner, exercise), exercise), ""
     except KeyboardInterrupt:
         raise

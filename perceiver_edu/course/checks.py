@@ -18,11 +18,11 @@ from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report, shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.errors import InputError, brief
 
-NOT_USED = "what your code returns there cannot be used"
+NOT_USED = "the result of your code cannot be used there"
 
 
 def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
-    """Is the learner's function, or `nn.Module`, right? What the report says is shown below the cell.
+    """Check the learner's function or `nn.Module`, and return a report, which appears below the cell.
 
         check("02.cross_attention", cross_attention)
 
@@ -53,7 +53,9 @@ def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
         raise
     except BaseException as error:  # for example from an object that fails when it is only looked at
         report.verdict = NOT_YET
-        return report.say(f"the check cannot read what it got, {shown(learner)}: {type(error).__name__}.")
+        return report.say(
+            f"the check cannot read what you handed in, {shown(learner)}: {type(error).__name__}."
+        )
 
 
 def judge(exercise: Exercise, learner, report: Report, show_expected: bool = False) -> Report:
@@ -92,26 +94,26 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
         broken = [label for label in cases if label not in right]
         if broken:
             these = "do these cases have" if len(broken) > 1 else "does this case have"
-            ask = "" if told else f" What {these} that the others lack?"
-            report.say(f"Not right: {'; '.join(broken)}.{ask}")
+            ask = "" if told else f" What {these} that the others do not?"
+            report.say(f"Wrong in: {'; '.join(broken)}.{ask}")
 
     fitting = [label for label in got if shapes(got[label]) == shapes(expected[label])]
     properties = [] if problem else list(look_at(exercise, function, cases, fitting))
     if properties:
-        marks = {True: "✓ yes", False: "✗ no", None: "– not seen"}
+        marks = {True: "✓ yes", False: "✗ no", None: "– not tested"}
         rows = [(says, marks[fine], seen) for says, fine, seen in properties]
-        report.table(("what a right answer does", "yours", "seen"), rows)
+        report.table(("what a right answer does", "yours", "measured"), rows)
     missing = "; ".join(says for says, fine, _ in properties if not fine)
     if missing and not problem and not wrong:
-        report.say(f"The numbers are right. What is still missing: {missing}.")
+        report.say(f"The numbers are right, but this is still missing: {missing}.")
     ok = not problem and not wrong and not missing
     if ok and exercise.trains:
         ok = gradients_pass(exercise, function, cases, report)
     tensors = [(value, expected[key]) for key, value in got.items() if isinstance(value, torch.Tensor)]
     floats = [(mine, wanted) for mine, wanted in tensors if mine.is_floating_point()]
     if ok and any(mine.dtype != wanted.dtype or not same(mine, wanted, EXACT) for mine, wanted in floats):
-        report.say("The numbers are right, but only as exact as float32, though the inputs are float64: "
-                   "somewhere a tensor is made without `dtype=`.")  # fmt: skip
+        report.say("The numbers are right, but only to the precision of float32, although the inputs are "
+                   "float64. Somewhere you make a tensor without `dtype=`.")  # fmt: skip
 
     fits = bool(got) and not problem and len(fitting) == len(got)
     if exercise.in_model is not None and fits and (ok or not folded):
@@ -142,13 +144,13 @@ def changes_its_mind(exercise: Exercise, function, cases, expected, results, got
                     raise Misfit(outcome.problem)
                 now = viewed(exercise, result, cases[label], expected[label])
             except Misfit as misfit:
-                report.say("A second call with the same arguments ends in another way than the first.")
+                report.say("A second call with the same arguments ends differently from the first.")
                 say_problem(report, label, outcome._replace(problem=str(misfit)), several=len(cases) > 1)
                 return True
             if not same(now, got[label]):
                 report.say(
-                    "The same call gives one result now and another one later. Is something random, such as "
-                    "dropout, or is something kept from one call to the next?"
+                    "The same call returns different results at different times. Is something random, such "
+                    "as dropout, or is something kept from one call to the next?"
                 )
                 sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
                 header = (f"“{label}”" if len(cases) > 1 else "", "at first", "later")
@@ -166,7 +168,7 @@ def gradients_pass(exercise: Exercise, function, cases, report: Report) -> bool:
             raise
         except BaseException as error:
             outcome = explain_error(error, arguments, "the gradient of your result cannot be computed")
-            report.say("The numbers are right, but not what happens when gradients are asked for.")
+            report.say("The numbers are right, but computing gradients fails.")
             say_problem(report, label, outcome, several=len(cases) > 1)
             return False
         if lost:
@@ -193,7 +195,7 @@ def say_difference(
     if diagnosis:
         report.say(diagnosis)
     elif exercise.mistakes and not said:
-        report.say("This is not one of the mistakes that the check knows by name. What it can say:")
+        report.say("This is not one of the mistakes that the check knows. Here is what it can tell you.")
     sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
     for remark in remarks(expected[label], got[label]):
         report.say(remark)
@@ -216,11 +218,11 @@ def remarks(expected, got):
     """What can be said at first sight."""
     if shapes(expected) != shapes(got) and isinstance(got, torch.Tensor):
         if sorted(expected.shape) == sorted(got.shape):
-            yield "The sizes of your result are the expected ones, in another order."
+            yield "The sizes of your result are right, but the axes are in a different order."
         if not got.numel():
             yield "Your result is empty."
     if isinstance(got, torch.Tensor | float) and torch.as_tensor(got).isnan().any():
-        yield "There is a NaN in your result, which is no number: 0 / 0, inf - inf or 0 · inf gives one."
+        yield "Your result contains NaN (not a number), which comes from 0 / 0, inf - inf or 0 · inf."
 
 
 def diagnose(exercise: Exercise, cases, expected, got) -> str:
@@ -241,8 +243,12 @@ def diagnose(exercise: Exercise, cases, expected, got) -> str:
         ]
         found = [pair for pair in pairs if fit(*pair)]
         common = [mistake.says for mistake in known if found and all(mistake in pair for pair in found)]
-        says = " And: ".join(common) + (" Something else is not right, either." if len(common) == 1 else "")
-    hedge = "Other mistakes may give these results, too, but is it this? " if says and exercise.terse else ""
+        says = " And: ".join(common) + (" Something else is wrong, too." if len(common) == 1 else "")
+    hedge = (
+        "Other mistakes can lead to these results, too, but perhaps it is this one. "
+        if says and exercise.terse
+        else ""
+    )
     return hedge + says
 
 

@@ -6,19 +6,19 @@ from contextlib import contextmanager
 from perceiver_edu.course.place import learner_at_work
 
 OTHER_INPUTS = (
-    "What the text says about this result does not hold for it: the text was written for other inputs, and "
-    "describes those. Nothing is wrong with your change."
+    "What the text says about this result does not hold for yours, because the text was written for the "
+    "original inputs. Nothing is wrong with your change."
 )
 
 
 @contextmanager
 def claims() -> Iterator[None]:
-    """Assertions about results that a learner may change, in a folded cell behind the one that they edit.
+    """Guard assertions about results that a learner may change, in a folded cell after the edited one.
 
         with claims():
             assert runs["untouched"].bits < 0.5
 
-    Where a learner is at work, a claim that fails is one sentence. Everywhere else it fails, as in the tests.
+    In a learner's notebook, a claim that fails becomes one sentence. Everywhere else it fails, as in tests.
     """
     try:
         yield

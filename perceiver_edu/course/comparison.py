@@ -43,8 +43,8 @@ def plain(result, largest: float = LARGEST, number: bool = False) -> Any:
             value = float(value)
         elif isinstance(value, Iterator) or (isinstance(value, Iterable) and not isinstance(value, Sized)):
             raise Misfit(
-                f"your result is a {type(value).__name__}, which makes its entries one by one when somebody "
-                "asks. Return them all, for example by `list(…)`."
+                f"your result is a {type(value).__name__}, which produces its entries one by one, on demand. "
+                "Return them all, for example by `list(…)`."
             )
         elif isinstance(value, Sized):
             left -= len(value)
@@ -68,9 +68,9 @@ def readable(result, expected, part="") -> Any:
     at = f"{part}: " if part else ""
     if result is None:
         whole = "your function returned None: is the `return` missing?"
-        raise Misfit(f"{part} is None. Does a function that you call lack its `return`?" if part else whole)
+        raise Misfit(f"{part} is None. Does a function that you call lack a `return`?" if part else whole)
     if result is ...:
-        raise Misfit(f"{at}`...` is still there. Put your answer in its place.")
+        raise Misfit(f"{at}`...` is still there. Replace it by your answer.")
     if isinstance(expected, torch.Tensor):
         return readable_tensor(result, expected, at)
     if isinstance(expected, bool | int | float):
@@ -110,9 +110,7 @@ def readable_number(result, truth: bool, at: str) -> bool | int | float:
 
 def readable_tensor(result, expected: torch.Tensor, at: str) -> torch.Tensor:
     if isinstance(result, tuple | list) and any(isinstance(entry, torch.Tensor) for entry in result):
-        raise Misfit(
-            f"{at}your function returned {len(result)} things: return the one tensor that is asked for."
-        )
+        raise Misfit(f"{at}your function returned {len(result)} objects. Return a single tensor.")
     if not isinstance(result, torch.Tensor):
         raise Misfit(f"{at}expected a torch tensor, got {shown(result)}.")
     if result.device != expected.device:
@@ -123,7 +121,9 @@ def readable_tensor(result, expected: torch.Tensor, at: str) -> torch.Tensor:
         wanted = "floating-point" if kinds[1][0] else "bool" if kinds[1][1] else "whole"
         raise Misfit(f"{at}expected {wanted} numbers, got {shown(result)}.")
     if result.dtype in (torch.float16, torch.bfloat16) and expected.dtype != result.dtype:
-        raise Misfit(f"{at}your result is {result.dtype}, which is too coarse. Compute in {expected.dtype}.")
+        raise Misfit(
+            f"{at}your result is {result.dtype}, which is not precise enough. Compute in {expected.dtype}."
+        )
     return result.detach().clone()
 
 

@@ -40,7 +40,7 @@ class Exercise:
     folds: bool = False  # the expected result is the solution, so it is folded away
     accept: Callable = as_function  # (what is handed in, self) -> a function of the arguments; or a Misfit
     in_model: Callable | None = None  # (function, report) -> bool: puts it into the whole model and shows it
-    id: str = ""  # "02.cross_attention", from the module's place: `all_exercises` fills it in
+    id: str = ""  # "02.cross_attention", from the module's path: `all_exercises` fills it in
 
     @property
     def arguments(self) -> list[str]:

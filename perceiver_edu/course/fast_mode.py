@@ -7,7 +7,7 @@ FAST_VARIABLE = "PERCEIVER_EDU_FAST"
 
 
 def full_or_fast(full, fast):
-    """`full`; or `fast`, where the environment variable PERCEIVER_EDU_FAST is set. The notebook then says so.
+    """Return `full`, or `fast` if PERCEIVER_EDU_FAST is set, which the notebook then says.
 
     steps = full_or_fast(600, 60)
     """

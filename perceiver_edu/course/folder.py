@@ -147,7 +147,7 @@ def prepare(folder: Path) -> None:
     """Make an empty folder a course folder. Raises: InputError where there is something else."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
-            f"{folder} is not empty and no course folder: name another, as in --folder my-course"
+            f"{folder} is not empty and is not a course folder. Name another, as in --folder my-course"
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / RECORD, to_json({"written": {}}))
@@ -163,7 +163,8 @@ def read_record(path: Path) -> dict[str, list[str]]:
         return written
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(
-            f'{path} is damaged. Write {{"written": {{}}}} into it; then every notebook counts as yours'
+            f'{path} is damaged. To repair it, write {{"written": {{}}}} into it; then every notebook counts '
+            "as yours"
         ) from None
 
 
@@ -187,7 +188,9 @@ def course_files(folder: Path) -> dict[str, bytes]:
                 if cell["cell_type"] == "markdown":
                     cell["source"] = relink("".join(cell["source"]), locate)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is no notebook ({error}): restore it, or install again") from None
+            raise InputError(
+                f"{path} is not a notebook ({error}). Restore it, or install perceiver-edu again"
+            ) from None
         files[path.name] = to_bytes(notebook)
     if not files:
         raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")

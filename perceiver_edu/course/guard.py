@@ -77,7 +77,7 @@ def bind(function, given: dict[str, Any]) -> partial:
 
 
 def explain_error(
-    error: BaseException, arguments: dict[str, Any], outside="the call failed outside of your code"
+    error: BaseException, arguments: dict[str, Any], outside="the call failed outside your code"
 ) -> Outcome:
     """An exception in the learner's code -> what it means, and the line of their code.
 
@@ -93,7 +93,7 @@ def explain_error(
         line = (linecache.getline(last.filename, last.lineno) or last.line or "").strip()
         code = f"line {last.lineno} of your code, in {last.name}:\n    {line}"
     if isinstance(error, RecursionError) and theirs:
-        return Outcome(problem="your code calls itself without end (RecursionError).", code=code)
+        return Outcome(problem="your code calls itself endlessly (RecursionError).", code=code)
     try:
         message = str(error).strip().splitlines()[0]
     except KeyboardInterrupt:
@@ -104,7 +104,8 @@ def explain_error(
     problem = f"your code stopped with {name}" if theirs else f"{outside}. Python says {name}"
     if "without overflow" in message:
         problem += (
-            ". A number does not fit into its dtype: plain numbers are float32, and `torch.finfo` has limits."
+            ". A number does not fit its dtype. Plain numbers are float32, and `torch.finfo` gives the "
+            "limits."
         )
     tensors = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
     if code and tensors:
@@ -138,16 +139,16 @@ def as_function(learner, exercise):
     """What the learner handed in, where a function is asked for. Raises: Misfit for anything else."""
     if isinstance(learner, torch.Tensor | str | int | float | dict | list | tuple) or learner is None:
         raise Misfit(
-            f"the check takes your function itself, and got {shown(learner)}. "
-            f"Write `check({exercise.id!r}, {exercise.name})`: the name alone, without parentheses after it."
+            f"the check takes your function itself, but got {shown(learner)}. Write `check({exercise.id!r}, "
+            f"{exercise.name})`: the name alone, without parentheses after it."
         )
     if isinstance(learner, nn.Module) or (inspect.isclass(learner) and issubclass(learner, nn.Module)):
-        raise Misfit("this exercise asks for a function, and got an nn.Module. Write it as in the stub.")
+        raise Misfit("this exercise needs a function, but got an nn.Module. Write it as in the stub.")
     if inspect.isclass(learner):
         raise Misfit(
             f"`{learner.__name__}` is a class, but not an nn.Module. Hand in a function, or write "
             f"`class {learner.__name__}(nn.Module)`."
         )
     if not callable(learner):
-        raise Misfit(f"the check takes a function or an nn.Module, and got {shown(learner)}.")
+        raise Misfit(f"the check takes a function or an nn.Module, but got {shown(learner)}.")
     return learner

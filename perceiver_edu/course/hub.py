@@ -25,5 +25,8 @@ def real_weights(download: bool = False) -> Path | None:
     if not download:
         return None
     if constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT):
-        raise InputError(f"the hub ({constants.ENDPOINT}) is out of reach; nothing was downloaded")
+        raise InputError(
+            f"the hub ({constants.ENDPOINT}) cannot be reached, so nothing was downloaded. Check the "
+            "connection"
+        )
     return fetch(REAL)

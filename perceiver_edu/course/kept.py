@@ -53,7 +53,7 @@ def load(exercise_id: str, name: str) -> Any:
     if about is None:
         return None
     if about.st_size > LONGEST:
-        raise InputError(f"{path} is too long to be an answer")
+        raise InputError(f"{path} is too large to be an answer: run the cell of the exercise again")
     code = path.read_text("utf-8")
     linecache.cache[str(path)] = (len(code), None, code.splitlines(keepends=True), str(path))
     namespace: dict[str, Any] = {"__name__": f"answer_{exercise_id.replace('.', '_')}"}

@@ -100,7 +100,7 @@ def read_overview(folder: Path | None = None) -> Overview:
             tags = [cell.get("metadata", {}).get("exercise", {}) for cell in cells]
             asked = predictions_in(cells)
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-            continue  # a notebook that cannot be read is no reason to show none
+            continue  # one notebook that cannot be read must not hide the others
         title = re.search(r"^# (.+)", text)
         minutes = re.search(r"\*\*Time\*\* (\d+) min", text)
         ids = [tag["id"] for tag in tags if tag.get("role") == "stub"]
@@ -125,20 +125,20 @@ def new_versions(path: Path) -> list[Path]:
 
 
 def course_overview(folder: Path | None = None) -> Report:
-    """The notebooks with their minutes and what is done in them, and where to go on."""
+    """Return a table of the notebooks, with minutes, what is done, and where to continue."""
     overview = read_overview(folder)
     report = Report(overview.count)
     if not overview.notebooks:
         return report.say(f"There are no notebooks in `{data.NOTEBOOKS}`: install perceiver-edu again.")
     report.verdict = DONE if overview.next is None else WAITING
     if overview.next:
-        report.say(f"{'Go on' if overview.solved else 'Begin'} with {link(overview.next)}.")
+        report.say(f"{'Continue' if overview.solved else 'Begin'} with {link(overview.next)}.")
     rows = [(link(n), n.time, f"{n.count} {n.dots}".strip(), n.predicted) for n in overview.notebooks]
     report.table(("notebook", "time", "exercises", "predictions"), rows)
     if overview.problem:
         return report.say(overview.problem)
     return report.say(
-        f"Noted in `{progress_file(folder)}`, on this machine only. Delete the file to start again."
+        f"Noted in `{progress_file(folder)}`, on this machine only. To start again, delete the file."
     )
 
 

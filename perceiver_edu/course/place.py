@@ -51,7 +51,7 @@ def at_home(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise InputError(
-            f"there is no home folder for {path}: name a folder, as in --folder course"
+            f"{path} needs a home folder, and there is none: name a folder, as in --folder course"
         ) from None
 
 

@@ -20,7 +20,7 @@ from perceiver_edu.terminal import visible
 
 ASKED = re.compile(r"""\bpredict\(\s*["'](\d\d\.\w+)["']""")
 LONGEST = 300  # characters of an answer in words
-CLOSE = 0.1  # a prediction of a number that is no whole one is right within this part of it
+CLOSE = 0.1  # a predicted number that is not whole counts as right within this fraction of the result
 FAR = 2  # from this ratio on, it is said
 
 
@@ -79,13 +79,13 @@ def predict(
     id: str, question: str, *, choices: Sequence[str] | None = None, number: str | None = None,
     text: bool = False,
 ):  # fmt: skip
-    """A box that asks for a prediction: the last line of a cell of its own, before the cell with the result.
+    """Ask for a prediction: the last line of a cell of its own, before the cell with the result.
 
     Args:
-        id: number of the notebook, a dot and a name, as "10.three"; `reveal` repeats it.
+        id: number of the notebook, a dot and a name, such as "10.three"; `reveal` repeats it.
         question: one or two sentences of plain text, with `code` in backticks.
         choices: the answers to choose from; or
-        number: the unit of a number, such as "bytes", or "" where there is none; or
+        number: the unit of a number, such as "bytes", or "" if there is none; or
         text: whether the answer is a few words.
 
     Raises: InputError for an id of another form, and unless exactly one kind of answer is given.
@@ -93,7 +93,7 @@ def predict(
     from perceiver_edu.course.prediction_box import PredictionBox
 
     if not isinstance(id, str) or not re.fullmatch(r"\d\d\.\w+", id):
-        raise InputError(f'the id of a prediction is as "10.three", got {brief(id)}')
+        raise InputError(f'the id of a prediction looks like "10.three", got {brief(id)}')
     if (choices is not None) + (number is not None) + bool(text) != 1:
         raise InputError(f"prediction {id}: give one of choices=[…], number='unit' and text=True")
     if choices is not None and (isinstance(choices, str) or not are_choices(list(choices))):
@@ -103,15 +103,15 @@ def predict(
 
 
 def reveal(id: str, actual: Any, *, explain: str = "") -> None:
-    """Compare with the prediction in one line. It comes before the cell prints or draws anything.
+    """Compare the result with the prediction, in one line. Call it before the cell prints or draws anything.
 
-    Where a learner is at work, it stops the cell as long as the prediction is neither made nor skipped.
+    In a learner's notebook, it stops the cell until the prediction is made or skipped.
 
     Args:
-        actual: what came out: one of the choices, a number, or a few words.
+        actual: the result: one of the choices, a number, or a few words.
         explain: a sentence to put after it.
 
-    Raises: InputError for a result that is none of the choices, or no number.
+    Raises: InputError for a result that is not one of the choices, or not a number.
     """
     question = ASKED_HERE.get(id)
     actual = checked(question, id, actual)

@@ -120,7 +120,7 @@ def note(
         write(path, now)
     except (OSError, InputError) as error:
         reason = getattr(error, "strerror", None) or error
-        return f"{what}, but your progress cannot be noted ({reason}). That harms nothing else."
+        return f"{what}, but your progress cannot be noted ({reason}). Everything else still works."
     return ""
 
 

@@ -7,7 +7,7 @@ from reprlib import Repr
 
 from perceiver_edu.terminal import visible
 
-# Verdict: what stands before the title, and the colour of the bar beside it (safe for colour-blind readers).
+# Verdicts, which precede the title, and the colours of the bar next to it (safe for colour-blind readers).
 DONE, NOT_YET, WAITING = "✓ right", "✗ not yet", "… not done yet"
 SAME, CHANGED = "✓ nothing changes", "✗ something changes"
 COLOURS = {DONE: "#009E73", SAME: "#009E73", NOT_YET: "#D55E00", CHANGED: "#D55E00", WAITING: "#999999"}

@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def show_source(*objects) -> None:
-    """Show classes or functions of this library as they stand in its files, with file and first line."""
+    """Show the source of classes or functions of this library, with file and first line."""
     from IPython.display import Markdown, display
 
     for shown in objects:

@@ -61,7 +61,7 @@ class Swap(NamedTuple):
 
 @changes_model
 def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -> Iterator[Swap]:
-    """Put `replacement` in the place of a stage while the block runs, and compare the model with itself.
+    """Replace a stage while the block runs, and compare the model with itself.
 
         with swap_stage(model, "encoder", my_encoder) as swap:
             fill_mask(model, "…")  # the whole model, with your encoder
@@ -73,12 +73,12 @@ def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -
             "encoder.cross_attend", "processor.self_attends.0" or "encoder.cross_attend.attention".
         replacement: a function or an `nn.Module`, called as our stage is, for both kinds of model. Its
             tensors must be on the model's device.
-        text, spans: what is read, and filled before and after; `spans` as in `fill_mask`.
+        text, spans: the text that is filled before and after; `spans` as in `fill_mask`.
 
-    At the end of the block, also after an error, the model is what it was.
+    At the end of the block, also after an error, the model is as it was.
 
-    Raises: InputError for a stage that does not exist, a replacement that cannot be called or returns no
-    tensor, and a text that does not fit. What the replacement itself raises passes through.
+    Raises: InputError for a stage that does not exist, a replacement that cannot be called or does not return
+    a tensor, and a text that does not fit. Errors of the replacement itself are passed on.
     """
     ours = hasattr(model, "mlm_head")
     if not ours and type(model).__name__ != "PerceiverForMaskedLM":
@@ -118,7 +118,7 @@ def find_place(model, stage, ours: bool):
     inside = ours or stage in STAGES or stage.endswith((".attention", ".cross_attend"))
     inside = inside or stage.rpartition(".")[0] == "processor.self_attends"
     if path not in known or not path or not inside:
-        raise InputError(f"there is no stage {stage!r}; there is {', '.join(STAGES)}")
+        raise InputError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
     return path, kind
 
 
@@ -131,7 +131,7 @@ def run_filled(model, text: str, holes, ours: bool) -> tuple[dict[str, torch.Ten
     ids, mask = tokenizer.batch([masked])
     if ids.shape[1] > longest:
         raise InputError(
-            f"the text is {ids.shape[1]} ids long, this model reads {longest}: give a shorter text="
+            f"the text has {ids.shape[1]} ids, but this model reads at most {longest}: give a shorter text="
         )
     ids, mask = tokenizer.batch([masked, masked + LONGER], min(longest, ids.shape[1] + len(LONGER)), True)
     device = next(model.parameters()).device
@@ -176,8 +176,11 @@ def into_model(stage: str, replacement, report: Report) -> bool:
     model = pretrained()
     with swap_stage(model, stage, replacement) as swap:
         pass
-    report.say(f"In the whole model ({weights_name()} weights), your code in the place of `{stage}`:")
+    report.say(f"In the whole model ({weights_name()} weights), your code instead of `{stage}`:")
     swap.describe(report)
     if not swap.ok:
-        report.say("One sentence is no proof: a wrong stage may fill a hole alike. The ledger decides.")
+        report.say(
+            "One sentence proves nothing, because a wrong stage may fill a hole in the same way. The ledger "
+            "decides."
+        )
     return swap.ok

@@ -13,7 +13,7 @@ from perceiver_edu.stages import STAGES
 
 
 class Cost(NamedTuple):
-    """One stage, for a whole batch."""
+    """The cost of one stage, for a whole batch."""
 
     stage: str
     flops: int  # of matrix products, 2 per multiply-add; norms, softmax and sums are below a hundredth
@@ -22,12 +22,12 @@ class Cost(NamedTuple):
 
     @property
     def intensity(self) -> float:
-        """FLOPs per number moved: low = waits for memory, high = waits for arithmetic."""
+        """The FLOPs for each number moved: a low value means memory-bound, a high one compute-bound."""
         return self.flops / self.numbers_moved
 
 
 def stage_costs(config: PerceiverIOConfig, M: int, O: int, B: int = 1) -> list[Cost]:
-    """The five stages for B texts of M ids, asked for O outputs each; see `total`.
+    """Return the `Cost` of each of the five stages, for B texts of M ids with O outputs each; see `total`.
 
     FLOPs equal what `torch.utils.flop_counter` counts in matrix products.
     """
@@ -73,7 +73,7 @@ def stage_costs(config: PerceiverIOConfig, M: int, O: int, B: int = 1) -> list[C
 
 
 def total(costs: list[Cost]) -> Cost:
-    """The sum of all stages, named "all"."""
+    """Return the sum of all stages, named "all"."""
     return Cost("all", *(sum(column) for column in zip(*(cost[1:] for cost in costs), strict=True)))
 
 
@@ -106,10 +106,10 @@ def attend(
 
 
 def count_multiply_adds(config: PerceiverIOConfig, M: int, O: int) -> dict[str, int]:
-    """One text of M ids, O positions asked -> multiply-adds of each stage that can multiply, and "all".
+    """Return the multiply-adds of each stage that multiplies matrices, and of "all", for M ids and O outputs.
 
-    A multiply-add is two FLOPs. Products of matrices are counted; norms, softmax and sums are not: they are
-    less than a hundredth. The weights do not matter, so there are none: 201 million parameters cost nothing.
+    A multiply-add is two FLOPs. Matrix products are counted; norms, softmax and sums, which are less than a
+    hundredth, are not. The count does not depend on the weights, so none are allocated.
     """
     return dict(counted_by_torch(config, M, O))  # a copy, because the count is kept
 

@@ -28,9 +28,9 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 
 @changes_model
 def stop_after(model: PerceiverIOForMaskedLM, k: int) -> Iterator[None]:
-    """Only the first k layers of the processor run: the decoder reads the latents as they are by then.
+    """Run only the first k processor layers while the `with` block runs; the decoder gets their latents.
 
-    0 ≤ k ≤ depth; k = 0 leaves the processor out, k = depth changes nothing.
+    0 ≤ k ≤ depth; k = 0 leaves the processor out, and k = depth changes nothing.
 
     Raises: InputError for another k.
     """
@@ -48,7 +48,9 @@ def stop_after(model: PerceiverIOForMaskedLM, k: int) -> Iterator[None]:
 
 @changes_model
 def without_layers(model: PerceiverIOForMaskedLM, layers: int | Iterable[int]) -> Iterator[None]:
-    """These layers pass the latents on as they get them. With shared weights, in every block.
+    """Skip these processor layers while the `with` block runs: they pass the latents on unchanged.
+
+    With shared weights, they are skipped in every repetition of the stack.
 
     layers: numbers from 0 to L - 1, or one such number.
 
@@ -65,7 +67,7 @@ def without_layers(model: PerceiverIOForMaskedLM, layers: int | Iterable[int]) -
 def change_latents(
     model: PerceiverIOForMaskedLM, change: Callable[[torch.Tensor], torch.Tensor], after: int = 0
 ) -> Iterator[None]:
-    """After so many layers the latents (B, N, D) become `change(latents)`, of the same shape.
+    """Replace the latents (B, N, D) after so many layers by `change(latents)`, which has the same shape.
 
     after: 0 (between encoder and processor) to depth.
 
@@ -91,14 +93,14 @@ def ablate_latents(
     how: str = "zero",
     others: torch.Tensor | None = None,
 ) -> Iterator[None]:
-    """What these latents hold after so many layers is lost to all others.
+    """Ablate these latents after so many layers, so that their content is lost to all others.
 
     indices: numbers from 0 to N - 1, or one; after: 0 (between encoder and processor) to depth; how, others:
-    what takes its place, as in `ablated`.
+    the replacement, as in `ablated`.
 
     The layers that follow still write to these latents, and attend to them.
 
-    Raises: InputError for a latent or a depth that does not exist, and as `ablated`.
+    Raises: InputError for a latent or a depth that does not exist, and as `ablated` does.
     """
     rows = _indices("latent", indices, len(model.encoder.latents))
     with change_latents(model, lambda latents: ablated(latents, rows, how, others), after):
@@ -108,9 +110,9 @@ def ablate_latents(
 def ablated(
     latents: torch.Tensor, rows: list[int], how: str = "zero", others: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """A copy of the latents (B, N, D) in which these rows no longer say anything about their text.
+    """Return a copy of the latents (B, N, D) in which these rows no longer depend on their text.
 
-    how: "zero"; "mean", their mean over other texts; or "resample", what they hold in another text. others
+    how: "zero"; "mean", the mean over other texts; or "resample", the latents of another text. others
     (B, N, D): the latents of other texts at the same depth, for "mean" and "resample".
 
     Raises: InputError for another `how`, and for `others` that are missing or do not fit.
@@ -134,10 +136,10 @@ def patch_latents(
     after: int = 0,
     indices: int | Iterable[int] | None = None,
 ) -> Iterator[None]:
-    """Put in latents of another run, for example `residual_stream(model, ids)[after]`.
+    """Replace latents by those of another run, for example `residual_stream(model, ids)[after]`.
 
     latents: (N, D), the same for each text of a batch, or (B, N, D); after: 0 to depth; indices: which of the
-    N rows to put in, None = all of them.
+    N rows to replace, None = all of them.
 
     Raises: InputError for latents of another shape, and for a latent or a depth that does not exist.
     """
@@ -149,7 +151,7 @@ def patch_latents(
 
     def patched(own: torch.Tensor) -> torch.Tensor:
         if latents.dim() == 3 and len(latents) not in (1, len(own)):
-            raise InputError(f"latents of {len(latents)} texts do not fit a batch of {len(own)}")
+            raise InputError(f"latents of {len(latents)} texts do not match a batch of {len(own)}")
         own = own.clone()
         own[:, rows] = latents[..., rows, :].to(own)
         return own
@@ -160,7 +162,7 @@ def patch_latents(
 
 @changes_model
 def ablate_heads(model: PerceiverIOForMaskedLM, layer: int, heads: int | Iterable[int]) -> Iterator[None]:
-    """What these heads of one layer have read is set to zero, before the layer's output projection.
+    """Set the output of these heads of one processor layer to zero, before the layer's output projection.
 
     layer: 0 to L - 1; heads: numbers from 0 to heads - 1, or one.
 

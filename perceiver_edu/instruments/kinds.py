@@ -13,11 +13,11 @@ WINDOW = 8  # positions: a sharp pattern has most of its attention weight within
 
 
 def attention_kind(weights: torch.Tensor, limit: float = 0.5) -> str:
-    """What one latent attends to with one head, in T texts of one length: weights (T, M), rows sum to 1.
+    """Return the kind of one latent's attention with one head: weights (T, M) in T texts, rows sum to 1.
 
-    "content" where, in the mean over the texts, more than `limit` of the attention weight moves with the
-    text; else "position" where more than `limit` of it is within 8 neighbouring positions; else "periodic"
-    where its peaks come back at a regular distance; else "other".
+    "content" if, in the mean over the texts, more than `limit` of the attention weight moves with the text;
+    else "position" if more than `limit` of it is within 8 neighbouring positions; else "periodic" if its
+    peaks repeat at a regular distance; else "other". Jaegle et al. 2021, appendix F.3, Figure 7.
     """
     mean = weights.mean(0)  # (M,): what does not depend on the text
     moved = (weights - mean).abs().sum(-1).mean() / 2  # 0: the same in every text, 1: nothing in common
@@ -41,10 +41,10 @@ def _rise(mean: torch.Tensor) -> float:
 
 @torch.no_grad()
 def maps_over_texts(model: PerceiverIOForMaskedLM, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The encoder's attention in texts that are cut to one length of M bytes.
+    """Return the encoder's attention in T texts that are truncated to the same length of M bytes.
 
-    -> weights (T, heads, N, M) on the bytes alone, rows sum to 1; and (heads, N), the attention weight on
-    [CLS] and [SEP], which the first leaves out.
+    -> weights (T, heads, N, M) on the bytes alone, whose rows sum to 1; and (heads, N), the attention weight
+    on [CLS] and [SEP], which the first leaves out.
     """
     longest = model.config.max_position_embeddings - 2
     length = min(longest, *(len(text.encode()) for text in texts))
@@ -60,9 +60,9 @@ def maps_over_texts(model: PerceiverIOForMaskedLM, texts: Sequence[str]) -> tupl
 def count_kinds(
     weights: torch.Tensor, special: torch.Tensor, kind: Callable[[torch.Tensor], str] = attention_kind
 ) -> list[list[str]]:
-    """The kind of every head and latent: "special" where [CLS] and [SEP] get most of the attention weight.
+    """Return the kind of every head and latent; "special" if [CLS] and [SEP] get most attention weight.
 
-    weights (T, heads, N, M), special (heads, N) as `maps_over_texts` gives them -> a list for each head.
+    weights (T, heads, N, M), special (heads, N) as `maps_over_texts` returns them -> a list for each head.
     """
     heads, N = special.shape
     return [

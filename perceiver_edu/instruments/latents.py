@@ -9,7 +9,7 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 
 
 def depth(model: PerceiverIOForMaskedLM) -> int:
-    """How many layers the latents pass: num_blocks · L, since every block runs the same L layers again."""
+    """Return how many layers the latents pass: num_blocks · L, because every block runs the same L layers."""
     return model.processor.num_blocks * len(model.processor.self_attends)
 
 
@@ -17,7 +17,7 @@ def depth(model: PerceiverIOForMaskedLM) -> int:
 def residual_stream(
     model: PerceiverIOForMaskedLM, ids: torch.Tensor, mask: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """The latents of one run at every depth: [0] is what the encoder wrote, [k] what k layers made of it.
+    """Return the latents of one run at every depth: [0] leaves the encoder, and [k] leaves layer k.
 
     ids (B, M) int64, mask (B, M) bool or None -> (depth + 1, B, N, D). Under `stop_after(model, k)` it ends
     at k.
@@ -32,6 +32,6 @@ def residual_stream(
 
 
 def cosines(latents: torch.Tensor) -> torch.Tensor:
-    """How alike the directions of the latents are: (…, N, D) -> (…, N, N), 1 = the same, 0 = unrelated."""
+    """Return the cosine similarity of every two latents: (…, N, D) -> (…, N, N)."""
     directions = F.normalize(latents, dim=-1)
     return directions @ directions.transpose(-2, -1)

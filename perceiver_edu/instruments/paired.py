@@ -6,10 +6,11 @@ import torch
 
 
 def sign_flip_p(differences: torch.Tensor) -> float:
-    """How often chance alone gives a mean at least as far from 0: differences (B,) of pairs, B ≤ 16.
+    """Return the p-value of a sign-flip test: differences (B,) of pairs, B ≤ 16.
 
-    If both sides of a pair are equally good, its difference may as well have the other sign, so all 2^B signs
-    are tried. No distribution is assumed.
+    It is how often chance alone gives a mean at least as far from 0. If both sides of a pair are equally
+    good, its difference may as well have the other sign, so all 2^B signs are tried. No distribution is
+    assumed.
     """
     differences = differences.double().cpu()
     bits = torch.arange(2 ** len(differences))[:, None] >> torch.arange(len(differences))

@@ -1,4 +1,4 @@
-"""Numbers from the paper, to stand beside those of this course: Jaegle et al., Perceiver IO, ICLR 2022.
+"""Numbers from the paper, for comparison with those of this course: Jaegle et al., Perceiver IO, ICLR 2022.
 
 Table numbers differ between the versions of the paper; these are the ICLR version's.
 """

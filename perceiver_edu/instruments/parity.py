@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 BOUNDARIES = {s.boundary: (s.name, s.huggingface) for s in STAGES.values()}  # our module, Hugging Face's
 
-# Largest difference allowed, as a share of the largest number in the tensor (or of 1, where that is larger).
-# Two correct programs add the same numbers in another order; this is the rounding that makes.
+# Largest difference allowed, as a fraction of the largest number in the tensor (or of 1, if that is larger).
+# Two correct programs add the same numbers in a different order; this allows for the rounding.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
 
 
@@ -48,19 +48,20 @@ def compare_stages(
     mask: torch.Tensor | None = None,
     layers: bool = False,
 ) -> list[Row]:
-    """Run both models on the same ids; compare what leaves each stage, in the order of the data flow.
+    """Compare what leaves each stage of both models on the same ids, in the order of the data flow.
 
     ids (B, M) int64, mask (B, M) bool. `hf_model` has the same weights and dtype. `layers=True` adds a row
-    for each layer of the processor ("processed by layer 1", counted from 1; with several blocks the count
-    goes on). Both models run in eval mode, and are left in the mode they came in.
+    for each layer of the processor ("processed by layer 1", counted from 1 and on through several blocks).
+    Both models run in eval mode, and are left in their own mode.
 
-    Raises: InputError where the two have different dtypes, or stacks of different depth.
+    Raises: InputError if the two have different dtypes, or processors of different depth.
     """
     boundaries = list(BOUNDARIES.items())
     if layers:
         depth = len(model.processor.self_attends)
         if depth != len(hf_model.perceiver.encoder.self_attends):
-            raise InputError(f"{depth} layers here, {len(hf_model.perceiver.encoder.self_attends)} there")
+            theirs = len(hf_model.perceiver.encoder.self_attends)
+            raise InputError(f"the models differ in depth: {depth} layers here, {theirs} in Hugging Face's")
         pairs = [(f"processor.self_attends.{i}", f"perceiver.encoder.self_attends.{i}") for i in range(depth)]
         boundaries[2:2] = [(f"processed by layer {i + 1}", pair) for i, pair in enumerate(pairs)]
 
@@ -117,17 +118,17 @@ def compare_parts(
     ids: torch.Tensor,
     mask: torch.Tensor | None = None,
 ) -> list[Row]:
-    """Inside one cross_attend or self_attend: what leaves each layer with weights, and at last all of it.
+    """Compare the layers with weights inside one cross_attend or self_attend, and at last the whole.
 
     `stage` is our name: "encoder.cross_attend", "processor.self_attends.3" (counted from 0) or
-    "decoder.cross_attend". Rows have our names of the layers. Of several blocks, the first is seen.
+    "decoder.cross_attend". Rows have our names of the layers. With several blocks, the first is compared.
 
     Raises: InputError for another stage.
     """
     inside = [f"{stage}.{part}" for part in PARTS if f"{stage}.{part}" in dict(model.named_modules())]
     if not inside or stage.count(".") != (2 if stage.startswith("processor.") else 1):
         raise InputError(
-            f"there is no cross_attend or self_attend {stage!r}; there is encoder.cross_attend, "
+            f"there is no cross_attend or self_attend {stage!r}; choose from encoder.cross_attend, "
             f"processor.self_attends.0 to .{len(model.processor.self_attends) - 1}, decoder.cross_attend"
         )
     pairs = {name.removeprefix(f"{stage}."): (name, huggingface_name(name)) for name in inside}
@@ -154,7 +155,7 @@ def difference(stage: str, ours: torch.Tensor, theirs: torch.Tensor) -> Row:
 
 
 def ledger(rows: list[Row]) -> str:
-    """The rows as text: a line each, the first divergence marked."""
+    """Return the rows as text, a line for each, with the first divergence marked."""
     lines = [f"{'stage':<22}{'shape':<18}{'max |difference|':>17}{'scale':>10}{'allowed':>11}"]
     first = next((row for row in rows if not row.ok), None)
     for row in rows:
@@ -168,7 +169,10 @@ def ledger(rows: list[Row]) -> str:
 
 
 def huggingface_twin(model: PerceiverIOForMaskedLM) -> "PerceiverForMaskedLM":
-    """The same weights in `transformers.PerceiverForMaskedLM`, by way of a saved folder."""
+    """Return a copy of the model in Hugging Face's class, `transformers.PerceiverForMaskedLM`.
+
+    The weights travel through a temporary saved folder.
+    """
     from transformers import PerceiverForMaskedLM
     from transformers.utils import logging
 

@@ -1,4 +1,4 @@
-"""Benchmarks and training runs that somebody recorded: read for what they are, never mixed with what is
+"""Recorded benchmarks and training runs: always read as records, never mixed with what is
 measured now."""
 
 import csv
@@ -28,7 +28,7 @@ class Recorded(NamedTuple):
 
 
 def recorded_runs(folder: str | os.PathLike, kind: str) -> list[Recorded]:
-    """The runs recorded on a `kind` of device, "cpu" or "cuda", oldest first; [] where there are none.
+    """Return the runs recorded on a `kind` of device, "cpu" or "cuda", oldest first; [] if there are none.
 
     Raises: InputError for a file that is not such a record.
     """
@@ -49,7 +49,7 @@ def recorded_runs(folder: str | os.PathLike, kind: str) -> list[Recorded]:
 class Run(NamedTuple):
     """What `perceiver-edu pretrain` wrote down while it trained; each by step."""
 
-    training: dict[int, float]  # bits per byte asked for, since the row before, in the holes of the run
+    training: dict[int, float]  # bits per target, since the row before, in the holes of the run
     held_out: dict[int, float]  # bits per hidden byte in whole words of held-out text
     learning_rate: dict[int, float]
     samples: dict[int, list[tuple[str, str]]]  # texts with holes, and the best fillings with probabilities
@@ -60,9 +60,9 @@ class Run(NamedTuple):
 
 
 def read_run(folder: str | os.PathLike) -> Run:
-    """The log of a run's folder, and its samples where it has some. The embedded checkpoint has a log too.
+    """Return the log of a run's folder, with its samples if any. The embedded checkpoint has a log, too.
 
-    Raises: InputError, naming the file, for one that cannot be read as such.
+    Raises: InputError, naming the file, for a file that cannot be read as a log.
     """
     run, path = Run({}, {}, {}, {}), Path(folder) / "log.csv"
     for name in ("log.csv", "samples.txt"):

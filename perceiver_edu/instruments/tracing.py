@@ -20,21 +20,20 @@ DECODER_MAP = "decoder.cross_attend.attention.attention_map"
 
 @contextmanager
 def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, list[torch.Tensor]]]:
-    """Keep what the named submodules put out, while the block runs.
+    """Keep the outputs of the named submodules while the block runs.
 
         with record(model, ["encoder", ENCODER_MAP]) as seen:
             model(ids)
         seen["encoder"][0]  # latents (B, N, D) of the first call
 
-    A list for each name, one tensor per call in the order of the calls: where a stack is applied several
-    times (`num_blocks` > 1) its layers run as often. Of a tuple, as Hugging Face's modules return, the
-    first tensor is kept. The tensors are the live ones, still part of autograd's graph if there is one.
+    There is a list for each name, with one tensor per call in the order of the calls. A stack that is applied
+    several times (`num_blocks` > 1) has several calls of each layer. Of a tuple, as Hugging Face's modules
+    return, the first tensor is kept. The tensors are live, and remain part of autograd's graph, if any.
 
     What other threads compute meanwhile is not kept, and a compiled model runs uncompiled.
 
-    An attention map (B, heads, Q, K) is the output of an `attention_map`; while it is recorded, and only
-    then, attention computes it explicitly. At the end of the block, also after an error, nothing is left
-    behind.
+    An attention map (B, heads, Q, K) is the output of an `attention_map`. Attention computes it explicitly
+    only while it is recorded. At the end of the block, also after an error, the model is as it was.
 
     Raises: InputError for a name that is not a submodule.
     """
@@ -44,7 +43,7 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[dict[str, l
         if name not in modules:
             close = get_close_matches(name, modules, n=3) or [key for key, _ in model.named_children()]
             there = ", ".join(close)
-            raise InputError(f"{type(model).__name__} has no module {brief(name)}; there is {there}")
+            raise InputError(f"{type(model).__name__} has no module {brief(name)}; choose from {there}")
 
     thread = get_ident()
     seen: dict[str, list[torch.Tensor]] = {name: [] for name in names}

@@ -32,17 +32,17 @@ def training_cost(
     processes: int = 1,
     micro_batch_size: int | None = None,
 ) -> TrainingCost:
-    """A step on `batch_size` crops of M ids with O of them asked for, over `processes`.
+    """Return the cost of one step on `batch_size` crops of M ids with O targets each, over `processes`.
 
     Backward costs twice as much as forward: a gradient for the weights, and one for the inputs. Several
     processes each hold the gradients a second time, to send them (`DistributedDataParallel`). What forward
-    keeps is counted with explicit attention maps; a fused kernel keeps less. Not included: what lives for a
-    moment only, copies in bf16, and the allocator's slack.
+    keeps is counted with explicit attention maps; a fused kernel keeps less. Temporary arrays, copies in bf16
+    and the allocator's overhead are not included.
 
         settings = PretrainConfig(config=sized("full"))
         cost = training_cost(settings.config, 512, O=holes_of_row(settings), processes=8)
 
-    Raises: InputError where the batch cannot be shared out.
+    Raises: InputError if the batch cannot be divided among the processes.
     """
     M = config.max_position_embeddings if M is None else M
     if min(batch_size, O, M, processes) < 1 or batch_size % processes:
@@ -52,7 +52,7 @@ def training_cost(
     share = batch_size // processes
     micro = share if micro_batch_size is None else micro_batch_size
     if micro < 1 or share % micro:
-        raise InputError(f"a process's {share} crops must divide by micro-batches of {micro}")
+        raise InputError(f"a process's {share} crops must be divisible into micro-batches of {micro}")
     costs = total(stage_costs(config, M=M, O=O, B=batch_size))
     copies = 4 if processes == 1 else 5
     return TrainingCost(3 * costs.flops, 4 * copies * costs.parameters, kept(config, micro, M, O), processes)

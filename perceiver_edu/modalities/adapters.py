@@ -53,11 +53,11 @@ class Conv1x1(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """A convolution and a max pooling first: 16 times fewer inputs, each of which has seen its neighbourhood.
+    """A convolution and a max pooling, so 16 times fewer inputs, each with features of its neighbourhood.
 
-    Hugging Face pads the convolution by (3, 3) and the pooling not at all: 224 pixels become 55 cells.
-    DeepMind's code pads both as TensorFlow's SAME does, (2, 3) and (0, 1), and gets 56; `same=True` is that.
-    The weights that Hugging Face publishes have DeepMind's 7 × 7 kernels with height and width exchanged, so
+    Hugging Face pads the convolution by (3, 3) and the pooling not at all, so 224 pixels become 55 cells.
+    DeepMind's code pads both as TensorFlow's SAME does, (2, 3) and (0, 1), and gets 56; `same=True` does so.
+    The weights that Hugging Face publishes have DeepMind's 7 × 7 kernels with height and width swapped, so
     neither setting gives DeepMind's numbers from them, unless `conv.weight` is transposed back.
     """
 
@@ -94,7 +94,7 @@ def pad_same(images, kernel, stride=2):
 
 
 class Patches(nn.Module):
-    """Blocks of an image or a video, each laid out as one long vector; optionally mixed by a linear map.
+    """Blocks of an image or a video, each flattened into one vector and optionally mixed by a linear map.
 
     `block` is (height, width) for images (B, C, H, W), (time, height, width) for videos (B, T, C, H, W).
     Within a patch the order is time, height, width, channel. `squeeze=True` drops a time axis of length 1.
@@ -120,7 +120,7 @@ class Patches(nn.Module):
         ):
             raise InputError(f"blocks of {self.block} do not fill a grid of {tuple(grid)}")
         for axis, step in reversed(list(enumerate(self.block, start=1))):
-            x = x.unflatten(axis, (-1, step))  # each axis becomes (blocks, place within the block)
+            x = x.unflatten(axis, (-1, step))  # each axis becomes (blocks, position within the block)
         n = len(grid)
         blocks, within = list(range(1, 2 * n, 2)), list(range(2, 2 * n + 1, 2))
         x = self.project(x.permute(0, *blocks, *within, 2 * n + 1).flatten(n + 1))  # (B, *blocks, features)
@@ -146,7 +146,7 @@ class AudioPatches(nn.Module):
 
 
 class OneInput(nn.Module):
-    """A vector, say of class scores, as an input array of one element. It needs no position."""
+    """A vector, such as class scores, as an input array of one element, which needs no position."""
 
     def __init__(self, num_channels):
         super().__init__()

@@ -47,7 +47,7 @@ def prepare_picture(picture: "str | os.PathLike | Image | np.ndarray", size: int
     width, height = opened.size
     side = int(CENTRE * min(width, height))
     if not side:
-        raise InputError(f"picture has {height} × {width} pixels, of which nothing is left in the middle")
+        raise InputError(f"picture has {height} × {width} pixels, which is too small to crop")
     left, top = (width - side) // 2, (height - side) // 2
     square = opened.convert("RGB").crop((left, top, left + side, top + side))
     pixels = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC), np.float32) / 255
@@ -80,7 +80,7 @@ def read_wav(path: str | os.PathLike, rate: int | None = None) -> tuple[torch.Te
         numbers = samples[..., 0].astype(np.float64) - 128
     else:
         wide = np.zeros((*samples.shape[:2], 4), np.uint8)
-        wide[..., 4 - width :] = samples  # little-endian, in the upper bytes: the sign is in its place
+        wide[..., 4 - width :] = samples  # little-endian, in the upper bytes, so that the sign bit is right
         numbers = wide.view("<i4")[..., 0].astype(np.float64) / 2 ** (32 - 8 * width)
     sound: Any = numbers.mean(1) / 2 ** (8 * width - 1)  # (T,)
     if rate is not None and rate != own_rate:

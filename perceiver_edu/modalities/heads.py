@@ -4,7 +4,7 @@ from torch import nn
 
 
 class ClassHead(nn.Module):
-    """One output -> a score per class."""
+    """A score for each class, from a single output."""
 
     def __init__(self, d_queries, num_classes):
         super().__init__()
@@ -16,9 +16,9 @@ class ClassHead(nn.Module):
 
 
 class DenseHead(nn.Module):
-    """One output per cell -> a small vector per cell, divided by `scale` so that the layer works near 1.
+    """A small vector for each cell, divided by `scale` so that the layer works near 1.
 
-    With `grid` the outputs are laid out on it again.
+    With `grid`, the outputs are arranged on it again.
     """
 
     def __init__(self, d_queries, num_channels, scale=1.0, grid=None):
@@ -34,7 +34,7 @@ class DenseHead(nn.Module):
 
 
 class AudioHead(DenseHead):
-    """One output per patch -> its samples, end to end."""
+    """The samples of each patch, joined end to end."""
 
     def forward(self, outputs, points=None):
         """outputs (B, O, E) -> (B, O * samples)."""
@@ -42,9 +42,9 @@ class AudioHead(DenseHead):
 
 
 class MultimodalHead(nn.Module):
-    """One projection for all, then the outputs of each modality to its own head.
+    """One projection for all outputs, followed by a head for each modality.
 
-    sizes: {modality: how many outputs all of it are}.
+    sizes: {modality: the number of its outputs}.
     """
 
     def __init__(self, d_queries, d_shared, heads, sizes):

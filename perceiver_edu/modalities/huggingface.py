@@ -62,7 +62,7 @@ def renames_for(architecture: str) -> list[tuple[str, str]]:
 
 
 def from_huggingface(hf_model: "PerceiverPreTrainedModel") -> PerceiverIO:
-    """A copy of a live Hugging Face Perceiver for images, optical flow or multimodal autoencoding.
+    """Return a copy of a live Hugging Face Perceiver for images, optical flow or multimodal autoencoding.
 
     Raises: InputError for another class of model.
     """
@@ -78,13 +78,13 @@ def load_pretrained(
     dtype: torch.dtype = torch.float32,
     revision: str | None = None,
 ) -> PerceiverIO:
-    """A model with its weights, in eval mode: `load_pretrained("deepmind/vision-perceiver-fourier")`.
+    """Return a pretrained model in eval mode: `load_pretrained("deepmind/vision-perceiver-fourier")`.
 
-    Also deepmind/vision-perceiver-learned, vision-perceiver-conv, optical-flow-perceiver and
-    multimodal-perceiver, or a folder in Hugging Face's layout. Which class it is, its config.json says.
+    Other names are deepmind/vision-perceiver-learned, vision-perceiver-conv, optical-flow-perceiver and
+    multimodal-perceiver, or a folder in Hugging Face's layout, whose config.json gives the class.
 
     A repository that has only a pickle is not opened. The hub's converter often offers safetensors under
-    `revision="refs/pr/1"`; else load the model with transformers, and give it to `from_huggingface`.
+    `revision="refs/pr/1"`; otherwise load the model with transformers, and pass it to `from_huggingface`.
 
     Raises: InputError for weights that are missing, broken or of another class; never half loaded.
     """
@@ -97,15 +97,15 @@ def load_pretrained(
         config = PerceiverConfig.from_dict(values)
         (name,) = values["architectures"]
     except Exception as error:  # transformers checks the values its own way
-        raise InputError(f"{folder / 'config.json'} describes no Perceiver: {error}") from None
+        raise InputError(f"{folder / 'config.json'} does not describe a Perceiver: {error}") from None
     return filled(name, config, *read_tensors(folder)).to(device=device, dtype=dtype).eval()
 
 
 def save_pretrained(model: PerceiverIO, folder: str | os.PathLike) -> None:
-    """Write a folder that `load_pretrained` opens, and Hugging Face's class of the same model.
+    """Save a model as a folder that `load_pretrained` and the same class of Hugging Face open.
 
-    Raises: InputError for a model that is none of Hugging Face's architectures, or a folder that cannot be
-        written.
+    Raises: InputError for a model that is not one of Hugging Face's architectures, or a folder that cannot
+    be written.
     """
     from safetensors.torch import save
 
@@ -135,7 +135,7 @@ def filled(
 ) -> PerceiverIO:
     """The model of that class and these sizes, with these tensors, each checked by `pretrained.build`."""
     if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
-        raise InputError(f"{brief(architecture)} is none of {', '.join(ARCHITECTURES)}")
+        raise InputError(f"{brief(architecture)} is not one of {', '.join(ARCHITECTURES)}")
     return build(
         config,
         tensors,

@@ -22,10 +22,10 @@ class ModalityPadding(nn.Module):
 
 
 class MultimodalInputs(nn.Module):
-    """Each modality through its own adapter, then one array for all: inputs (B, M_1 + M_2 + ..., C).
+    """An adapter for each modality, and one array for all of them: inputs (B, M_1 + M_2 + ..., C).
 
-    The order is alphabetical. A modality that is not given is absent, and the array is shorter: the encoder
-    reads any number of inputs. In `always_masked` ones a learned vector stands in place of every input.
+    The order is alphabetical. A modality that is not given is absent and the array is shorter, because the
+    encoder takes any number of inputs. For those in `always_masked`, a learned vector replaces every input.
     """
 
     def __init__(self, adapters, min_padding=4, always_masked=()):
@@ -62,16 +62,16 @@ class MultimodalInputs(nn.Module):
 
 
 def modality_mask(sizes, present):
-    """Which inputs the encoder may read, where a batch mixes examples with and without a modality.
+    """Return the mask for a batch that mixes examples with and without a modality.
 
-    sizes: {modality: M_k}; present: {modality: (B,) bool}, True = there; one that is not named is there.
-    Returns: (B, M) bool, True = real, in the alphabetical order of `MultimodalInputs`.
+    sizes: {modality: M_k}; present: {modality: (B,) bool}, True = present. A modality that is not named is
+    present. Returns: (B, M) bool, True = real, in the alphabetical order of `MultimodalInputs`.
 
     Raises: InputError for a modality without a size, or an example that has none of them.
     """
     unknown = sorted(present.keys() - sizes.keys())
     if unknown or not present:
-        raise InputError(f"present names {unknown or 'nothing'}; there is {', '.join(sizes)}")
+        raise InputError(f"present names {unknown or 'nothing'}; choose from {', '.join(sizes)}")
     everywhere = torch.ones_like(next(iter(present.values())))  # (B,)
     parts = [present.get(name, everywhere)[:, None].expand(-1, sizes[name]) for name in sorted(sizes)]
     mask = torch.cat(parts, dim=1)  # (B, M)

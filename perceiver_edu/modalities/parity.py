@@ -13,7 +13,7 @@ from perceiver_edu.modalities.model import PerceiverIO
 if TYPE_CHECKING:
     from transformers import PerceiverPreTrainedModel
 
-# As for text, but for the names of two modules: an adapter in the place of the embedding, and Hugging Face's
+# As for text, but for the names of two modules: an adapter instead of the embedding, and Hugging Face's
 # decoder inside another.
 BOUNDARIES = {
     boundary: (ours.replace("embedding", "inputs"), theirs.replace(".decoder.", ".decoder.decoder."))
@@ -29,7 +29,7 @@ def compare_with_huggingface(
     x: torch.Tensor | Mapping[str, torch.Tensor],
     points: Mapping[str, torch.Tensor | None] | None = None,
 ) -> list[Row]:
-    """Run both on the same raw data; compare what leaves the adapter, the three stages, and the head.
+    """Compare what leaves the adapter, the three stages and the head of both models, on the same raw data.
 
     points: None, or {modality: (O_k,) int64 or None} for multimodal autoencoding.
     """

@@ -10,21 +10,21 @@ from perceiver_edu.errors import InputError
 
 
 def grid_positions(grid, device=None):
-    """Coordinates of every cell of an n-D grid: (M, n) float32, each axis from -1 to 1, last axis fastest."""
+    """Return the coordinates of all cells of an n-D grid, from -1 to 1: (M, n) float32, last axis fastest."""
     axes = [torch.linspace(-1, 1, size, device=device) for size in grid]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, -2)  # (M, n)
 
 
 def point_positions(points, grid):
-    """Coordinates of some cells, by their index in the flattened grid: points (O,) int64 -> (O, n) float32.
+    """Return the coordinates of some cells, by index in the flattened grid: points (O,) int64 -> (O, n).
 
     Each axis runs from -1 to 1 - 2/size, as Hugging Face places subsampled outputs. In `grid_positions` the
-    last cell stands at 1 instead.
+    last cell is at 1 instead. The result is float32.
 
     Raises: InputError for points outside the grid.
     """
     if len(points) and not 0 <= int(points.min()) <= int(points.max()) < math.prod(grid):
-        raise InputError(f"points must lie in 0 to {math.prod(grid) - 1}, the cells of a grid {tuple(grid)}")
+        raise InputError(f"points must be from 0 to {math.prod(grid) - 1}, the cells of a grid {tuple(grid)}")
     cells = torch.stack(torch.unravel_index(points, tuple(grid)), dim=1)  # (O, n)
     return -1 + 2 * cells / torch.tensor(grid, device=points.device)
 
@@ -59,10 +59,10 @@ class FourierPositions(nn.Module):
 
 
 class LearnedPositions(nn.Module):
-    """One learned vector per cell of a grid; what is near what, training must find out.
+    """One learned vector for each cell of a grid; which cells are near each other has to be learned.
 
-    `grid`: its shape, such as (16, 16), or only its number of cells: then any grid of as many is taken.
-    `interpolate`: for another grid of two dimensions, such as a larger image, draw the vectors out over it
+    `grid`: its shape, such as (16, 16), or only its number of cells, which accepts any grid of that many.
+    `interpolate`: for a different grid of two dimensions, such as a larger image, interpolate the vectors
     (bicubic), as Hugging Face does with `interpolate_pos_encoding=True`. May be set at any time.
     """
 
@@ -88,7 +88,7 @@ class LearnedPositions(nn.Module):
 
 
 class ProjectedPositions(nn.Module):
-    """Positions passed through a linear layer, to a width of one's choice."""
+    """Positions passed through a linear layer, to any width."""
 
     def __init__(self, positions, num_channels):
         super().__init__()

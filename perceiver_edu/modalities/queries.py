@@ -10,19 +10,19 @@ from perceiver_edu.modalities.positions import grid_positions, point_positions
 
 
 class LearnedQueries(OutputQueries):
-    """Learned queries that ask the same of every example: one of them for a class."""
+    """Learned queries that are the same for every example, such as one query for a class."""
 
     def __init__(self, num_queries, num_channels):
         super().__init__(num_queries, num_channels)
         self.num_channels = num_channels
 
     def forward(self, inputs, points=None):
-        """inputs are not looked at; points (O,) int64, None = all -> (1, O, num_channels)."""
+        """inputs are not used; points (O,) int64, None = all -> (1, O, num_channels)."""
         return super().forward(points)
 
 
 class InputQueries(nn.Module):
-    """The input array itself asks: one output per input, and each query says what stands there, too."""
+    """The input array itself as queries: one output per input, and each query contains its features, too."""
 
     def forward(self, inputs, points=None):
         """inputs (B, M, C) -> (B, M, C), or with points (O,) int64 (B, O, C)."""
@@ -30,9 +30,9 @@ class InputQueries(nn.Module):
 
 
 class GridQueries(nn.Module):
-    """A query per cell of a grid that says where, not what: the features of its position, nothing else.
+    """A query for each cell of a grid, which contains only the features of its position.
 
-    Asked for all cells they stand at `grid_positions`, asked for some at `point_positions`.
+    All cells use `grid_positions`, and a selection of them uses `point_positions`.
     """
 
     def __init__(self, positions, grid):
@@ -51,7 +51,7 @@ class GridQueries(nn.Module):
 
 
 class MultimodalQueries(nn.Module):
-    """The queries of several modalities, padded to one width and laid end to end in alphabetical order."""
+    """The queries of several modalities, padded to one width and concatenated in alphabetical order."""
 
     def __init__(self, queries, min_padding=2):
         super().__init__()

@@ -72,7 +72,7 @@ def scenes(
 def neighbourhoods(frames: torch.Tensor, side: int) -> torch.Tensor:
     """Each pixel with its neighbours as channels: (B, T, H, W) -> (B, T, side * side, H, W); side is odd."""
     if side % 2 == 0:
-        raise InputError(f"a pixel is in the middle of its neighbours only where side is odd, got {side}")
+        raise InputError(f"side must be odd, so that a pixel is in the middle of its neighbours; got {side}")
     around = F.unfold(frames.flatten(0, 1)[:, None], side, padding=side // 2)  # (B * T, side², H * W)
     return around.unflatten(-1, frames.shape[2:]).unflatten(0, frames.shape[:2])
 

@@ -1,7 +1,7 @@
-"""What can be guessed without reading: predictors that see the holes, and at most the bytes beside them.
+"""Baselines that do not read the text: they see the holes, and at most the bytes next to them.
 
 A masked language model is only as good as its distance from these. Each of them counts, over training text,
-how often each byte stood in a hole:
+how often each byte occurred in a hole:
 
     unigram    nothing else is known
     left       the nearest visible byte on the left, and how far away it is
@@ -61,7 +61,7 @@ def contexts(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
 
 
 def count_holes(crops: Tensor, seed: int = 0, fraction: float = 0.15, mask: Mask = mask_words) -> Counts:
-    """Masks training crops and counts what stood in the holes; `mask` is a function of `masking.py`.
+    """Mask training crops and count the bytes in the holes; `mask` is a function of `masking.py`.
 
     crops (num_crops, M) -> {name: counts (*SHAPES[name], V) int64}.
     """
@@ -76,7 +76,7 @@ def count_holes(crops: Tensor, seed: int = 0, fraction: float = 0.15, mask: Mask
 
 
 def save_counts(counts: Counts, path: str | PathLike, at_least: int = 2) -> None:
-    """Writes the counts as a compressed `.npz`, leaving out what was seen fewer than `at_least` times."""
+    """Write the counts as a compressed `.npz`, leaving out what was seen fewer than `at_least` times."""
     sparse: dict[str, Any] = {}  # of arrays
     for name, counted in counts.items():
         table = counted.flatten().numpy()
@@ -87,7 +87,7 @@ def save_counts(counts: Counts, path: str | PathLike, at_least: int = 2) -> None
 
 
 def load_counts(path: str | PathLike = BASELINES) -> Counts:
-    """Reads what `save_counts` wrote. Raises: InputError for a file that is missing or something else."""
+    """Read what `save_counts` wrote. Raises: InputError for a file that is missing or something else."""
     try:
         with np.load(path) as sparse:
             counts = {name: torch.zeros((*shape, V), dtype=torch.int64) for name, shape in SHAPES.items()}
@@ -100,15 +100,15 @@ def load_counts(path: str | PathLike = BASELINES) -> Counts:
 
 
 class Baselines:
-    """Turns counts into predictions: `Baselines(load_counts())(inputs, labels)`.
+    """Turn counts into predictions: `Baselines(load_counts())(inputs, labels)`.
 
-    A context that was seen n times is trusted n : `strength` against what is expected without it: left and
-    right against their distance alone, that and geometry against unigram, unigram against "all ids alike".
+    A context that was seen n times is weighted n : `strength` against the prediction without it: left and
+    right against their distance alone, that and geometry against unigram, unigram against uniform.
     """
 
     def __init__(self, counts: Counts, strength: float = 100):
         def smooth(counts: Tensor, expected: Tensor) -> Tensor:
-            """(…, V) counts and what to expect without their context -> log-probabilities (…, V)."""
+            """(…, V) counts and the prediction without their context -> log-probabilities (…, V)."""
             total = counts.sum(-1, keepdim=True) + strength
             return ((counts + strength * expected) / total).log().float()
 

@@ -1,7 +1,7 @@
-"""From data and a step number to what the model is shown at that step.
+"""From data and a step number to the batch of that step.
 
 Everything random follows from (seed, step) alone: which crops, in what order, which bytes are hidden. So a
-run that was cut off goes on exactly as if it had not been, and processes share a batch without a word.
+run that was interrupted resumes exactly, and processes share a batch without communicating.
 """
 
 import math
@@ -23,8 +23,8 @@ from perceiver_edu.training.masking import warn_of_large_units
 class Stream:
     """Text that comes in order, and is too much to keep: read in chunks, each shuffled in memory.
 
-    To go on at a later step, the stream is read again from its beginning, and whole chunks are passed over:
-    the same batches as before, at the price of reading. When the stream ends, its next epoch begins.
+    To resume at a later step, the stream is read again from its beginning, and whole chunks are skipped:
+    the batches are the same as before, at the cost of reading. When the stream ends, its next epoch begins.
     """
 
     name: str
@@ -106,7 +106,7 @@ def shuffled(length: int, seed: int) -> torch.Tensor:
 
 
 def hide_bytes(settings: PretrainConfig, ids: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """ids (B, M) int64 -> inputs (B, M) with holes, labels (B, M) with -100 where nothing is asked."""
+    """ids (B, M) int64 -> inputs (B, M) with holes, labels (B, M) with -100 where there is no target."""
     generator = torch.Generator(ids.device).manual_seed(seed_of(settings.seed, "masks", step))
     if settings.short:
         ids = shorten(ids, settings.short, generator=generator)
@@ -117,8 +117,8 @@ def hide_bytes(settings: PretrainConfig, ids: torch.Tensor, step: int) -> tuple[
 def holes_of_row(settings: PretrainConfig) -> int:
     """O, the positions to decode in each row, where one shape must do for all batches.
 
-    A row with a very long word may have more hidden bytes than that, or one in which many coins showed
-    "hide": the last ones are not asked for.
+    A row with a very long word, or with unusually many hidden words, may have more hidden bytes than that;
+    the last ones are then not targets.
     """
     longest = settings.config.max_position_embeddings
     spare = max(48, longest // 8) if settings.masks == "coin" else max(32, longest // 16)

@@ -1,4 +1,4 @@
-"""One missing word at a time: easy sentences, which a reader fills in without thinking, and held-out text."""
+"""One missing word at a time, in easy sentences and in held-out text."""
 
 import json
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ Item = tuple[str, str, str]  # what is before the missing word, the word with it
 
 @dataclass
 class Guess:
-    """One sentence with a missing word, and what the model put there."""
+    """One sentence with a missing word, and the model's fillings."""
 
     sentence: str  # with ____ for the word
     answer: str
@@ -30,7 +30,7 @@ class Guess:
 
     @property
     def rank(self) -> int:
-        """Where the answer is among the five guesses, from 0; 5 where it is not among them."""
+        """The rank of the answer among the five fillings, from 0; 5 if it is not among them."""
         return self.guesses.index(self.answer) if self.answer in self.guesses else 5
 
 
@@ -41,7 +41,7 @@ class ClozeResult:
     guesses: list[Guess]
 
     def right(self, k: int) -> int:
-        """The number of sentences whose answer is among the first `k` guesses, k ≤ 5."""
+        """The number of sentences whose answer is among the first `k` fillings, k ≤ 5."""
         return sum(guess.answer in guess.guesses[:k] for guess in self.guesses)
 
     def counts(self) -> str:
@@ -53,7 +53,7 @@ class ClozeResult:
         for guess in self.guesses:
             if guess.answer != guess.guesses[0]:
                 shown = ", ".join(map(repr, guess.guesses))
-                lines.append(f"  {guess.sentence}  {guess.answer!r}, guessed: {shown}")
+                lines.append(f"  {guess.sentence}  {guess.answer!r}, predicted: {shown}")
         return "\n".join(lines)
 
 
@@ -67,7 +67,7 @@ class Comparison:
     def moved(self) -> tuple[int, int]:
         """For how many words the answer ranks higher when they are filled jointly, and for how many lower.
 
-        An answer that is not among the five guesses ranks sixth.
+        An answer that is not among the five fillings ranks sixth.
         """
         pairs = list(zip(self.independent.guesses, self.joint.guesses, strict=True))
         return sum(b.rank < a.rank for a, b in pairs), sum(b.rank > a.rank for a, b in pairs)
@@ -86,7 +86,7 @@ class Comparison:
 def evaluate_cloze(
     model: PerceiverIOForMaskedLM, path: str | PathLike = CLOZE, joint: bool = False
 ) -> ClozeResult:
-    """Asks for the missing word of each sentence; the model sees how many bytes it has, with its space.
+    """Fill the missing word of each sentence; the model sees how many bytes it has, including its space.
 
     `path`: a JSON list of {"before": …, "answer": …, "after": …}; `answer` begins with its space.
     `joint`: as in `fill_mask`.
@@ -141,7 +141,7 @@ def hidden_words(crops: torch.Tensor, number: int, seed: int = 0) -> list[Item]:
 
 
 def guess_words(model: PerceiverIOForMaskedLM, items: Iterable[Item], joint: bool = False) -> ClozeResult:
-    """The five best guesses for each missing word."""
+    """The five best fillings of each missing word."""
     results = []
     for before, answer, after in items:
         span = (len(before), len(before) + len(answer))

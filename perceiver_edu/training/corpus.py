@@ -38,7 +38,7 @@ RECIPE: Recipe = (
 
 
 def read_documents(paths: str | Path | Sequence[str | Path], text_field: str = "text") -> Iterator[str]:
-    """Reads documents from files and folders, in the order given; the files of a folder by name.
+    """Read documents from files and folders, in the given order; the files of a folder by name.
 
     `.jsonl` (or `.json`): one object a line, with the document in `text_field`; `.parquet`: a column
     `text_field`; `.txt`: the whole file is one document. All but Parquet may be compressed (`.xz`, `.gz`).
@@ -161,11 +161,11 @@ def stream_recipe(
     probe: int = 500,
     shuffle_buffer: int = 10_000,
 ) -> Iterator[str]:
-    """Streams documents from the hub, mixed so that each source gives its share of the *bytes*.
+    """Stream documents from the hub, mixed so that each source gives its fraction of the *bytes*.
 
     `interleave_datasets` draws a source per document, and a Wikipedia article is longer than a web page. So
     the mean length of each source is measured on its first `probe` documents, and the odds of drawing it are
-    share / length. The stream ends with the first source that does, so nothing comes twice.
+    share / length. The stream ends with the first source that does, so nothing is repeated.
 
     Raises: InputError if `datasets` is not installed, or a source cannot be opened or has no `text_field`.
     """
@@ -202,7 +202,7 @@ def in_groups(items: Iterable, size: int) -> Iterator[list]:
 
 
 def pack(documents: Iterable[str], length: int, documents_per_pack: int = 10) -> Iterator[torch.Tensor]:
-    """Joins `documents_per_pack` documents at a time and cuts each pack into crops of `length` ids.
+    """Join `documents_per_pack` documents at a time and split each pack into crops of `length` ids.
 
     Without joining, the last crop of every document would be half padding on average. Every byte of every
     document comes exactly once. Yields crops (length,) int16, as `crop_pack` makes them.
@@ -212,11 +212,11 @@ def pack(documents: Iterable[str], length: int, documents_per_pack: int = 10) ->
 
 
 def crop_pack(documents: Sequence[str], length: int) -> torch.Tensor:
-    """One pack of documents -> its crops (num_crops, length) int16.
+    """Return the crops (num_crops, length) int16 of one pack of documents (appendix F.3).
 
     A crop is [CLS], `length` - 2 ids, [SEP]: the form in which the tokenizer hands a sentence to the model.
-    Between two documents stands one more [SEP], which no document can contain: text is taken byte by byte
-    here, a typed "[SEP]" too. A crop may begin and end within a word. The last one is padded.
+    Two documents are separated by one more [SEP], which no document can contain, because text is encoded
+    byte by byte here, even a typed "[SEP]". A crop may begin and end within a word. The last one is padded.
 
     Raises: InputError if `length` leaves no room for a byte.
     """
@@ -248,7 +248,7 @@ def load_crops(
     cache: str | Path | None = None,
     progress: bool = True,
 ) -> torch.Tensor:
-    """All crops of a corpus as one tensor (num_crops, length) int16, 2 bytes per byte of text.
+    """Return all crops of a corpus as one tensor (num_crops, length) int16, 2 bytes per byte of text.
 
     With a folder as `cache`, they are built once, kept there as one `.npy`, and mapped into memory
     afterwards, so that several processes share the pages. Changed files are read again, and a damaged cache
@@ -271,7 +271,7 @@ def load_crops(
     packs = [crop_pack(group, length) for group in in_groups(documents, documents_per_pack)]
     if not any(map(has_text, packs)):
         only = ", only white space" if any(map(len, packs)) else ""
-        raise InputError(f"no text in {', '.join(map(str, files))}{only}")
+        raise InputError(f"there is no text in {', '.join(map(str, files))}{only}")
     crops = torch.cat(packs)
     if cache is not None:
         write_cache(stored, crops)
@@ -304,7 +304,7 @@ def read_cache(path: Path) -> torch.Tensor | None:
 
 
 def write_cache(path: Path, crops: torch.Tensor) -> None:
-    """One `.npy` and, after its last number, a CRC-32 of all that stands before."""
+    """One `.npy` and, after its last number, a CRC-32 of all that comes before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         np.save(file, crops.numpy())
@@ -314,14 +314,14 @@ def write_cache(path: Path, crops: torch.Tensor) -> None:
 
 
 def packing_efficiency(crops: torch.Tensor) -> float:
-    """The share of positions that hold a byte of text: crops (num_crops, length) -> 0..1."""
+    """Return the fraction of positions that hold a byte of text: crops (num_crops, length) -> 0..1."""
     return (crops >= ByteTokenizer.BYTE_OFFSET).float().mean().item()
 
 
 def shorten(
     ids: torch.Tensor, share: float, shortest: int = 16, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Cuts a random `share` of the rows to a random length, as sentences in use are shorter than a crop.
+    """Truncate a random `share` of the rows to a random length, because real texts are shorter than a crop.
 
     A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's, so rows
     that are no longer than `shortest` stay whole. Where packing fills every crop, a model never sees a short

@@ -1,4 +1,4 @@
-"""Text that every machine has: what Python and the packages installed beside it say about themselves.
+"""Text that every machine has: the documentation of Python and of the installed packages.
 
 Nothing is imported and nothing is downloaded. The text depends on the versions that are installed, so figures
 made from it agree between two machines only about as well as their versions do.
@@ -30,7 +30,7 @@ NOT_TEXT_FOR_READERS = {
 
 
 def documentation(sources: Iterable[str] = SOURCES) -> list[str]:
-    """The prose of the docstrings of packages, a document for each module, in a fixed order.
+    """Return the prose of packages' docstrings, a document for each module, in a fixed order.
 
     "python" stands for the standard library, with the topics of Python's `help()` where they are installed
     (some Linux systems put `pydoc_data` into a package of its own; without it the text is shorter by about a
@@ -78,7 +78,7 @@ def docstrings(package: str) -> Iterator[str]:
     else:
         found = find_spec(package)
         if found is None or not found.submodule_search_locations:
-            raise InputError(f"there is no package {package!r} here: pip install {package}")
+            raise InputError(f"package {package!r} is not installed: pip install {package}")
         folder = Path(found.submodule_search_locations[0])
     for file in sorted(folder.rglob("*.py")):
         if NOT_TEXT_FOR_READERS.isdisjoint(file.relative_to(folder).parts):

@@ -1,4 +1,4 @@
-"""How good is a masked language model? Its guesses for hidden words, beside guesses made without reading."""
+"""How good is a masked language model? Its predictions of hidden words, next to those of baselines."""
 
 import math
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ SHUFFLED = "model, words shuffled"
 
 @dataclass
 class Score:
-    """One predictor's guesses for the hidden words; `letter_…`: without the space before each word."""
+    """One predictor's scores on the hidden words; `letter_…`: without the space before each word."""
 
     bits: float  # per hidden byte: mean of -log2 of the probability given to the true byte
     accuracy: float  # share of the hidden bytes that are the first guess
@@ -52,7 +52,7 @@ class Evaluation:
     masks: str  # by which rule: "coin" or "words", see `masking.py`
 
     def gain_over(self, name: str) -> float:
-        """Bits per hidden byte by which the model is better than another predictor."""
+        """The bits per hidden byte by which the model is better than another predictor."""
         return self.scores[name].bits - self.scores["model"].bits
 
     def asked(self) -> str:
@@ -64,7 +64,7 @@ class Evaluation:
         )
 
     def remarks(self) -> list[str]:
-        """The model beside the other predictors, a sentence each."""
+        """The comparison of the model with each baseline, a sentence for each."""
         lines = []
         for name, meaning in [
             ("geometry", "hole geometry"),
@@ -74,7 +74,7 @@ class Evaluation:
             lines.append(f"{abs(gain):.3f} bits {'below' if gain > 0 else 'ABOVE'} {meaning}")
         if self.scores["geometry"].bits > 8:  # a uniform baseline would be better
             lines.append(
-                "the baselines were counted on text of another kind: they say nothing about this one"
+                "the baselines were counted on a different kind of text, so they say nothing about this one"
             )
         if SHUFFLED in self.scores:
             lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
@@ -107,7 +107,7 @@ def evaluate(
     batch_size: int = 64,
     progress: bool = False,
 ) -> Evaluation:
-    """Hides whole words, every byte of them behind [MASK], and asks the model and the baselines for them.
+    """Score a model and the baselines on hidden words, every byte of which is [MASK].
 
     The holes depend on `crops`, `fraction`, `masks` and `seed` only, not on model, device or batch size.
 
@@ -115,13 +115,13 @@ def evaluate(
         model: `model(input_ids (B, M), mask (B, M) bool, positions (B, O)) -> logits (B, O, V)`,
             on `model.device`.
         crops: (num_crops, M), as `load_crops` gives them.
-        masks: which words are hidden. "coin", the paper's rule: each word with the chance `fraction`.
+        masks: which words are hidden. "coin", the paper's rule: each word with probability `fraction`.
             "words": as many as cover `fraction` of a crop's bytes, which in short crops prefers short words.
         baselines: `Baselines` of counts from other text; None = the ones that come with the package.
-        shuffle: also ask the model with every visible word replaced; see `shuffle_context`.
+        shuffle: also score the model with every visible word replaced; see `shuffle_context`.
 
     Raises: InputError if nothing in `crops` gets hidden, there is no such rule, a number is out of range, or
-        the model's answers are NaN or infinite.
+        the model returns NaN or infinity.
     """
     whole_number("seed", seed, -(2**63), 2**64 - 1)  # what torch takes
     whole_number("batch_size", batch_size, 1, 2**20)
@@ -133,7 +133,7 @@ def evaluate(
     inputs, labels = WORD_MASKS[masks](crops, fraction, generator, always_mask=True)
     words = word_units(crops)
     if not (labels != IGNORE).any():
-        raise InputError("in these crops no word gets hidden: give more text")
+        raise InputError("no word of these crops was chosen to be hidden: give more text")
     warn_of_large_units(crops, fraction)
     shuffled = shuffle_context(inputs, labels, generator) if shuffle else None
     baselines = baselines or Baselines(load_counts())
@@ -195,9 +195,9 @@ def tally(log_probs: Tensor, targets: Tensor, words: Tensor) -> Tensor:
 def shuffle_context(inputs: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Swaps the visible words for each other, all over the crops: inputs, labels (B, M) -> inputs (B, M).
 
-    A word goes only to where a word of the same length stood, with or without a space before it. Holes,
-    spaces and word lengths stay as they were, and so do the statistics of words: only their company changes.
-    Whatever the model loses by that, it had read from the words.
+    A word is moved only to the position of a word of the same length, with or without a space before it.
+    Holes, spaces, word lengths and word statistics stay the same; only the context of each word changes.
+    Whatever the model loses by that, it had learned from the visible words.
     """
     text = torch.where(labels == IGNORE, inputs, labels)  # (B, M), as it was before masking
     units = word_units(text)
@@ -219,16 +219,17 @@ def shuffle_context(inputs: Tensor, labels: Tensor, generator: torch.Generator |
 
 @dataclass
 class Reading:
-    """How spread out the latents read, over (crop, head, latent). As a string: one sentence."""
+    """How spread out the latents' attention is, over (crop, head, latent). As a string: one sentence."""
 
     bits: float  # mean entropy of an attention row
-    uniform: float  # bits, if every byte of a crop were read alike
+    uniform: float  # bits, if attention were uniform over a crop
     narrow: float  # share of the rows below half of `uniform`
 
     def __str__(self) -> str:
         return (
-            f"a latent reads with an entropy of {self.bits:.2f} bits on average (all {2**self.uniform:.0f} "
-            f"bytes alike would be {self.uniform:.2f}); {self.narrow:.1%} of the rows are below half of that"
+            f"a latent's attention has an entropy of {self.bits:.2f} bits on average (uniform over "
+            f"{2**self.uniform:.0f} bytes, it would be {self.uniform:.2f}); {self.narrow:.1%} of the rows "
+            "are below half of that"
         )
 
 
@@ -240,7 +241,10 @@ def reading_entropy(model: PerceiverIOForMaskedLM, crops: Tensor, num_crops: int
     """
     full = crops[(crops != ByteTokenizer.PAD).all(1)][:num_crops].long().to(model.device)
     if not len(full):
-        raise InputError("none of these crops is full: to compare entropies, all must be of one length")
+        raise InputError(
+            "none of these crops is full, and entropies can be compared only between crops of the same "
+            "length: give more text"
+        )
     with eval_mode(model), record(model, ENCODER_MAP) as seen:
         model(full, positions=torch.tensor([0], device=model.device))
     weights = seen[ENCODER_MAP][0].double()  # (num_crops, heads, N, M)

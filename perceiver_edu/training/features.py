@@ -1,4 +1,4 @@
-"""What a trained model knows of a text, as one row of numbers: the input of any standard classifier."""
+"""A trained model's features of a text, as one row of numbers for any standard classifier."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
@@ -35,21 +35,21 @@ def extract_features(
     truncation: bool = False,
     progress: bool = True,
 ) -> np.ndarray:
-    """Texts -> features (num_texts, F) float32, in the order of the texts.
+    """Return features (num_texts, F) float32 of texts, in their order.
 
     Args:
         model: a `PerceiverIOForMaskedLM`; or, except for "query", a classifier; or, except for "bytes", what
             `optimize` returned.
         pooling: "mean" = the mean of the N latents, F = D; a list of latents, such as [0, 7] = these, one
-            after the other, F = 2 D; "query" = the decoder's answer to the query of place 0, [CLS], F = E;
+            after the other, F = 2 D; "query" = the decoder's output at position 0, [CLS], F = E;
             "bytes" = the mean of the byte embeddings, without anything that follows: a baseline, F = C.
-        batch_size: texts at a time. They are sorted by length first, so little is padded, and memory is
+        batch_size: texts at a time. They are sorted by length, so there is little padding, and memory is
             bounded by `batch_size` times the longest text.
-        truncation: cut a text that is too long for the model; otherwise it is an error. Of parts that are
-            joined by [SEP], the longest is cut first.
+        truncation: truncate a text that is too long for the model; otherwise it is an error. Of parts that
+            are joined by [SEP], the longest is truncated first.
 
-    Raises: InputError for a text that is no str, or too long; for a pooling that does not exist; for a
-        dictionary or a table, of which one column has to be chosen; for a model whose answers are NaN.
+    Raises: InputError for a text that is not a str or is too long; for a pooling that does not exist; for a
+        dictionary or a table, of which one column has to be chosen; for a model that returns NaN.
     """
     chunks = list(feature_chunks(model, texts, pooling, batch_size, truncation, progress))
     return np.concatenate(chunks) if chunks else np.zeros((0, width(model, pooling)), np.float32)
@@ -65,12 +65,12 @@ def features_to_arrow(
     truncation: bool = False,
     progress: bool = True,
 ) -> int:
-    """As `extract_features`, into an Arrow file with one column, `features`. -> the number of texts.
+    """Write features to an Arrow file with one column, `features`; return the number of texts.
 
-    However many texts there are, only 4,096 are in memory; the file appears when it is whole.
+    However many texts there are, only 4,096 are in memory; the file appears when it is complete.
     `pyarrow.ipc.open_file(path).read_all()` reads it.
 
-    Raises: InputError as `extract_features`, where pyarrow is missing, and where `path` is no plain file.
+    Raises: InputError as `extract_features`, if pyarrow is missing, and if `path` is not a plain file.
     """
     try:
         import pyarrow as pa
@@ -113,7 +113,7 @@ def feature_chunks(
 
 def pool(model: Model, ids: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
     """ids (B, M), mask (B, M) -> (B, F)."""
-    first = torch.zeros(1, dtype=torch.int64)  # the place of [CLS]
+    first = torch.zeros(1, dtype=torch.int64)  # the position of [CLS]
     if isinstance(model, Optimized):
         latents, outputs, _ = model.arrays(ids, mask, first.to(model.device))  # (B, N, D), (B, 1, E)
     elif pooling == "bytes":
@@ -149,9 +149,9 @@ def width(model: Model, pooling: Pooling) -> int:
         if chosen and all(0 <= number < c.num_latents for number in chosen):
             return len(chosen) * c.d_latents
     raise InputError(
-        f"no pooling {brief(pooling)}; there is "
-        f"{', '.join(name for name in POOLINGS if not missing.get(name))}, "
-        f"or a list of latents, numbers from 0 to {c.num_latents - 1}"
+        f"no pooling {brief(pooling)}; choose from "
+        f"{', '.join(name for name in POOLINGS if not missing.get(name))}, or a list of latents, numbers "
+        f"from 0 to {c.num_latents - 1}"
     )
 
 
@@ -175,7 +175,7 @@ def truncate(ids: list[int], longest: int) -> list[int]:
         parts.append([]) if number == ByteTokenizer.SEP else parts[-1].append(number)
     room = longest - 1 - len(parts)
     if room < len(parts):
-        raise InputError(f"{len(parts)} parts of a text do not fit into {longest} ids: leave some away")
+        raise InputError(f"{len(parts)} parts of a text do not fit into {longest} ids: leave some out")
     most = next(size for size in range(room + 1) if sum(min(len(part), size + 1) for part in parts) > room)
     spare = room - sum(min(len(part), most) for part in parts)  # one more for so many of the first ones
     kept = [ByteTokenizer.CLS]
@@ -191,7 +191,7 @@ def by_length(
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
     """Rows of ids, the shortest first, `batch_size` at a time -> their numbers, ids (B, M), mask (B, M) bool.
 
-    Rows of like length stand together, so that little is padded.
+    Rows of similar length are batched together, so that there is little padding.
     """
     order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
     for start in range(0, len(rows), batch_size):

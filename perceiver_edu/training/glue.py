@@ -54,13 +54,13 @@ def load_split(
         if offline:
             raise out_of_reach(what, "give a file of your own") from None
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{what} cannot be had: {reason}") from None
+        raise InputError(f"{what} cannot be loaded: {reason}") from None
     return from_dataset(dataset, " ".join(filter(None, (path, config, split))), list(text), columns)
 
 
 @contextmanager
 def from_the_cache() -> Iterator[None]:
-    """Let `datasets` ask nobody, as HF_HUB_OFFLINE=1 does if it is set before the program starts."""
+    """Keep `datasets` offline, as HF_HUB_OFFLINE=1 does if it is set before the program starts."""
     import datasets
     from huggingface_hub import constants
 
@@ -88,7 +88,7 @@ def load_task(name: str) -> tuple[Labelled, Labelled]:
 def finetune_glue(
     names: list[str], folder: str | Path, settings: FinetuneConfig, seeds: list[int], **options: Any
 ) -> dict[str, Spread]:
-    """Each task in `folder`/NAME -> {task: {"mean", "spread"}, ..., "average": {...}}, as shares of 1.
+    """Each task in `folder`/NAME -> {task: {"mean", "spread"}, ..., "average": {...}}, as fractions of 1.
 
     "average" is there only for all eight tasks: the mean over the tasks, of each seed.
     """

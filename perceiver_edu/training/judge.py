@@ -1,4 +1,4 @@
-"""A classifier before held-out texts: its scores, and the pictures of them."""
+"""A classifier on held-out texts: its scores, and pictures of them."""
 
 import csv
 import io
@@ -45,14 +45,14 @@ def score_classifier(
         loss = task_losses(torch.from_numpy(table), labels, task.kind)[asked]
         losses.append(float(loss.double().mean()) if len(loss) else 0.0)
         if not asked.any():
-            raise InputError(f"no text that is held out has a label of {task.name!r}")
+            raise InputError(f"none of the held-out texts has a label of {task.name!r}")
         all_scores[task.name] = task_scores(task, table[asked.numpy()], labels[asked].numpy())
         answers[task.name] = table
     return all_scores, sum(losses) / len(losses), answers
 
 
 def most_common(tasks: list[Task], training: Encoded, held_out: Encoded) -> dict[str, float]:
-    """{task: accuracy of always giving the commonest label of training}, for tasks with exactly one label."""
+    """{task: accuracy of always predicting training's most common label}, for tasks with one label each."""
     shares = {}
     for task in tasks:
         if task.kind == "single":

@@ -1,4 +1,4 @@
-"""Labelled texts: from CSV, JSON Lines or the `datasets` library to texts, labels, and where each stood.
+"""Labelled texts: from CSV, JSON Lines or the `datasets` library to texts, labels, and the source of each.
 
 All is read and checked before anything is made of it. What cannot be used is one error with file and line.
 """
@@ -36,12 +36,12 @@ class Column:
 
 @dataclass
 class Labelled:
-    """Texts with their labels, as they stood in the source."""
+    """Texts with their labels, as they appear in the source."""
 
     source: str
     texts: list[str]
     values: dict[str, list]  # column -> its `Label`s
-    lines: list[str]  # where each text stood, such as "line 7"
+    lines: list[str]  # where each text comes from, such as "line 7"
     columns: tuple[Column, ...]
     names: dict[str, tuple[str, ...]] = field(
         default_factory=dict
@@ -60,7 +60,7 @@ class Labelled:
 
 
 def read_labelled(path: str | Path, text: list[str], columns: list[Column]) -> Labelled:
-    """A .csv, .tsv or .jsonl file -> labelled texts. Several `text` columns are joined by [SEP].
+    """Read labelled texts from a .csv, .tsv or .jsonl file. Several `text` columns are joined by [SEP].
 
     In .csv a quotation mark quotes a cell; in .tsv it is a character like any other. White space around a
     label is dropped. A multi-label cell of either holds its labels separated by "|", or by the column's
@@ -115,7 +115,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict]]:
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: not valid JSON: {error}") from None
         if not isinstance(values, dict):
-            raise InputError(f"{path}, line {number}: one JSON object a line is expected")
+            raise InputError(f"{path}, line {number}: each line must be a JSON object")
         yield f"line {number}", values
 
 
@@ -137,7 +137,7 @@ def collect(
         place = f"{source}, {where}"
         for name in (*text, *values):
             if name not in row:
-                raise InputError(f"{place}: no column {name!r}; there is {', '.join(map(str, row))}")
+                raise InputError(f"{place}: no column {name!r}; choose from {', '.join(map(str, row))}")
         parts = [row[name] for name in text]
         for name, part in zip(text, parts, strict=True):
             if not isinstance(part, str) or not part.strip():
@@ -158,7 +158,7 @@ def collect(
 
 
 def read_label(place: str, column: Column, value: Any, may_be_missing: bool) -> Label:
-    """One cell -> str, list of str, float, or None. Raises: InputError, naming the place."""
+    """One cell -> str, list of str, float, or None. Raises: InputError, naming the source and row."""
     what = f"{place}: {column.name!r}"
     if column.kind == "multi":
         if value is None and may_be_missing:

@@ -1,4 +1,4 @@
-"""LAMB, the optimizer of the paper's two recipes; torch has none."""
+"""LAMB, the optimizer of the paper's two recipes, which torch does not have."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,7 +11,7 @@ class Lamb(Optimizer):
     """Adam's step, plus weight decay, scaled to the size of what it changes (You et al. 2019).
 
     Of each tensor w the step is `lr · ‖w‖ / ‖u‖ · u`, where u is Adam's step plus `weight_decay` · w: the
-    learning rate says by what share of its own norm a tensor may change. That lets batches be large. A
+    learning rate is the fraction of its own norm by which a tensor may change, which allows large batches. A
     tensor of zeros, or a step of zeros, is not scaled.
     """
 

@@ -116,7 +116,7 @@ def train(
         saved = load_checkpoint(newest, job.model, job.optimizer) if newest and newest.exists() else {}
         first_step = saved.pop("step", 0)
         if accelerator.gather(torch.tensor([first_step], device=device)).unique().numel() > 1:
-            raise InputError(f"{folder} looks different to different processes: it must be on a shared disk")
+            raise InputError(f"{folder} is not the same folder for all processes: put it on a shared disk")
         tally = torch.as_tensor(saved.pop("tally", 0.0), dtype=torch.float64, device=device)
         tally = tally if main else torch.zeros_like(tally)  # it holds what all processes have seen
         job.state |= saved
@@ -214,7 +214,7 @@ def check_options(settings: PretrainConfig | FinetuneConfig, **options: Any) -> 
     micro = 1 if micro is None else micro
     if micro < 1 or settings.batch_size % (world * micro):
         parts = f"{world} processes × micro-batches of {micro}"
-        raise InputError(f"batch_size {settings.batch_size} must divide by {parts}")
+        raise InputError(f"batch_size {settings.batch_size} must be divisible by {parts}")
 
 
 def resolved(precision: str) -> str:

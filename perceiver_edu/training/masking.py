@@ -7,7 +7,7 @@ the units of a batch, each its own way. Which units are hidden follows one of tw
     `hide_each`   a coin for each unit, which shows "hide" with a chance of 15 %: the paper's rule for words
 
 The embedded checkpoint was trained by the first. In a short row it hides a short word more often than a
-long one, because a long word seldom fits into what is left of the 15 %. A coin treats all words alike.
+long one, because a long word seldom fits into what is left of the 15 %. A coin treats all words equally.
 
 All of it is arithmetic on whole tensors: it runs wherever `ids` are, on the CPU or the GPU; a `generator`
 must be on the same device.
@@ -21,7 +21,7 @@ from torch import Generator, Tensor
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.tokenizer import ByteTokenizer
 
-IGNORE = -100  # the label of a byte that is not asked for; cross_entropy skips it by default
+IGNORE = -100  # the label of a byte that is not a target; cross_entropy ignores it by default
 LONGEST_WORD = 50  # bytes; a longer run without white space is not one word but many characters
 
 Masked = tuple[Tensor, Tensor]  # inputs and labels, see `hide`
@@ -169,7 +169,7 @@ def hide_each(
     generator: Generator | None = None,
     always_mask: bool = False,
 ) -> Masked:
-    """Hides each unit with the same chance, `fraction`, and independently of the others; see `replace`.
+    """Hide each unit independently with the same probability, `fraction`; see `replace`.
 
     ids and units (B, M) int64 -> inputs and labels (B, M).
 

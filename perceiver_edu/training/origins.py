@@ -37,7 +37,7 @@ class Origin(NamedTuple):
 def documentation_origins(
     per_package: int, packages: Iterable[str] = PACKAGES, longest: int = 200
 ) -> list[Origin]:
-    """`per_package` paragraphs of each package, of at most `longest` bytes, just as they stand there.
+    """`per_package` paragraphs of each package, of at most `longest` bytes, verbatim.
 
     That is: with the names of packages in them, and with all that was copied from file to file.
 
@@ -84,12 +84,12 @@ def folder_of(package: str) -> Path:
         return Path(sysconfig.get_paths()["stdlib"])
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"there is no package {package!r} here: pip install {package}")
+        raise InputError(f"package {package!r} is not installed: pip install {package}")
     return Path(next(iter(spec.submodule_search_locations)))
 
 
 def skeleton(text: str) -> str:
-    """What is left of a text without case, digits, signs and spaces: twins have the same.
+    """What is left of a text without case, digits, signs and spaces; near-duplicates share it.
 
     skeleton("Returns 3 axes.") == skeleton("returns 4 axes") == "returnsaxes"
     """

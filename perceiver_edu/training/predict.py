@@ -23,7 +23,7 @@ from perceiver_edu.weights.files import read_json
 class Prediction:
     """What a classifier says of one text.
 
-    `answer`: the label; of a "multi" task the list of labels above one half; of a regression the number.
+    `answer`: the label; for a "multi" task, the list of labels above one half; for a regression, the number.
     `probabilities`: {label: probability}, in the order of the task's labels; empty for a regression.
     """
 
@@ -38,13 +38,13 @@ def predict_labels(
     batch_size: int = 32,
     truncation: bool = True,
 ) -> dict[str, list[Prediction]]:
-    """{task: a `Prediction` for each text, in the order of the texts}.
+    """Label texts with a classifier: {task: a `Prediction` for each text, in the order of the texts}.
 
     Args:
-        batch_size: texts at a time; those of similar length run together.
-        truncation: cut texts that are too long, as fine-tuning does; otherwise they are an error.
+        batch_size: how many texts run at a time; those of similar length run together.
+        truncation: truncate texts that are too long, as fine-tuning does; otherwise they are an error.
 
-    Raises: InputError for what is no list of texts, a text that is too long, or answers that are NaN.
+    Raises: InputError if `texts` is not a list of texts, a text is too long, or the model returns NaN.
     """
     check_list("texts", texts)
     whole_number("batch_size", batch_size, 1, 2**20)
@@ -87,14 +87,14 @@ class ClassifierScores:
     texts: int
     cut: int  # of them too long, and truncated
     scores: dict[str, float]  # see `task_scores`
-    most_common: float | None  # accuracy of always giving the commonest label of these very texts
+    most_common: float | None  # accuracy of always predicting the most common label of these texts
     confusion: list[list[int]] | None  # rows are the true labels, columns the answers
 
     def __str__(self) -> str:
         lines = [f"{self.task.name}: {self.texts:,} texts"]
         lines += [f"  {name:22} {value:7.3f}" for name, value in self.scores.items()]
         if self.most_common is not None:
-            lines.append(f"  {'always the commonest':22} {self.most_common:7.3f}  (accuracy)")
+            lines.append(f"  {'always the most common':22} {self.most_common:7.3f}  (accuracy)")
         if self.cut:
             lines.append(f"  {self.cut:,} texts were too long for this model and were truncated")
         if self.confusion is not None and len(self.task.labels) <= 10:

@@ -117,7 +117,7 @@ class Pretraining(Job):
             yield inputs, labels, *hole_positions(labels, self.num_holes)
 
     def loss(self, model: nn.Module, part: Batch, batch: Batch) -> Loss:
-        """The mean cross-entropy. The tally (3,): nats, bytes asked for, hidden bytes not asked for."""
+        """The mean cross-entropy. The tally (3,): nats, targets, hidden bytes that are no targets."""
         inputs, labels, positions, targets = part
         nats = loss_of(model, inputs, positions, targets)
         asked, hidden = (targets != IGNORE).sum(), (labels != IGNORE).sum()

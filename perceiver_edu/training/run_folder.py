@@ -93,9 +93,9 @@ def check_own_files(folder: Path) -> None:
             in_model = model in path.parents
             kind = path.lstat().st_mode
             if not (stat.S_ISREG(kind) or (in_model and stat.S_ISDIR(kind))):
-                raise InputError(f"{path} is not a plain file, as a run writes it: move it away, or {NEW}")
+                raise InputError(f"{path} is not a plain file, as a run would write: move it away, or {NEW}")
     if os.path.lexists(model) and (model.is_symlink() or not model.is_dir()):
-        raise InputError(f"{model} is not a folder, as a run writes it: move it away, or {NEW}")
+        raise InputError(f"{model} is not a folder, as a run would write: move it away, or {NEW}")
 
 
 def without_runs(paths: list[Path]) -> list[Path]:
@@ -136,10 +136,14 @@ def check_run(folder: Path, wanted: dict, resume: bool) -> dict:
     wanted, found = json.loads(to_json(wanted)), checkpoints(folder)
     there = [name for name in (RECIPE, *RECORDS, RESULTS, MANIFEST, "model") if (folder / name).exists()]
     if not resume and (found or there):
-        raise InputError(f"{folder} already holds a run: go on with it by --resume, or take another folder")
+        raise InputError(
+            f"{folder} already contains a run: resume it with --resume, or choose another folder"
+        )
     if RECIPE not in there:
         if found or there:
-            raise InputError(f"{folder} holds a run, but no {RECIPE}, without which it cannot go on: {NEW}")
+            raise InputError(
+                f"{folder} contains a run, but no {RECIPE}, without which it cannot be resumed: {NEW}"
+            )
         return wanted | {"run": secrets.token_hex(16)}
     before = read_json(folder / RECIPE)
     if "precision" not in before:  # of a run that began before this was noted
@@ -154,7 +158,8 @@ def check_run(folder: Path, wanted: dict, resume: bool) -> dict:
         if files and any(key.split(".")[0] in ("data", "held_out") for key in differing):
             changes += f"; changed files: {', '.join(files)}"
         raise InputError(
-            f"{folder} holds a run with other settings or data: {changes}. Give it what it had, or {NEW}"
+            f"{folder} contains a run with different settings or data: {changes}. Give it what it had, or "
+            f"{NEW}"
         )
     return wanted | {"run": before.get("run") or secrets.token_hex(16)}
 
@@ -167,7 +172,7 @@ def differences(before: dict, now: dict) -> dict[str, str]:
         differing = [key for key in {**new, **old} if old.get(key) != new.get(key)]
         return {key: f"was {old.get(key)!r:.200}, now {new.get(key)!r:.200}" for key in differing}
     except RecursionError:
-        raise InputError(f"{RECIPE} is nested too deeply for any that a run writes") from None
+        raise InputError(f"{RECIPE} is nested too deeply to have been written by a run") from None
 
 
 def flat(values: dict, prefix: str = "") -> dict:
@@ -208,7 +213,7 @@ def recipe_sum(recipe: dict) -> str:
 
 
 def write_manifest(folder: Path, names: Iterable[str], recipe: dict, step: int) -> None:
-    """Tie these files of a checkpoint, or of a finished run, to each other, to the run and to its recipe."""
+    """Tie the files of a checkpoint or finished run to each other, to the run and to its recipe."""
     files = {n: {"bytes": (folder / n).stat().st_size, "sha256": sha256(folder / n)} for n in sorted(names)}
     about = {"run": recipe["run"], "recipe_sha256": recipe_sum(recipe), "step": step, "files": files}
     write_whole(folder / MANIFEST, to_json(about))
@@ -218,7 +223,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Raises: InputError for a folder without one, or with one that is damaged."""
     path = folder / MANIFEST
     if folder.is_symlink() or not folder.is_dir():
-        raise InputError(f"{folder} is not a folder that a run has written")
+        raise InputError(f"{folder} is not a folder that a run wrote")
     if not os.path.lexists(path):
         raise InputError(f"{folder} has no {MANIFEST}, so nothing shows that it is whole and of this run")
     if not stat.S_ISREG(path.lstat().st_mode):
@@ -266,7 +271,9 @@ def open_run(folder: Path, wanted: dict, resume: bool) -> tuple[Path | None, dic
     recipe = check_run(folder, wanted, resume)
     newest = newest_good(folder, recipe)
     if not newest and any((folder / name).exists() for name in (MANIFEST, RESULTS, "model")):
-        raise InputError(f"{folder} holds what a run ends with, but no checkpoint to go on from: {NEW}")
+        raise InputError(
+            f"{folder} contains the results of a finished run, but no checkpoint from which to resume: {NEW}"
+        )
     if newest and recipe["steps"] < step_of(newest):
         raise InputError(f"{folder} is at step {step_of(newest)}, past steps={recipe['steps']}")
     remove_leftovers(folder)
@@ -294,12 +301,12 @@ def newest_good(folder: Path, recipe: dict) -> Path | None:
             problems.append(str(error))
             continue
         if problems:
-            warn(f"{'; '.join(problems)}. The run goes on from {checkpoint}")
+            warn(f"{'; '.join(problems)}. The run resumes from {checkpoint}")
         return checkpoint
     if problems:
         raise InputError(
-            f"{problems[0]}. There is no other checkpoint to go on from, and nothing was changed: "
-            f"put back what it had, or {NEW}"
+            f"{problems[0]}. There is no other checkpoint from which to resume, and nothing was changed: put "
+            f"back what it had, or {NEW}"
         )
     return None
 
@@ -320,7 +327,7 @@ def remove(path: Path) -> None:
 
 
 def remove_checkpoint(checkpoint: Path, recipe: dict) -> None:
-    """Remove a checkpoint of this run, at once for whoever looks. A folder that is not of this run, or that
+    """Remove a checkpoint of this run, atomically. A folder that is not of this run, or that
     holds anything else, stays."""
     try:
         manifest = read_manifest(checkpoint)
@@ -385,7 +392,7 @@ def save_checkpoint(
     if os.path.lexists(place):  # it could not be gone on from: see `newest_good`
         aside = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
         place.rename(aside)
-        warn(f"{place} was in the way and is now {aside}")
+        warn(f"{place} was in the way, so it was renamed to {aside}")
     unfinished.rename(place)
     sync_folder(folder)
     for path in checkpoints(folder):

@@ -69,7 +69,9 @@ def deciding_score(
     for task in tasks:
         for name in names or SCORES[task.kind][:1]:
             if name not in SCORES[task.kind]:
-                raise InputError(f"no score {name!r} ({task.kind}); there is {', '.join(SCORES[task.kind])}")
+                raise InputError(
+                    f"no score {name!r} ({task.kind}); choose from {', '.join(SCORES[task.kind])}"
+                )
             wanted.append(scores[task.name][name])
     return sum(wanted) / len(wanted)
 

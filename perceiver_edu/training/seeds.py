@@ -70,13 +70,13 @@ def finetune_seeds(
 def check_summary(path: Path, seeds: list[int], resume: bool) -> None:
     """Raises: InputError if there is a summary that these seeds may not replace."""
     if path.exists() and not resume:
-        raise InputError(f"{path} is there: go on with its run by --resume, or take another folder")
+        raise InputError(f"{path} exists already: resume its run with --resume, or choose another folder")
     before = read_json(path).get("seeds") if path.exists() else []
     if not isinstance(before, list):
         raise InputError(f"{path} is not the summary of a run: move it away")
     if missing := [seed for seed in before if seed not in seeds]:
         raise InputError(
-            f"{path} is of {len(before)} seeds, {brief(missing)} among them: give as many or more"
+            f"{path} contains {len(before)} seeds, including {brief(missing)}: give at least as many"
         )
 
 

@@ -49,8 +49,8 @@ def tasks_of(data: Labelled) -> list[Task]:
                 check_names(f"{data.source}: the labels of {column.name!r}", sorted(found))
                 if column.kind == "multi" and column.separator is None and max(map(len, present)) < 2:
                     raise InputError(
-                        f"{data.source}: no text has more than one label of {column.name!r}: leave ':multi' "
-                        "away if each has exactly one; otherwise say by --separator what separates them"
+                        f"{data.source}: no text has more than one label of {column.name!r}: leave out "
+                        "':multi' if each has exactly one; otherwise give their separator with --separator"
                     )
             labels = known or tuple(sorted(found, key=sort_key))
         tasks.append(Task(column.name, labels, column.kind))
@@ -64,7 +64,7 @@ def check_names(what: str, names: Iterable[str]) -> None:
     for name in names:
         plain = " ".join(unicodedata.normalize("NFC", name).casefold().split())
         if not plain:
-            raise InputError(f"{what}: there is one without a name")
+            raise InputError(f"{what}: one of them has no name")
         key = Decimal(plain) if NUMBER.fullmatch(plain) and len(plain) < 19 else plain
         if key in seen:
             same = "are the same number" if isinstance(key, Decimal) else "differ only in case or white space"
@@ -105,7 +105,7 @@ def encode_labels(data: Labelled, tasks: list[Task]) -> dict[str, tuple[torch.Te
                 if label is not None and label not in number_of:
                     raise InputError(
                         f"{data.where(place)}: label {label!r} of {task.name!r} does not occur in training; "
-                        f"there is {', '.join(map(repr, task.labels[:10]))}"
+                        f"choose from {', '.join(map(repr, task.labels[:10]))}"
                     )
             if task.kind == "multi":
                 rows.append([float(label in (value or [])) for label in task.labels])
@@ -147,7 +147,7 @@ def split_off(data: Labelled, share: float, order: Callable[[int], list[int]]) -
     """-> (training, held out): of each class of the first task, `share` of the rows, in the given order.
 
     Classes that are too rare to give a row are pooled, and `share` of the pool is held out. Both parts keep
-    the labels of the whole, so a rare one may be asked for that training never saw.
+    the labels of the whole, so a rare label may be tested that training never saw.
 
     Raises: InputError as `tasks_of`, and for too few rows.
     """

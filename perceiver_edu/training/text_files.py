@@ -34,7 +34,7 @@ def read_lines(path: Path, longest: int | None = None) -> Iterator[str]:
                 bad = f"byte {error.start + 1} of the line is 0x{line[error.start]:02x}"
                 raise InputError(f"{where}: not UTF-8: {bad}") from None
             if "\0" in text:
-                raise InputError(f"{where}: a NUL byte, which is no text: save the file as UTF-8")
+                raise InputError(f"{where}: a NUL byte, which is not text: save the file as UTF-8")
             yield text
 
 

@@ -85,7 +85,9 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
     plain_size(path)
     try:
-        tensors = load_file(path)  # mapped into memory, and Windows lets nobody replace a mapped file
+        tensors = load_file(
+            path
+        )  # mapped into memory, and Windows does not allow a mapped file to be replaced
         return {name: tensor.clone() for name, tensor in tensors.items()} if os.name == "nt" else tensors
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None

@@ -30,7 +30,9 @@ def golden_check(model: PerceiverIOForMaskedLM) -> float:
     ids[0, HOLE] = tokenizer.MASK
     asked = torch.tensor([0, 1, 2, *HOLE])
     if model.config.max_position_embeddings < ids.shape[1]:
-        raise InputError("these are not the published weights: the model is too short for the text")
+        raise InputError(
+            "these are not the published weights: the model's maximum length is too short for the text"
+        )
     with eval_mode(model):
         logits = model(ids.to(model.device), positions=asked.to(model.device))[0].float().cpu()
     golden = torch.tensor(LOGITS)

@@ -83,7 +83,7 @@ def is_hub_id(name: str) -> bool:
 
 
 def fetch(repo_id: str, filename: str, revision: str | None, offline: bool) -> Path:
-    """One file, from the cache or the hub; a hub that has trouble of its own (5xx) is asked again."""
+    """One file, from the cache or the hub; a server error (5xx) is retried."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -96,12 +96,12 @@ def fetch(repo_id: str, filename: str, revision: str | None, offline: bool) -> P
             if status < 500 or not pauses:
                 raise
             pause = pauses.pop(0)
-            print(f"the hub answers {status}; once more in {pause} s", file=sys.stderr)
+            print(f"the hub answers {status}; retrying in {pause} s", file=sys.stderr)
             time.sleep(pause)
 
 
 def is_offline() -> bool:
-    """Because the user says so, or nobody answers where the hub should be."""
+    """Because the user says so, or because the hub does not answer."""
     from huggingface_hub import constants
 
     return constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT)

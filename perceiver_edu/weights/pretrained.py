@@ -43,7 +43,10 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def weights_name(name_or_path: str | os.PathLike | None = None) -> str:
-    """What `load_pretrained(name_or_path)` loads: None = PERCEIVER_EDU_WEIGHTS, or else "embedded"."""
+    """Return the name of what `load_pretrained(name_or_path)` loads.
+
+    None stands for the environment variable PERCEIVER_EDU_WEIGHTS or, if that is not set, for "embedded".
+    """
     return str(name_or_path or os.environ.get(WEIGHTS_VARIABLE) or "embedded")
 
 
@@ -54,17 +57,17 @@ def load_pretrained(
     dtype: torch.dtype = torch.float32,
     revision: str | None = None,
 ) -> PerceiverIOForMaskedLM:
-    """A model with its weights, in eval mode.
+    """Return a pretrained model in eval mode.
 
     Args:
         name_or_path: None = the environment variable PERCEIVER_EDU_WEIGHTS, or else "embedded"; "embedded" =
             the small checkpoint inside this package; "random" = full size, seeded; a folder, or the id of a
             repository on the Hugging Face hub ("deepmind/language-perceiver"), in Hugging Face's layout.
         device: where the model goes ("cpu", "cuda", "cuda:1", "mps").
-        dtype: what the weights are converted to, whatever they are stored in.
+        dtype: to which the weights are converted, whatever they are stored in.
         revision: branch, tag or commit of a hub repository.
 
-    DeepMind's weights are held to their published values before anything uses them (`golden_check`).
+    DeepMind's weights are compared with their published values before they are used (`golden_check`).
 
     Raises: InputError, naming file and key, for weights that are missing, broken or not those of a
     Perceiver for masked language modelling; the model is never half loaded.
@@ -81,12 +84,12 @@ def load_pretrained(
             golden_check(model)
     model = model.to(device=device, dtype=dtype).eval()
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise InputError(f"{name}: it holds numbers too large for {dtype}")
+        raise InputError(f"{name}: it contains numbers too large for {dtype}")
     return model
 
 
 def from_huggingface(hf_model: "PerceiverForMaskedLM") -> PerceiverIOForMaskedLM:
-    """A copy of a live `transformers.PerceiverForMaskedLM`: same weights, device, dtype and mode.
+    """Return a copy of a live `transformers.PerceiverForMaskedLM`: same weights, device, dtype and mode.
 
     Raises: InputError for another class of model, or a configuration that is not supported.
     """
@@ -99,12 +102,12 @@ def from_huggingface(hf_model: "PerceiverForMaskedLM") -> PerceiverIOForMaskedLM
 
 
 def save_pretrained(model: PerceiverIOForMaskedLM, folder: str | os.PathLike) -> None:
-    """Write a folder that this library and `transformers.PerceiverForMaskedLM.from_pretrained` open.
+    """Save a model as a folder that `load_pretrained` and `transformers.PerceiverForMaskedLM` open.
 
-    The model is checked as `load_pretrained` would check it, and every file is whole on the disk, before the
-    first file of an older model is replaced. Of a model that `torch.compile` wraps, the original is saved.
+    The model is checked as `load_pretrained` would check it, and every file is complete on disk, before the
+    first file of an older model is replaced. If `torch.compile` wraps the model, the original is saved.
 
-    Raises: InputError for a model that could not be loaded again, and where the folder cannot be written.
+    Raises: InputError for a model that could not be loaded again, or if the folder cannot be written.
     """
     if not hasattr(model, "mlm_head") or not isinstance(model.config, PerceiverIOConfig):
         raise InputError(
@@ -182,7 +185,9 @@ def usable_device(device: str | torch.device) -> torch.device:
         usable = ["cpu"]
         usable += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         usable += ["mps"] if torch.backends.mps.is_available() else []
-        raise InputError(f"device {str(device)!r} is not usable here; there is {', '.join(usable)}") from None
+        raise InputError(
+            f"device {str(device)!r} is not usable here; choose from {', '.join(usable)}"
+        ) from None
     return device
 
 
@@ -258,7 +263,7 @@ def build(
     """
     layers = config.num_self_attends_per_block
     if layers > len(tensors):
-        raise InputError(f"{source} holds no weights for {layers} self-attends")
+        raise InputError(f"{source} does not contain weights for {layers} self-attends")
     model = without_memory(config, source, new)
     expected = expected_tensors(model, renames)
     check_tensors(expected, tensors, source, purpose)
@@ -280,7 +285,7 @@ def without_memory(
         with torch.device("meta"):
             return new(config)
     except (RuntimeError, TypeError, ArithmeticError) as error:  # sizes of 0, or that no number holds
-        raise InputError(f"{source}: no model can have these sizes: {error}") from None
+        raise InputError(f"{source}: these sizes cannot be built: {error}") from None
 
 
 def expected_tensors(
@@ -314,4 +319,4 @@ def check_tensors(
         if tensor.dtype not in kinds or tensor.layout != torch.strided or tensor.is_meta:
             raise InputError(f"{source}: {key!r} holds {tensor.dtype}, not plain floating-point numbers")
         if not tensor.isfinite().all():
-            raise InputError(f"{source}: {key!r} holds NaN or infinite numbers")
+            raise InputError(f"{source}: {key!r} contains NaN or infinite numbers")

@@ -54,7 +54,7 @@ def test_08_frozen_or_thawed(show, page, looks):
                 assert any(line in text for text in printed), (line, printed)
         pair = accuracies[state["way"]], accuracies[state["other"]]
         if state["seeds"] == 1:
-            assert f"{pair[0][0] - pair[1][0]:+.2f}. One seed: this may be luck." in view.words()
+            assert f"{pair[0][0] - pair[1][0]:+.2f}. One seed: this may be chance." in view.words()
         else:
             found = honest_variant(*pair, LIMITS[state["seeds"]])
             assert f"mean {found['difference']:+.2f}, standard error {found['error']:.3f}" in view.words()

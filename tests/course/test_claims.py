@@ -22,7 +22,7 @@ def test_a_claim_fails_everywhere_but_where_a_learner_is_at_work(monkeypatch, ca
         assert 1 == 2
     with claims():
         raise KeyError("changed")
-    assert capsys.readouterr().out.count("written for other inputs") == 2
+    assert capsys.readouterr().out.count("written for the original inputs") == 2
     with claims():
         missing  # noqa: B018, F821
     assert capsys.readouterr().out == "Run the cell above first.\n"

@@ -38,7 +38,7 @@ def release(notebooks, what="a newer text"):
 
 def test_a_broken_original_is_named(made, notebooks):
     (notebooks / "01_second.ipynb").write_text("<<<<<<< HEAD")
-    with pytest.raises(InputError, match=r"01_second\.ipynb is no notebook"):
+    with pytest.raises(InputError, match=r"01_second\.ipynb is not a notebook"):
         update_course(made)
 
 
@@ -298,7 +298,7 @@ def test_without_a_home_folder_there_is_no_old_progress(notebooks, tmp_path, mon
 def test_other_things_are_not_mixed_with_a_course(notebooks, tmp_path, there):
     place = {"folder": tmp_path, "file": notebooks / "notes.txt", "originals": notebooks}[there]
     before = files(tmp_path)
-    with pytest.raises(InputError, match="is not empty and no course folder"):
+    with pytest.raises(InputError, match="is not empty and is not a course folder"):
         update_course(place)
     assert files(tmp_path) == before
 

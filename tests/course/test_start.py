@@ -37,7 +37,7 @@ def test_it_shows_what_is_solved_and_goes_on_and_a_run_of_its_cell_shows_the_sam
     progress.mark_done("00.a")
     progress.mark_done("01.b")
     _, table = text_of(start_page(folder))
-    assert "Go on with <a" in table and ">1 of 1 ●<" in table and ">1 of 2 ○●<" in table
+    assert "Continue with <a" in table and ">1 of 1 ●<" in table and ">1 of 2 ○●<" in table
     assert course_overview(folder)._repr_html_() == table
     update = update_course(folder)
     assert text_of(nbformat.read(update.start, as_version=4))[1] == table and not update.replaced

@@ -143,7 +143,7 @@ def test_nan_and_another_shape_are_divergences(model):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("encodr", abs), "no stage 'encodr'; there is embedding, encoder"),
+        (("encodr", abs), "no stage 'encodr'; choose from embedding, encoder"),
         (("", abs), "no stage ''"),
         ((3, abs), "got int"),
         (("encoder", "my encoder"), "a function or an nn.Module, got str"),
@@ -158,7 +158,7 @@ def test_other_models_and_long_texts_are_refused(model):
     with pytest.raises(InputError, match="got Linear"), swap_stage(nn.Linear(2, 3), "encoder", abs):
         pass
     with (
-        pytest.raises(InputError, match="46 ids long, this model reads 29"),
+        pytest.raises(InputError, match="46 ids, but this model reads at most 29"),
         swap_stage(model, "encoder", abs),
     ):
         pass

@@ -237,7 +237,7 @@ def test_what_does_not_exist_is_said(intervention, message):
 
 def test_latents_of_another_batch_size_are_refused(model, batch):
     with (
-        pytest.raises(InputError, match="3 texts do not fit a batch of 2"),
+        pytest.raises(InputError, match="3 texts do not match a batch of 2"),
         patch_latents(model, torch.zeros(3, 5, 12)),
     ):
         model(*batch)

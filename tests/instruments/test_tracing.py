@@ -40,7 +40,7 @@ def test_attention_is_unfused_only_while_its_map_is_recorded(model, batch):
 
 def test_an_unknown_name_is_refused_with_the_nearest(model):
     with (
-        pytest.raises(InputError, match="has no module 'encodr'; there is encoder"),
+        pytest.raises(InputError, match="has no module 'encodr'; choose from encoder"),
         record(model, ["encodr"]),
     ):
         pass

@@ -221,7 +221,7 @@ def test_a_saved_folder_loads_by_its_name(name, tmp_path):
 def test_what_does_not_fit_is_refused(tmp_path):
     from transformers import PerceiverConfig, PerceiverForMaskedLM
 
-    with pytest.raises(InputError, match="'PerceiverForMaskedLM' is none of"):
+    with pytest.raises(InputError, match="'PerceiverForMaskedLM' is not one of"):
         from_huggingface(PerceiverForMaskedLM(PerceiverConfig(**TINY, d_model=16, max_position_embeddings=7)))
     hf_model = hf_twin("PerceiverForImageClassificationFourier", **TINY)
     state = hf_model.state_dict()
@@ -233,13 +233,13 @@ def test_what_does_not_fit_is_refused(tmp_path):
     for change, message in (
         ({"hidden_act": "relu"}, "relu"),
         ({"num_self_attention_heads": 5}, "5 heads"),
-        ({"image_size": "wide"}, "describes no Perceiver"),
+        ({"image_size": "wide"}, "does not describe a Perceiver"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(values | change))
         with pytest.raises(InputError, match=message):
             load_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "perceiver"}')
-    with pytest.raises(InputError, match="describes no Perceiver"):
+    with pytest.raises(InputError, match="does not describe a Perceiver"):
         load_pretrained(tmp_path)
 
 

@@ -57,7 +57,7 @@ def test_pretrain_trains_a_model_that_fill_can_use(run, tmp_path):
     assert (output / "samples.txt").read_text().count("\n") == 6
     assert run("fill", "The c[MASK]t", "-w", output / "model")[0] == 0
 
-    assert_one_line(*run(*train), "already holds a run: go on with it by --resume")
+    assert_one_line(*run(*train), "already contains a run: resume it with --resume")
     assert_one_line(*run(*train, "--steps", 4, "--resume", "--seed", 1), "seed was 0, now 1")
     assert run(*train, "--steps", 4, "--resume")[0] == 0
     assert [row["step"] for row in log_rows(output)] == ["0", "3", "4"]
@@ -101,9 +101,9 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "what to train on? Give files or folders of text, or --recipe c4-wikipedia"),
-        ([HELD_OUT, "--recipe", "c4-wikipedia"], "what to train on?"),
-        (["--recipe", "bookcorpus"], "no recipe 'bookcorpus'; there is c4-wikipedia"),
+        ([], "no training text: give files or folders of text, or --recipe c4-wikipedia"),
+        ([HELD_OUT, "--recipe", "c4-wikipedia"], "no training text"),
+        (["--recipe", "bookcorpus"], "no recipe 'bookcorpus'; choose from c4-wikipedia"),
         (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["{tmp}/empty.txt"], "no text in"),
         (["{tmp}/garbled.jsonl"], "line 1: not valid JSON"),
@@ -113,7 +113,7 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         ),
         ([HELD_OUT, "--held-out", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
         ([HELD_OUT, "--held-out", "{tmp}/short.txt"], "the held-out text is too short"),
-        ([HELD_OUT, "--size", "huge"], "no size 'huge'; there is tiny, small, full"),
+        ([HELD_OUT, "--size", "huge"], "no size 'huge'; choose from tiny, small, full"),
         ([HELD_OUT, "--config", "{tmp}/garbled.jsonl"], "garbled.jsonl"),
         ([HELD_OUT, "--config", "nowhere.json"], "nowhere.json"),
         ([HELD_OUT, "--size", "tiny", "--config", "nowhere.json"], "give one of them"),
@@ -124,7 +124,7 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         ([HELD_OUT, "--precision", "fp8"], "no precision 'fp8'"),
         ([HELD_OUT, "--learning-rate", "0"], "learning_rate must be more than 0 and finite, got 0.0"),
         ([HELD_OUT, "--batch-size", "0"], "batch_size must be between 1 and 65,536, got 0"),
-        ([HELD_OUT, "--micro-batch-size", "5"], "batch_size 64 must divide by"),
+        ([HELD_OUT, "--micro-batch-size", "5"], "batch_size 64 must be divisible by"),
         ([HELD_OUT, "--steps", "-1"], "steps must be between 1 and 1,000,000,000,000, got -1"),
         ([HELD_OUT, "--save-every", "0"], "save_every must be a whole number ≥ 1, got 0"),
         ([HELD_OUT, "--learning-rate", "7"], "learning_rate must be between 0 and 1, got 7.0"),
@@ -191,7 +191,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert out == "" and "Traceback" not in err
     *_, advice, last = err.splitlines()
     saved = max(tmp_path.glob("checkpoint-*[0-9]"), key=lambda path: path.stat().st_mtime)
-    assert advice == f"saved in {saved}; to go on from there: the same command and --resume"
+    assert advice == f"saved in {saved}; to resume, repeat the same command with --resume"
     assert last == "perceiver-edu: interrupted"
     load_folder(saved)
 
@@ -202,16 +202,16 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
 def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
     code, out, err = run("evaluate", weights, "--crops", 6)
     assert code == 0, err
-    assert out.startswith("✗ the model does not read the text: "), "it is not trained"
+    assert out.startswith("✗ the model does not use the context: "), "it is not trained"
     assert "; 6 crops of 96 ids; seed 0" in out
     assert {line.split("  ")[0] for line in out.splitlines()} >= {"predictor", "model", "geometry"}
-    assert "cloze: first guess right" in out and "guessed:" not in out
-    for words in ("cloze, each filled alone", "held-out words, each filled alone"):
+    assert "cloze: first guess right" in out and "predicted:" not in out
+    for words in ("cloze, each filled on its own", "held-out words, each filled on its own"):
         alone, joint = out[out.index(words) :].splitlines()[1:3]
         assert alone.startswith("  independently: first") and joint.startswith("  jointly:       first")
     parameters = sum(parameter.numel() for parameter in load_pretrained(str(weights)).parameters())
     assert f"weights: {weights}, {parameters:,} parameters, on cpu" in err
-    assert "guessed:" in run("evaluate", weights, "--crops", 2, "--failures")[1]
+    assert "predicted:" in run("evaluate", weights, "--crops", 2, "--failures")[1]
     assert "cloze" not in run("evaluate", weights, "--crops", 2, "--no-cloze")[1]
 
 
@@ -237,7 +237,7 @@ def test_of_a_short_text_evaluate_reports_all_but_what_needs_a_full_crop(run, we
     code, out, err = run(*arguments)
     assert code == 0, err
     assert "1 crops of 96 ids" in out
-    last = "how spread out the latents read is not known: none of these crops is full"
+    last = "how widely the latents attend could not be measured: none of these crops is full"
     assert out.splitlines()[-1].startswith(last)
     answer = json.loads(run(*arguments, "--json")[1])
     assert answer["reading"] is None and answer["scores"]["model"]["bits"] > 0

@@ -75,7 +75,7 @@ def test_without_the_topics_there_is_less_text_and_no_error(monkeypatch):
 
 def test_a_package_that_is_not_there():
     for name in ("no_such_package_here", "this"):  # `this` is a module, with no folder of its own
-        with pytest.raises(InputError, match=f"no package '{name}' here: pip install"):
+        with pytest.raises(InputError, match=f"package '{name}' is not installed: pip install"):
             list(docstrings(name))
 
 

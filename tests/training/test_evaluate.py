@@ -55,7 +55,7 @@ class Knows(nn.Module):
 
 
 def test_a_model_that_answers_nan_has_no_score(crops, baselines):
-    with pytest.raises(InputError, match="the model answers with NaN or infinity"):
+    with pytest.raises(InputError, match="the model returns NaN or infinity"):
         evaluate(Knows(crops[:4], float("nan")), crops[:4], baselines=baselines)
 
 
@@ -127,7 +127,7 @@ def test_evaluation_leaves_the_model_as_it_was(crops, baselines):
 
 
 def test_text_without_words_is_refused(baselines):
-    with pytest.raises(InputError, match="no word gets hidden"):
+    with pytest.raises(InputError, match="no word of these crops"):
         evaluate(Knows(torch.zeros(1, 8), 0.5), crop_pack(["  \n "], 8), baselines=baselines)
 
 
@@ -145,7 +145,7 @@ def test_the_table_states_what_was_measured(crops):
     assert max(map(len, text.splitlines())) <= 110
     older = evaluate(Knows(crops[:10], 0.5), crops[:10], masks="words", shuffle=False, batch_size=10)
     assert "words up to a fraction of the bytes, 15%; 10 crops" in str(older) and older.masks == "words"
-    with pytest.raises(InputError, match="no rule 'mixture'; there is coin, words"):
+    with pytest.raises(InputError, match="no rule 'mixture'; choose from coin, words"):
         evaluate(Knows(crops[:10], 0.5), crops[:10], masks="mixture")
 
 
@@ -162,7 +162,7 @@ def test_the_baselines_in_the_package_on_the_heldout_text(crops):
 
 def test_baselines_of_another_script_are_said_to_be_of_no_use(crops):
     foreign = crop_pack(["我们今天去公园散步" * 60], 256)
-    said = "the baselines were counted on text of another kind"
+    said = "the baselines were counted on a different kind of text"
     assert said in str(evaluate(Knows(foreign, 0.5), foreign, shuffle=False))
     assert said not in str(evaluate(Knows(crops[:4], 0.5), crops[:4], shuffle=False))
 
@@ -205,7 +205,9 @@ def test_reading_entropy_knows_uniform_and_narrow_attention(crops):
     model.encoder.cross_attend.attention.query.weight.data.normal_(std=300)
     narrow = reading_entropy(model, crops)
     assert narrow.bits < 1 and narrow.narrow > 0.9
-    assert f"{narrow.bits:.2f} bits" in str(narrow) and "256 bytes alike would be 8.00" in str(narrow)
+    assert f"{narrow.bits:.2f} bits" in str(narrow) and "uniform over 256 bytes, it would be 8.00" in str(
+        narrow
+    )
 
 
 def test_reading_entropy_wants_a_full_crop():

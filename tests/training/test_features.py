@@ -57,7 +57,7 @@ def test_an_optimized_model_gives_the_same_features(model, engine):
         expected = extract_features(model, TEXTS, pooling, progress=False)
         got = extract_features(fast, TEXTS, pooling, progress=False)
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
-    with pytest.raises(InputError, match="there is mean, query, or a list of latents"):
+    with pytest.raises(InputError, match="choose from mean, query, or a list of latents"):
         extract_features(fast, TEXTS, "bytes", progress=False)
 
 
@@ -92,7 +92,7 @@ def test_bad_texts_and_poolings_are_named_and_leave_no_file(model, tmp_path):
         ({"text": ["a"]}, {}, r"texts must be a list, not a dict: give one of its columns"),
         ({"a", "b"}, {}, "texts must be a list, not a set"),
         (pandas.DataFrame({"text": ["a"], "label": [0]}), {}, "texts must be a list, not a DataFrame"),
-        (["a"], {"pooling": "max"}, "no pooling 'max'; there is mean, query, bytes"),
+        (["a"], {"pooling": "max"}, "no pooling 'max'; choose from mean, query, bytes"),
         (["a"], {"pooling": [0, 5]}, "numbers from 0 to 4"),
         (["a"], {"pooling": []}, "no pooling"),
         (["a"], {"batch_size": 0}, "batch_size must be a whole number from 1"),
@@ -110,7 +110,7 @@ def test_bad_texts_and_poolings_are_named_and_leave_no_file(model, tmp_path):
 def test_a_model_that_answers_nan_has_no_features(model):
     broken = deepcopy(model)
     broken.encoder.latents.data *= float("nan")
-    with pytest.raises(InputError, match="the model answers with NaN or infinity"):
+    with pytest.raises(InputError, match="the model returns NaN or infinity"):
         extract_features(broken, ["a"], progress=False)
 
 

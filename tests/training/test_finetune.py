@@ -256,8 +256,8 @@ def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
     assert summary["score"]["spread"] == pytest.approx(statistics.stdev(scores))
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
     for seeds, resume, message in (
-        ([0], True, r"is of 3 seeds, \[1, 2\] among them: give as many or more"),
-        ([0, 1, 2], False, "summary.json is there: go on with its run by --resume"),
+        ([0], True, r"contains 3 seeds, including \[1, 2\]: give at least as many"),
+        ([0, 1, 2], False, "summary.json exists already: resume its run with --resume"),
     ):
         with pytest.raises(InputError, match=message):
             finetune_seeds(splits, tmp_path / "run", settings(weights, epochs=1), seeds, resume=resume)

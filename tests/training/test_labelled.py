@@ -89,7 +89,7 @@ def one_column(tmp_path, *values, kind="multi", separator=None):
         (["joy; anger"], "line 1: 'tags' has ';' in it"),
         ([["joy", "nan"]], "'tags' is nan, which is how tables mark"),
         ([["1", "2"], ["1.0"]], "'1' and '1.0' are the same number"),
-        (["joy", "anger", "joy"], "no text has more than one label of 'tags': leave ':multi' away"),
+        (["joy", "anger", "joy"], "no text has more than one label of 'tags': leave out ':multi'"),
         ([["joy"], ["anger"], []], "no text has more than one label of 'tags'"),
         ([["joy", "Anger"], ["anger"]], "'Anger' and 'anger' differ only in case or white space"),
         ([["joy", "big anger"], ["big  anger"]], "differ only in case or white space"),
@@ -175,7 +175,7 @@ BAD = {  # name of the file, what is in it, what the error must say
     "key": ("a.jsonl", b'{"text": "a", "topic": 1, "topic": 2}\n', "line 1: not valid JSON: the key"),
     "case": ("a.csv", GOOD + b"ef,X\n", "'X' and 'x' differ only in case or white space"),
     "surrogate": ("a.jsonl", b'{"text": "a", "topic": "\\ud800"}\n', "line 1: 'topic' has no UTF-8 form"),
-    "missing column": ("a.csv", b"text,kind\nab,x\n", "line 2: no column 'topic'; there is text, kind"),
+    "missing column": ("a.csv", b"text,kind\nab,x\n", "line 2: no column 'topic'; choose from text, kind"),
     "empty file": ("a.csv", b"", "a.csv, line 1: there is no labelled text"),
     "header only": ("a.csv", b"text,topic\n", "a.csv, line 1: there is no labelled text"),
     "one class": ("a.csv", b"text,topic\nab,x\ncd,x\n", "a.csv, line 2 to line 3: 'topic' has only 'x'"),
@@ -188,7 +188,7 @@ BAD = {  # name of the file, what is in it, what the error must say
     "no text": ("a.csv", GOOD + b" ,x\n", "a.csv, line 4: 'text' is empty"),
     "twice": ("a.csv", b"text,topic,text\na,b,c\n", "a.csv, line 1: two columns have the same name"),
     "no JSON": ("a.jsonl", b'{"text": "a", "topic": "x"}\n{text}\n', "a.jsonl, line 2: not valid JSON"),
-    "no object": ("a.jsonl", b"[1]\n", "a.jsonl, line 1: one JSON object a line is expected"),
+    "no object": ("a.jsonl", b"[1]\n", "a.jsonl, line 1: each line must be a JSON object"),
     "a number": ("a.jsonl", b'{"text": 3, "topic": "x"}\n', "a.jsonl, line 1: 'text' is no text"),
     "a list": ("a.jsonl", b'{"text": "a", "topic": ["x"]}\n', "a.jsonl, line 1: 'topic' should be one label"),
     "json, empty": ("a.jsonl", b"\n\n", "a.jsonl, line 1: there is no labelled text"),
@@ -215,7 +215,7 @@ def test_a_label_that_training_does_not_have_is_an_error(tmp_path, capsys, weigh
     code, _, stderr = run(capsys, tmp_path / "a.csv", option, tmp_path / "b.csv", "-o", tmp_path / "out",
                           "--label", "topic", "-w", weights)  # fmt: skip
     assert code == 2 and len(stderr.strip().splitlines()) == 1
-    assert "b.csv, line 4: label 'z' of 'topic' does not occur in training; there is 'x', 'y'" in stderr
+    assert "b.csv, line 4: label 'z' of 'topic' does not occur in training; choose from 'x', 'y'" in stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -228,7 +228,7 @@ def test_a_label_that_training_does_not_have_is_an_error(tmp_path, capsys, weigh
         (["--learning-rate", "-1"], "learning_rate must be more than 0"),
         (["--patience", "0"], "patience must be between 1"),
         (["--seeds", "0"], "--seeds must be between 1 and 1,000"),
-        (["--batch-size", "3", "--micro-batch-size", "2"], "must divide by"),
+        (["--batch-size", "3", "--micro-batch-size", "2"], "must be divisible by"),
         (["--label", "topic", "--label", "topic"], "names a column twice"),
         (
             ["--label", "length:regression", "--label", "topic:multi", "--text", "nothing"],
@@ -287,9 +287,9 @@ def test_leaks_are_warnings(tmp_path):
         load_splits(str(path), True, ["text"], [Column("text")], str(path), str(path))
         load_splits(write_csv(tmp_path / "b.csv", rows(30) * 2), True, ["text"], TOPIC, None, None)(0)
     said = " ".join(str(warning.message) for warning in seen)
-    assert re.search(r"b\.csv: \d of the 6 texts that are held out occur in the training data, too", said)
-    assert "column 'text' is both text and label" in said
-    assert "of its texts are in the training data" in said and "also choose the best epoch" in said
+    assert re.search(r"b\.csv: \d of the 6 held-out texts also occur in the training data", said)
+    assert "column 'text' is used both as text and as label" in said
+    assert "of its texts are in the training data" in said and "also used to choose the best epoch" in said
 
 
 def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):
@@ -298,7 +298,7 @@ def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):
     code, stdout, _ = run(capsys, path, "-o", tmp_path / "out", *options, "--seeds", "2", "--test", path)
     lines = [" ".join(line.split()) for line in stdout.splitlines()]
     assert code == 0 and any(re.fullmatch(r"test topic accuracy \S+ ± \S+ %", line) for line in lines)
-    guess = "always the commonest label of training topic accuracy 33.3 "
+    guess = "always the most common training label topic accuracy 33.3 "
     assert any(line.startswith(guess) for line in lines) and "truncated" not in stdout
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"seed-0", "seed-1", "summary.json"}
     code, stdout, stderr = run(capsys, path, "-o", tmp_path / "more", *options, "--json")
@@ -348,7 +348,7 @@ def test_all_of_glue_by_its_name_with_the_average_beside_the_cards(stand_in, tmp
     assert code == 0
     lines = {line.split()[0]: line for line in stdout.splitlines()}
     assert set(GLUE) <= set(lines) and "±" in lines["average"]
-    assert "twelve settings: 81.0 (its card's 81.8 is of one model" in lines["the"]
+    assert "twelve settings: 81.0 (the 81.8 on its model card is that of one model" in lines["the"]
     means = []
     for name, task in GLUE.items():
         runs = [json.loads((tmp_path / f"out/{name}/seed-{s}/results.json").read_text()) for s in (0, 1)]

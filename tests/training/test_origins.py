@@ -49,7 +49,7 @@ def test_texts_come_in_the_same_order_each_time_and_few_from_a_file(package):
 def test_what_is_not_there_is_an_error(package):
     with pytest.raises(InputError, match="somepackage has 33 such paragraphs, fewer than 34"):
         documentation_origins(34, [package])
-    with pytest.raises(InputError, match="there is no package 'nosuchpackage'"):
+    with pytest.raises(InputError, match="package 'nosuchpackage' is not installed"):
         documentation_origins(1, ["nosuchpackage"])
 
 

@@ -138,7 +138,7 @@ def test_evaluate_scores_a_classifier_on_labelled_text(run, moods, tmp_path):
     assert sum(map(sum, found.confusion)) == 3 and sum(found.confusion[i][i] for i in range(3)) == 2
     code, out, _ = run("evaluate", moods, "--data", path)
     assert code == 0 and out.startswith("mood: 3 texts\n  accuracy                 0.667\n")
-    assert "always the commonest" in out and "truth" in out
+    assert "always the most common" in out and "truth" in out
     answer = json.loads(run("evaluate", moods, "--data", path, "--json")[1])
     assert answer["tasks"][0]["scores"] == pytest.approx(found.scores)
 
@@ -146,11 +146,11 @@ def test_evaluate_scores_a_classifier_on_labelled_text(run, moods, tmp_path):
 def test_what_the_user_did_wrong_is_one_line(run, moods, tmp_path):
     (tmp_path / "a.csv").write_text("text,mood\nx,sad\n")
     (tmp_path / "empty.txt").write_text("\n")
-    assert_one_line(*run("predict", tmp_path), "holds no classifier: give the folder that")
+    assert_one_line(*run("predict", tmp_path), "contains no classifier: give the folder that")
     assert_one_line(*run("predict", moods, tmp_path / "empty.txt"), "there is no text in this file")
     assert_one_line(*run("predict", moods, tmp_path / "nowhere.txt"), "cannot be read")
     assert_one_line(*run("predict", moods, tmp_path / "a.csv", "--text", "body"), "no column 'body'")
     assert_one_line(*run("predict", moods), "there is no text: give a file, or pipe one in")
-    assert_one_line(*run("evaluate", moods), "evaluated on one labelled file: give it by --data")
+    assert_one_line(*run("evaluate", moods), "evaluated on one labelled file: give it with --data")
     assert_one_line(*run("evaluate", moods, "--data", tmp_path / "a.csv"), "label 'sad' of 'mood' does not")
     assert_one_line(*run("evaluate", "--text", "a"), "--text names a column for a classifier")

@@ -121,7 +121,7 @@ def test_other_settings_or_data_are_refused_by_name(crops, tmp_path):
     assert "learning_rate was 0.002, now 0.001; config.num_latents was 3, now 5" in str(error.value)
     with pytest.raises(InputError, match=r"data\.crops was 50, now 49; data\.crc32 was"):
         pretrain(crops[1:], tmp_path, SETTINGS, resume=True, **OFTEN)
-    with pytest.raises(InputError, match="already holds a run: go on with it by --resume"):
+    with pytest.raises(InputError, match="already contains a run: resume it with --resume"):
         pretrain(crops, tmp_path, SETTINGS, **OFTEN)
     assert kept == sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
 
@@ -351,7 +351,7 @@ def test_two_processes_and_one_take_over_from_each_other(crops, tmp_path):
         assert float(one["bits"]) == pytest.approx(float(other["bits"]), rel=1e-4)
 
     refused = train(2, "changing", 8, "--resume", "--batch-size", "3", code=1)  # torchrun's exit code
-    assert "batch_size 3 must divide by 2 processes" in refused.stderr
+    assert "batch_size 3 must be divisible by 2 processes" in refused.stderr
 
 
 SHARDS = """
@@ -634,12 +634,12 @@ def test_a_step_does_not_wait_for_the_gpu(crops):
         ({"fraction": 1.5}, "fraction must be more than 0 and at most 1, got 1.5"),
         ({"bytes_first": 1.5}, "bytes_first must be between 0 and 1, got 1.5"),
         ({"short": -0.5}, "short must be between 0 and 1, got -0.5"),
-        ({"masks": "letters"}, "no masks 'letters'; there is coin, words, bytes, mixture"),
-        ({"optimizer": "sgd"}, "no optimizer 'sgd'; there is adamw, lamb"),
-        ({"start": "cold"}, "no start 'cold'; there is aligned, usual"),
+        ({"masks": "letters"}, "no masks 'letters'; choose from coin, words, bytes, mixture"),
+        ({"optimizer": "sgd"}, "no optimizer 'sgd'; choose from adamw, lamb"),
+        ({"start": "cold"}, "no start 'cold'; choose from aligned, usual"),
         ({"config": replace(CONFIG, vocab_size=100)}, "vocab_size must be at least 262"),
         ({"config": replace(CONFIG, num_blocks=1001)}, "num_blocks 1001 would run for ever"),
-        ({"config": replace(CONFIG, d_model=2**40, num_latents=2**40)}, "no model can have these sizes"),
+        ({"config": replace(CONFIG, d_model=2**40, num_latents=2**40)}, "these sizes cannot be built"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change, message):
@@ -650,16 +650,16 @@ def test_settings_that_cannot_work_are_refused(change, message):
 
 def test_a_size_that_is_not_there():
     assert set(SIZES) == {"tiny", "small", "full"}
-    with pytest.raises(InputError, match="no size 'huge'; there is tiny, small, full"):
+    with pytest.raises(InputError, match="no size 'huge'; choose from tiny, small, full"):
         sized("huge")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"micro_batch_size": 3}, "batch_size 4 must divide by 1 processes × micro-batches of 3"),
+        ({"micro_batch_size": 3}, "batch_size 4 must be divisible by 1 processes × micro-batches of 3"),
         ({"micro_batch_size": 0}, "micro-batches of 0"),
-        ({"precision": "fp8"}, "no precision 'fp8'; there is auto, fp32, bf16"),
+        ({"precision": "fp8"}, "no precision 'fp8'; choose from auto, fp32, bf16"),
         ({"save_every": 0}, "save_every must be a whole number ≥ 1, got 0"),
         ({"evaluate_every": -1}, "evaluate_every must be a whole number ≥ 1, got -1"),
     ],

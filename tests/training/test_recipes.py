@@ -44,7 +44,7 @@ def test_the_presets_are_tables_12_and_13():
     assert tuned.optimizer == "lamb" and tuned.learning_rate == 1e-4
     assert tuned.batch_size in FINETUNING_GRID["batch_size"] and len(FINETUNING_GRID["learning_rate"]) == 4
     for preset in (pretraining_preset, finetuning_preset):
-        with pytest.raises(InputError, match="no preset 'bert'; there is paper"):
+        with pytest.raises(InputError, match="no preset 'bert'; choose from paper"):
             preset("bert")
     assert 307 + 200 < holes_of_row(paper) < 2048 / 3, "room for a row in which many coins said hide"
 

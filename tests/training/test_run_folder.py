@@ -106,7 +106,7 @@ def test_a_strange_checkpoint_is_passed_over_and_kept(crops, cut, unbroken, tmp_
     numbered = name != "checkpoint-backup"
     with pytest.warns(InputWarning) if numbered else pytest.MonkeyPatch.context() as warned:
         pretrain(crops, cut, SETTINGS, resume=True, **OFTEN)
-    assert not numbered or "The run goes on from" in str(warned[0].message)
+    assert not numbered or "The run resumes from" in str(warned[0].message)
     assert model_of(cut) == unbroken
     [place] = cut.glob(f"{name}.*") if name == "checkpoint-6" else [cut / name]  # it was in the way
     assert sorted(path.name for path in place.iterdir()) == kept
@@ -161,8 +161,11 @@ def test_a_run_never_turns_into_another(crops, weights, table, tmp_path):
             lambda: pretrain(crops, tuned, SETTINGS, resume=True, **OFTEN),
             "steps.*|masks was None, now 'mixture'",
         ),
-        (lambda: tune(table, weights, trained, resume=True), "holds a run with other settings"),
-        (lambda: pretrain(crops, trained, SETTINGS, resume=True, **OFTEN), "no checkpoint to go on from"),
+        (lambda: tune(table, weights, trained, resume=True), "contains a run with different settings"),
+        (
+            lambda: pretrain(crops, trained, SETTINGS, resume=True, **OFTEN),
+            "no checkpoint from which to resume",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             attempt()
@@ -430,7 +433,7 @@ def test_extreme_values_are_one_line(run, table, tmp_path, arguments, message):
 )
 def test_a_recipe_of_another_kind_is_one_line(crops, cut, recipe):
     (cut / "recipe.json").write_text(recipe)
-    with pytest.raises(InputError, match=r"recipe\.json|holds a run with other settings") as error:
+    with pytest.raises(InputError, match=r"recipe\.json|contains a run with different settings") as error:
         pretrain(crops, cut, SETTINGS, resume=True, **OFTEN)
     assert "\n" not in str(error.value) and (cut / "checkpoint-4").exists()
 

@@ -127,7 +127,8 @@ def test_full_and_read_only_places_for_results(disk, tmp_path, monkeypatch, tall
     assert [path.name for path in full.iterdir()] == ["ballast"]
     monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(full / "progress.json"))
     assert mark_done("00.shapes") == (
-        "It is right, but your progress cannot be noted (No space left on device). That harms nothing else."
+        "It is right, but your progress cannot be noted (No space left on device). Everything else still "
+        "works."
     )
     assert read_progress() == ({}, "")
     tally("full disks", 2)

@@ -118,7 +118,7 @@ def test_every_trouble_ends_in_the_model_or_in_one_line(weights, tmp_path):
         assert load("a/dropped") == 1.0
         assert len([line for line in downloads(asked) if "/dropped/" in line]) == 3
         assert load("a/busy") == 1.0
-        assert "the hub answers 503; once more in 1 s" in load.log()
+        assert "the hub answers 503; retrying in 1 s" in load.log()
         expected = {
             "a/dead": "downloading a/dead failed: ",
             "a/gated": "a/gated is gated: ask for access on its page",

@@ -128,7 +128,7 @@ NOT_SAVED = {
         lambda model: setattr(model.mlm_head, "bias", nn.Parameter(torch.ones(3))) or model,
         "'embedding_decoder.bias' has shape",
     ),
-    "NaN": (lambda model: model.mlm_head.bias.data.fill_(float("nan")) is None or model, "holds NaN"),
+    "NaN": (lambda model: model.mlm_head.bias.data.fill_(float("nan")) is None or model, "contains NaN"),
     "without numbers": (lambda model: model.to("meta"), "not plain floating-point numbers"),
     "float8": (lambda model: model.to(torch.float8_e4m3fn), "holds torch.float8"),
 }
@@ -213,8 +213,8 @@ BREAKS = {
     "a key too many": (break_weights(lambda t: t.update(lm_head=torch.ones(1))), "'lm_head'"),
     "another shape": (break_weights(lambda t: t.update({KEY: torch.ones(48, 13)})), f"'{KEY}' has shape"),
     "transposed": (break_weights(lambda t: t.update({KEY: t[KEY].T.contiguous()})), f"'{KEY}' has shape"),
-    "NaN": (break_weights(lambda t: t[KEY].view(-1)[7:8].fill_(float("nan"))), f"'{KEY}' holds NaN"),
-    "infinite": (break_weights(lambda t: t[KEY].view(-1)[7:8].fill_(float("inf"))), f"'{KEY}' holds NaN"),
+    "NaN": (break_weights(lambda t: t[KEY].view(-1)[7:8].fill_(float("nan"))), f"'{KEY}' contains NaN"),
+    "infinite": (break_weights(lambda t: t[KEY].view(-1)[7:8].fill_(float("inf"))), f"'{KEY}' contains NaN"),
     "whole numbers": (break_weights(lambda t: t.update({KEY: t[KEY].long()})), f"'{KEY}' holds torch.int64"),
     "truncated": (
         lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-100]),
@@ -249,14 +249,14 @@ BREAKS = {
     "huge sizes": (break_config(num_latents=2**40), "has shape"),
     "sizes beyond numbers": (
         break_config(d_latents=2**62 * 6, v_channels=None),
-        "config.json|no model can have",
+        "config.json|these sizes cannot",
     ),
     "repeated for ever without layers": (
         break_config(num_blocks=10**9, num_self_attends_per_block=0),
         "would run for ever",
     ),
     "repeated for ever": (break_config(num_blocks=10**9), "num_blocks 1000000000 would run for ever"),
-    "huge depth": (break_config(num_self_attends_per_block=10**12), "no weights for 1000000000000"),
+    "huge depth": (break_config(num_self_attends_per_block=10**12), "weights for 1000000000000"),
 }
 
 
@@ -294,7 +294,7 @@ def test_a_dtype_that_weights_cannot_have_gets_the_choices(dtype):
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "hpu", "", None])
 def test_an_unknown_device_gets_the_choices(device):
-    with pytest.raises(InputError, match="there is cpu"):
+    with pytest.raises(InputError, match="choose from cpu"):
         load_pretrained(device=device)
 
 

@@ -34,4 +34,5 @@ def find(exercise_id) -> Exercise:
     if isinstance(exercise_id, str) and today(exercise_id) in known:
         return known[today(exercise_id)]
     near = get_close_matches(exercise_id, known, n=3) if isinstance(exercise_id, str) else []
-    raise InputError(f"There is no exercise {exercise_id!r}. There is {', '.join(near or known)}.")
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"The exercises are {', '.join(known)}."
+    raise InputError(f"There is no exercise {exercise_id!r}. {hint}")

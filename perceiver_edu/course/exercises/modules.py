@@ -26,7 +26,7 @@ def module_or_function(sizes_of):
             return as_function(learner, exercise)
         if not is_class and len(inspect.signature(learner.forward).parameters) == len(exercise.arguments):
             return learner.forward  # a module without weights of its own, called like the function
-        layers = {}  # found where all sizes differ, and kept: in a real model two layers may look alike
+        layers = {}  # found where all sizes differ, and kept: real layers may have equal shapes
 
         def call(**arguments):
             sizes, given = sizes_of(**arguments), arguments.items()
@@ -84,8 +84,8 @@ def fitting(module: nn.Module, weights: dict[str, torch.Tensor], known: dict[str
             return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items()) or "none"
 
         raise Misfit(
-            "the weights do not fit into your module. Make the layers of the stub, with the same names. "
-            f"Expected: {listed(weights)}. Got: {listed(own)}."
+            "the weights do not fit your module. Make the layers of the stub, with the same names. Expected: "
+            f"{listed(weights)}. Got: {listed(own)}."
         )
     frozen = [name for name, parameter in module.named_parameters() if not parameter.requires_grad]
     if frozen:

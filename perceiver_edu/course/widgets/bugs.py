@@ -134,10 +134,14 @@ def plant_a_bug(model=None, twin=None, text: str = MASKED, bug: str = NONE) -> E
     model = or_loaded(model)
     twin = huggingface_twin(model) if twin is None else twin
     controls = {
-        "text": text_box("text", text, "The text to read; [MASK] is one missing byte."),
-        "stage": choice("swap in an untrained", [NONE, *STAGES], NONE, "A stage with fresh random weights."),
+        "text": text_box("text", text, "The model's input; [MASK] is one missing byte."),
+        "stage": choice(
+            "swap in an untrained", [NONE, *STAGES], NONE, "A stage with newly initialised weights."
+        ),
         "bug": choice("plant a bug", [NONE, *BUGS], bug, "A mistake that raises no error."),
-        "dtype": choice("numbers", list(DTYPES), "float32", "In float64 rounding shrinks; a bug does not."),
+        "dtype": choice(
+            "numbers", list(DTYPES), "float32", "In float64, rounding errors shrink; a bug does not."
+        ),
     }
     reference_of = lru_cache(maxsize=2)(lambda text, dtype: reference(model, twin, text, dtype))
     untrained = lru_cache(lambda: untrained_like(model))

@@ -86,7 +86,7 @@ def tell(found: TextCosts) -> Report:
 
 @widget("06_cost_model", "cost-lab", needs="setup real", example=lambda: [])
 def cost_sliders(config: PerceiverIOConfig | None = None) -> Experiment:
-    """What each stage costs for M inputs, N latents, a depth and O outputs; the other sizes are `config`'s.
+    """Show what each stage costs for M inputs, N latents, a depth and O outputs; other sizes are `config`'s.
 
     None: those of `deepmind/language-perceiver`.
     """
@@ -94,10 +94,10 @@ def cost_sliders(config: PerceiverIOConfig | None = None) -> Experiment:
     powers = [(f"{size:,}", size) for size in SIZES]
     depths = (0, 1, 2, 4, 6, 8, 12, 16, 20, 26, 32, 40, 48)
     controls = {
-        "M": stops("M, bytes read", powers, 2048, "How long the text is."),
-        "N": stops("N, latents", powers[:9], 256, "How many latents there are."),
-        "depth": stops("depth, layers", depths, 26, "How many layers the processor has."),
-        "O": stops("O, outputs asked", powers, 2048, "How many queries the decoder gets."),
+        "M": stops("M, input bytes", powers, 2048, "The length of the text in bytes."),
+        "N": stops("N, latents", powers[:9], 256, "The number of latents."),
+        "depth": stops("depth, layers", depths, 26, "The number of layers of the processor."),
+        "O": stops("O, requested outputs", powers, 2048, "The number of decoder queries."),
     }
     compute = partial(text_costs, config)
     return Experiment("cost-sliders", controls, compute, draw, tell, size=(8, 2.6))

@@ -1,4 +1,4 @@
-"""Notebook 11: runs of a model, whole and changed, and of other weights beside it. No widget in here."""
+"""Notebook 11: runs of a model, whole and changed, and of other weights for comparison; no widget."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -65,12 +65,12 @@ class ForwardPass(NamedTuple):
         return {"ids": (1, len(self.ids))} | {part: tuple(array.shape) for part, array in self.arrays.items()}
 
     def query(self, place: int) -> torch.Tensor | None:
-        """(N,) what the query at this place reads; None where no byte is hidden: none is asked for."""
+        """(N,) the attention weights of the query at this position; None where no byte is hidden."""
         row = place - self.first
         return self.asked[row] if 0 <= row < len(self.asked) else None
 
     def difference(self, other: "ForwardPass", part: str) -> float | None:
-        """How far an array is from that of another run, as a share of that one; None: the shapes differ."""
+        """The difference of an array from that of another run, relative to it; None: the shapes differ."""
         if self.shapes[part] != other.shapes[part]:
             return None
         return float((self.arrays[part] - other.arrays[part]).norm() / other.arrays[part].norm())
@@ -79,7 +79,7 @@ class ForwardPass(NamedTuple):
 class Explored(NamedTuple):
     """All that the playground shows, and the state it belongs to."""
 
-    runs: dict[str, ForwardPass]  # UNTOUCHED, then CHANGED and SECOND where they are asked for
+    runs: dict[str, ForwardPass]  # UNTOUCHED, then CHANGED and SECOND where they are requested
     text: str
     hole: tuple[int, int]
     hidden: str
@@ -111,9 +111,7 @@ class ForwardPasses:
         if beside != NAMED:
             return run_once(self.model, text, hole, change)
         if not second.strip():
-            raise InputError(
-                'Name the second weights: "embedded", "random", a folder, or a repository of the hub.'
-            )
+            raise InputError('Name the second weights: "embedded", "random", a folder or a hub id.')
         return run_once(self.named(second.strip()), text, hole)
 
 

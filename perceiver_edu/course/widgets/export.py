@@ -1,4 +1,4 @@
-"""Take home what the playground shows: the figure as a file, and the code that makes it again."""
+"""Save what the playground shows: the figure as a file, and the code that reproduces it."""
 
 import html
 from itertools import count
@@ -27,11 +27,11 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
     Raises: InputError for a folder that is not there or cannot be written, and for another kind.
     """
     if kind not in KINDS:
-        raise InputError(f"a figure is saved as {', '.join(KINDS)}, not {kind!r}")
+        raise InputError(f"a figure can be saved as {', '.join(KINDS)}, not {kind!r}")
     try:
         folder = Path(folder).expanduser()
         if not folder.is_dir():
-            raise InputError(f"There is no folder {str(folder)!r}: make it first, or name another.")
+            raise InputError(f"There is no folder {str(folder)!r}: create it first, or name another.")
         names = (f"playground{f'-{number}' * (number > 1)}.{kind}" for number in count(1))
         path = next(folder / name for name in names if not (folder / name).exists())
         with path.open("xb") as file:
@@ -86,10 +86,10 @@ for name, run in found.items():
 whole = found["untouched"]
 reads = whole.weights[explored.head, explored.latent]  # (M,): the attention weights of the latent
 readers = whole.weights[explored.head, :, explored.place]  # (N,): those of all latents on the framed byte
-print("most read: byte", int(reads.argmax()), "- read most by: latent", int(readers.argmax()))
-if whole.query(explored.place) is not None:  # the framed byte is hidden, so a query asks for it
+print("largest weight: byte", int(reads.argmax()), "- of the framed byte: latent", int(readers.argmax()))
+if whole.query(explored.place) is not None:  # the framed byte is hidden, so there is a query for it
     query = whole.query(explored.place)  # (N,): its attention weights
-    print(f"its query reads latent {int(query.argmax())} most: {query.max():.1%}")
+    print(f"its query attends most to latent {int(query.argmax())}: {query.max():.1%}")
 
 print(save(explored, ".", "png"))
 ''')
@@ -108,10 +108,12 @@ class Export(Shown):
 
     def __init__(self, lab: Experiment):
         self.lab = lab
-        self.folder = line_box("folder", ".", "Where the files go; a dot is the folder of this notebook.")
+        self.folder = line_box(
+            "folder", ".", "The folder for the files; a dot is the folder of this notebook."
+        )
         self.buttons = {}
         for kind, label in zip(KINDS, ("save PNG", "save SVG", "save code"), strict=True):
-            tip = f"Write playground.{kind}, or with a number where that name is taken."
+            tip = f"Write playground.{kind}, or add a number if that name is taken."
             self.buttons[kind] = ipywidgets.Button(description=label, tooltip=tip)
             self.buttons[kind].on_click(lambda _, kind=kind: self._save(kind))
             self.buttons[kind].add_class(f"perceiver-save-{kind}")

@@ -1,4 +1,4 @@
-"""Notebook 02: pick a head and a latent, and see which bytes they read."""
+"""Notebook 02: pick a head and a latent, and see which bytes they attend to."""
 
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -25,7 +25,7 @@ CLICK = "Click a letter, or press Enter on it, to go to the latent that attends 
 
 
 class Reading(NamedTuple):
-    """What one latent reads."""
+    """What one latent attends to."""
 
     ids: torch.Tensor  # (M,)
     weights: torch.Tensor  # (heads, M): the shares of each byte, each row sums to 1
@@ -54,7 +54,7 @@ def reading(attention_of, text: str, head: int, latent: int) -> Reading:
 
 
 def most_read(reading: Reading) -> list[tuple[int, str, float]]:
-    """The places that the head reads most: (place, sign, share), the largest share first."""
+    """The positions with the largest attention weights, as (position, sign, weight), the largest first."""
     shares, places = reading.weights[reading.head].topk(min(TOP, len(reading.ids)))
     signs, found = byte_labels(reading.ids), zip(places.tolist(), shares.tolist(), strict=True)
     return [(place, signs[place], share) for place, share in found]
@@ -93,13 +93,19 @@ def tell(reading: Reading) -> Report:
 
 @widget("02_encoder", "head-lab", needs="setup embedding run", example=lambda: [embedded(), TEXT])
 def pick_a_head(model=None, text: str = LONGER, head: int = 0, latent: int = 8) -> Experiment:
-    """Which bytes of a text a latent of the encoder reads, with each of its heads."""
+    """Show which bytes of a text a latent of the encoder attends to, with each of its heads."""
     model = or_loaded(model)
     heads, latents = model.config.num_cross_attention_heads, model.config.num_latents
     controls = {
-        "text": text_box("text", text, "The text to read. Type what you like."),
-        "head": slider("head", head, 0, heads - 1, "Which head of the encoder's attention."),
-        "latent": slider("latent", min(latent, latents - 1), 0, latents - 1, "Which latent is reading."),
+        "text": text_box("text", text, "The model's input. Type any text."),
+        "head": slider("head", head, 0, heads - 1, "The head of the encoder's attention."),
+        "latent": slider(
+            "latent",
+            min(latent, latents - 1),
+            0,
+            latents - 1,
+            "The latent whose attention weights are shown.",
+        ),
     }
     attention_of = lru_cache(maxsize=4)(lambda text: attention(model, text))  # the model runs once for a text
 

@@ -1,4 +1,4 @@
-"""Notebook 00: slide a hole along a text, and see what the model would put there."""
+"""Notebook 00: move a hole along a text, and see how the model fills it."""
 
 from contextlib import suppress
 from functools import partial
@@ -21,7 +21,7 @@ LONGEST = 24  # bytes in a hole: more would not fit into the picture
 
 
 class Filled(NamedTuple):
-    """What stands in a hole, by the model."""
+    """The model's fillings of a hole."""
 
     with_hole: str  # the text, a ▒ for each hidden byte
     hidden: str
@@ -46,19 +46,19 @@ def hidden_part(model, text: str, hole, known: bool = False) -> tuple[str, tuple
             f"This hole has {hole_length(hidden)} bytes. The picture has room for {LONGEST}: make it shorter."
         )
     if known and MASK_TOKEN in hidden:
-        raise InputError("[MASK] hides nothing that is known: select other letters.")
+        raise InputError("[MASK] has no known text behind it: select other letters.")
     return text, hole, hidden, note
 
 
 def first_hidden(text: str, hole: tuple[int, int]) -> int:
     """Which of the ids that the model reads is the hole's first. Raises: InputError as the tokenizer."""
-    return len(ByteTokenizer().encode(text[: hole[0]])) - 1  # [CLS] stands before it, [SEP] does not
+    return len(ByteTokenizer().encode(text[: hole[0]])) - 1  # [CLS] comes before it, [SEP] does not
 
 
 def fill_span(model, text: str, hole: tuple[int, int]) -> Filled:
     """Hide the characters hole[0] to hole[1] - 1 of a text. Raises: InputError where that hides nothing."""
     text, hole, hidden, note = hidden_part(model, text, hole)
-    with record(model, "mlm_head") as seen:  # `fill_mask` runs the model once, and asks for the hole only
+    with record(model, "mlm_head") as seen:  # `fill_mask` runs the model once, and decodes only the hole
         [fillings] = fill_mask(model, text, hole)
     by_byte = (
         seen["mlm_head"][0][0]
@@ -86,10 +86,13 @@ def draw(figure, filled: Filled) -> str:
 
 
 def tell(filled: Filled) -> Report:
-    report = Report("a hole filled").table(("what the model reads",), [(filled.with_hole,)])
+    report = Report("a filled hole").table(("what the model is given",), [(filled.with_hole,)])
     ranking(report, filled.fillings, filled.hidden)
     if filled.hidden not in [filling.text for filling in filled.fillings]:
-        report.say(f"Hidden was {filled.hidden!r}; it is not among the first {len(filled.fillings)}.")
+        report.say(
+            f"The hidden text was {filled.hidden!r}, which is not among the first {len(filled.fillings)} "
+            "fillings."
+        )
     return report
 
 
@@ -109,8 +112,8 @@ def hole_controls(model, text: str, hole: tuple[int, int]) -> dict:
     perhaps another one with the next key, until the reader hides something.
     """
     controls = {
-        "text": text_box("text", text, "The text to read. Type what you like."),
-        "hole": range_slider("hide", hole, 0, len(text), "The two ends of the hole, in characters."),
+        "text": text_box("text", text, "The model's input. Type any text."),
+        "hole": range_slider("hide", hole, 0, len(text), "Where the hole starts and stops, in characters."),
     }
     span, chosen = controls["hole"], True
 

@@ -1,4 +1,4 @@
-"""Notebook 03: stop at layer k, zero some latents, and watch a prediction come and go."""
+"""Notebook 03: stop at layer k, zero some latents, and watch how a prediction changes."""
 
 import math
 from contextlib import ExitStack
@@ -113,7 +113,7 @@ def tell(stopped: Stopped) -> Report:
     report = Report("stopped").table(header, [now])
     ranking(report, stopped.fillings, stopped.asked.hidden)
     first, second = stopped.asked.readers
-    return report.say(f"The latents that read the hole most: {first} and {second}.")
+    return report.say(f"The latents that attend most to the hole are {first} and {second}.")
 
 
 @widget("03_processor", "cuts-lab", needs="setup lens")
@@ -122,9 +122,9 @@ def stop_and_ablate(model=None, text: str = TEXT, hole: tuple[int, int] = HOLE) 
     model = or_loaded(model)
     deepest, latents = depth(model), model.config.num_latents
     controls = hole_controls(model, text, hole) | {
-        "k": slider("layers", deepest, 0, deepest, "How many layers of the processor run."),
+        "k": slider("layers", deepest, 0, deepest, "The number of processor layers that run."),
         "zeroed": range_slider("zero latents", (0, 0), 0, latents,
-                               "Which latents are set to zero after the encoder."),
+                               "The latents that are set to zero after the encoder."),
     }  # fmt: skip
     asked_of = lru_cache(maxsize=4)(lambda text, hole: question(model, text, hole))
 

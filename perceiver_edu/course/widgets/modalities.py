@@ -1,4 +1,4 @@
-"""Notebook 10: what a position knows, what moves with a pixel, and what is left when a sense is missing."""
+"""Notebook 10: position encodings, shuffled pixels, and a missing modality."""
 
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -104,10 +104,12 @@ def tell_likeness(seen: Likeness) -> Report:
 
 @widget("10_modalities", "bands-lab", needs="setup core-picture", example=lambda: [])
 def fourier_bands() -> Experiment:
-    """Which pixels a Fourier position takes to be near, by its number of bands and its highest frequency."""
+    """Show which pixels have similar Fourier positions, by number of bands and highest frequency."""
     controls = {
-        "bands": slider("frequency bands", 6, 1, 24, "How many frequencies, from 1 to the highest."),
-        "highest": slider("highest frequency", 8, 1, 32, "8 is what 16 pixels can tell apart (Nyquist)."),
+        "bands": slider("frequency bands", 6, 1, 24, "The number of frequencies, from 1 to the highest."),
+        "highest": slider(
+            "highest frequency", 8, 1, 32, "With 16 pixels, frequencies up to 8 can be told apart (Nyquist)."
+        ),
         "row": slider("row", 5, 0, 15, "The chosen pixel's row."),
         "column": slider("column", 6, 0, 15, "The chosen pixel's column."),
     }
@@ -117,7 +119,7 @@ def fourier_bands() -> Experiment:
 class Shuffled(NamedTuple):
     """Models that read an image some of whose inputs were exchanged."""
 
-    image: torch.Tensor  # (H, W), as the inputs stand in the array
+    image: torch.Tensor  # (H, W), in the order of the inputs
     right: dict[str, float]  # share of all images, by model
     guesses: dict[str, int]  # of the image shown
     truth: int  # its label
@@ -164,14 +166,14 @@ def draw_shuffled(figure, seen: Shuffled) -> str:
         ax.bar(place, seen.right[name], color=colour, hatch=hatch, ec="white")
         ax.text(place, seen.right[name] + 0.02, f"{seen.right[name]:.0%}", ha="center")
     ax.set_xticks(range(len(seen.right)), list(seen.right))
-    ax.set(ylim=(0, 1.12), ylabel="right, held out")
+    ax.set(ylim=(0, 1.12), ylabel="accuracy on held-out images")
     shares = ", ".join(f"{name} ≈ {share:.0%}" for name, share in seen.right.items())
     return f"One image with its inputs exchanged, and bars: share of all held-out images right: {shares}."
 
 
 def tell_shuffled(seen: Shuffled) -> Report:
     rows = [(name, f"{share:.0%}", seen.guesses[name]) for name, share in seen.right.items()]
-    header = ("positions", "right, of all", f"guess for this {seen.truth}")
+    header = ("positions", "accuracy", f"guess for this {seen.truth}")
     return Report("shuffled").table(header, rows)
 
 
@@ -187,9 +189,10 @@ def shuffle_pixels(models: dict, images, labels) -> Experiment:
     what = [("the pixel alone", False), ("the pixel and its position", True)]
     controls = {
         "digit": slider("image", 0, 0, min(len(images), 100) - 1, "Which held-out image is shown."),
-        "moved": stops("inputs exchanged", [0, 2, 4, 8, 16, 32, M], 16, "How many of them change places."),
+        "moved": stops("exchanged inputs", [0, 2, 4, 8, 16, 32, M], 16, "How many inputs exchange their "
+        "positions."),
         "together": choice("what moves", what, False,
-                           "Whether a position stays where it is, or goes with its pixel."),
+                           "Whether a position encoding stays where it is or moves with its pixel."),
     }  # fmt: skip
     guesses = lru_cache(partial(shuffled_guesses, models, images))
 
@@ -224,7 +227,7 @@ def draw_sensed(figure, seen: Sensed) -> str:
     ax.set(ylim=(0, 1.3), xlabel=f"digit (true: {seen.truth})", ylabel="probability")
     ax.legend(frameon=False, ncols=2, loc="upper center", fontsize=8)
     true = ", ".join(f"{name} ≈ {shares[seen.truth]:.0%}" for name, shares in seen.shares.items())
-    said = "The senses that are there, and a bar for each digit and model."
+    said = "The modalities that are present, and a bar for each digit and model."
     return f"{said} For {seen.truth}, the truth: {true}."
 
 
@@ -260,6 +263,6 @@ def drop_a_sense(models: dict, x: dict, labels, sizes: dict[str, int]) -> Experi
     there = [("both", "image and sound"), ("image only", "image"), ("sound only", "sound")]
     controls = {
         "digit": slider("example", 0, 0, min(len(labels), 100) - 1, "Which held-out digit."),
-        "senses": choice("what is there", there, "image", "What the encoder may read."),
+        "senses": choice("present", there, "image", "Which modalities the encoder may attend to."),
     }
     return Experiment("drop-a-sense", controls, compute, draw_sensed, tell_sensed, size=(9, 2.8))

@@ -1,4 +1,4 @@
-"""Notebook 01: join documents before they are cut into crops, and see what padding is left."""
+"""Notebook 01: join documents before they are split into crops, and see how much padding is left."""
 
 import inspect
 from collections.abc import Sequence
@@ -95,13 +95,13 @@ def help_pages() -> list[str]:
 def join_documents(
     documents: Sequence[str] | None = None, joined: int = 10, length: int = 2048
 ) -> Experiment:
-    """How much padding is left when documents are joined, and when crops are longer or shorter."""
+    """Show how much padding is left when documents are joined, and when crops are longer or shorter."""
     documents = [document for document in (help_pages() if documents is None else documents) if document]
     lengths = [(f"{n:,}", n) for n in (256, 512, 1024, 2048, 4096)]
     controls = {
         "joined": slider("documents joined", joined, 1, MOST,
-                         "How many documents are joined before the cut."),
-        "length": stops("ids in a crop", lengths, length, "How long a crop is."),
+                         "How many documents are joined before they are split into crops."),
+        "length": stops("ids in a crop", lengths, length, "The length of a crop, in ids."),
     }  # fmt: skip
     compute = partial(pack_documents, documents)
     return Experiment("join-documents", controls, compute, draw, tell, size=(9, 4.4))

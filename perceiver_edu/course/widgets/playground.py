@@ -1,4 +1,4 @@
-"""Notebook 11: one text through the whole model, and at hand all that the other notebooks had one by one."""
+"""Notebook 11: one text through the whole model, with all the tools of the other notebooks."""
 
 import html
 from contextlib import suppress
@@ -48,7 +48,7 @@ SIZE = (10, 6)  # inches
 TOP = 5
 LINE, LINES = 64, 4  # signs in a line of the picture, and lines
 ARRAYS = {part: STAGES[part].array if part in STAGES else part for part in PARTS}
-INTERVAL = "The two ends of what is removed; at the same place they remove nothing."
+INTERVAL = "The two ends of the range that is removed; at the same position they remove nothing."
 
 
 class Preset(NamedTuple):
@@ -68,7 +68,7 @@ PRESETS = {
         {"text": 44 * "a", "hole": HOLE, "latent": 8},
     ),
     "stopped after six layers": Preset(
-        "Only six layers run. Move the slider of the layers to 0 and up again: does every layer help?",
+        "Only six layers run. Move the layer slider to 0 and up again. Does every layer help?",
         {"k": 6},
     ),
 }
@@ -109,7 +109,7 @@ def draw(figure, found: Explored, stages=stages) -> str:
     for part, place in stages(figure, shown.shapes, found.change.k).items():
         if part in shown.lengths:
             figure.text(s=f"length {shown.lengths[part]:.3g}", **place)
-    figure.text(0.02, 0.965, f"{drawn}: shapes, and the mean length of a row", fontsize=10)
+    figure.text(0.02, 0.965, f"{drawn}: shapes, and the mean length (norm) of a row", fontsize=10)
 
     lines = lines_of(byte_labels(whole.ids), LINE)
     line = next(number for number, (_, stop) in enumerate(lines) if found.place < stop)
@@ -121,17 +121,17 @@ def draw(figure, found: Explored, stages=stages) -> str:
     left, right, top, bottom = sign - 0.5, sign + 0.5, line - 0.5, line + 0.5
     frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
     below.plot(*frame, color=OUTPUT, lw=2.5, clip_on=False)
-    title = f"what latent {found.latent} reads with head {found.head}; framed: byte {found.place}"
+    title = f"attention weights of latent {found.latent}, head {found.head}; framed: byte {found.place}"
     title += f" (shown: {first} to {last - 1})" * (last - first < len(row))
     below.set_title(title, fontsize=10)
     readers = figure.add_axes((0.03, 0.085, 0.55, 0.14))
     readers.stairs(column.numpy(), [n - 0.5 for n in range(len(column) + 1)], fill=True, color=LATENT)
     top = float(column.max())
-    title = f"bars: how much each latent reads the framed byte with head {found.head} (at most {top:.1%})"
+    title = f"bars: attention weight of each latent on the framed byte, head {found.head} (at most {top:.1%})"
     if query is not None:
         scaled = query * column.max() / query.max()
         readers.stairs(scaled.numpy(), [n - 0.5 for n in range(len(query) + 1)], color=OUTPUT, lw=1.5)
-        title += f"\nline: how much its query reads each latent, on its own scale (at most {query.max():.1%})"
+        title += f"\nline: that of its query on each latent, on its own scale (at most {query.max():.1%})"
     readers.set_title(title, fontsize=9.5, loc="left")
     readers.set(xlabel="latent", xlim=(-0.5, len(column) - 0.5), ylim=(0, top * 1.05))
     readers.locator_params("x", nbins=4, integer=True)  # each costs a millisecond
@@ -146,7 +146,7 @@ def draw(figure, found: Explored, stages=stages) -> str:
         bits.text(0, height, f"{name} ", va="center", ha="right", fontsize=10)
         bits.text(cost, height, f" {cost:.2f}", va="center", fontsize=9)
     bits.set_title("bits per hidden byte", fontsize=10)
-    guessing = log2(shown.shapes["mlm_head"][-1])  # all ids alike
+    guessing = log2(shown.shapes["mlm_head"][-1])  # uniform over all ids
     bits.plot([guessing, guessing], [-0.5, 2.5], color=INK, lw=1, ls=":")
     bits.text(guessing, 2.55, f"guessing {guessing:.2f}", ha="center", va="top", fontsize=7.25)
     bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*bits_of, guessing)))
@@ -154,12 +154,16 @@ def draw(figure, found: Explored, stages=stages) -> str:
 
     lengths = ", ".join(f"{ARRAYS[part]} {length:.3g}" for part, length in shown.lengths.items())
     costs = ", ".join(f"{name} {run.bits:.2f}" for name, run in found.runs.items())
-    asked = "" if query is None else f" Its query reads latent {int(query.argmax())} most, {query.max():.0%}."
+    asked = (
+        ""
+        if query is None
+        else f" Its query attends most to latent {int(query.argmax())}, {query.max():.0%}."
+    )
     return (
         f"The stages with their shapes, and the mean length of a row of each array: {lengths}. Below, the "
-        f"text as latent {found.latent} reads it with head {found.head}: byte {int(row.argmax())} most, "
-        f"{float(row.max()):.0%}. Byte {found.place} is read most by latent {int(column.argmax())}, "
-        f"{float(column.max()):.0%}.{asked} Bits per hidden byte: {costs}."
+        f"attention of latent {found.latent} with head {found.head}, which is highest on byte "
+        f"{int(row.argmax())}, {float(row.max()):.0%}. The latent that attends most to byte {found.place} is "
+        f"{int(column.argmax())}, {float(column.max()):.0%}.{asked} Bits per hidden byte: {costs}."
     )
 
 
@@ -170,21 +174,21 @@ def headline(found: Explored) -> str:
 
 
 def compared(run: ForwardPass, whole: ForwardPass, part: str) -> tuple[str, str]:
-    """The length of an array's rows, and how far it is from the untouched one."""
+    """The norm of an array's rows, and its difference from the untouched one."""
     difference = run.difference(whole, part)
-    return f"{run.lengths[part]:.3f}", "other shape" if difference is None else f"{difference:.1%}"
+    return f"{run.lengths[part]:.3f}", "different shape" if difference is None else f"{difference:.1%}"
 
 
 def tell(found: Explored) -> Report:
     whole = found.runs[UNTOUCHED]
-    report = Report("playground").table(("what the model reads",), [(with_signs(found.text, found.hole),)])
+    report = Report("playground").table(("what the model is given",), [(with_signs(found.text, found.hole),)])
     header = ["rank", *(f"{name}: filling" for name in found.runs)]
     columns = [[f"{text!r} {100 * p:.3g} %" for text, p in run.fillings] for run in found.runs.values()]
     ranks = [f"{rank}." for rank in range(1, max(map(len, columns)) + 1)]
     rows = list(zip_longest(ranks, *columns, fillvalue=""))
     rows.append(("bits per hidden byte", *(f"{run.bits:.2f}" for run in found.runs.values())))
     report.table(header, rows)
-    report.say(f"Hidden was {found.hidden!r}. {described(found)}")
+    report.say(f"The hidden text was {found.hidden!r}. {described(found)}")
     others = {name: run for name, run in found.runs.items() if name != UNTOUCHED}
     rows = [
         (
@@ -200,13 +204,13 @@ def tell(found: Explored) -> Report:
     report.table(header, rows)
     signs = byte_labels(whole.ids)
     places, shares = largest(whole.weights[found.head, found.latent])
-    header = [f"latent {found.latent} reads", "share"]
-    header += [f"byte {found.place} {signs[found.place]} is read by latent", "share"]
+    header = [f"latent {found.latent} attends to", "weight"]
+    header += [f"latents attending to byte {found.place} {signs[found.place]}", "weight"]
     columns = [[f"{place} {signs[place]}" for place in places], shares]
     columns += largest(whole.weights[found.head, :, found.place])
     if (query := whole.query(found.place)) is not None:
         columns += largest(query)
-        header += ["its query reads latent", "share"]
+        header += ["its query attends to latent", "weight"]
     return report.table(header, zip_longest(*columns, fillvalue=""))
 
 
@@ -220,7 +224,7 @@ def largest(weights) -> tuple[list[int], list[str]]:
 def playground(
     model=None, text: str = TEXT, hole: tuple[int, int] = HOLE, weights: str | None = None, **state
 ) -> Experiment:
-    """Everything about one text. `state`: where other controls stand at first, by name.
+    """Everything about one text. `state`: initial values of other controls, by name.
 
     `weights`: what `load_pretrained` was given for the model, for the code to be exported; None is as there.
     """
@@ -229,15 +233,16 @@ def playground(
     latents, heads = config.num_latents, config.num_cross_attention_heads
     own, last = config.num_self_attention_heads, max(0, len(model.processor.self_attends) - 1)
     controls = hole_controls(model, text, hole) | {
-        "latent": slider("latent", min(8, latents - 1), 0, latents - 1, "Which latent attends to the text."),
-        "head": slider("head", 0, 0, heads - 1, "Which head of the encoder's attention."),
-        "place": slider("byte", 1 + hole[0], 0, len(text.encode()) + 1, "Which byte is framed."),
+        "latent": slider("latent", min(8, latents - 1), 0, latents - 1, "The latent whose attention weights "
+        "are shown."),
+        "head": slider("head", 0, 0, heads - 1, "The head of the encoder's attention."),
+        "place": slider("byte", 1 + hole[0], 0, len(text.encode()) + 1, "The byte that is framed."),
         "zeroed": range_slider("zero latents", (0, 0), 0, latents, INTERVAL),
         "k": slider("layers", runs.layers, 0, runs.layers, "How many layers of the processor run."),
-        "layer": slider("silence in layer", 0, 0, last, "Whose heads to silence."),
+        "layer": slider("silence in layer", 0, 0, last, "The layer whose heads are silenced."),
         "silenced": range_slider("silence heads", (0, 0), 0, own, INTERVAL),
-        "beside": choice("second weights", SECONDS, NOTHING, "What to run beside it."),
-        "second": line_box("their name", "", "embedded, random, a folder, or a hub id; then Enter."),
+        "beside": choice("second weights", SECONDS, NOTHING, "The second weights, run for comparison."),
+        "second": line_box("their name", "", "embedded, random, a folder or a hub id; then press Enter."),
     }  # fmt: skip
     place, whole = controls["place"], {name: control.value for name, control in controls.items()}
 
@@ -271,7 +276,7 @@ def playground(
 
 
 def presets(lab: Experiment, whole: dict) -> ipywidgets.VBox:
-    """A button for each preset, with its question, and one that brings the whole model back."""
+    """A button for each preset, with its question, and one that restores the whole model."""
     asked = ipywidgets.HTML()
 
     def go_to(question, state):
@@ -280,7 +285,7 @@ def presets(lab: Experiment, whole: dict) -> ipywidgets.VBox:
 
     buttons = []
     for name, preset in (PRESETS | {"reset": Preset("", {})}).items():
-        tip = preset.question or "The whole model, on the text of the beginning."
+        tip = preset.question or "Restore the whole model and the original text."
         button = ipywidgets.Button(description=name, tooltip=tip, layout={"width": "auto"})
         button.on_click(lambda _, preset=preset: go_to(*preset))
         buttons.append(button)

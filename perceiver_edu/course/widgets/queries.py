@@ -1,4 +1,4 @@
-"""Notebook 04: ask for any places, in any order, and pay for these alone."""
+"""Notebook 04: request any positions, in any order, and pay only for those."""
 
 import re
 from functools import lru_cache
@@ -23,14 +23,16 @@ from perceiver_edu.instruments.costs import stage_costs
 from perceiver_edu.instruments.plots.queries import byte_sign, byte_strips
 from perceiver_edu.tokenizer import ByteTokenizer
 
-SELECT = "Select letters to query their places. By keyboard: the arrow keys move, with Shift they select."
+SELECT = (
+    "Select letters to query their positions. By keyboard, the arrow keys move, and with Shift they select."
+)
 NO_LETTER = [0, 0]
 PER_LINE, MOST = 24, 72  # queries in a line of the picture, and in all of it
 PRESETS = {
     "in order": "5-23",
     "backwards": "23-5",
-    "one place, again and again": "12 12 12 12 12 12",
-    "every third place": "5-60/3",
+    "one position, again and again": "12 12 12 12 12 12",
+    "every third position": "5-60/3",
     "beyond the text": "80-100",
 }
 
@@ -42,7 +44,7 @@ class Asked(NamedTuple):
     best: list[int]  # the likeliest byte at each
     probabilities: list[float]  # its probability, out of all 262 ids
     difference: float  # the largest, in any score, from the same rows of all P queries
-    cost: tuple[float, float]  # MFLOPs of decoder and head: for this list, and for all P places
+    cost: tuple[float, float]  # MFLOPs of decoder and head: for this list, and for all P positions
     note: str
 
 
@@ -56,15 +58,15 @@ def read_places(words: str, P: int) -> list[int]:
         found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6})(?:/(\d{1,6}))?)?", word, re.ASCII)
         if not found:
             raise InputError(
-                f"{word[:20]!r} is no place: write numbers and ranges, for example 5-23, 7, 40-10/3."
+                f"{word[:20]!r} is not a position: write numbers and ranges, for example 5-23, 7, 40-10/3."
             )
         start = int(found[1])
         stop, step = int(found[2] or start), int(found[3] or 1)
         if max(start, stop) >= P or step == 0:
-            raise InputError(f"{word[:20]!r}: places go from 0 to {P - 1}, and a step is 1 or more.")
+            raise InputError(f"{word[:20]!r}: positions go from 0 to {P - 1}, and a step must be at least 1.")
         places += range(start, stop + 1, step) if start <= stop else range(start, stop - 1, -step)
         if len(places) > MOST:
-            raise InputError(f"The picture has room for {MOST} queries: ask for fewer.")
+            raise InputError(f"The picture has room for {MOST} queries: request fewer.")
     return places
 
 
@@ -104,29 +106,32 @@ def draw(figure, asked: Asked) -> str:
     byte_strips(ax, [("", asked.places[s : s + PER_LINE], asked.best[s : s + PER_LINE]) for s in starts])
     ax.set_xlim(-0.6, PER_LINE - 0.4)  # cells of one size, however many there are
     signs = "".join(map(byte_sign, asked.best[:PER_LINE]))
-    return f"A cell for each of {len(asked.places)} queries, its place above it, its byte in it: {signs!a}."
+    return (
+        f"A cell for each of {len(asked.places)} queries, its position above it, its byte in it: {signs!a}."
+    )
 
 
 def tell(asked: Asked) -> Report:
     shown = zip(asked.places[:8], asked.best, asked.probabilities, strict=False)
     rows = [(place, byte_sign(byte), f"{p:.0%}") for place, byte, p in shown]
-    report = Report("asked").table(("place", "byte", "probability"), rows)
+    report = Report("asked").table(("position", "byte", "probability"), rows)
     if len(asked.places) > len(rows):
         report.say(f"… and {len(asked.places) - len(rows)} more, in the picture.")
     few, all_ = asked.cost
     return report.say(
-        f"O = {len(asked.places)}: decoder and head take {few:,.1f} MFLOPs; for every place the model knows, "
-        f"{all_:,.1f}. The rows differ from the same rows of that by at most {asked.difference:.1e}."
+        f"O = {len(asked.places)}: decoder and head take {few:,.1f} MFLOPs; for all of the model's "
+        f"positions, {all_:,.1f}. The rows differ from the same rows of that run by at most "
+        f"{asked.difference:.1e}."
     )
 
 
 @widget("04_decoder", "query-lab", needs="setup queries lab", example=lambda: [embedded(), TEXT])
 def query_lab(model=None, text: str = LONGER, places: str = PRESETS["in order"]) -> Experiment:
-    """Which bytes come out, for any list of places."""
+    """Show which bytes the model predicts, for any list of positions."""
     model = or_loaded(model)
     controls = {
-        "text": text_box("text", text, "The text to read. Type what you like."),
-        "preset": choice("a list", ["my own", *PRESETS], "in order", "A list of places to begin with."),
+        "text": text_box("text", text, "The model's input. Type any text."),
+        "preset": choice("a list", ["my own", *PRESETS], "in order", "A list of positions to start with."),
         "places": line_box("places", places,
                            "Numbers and ranges: 5-23 upwards, 23-5 downwards, 5-60/3 in steps."),
     }  # fmt: skip

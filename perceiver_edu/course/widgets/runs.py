@@ -27,7 +27,7 @@ class Moment(NamedTuple):
 
     @property
     def exam(self) -> int:
-        """The last step up to this one at which held-out text was asked for."""
+        """The last step, up to this one, with a held-out evaluation."""
         return max(
             (known for known in self.run.held_out if known <= self.step), default=min(self.run.held_out)
         )
@@ -93,24 +93,24 @@ def bits(value: float | None) -> str:
 def browse_run(run: Run, baselines: dict[str, float], step=None, scale: str = "linear") -> Experiment:
     """A training run (see `instruments.read_run`) with a slider over its steps.
 
-    It stops at every row of the log up to the second exam, where most happens, and from there on at exams.
+    It stops at every row of the log up to the second evaluation, and from there on at evaluations.
 
     Args:
-        baselines: name -> bits per hidden byte of guessers on held-out text.
+        baselines: name -> bits per hidden byte of baselines on held-out text.
         step: where to begin; None = at the end.
         scale: of the axis of steps, "linear" or "log".
 
-    Raises: InputError for a run that was never examined on held-out text.
+    Raises: InputError for a run that was never evaluated on held-out text.
     """
     if not run.held_out:
-        raise InputError("this run was not examined: there are no held-out bits in its log")
+        raise InputError("this run was never evaluated on held-out text: its log has no held-out bits")
     early = sorted(run.held_out)[:2][-1]
     steps = [known for known in run.steps if known <= early or known in run.held_out]
-    scales = [("all alike", "linear"), ("logarithmic", "log")]
+    scales = [("linear", "linear"), ("logarithmic", "log")]
     controls = {
         "step": stops("step", [(f"{s:,}", s) for s in steps], steps[-1] if step is None else step,
-                      "The moment of the run to look at."),
-        "scale": choice("axis of steps", scales, scale, "Logarithmic gives the beginning more room."),
+                      "The step of the run."),
+        "scale": choice("axis of steps", scales, scale, "A logarithmic axis shows more of the beginning."),
     }  # fmt: skip
     compute = partial(Moment, run, baselines)
     return Experiment("browse-run", controls, compute, draw, tell, size=(9, 3.8))

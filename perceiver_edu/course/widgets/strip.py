@@ -14,7 +14,7 @@ from traitlets import Bool, Int, List, Unicode
 from perceiver_edu.filling import MASK_TOKEN
 
 HERE = Path(__file__).parent
-HIDE = "Select letters to hide them. By keyboard: the arrow keys move, with Shift they hide."
+HIDE = "Select letters to hide them. By keyboard, the arrow keys move, and with Shift they hide."
 QUERY = "Click a letter to query it, or press Enter."
 
 
@@ -41,7 +41,7 @@ class TextStrip(anywidget.AnyWidget):
     can_query = Bool().tag(sync=True)
     selected = Unicode().tag(sync=True)  # what a selected letter is called
     label = Unicode().tag(sync=True)
-    names = List().tag(sync=True)  # of the controls that it takes the place of
+    names = List().tag(sync=True)  # of the controls that it replaces
     line = Unicode().tag(sync=True)  # of code, to be copied
 
     def __init__(self, read=len, text=None, hole=None, place=None, query=None, ask=None, label=""):

@@ -24,7 +24,7 @@ EXAMPLE = {
 
 
 class Duel(NamedTuple):
-    """One way of fine-tuning against one other method: the same labelled texts and seeds for both."""
+    """Compare one way of fine-tuning with another method: the same labelled texts and seeds for both."""
 
     scores: dict[str, dict[int, list[float]]]  # method -> {number of labels: accuracy of each seed looked at}
     chance: float
@@ -37,7 +37,7 @@ class Duel(NamedTuple):
 def duel(scores, chance: float, way: str, other: str, labels: int, seeds: int) -> Duel:
     """Raises: InputError where a method stands against itself."""
     if way == other:
-        raise InputError(f"{way} against itself: choose another method to compare with.")
+        raise InputError(f"{way} cannot be compared with itself: choose another method.")
     seen = {
         name: {size: values[:seeds] for size, values in by_size.items()} for name, by_size in scores.items()
     }
@@ -76,7 +76,7 @@ def tell(result: Duel) -> Report:
 def verdict(result: Duel) -> str:
     ours, baseline = (result.scores[name][result.labels] for name in (result.way, result.other))
     if result.seeds == 1:
-        return f"{result.way} - {result.other}: {ours[0] - baseline[0]:+.2f}. One seed: this may be luck."
+        return f"{result.way} - {result.other}: {ours[0] - baseline[0]:+.2f}. One seed: this may be chance."
     limit = LIMITS[min(result.seeds, max(LIMITS))]
     found = honest_variant(ours, baseline, limit)
     words = f"{result.way} - {result.other}, seed by seed: mean {found['difference']:+.2f}, standard error "
@@ -104,10 +104,11 @@ def frozen_or_thawed(scores: dict[str, dict[int, list[float]]], chance: float) -
     ways = [("frozen", "frozen query"), ("thawed", "thawed query")]
     controls = {
         "way": choice("the model", ways, "thawed query",
-                      "Frozen: only the new query, decoder and head learn. Thawed: everything."),
-        "other": choice("against", others, others[0], "The method that it is compared with."),
-        "labels": stops("labels", sizes, sizes[-1], "How many labelled texts both learned from."),
-        "seeds": slider("seeds", seeds, 1, seeds, "How many draws of labelled texts are looked at."),
+                      "Frozen: only the new query, decoder and head are trained. Thawed: everything is."),
+        "other": choice("against", others, others[0], "The method with which it is compared."),
+        "labels": stops("labels", sizes, sizes[-1], "The number of labelled texts that both were trained "
+        "on."),
+        "seeds": slider("seeds", seeds, 1, seeds, "How many random draws of labelled texts are used."),
     }  # fmt: skip
     compute = partial(duel, scores, chance)
     return Experiment("frozen-or-thawed", controls, compute, draw, tell, size=(9, 3.6))

@@ -20,7 +20,7 @@ SPECIAL = {T.PAD: "□", T.MASK: "▒", T.CLS: "⟨", T.SEP: "⟩", T.BOS: "⟨"
 
 
 def byte_labels(ids: torch.Tensor) -> list[str]:
-    """ids (M,) -> a sign for each: the character itself where its first byte is, ◂ for its further bytes.
+    """Return a sign for each of the ids (M,): the character at its first byte, ◂ for its further bytes.
 
     ␣ is a space, ⏎ a new line, and ▪ a byte or a character for which there is no sign. ⟨ and ⟩ are where a
     text begins and ends, ▒ is [MASK] and □ is [PAD].
@@ -67,7 +67,7 @@ def lines_of(signs: list[str], width: int) -> list[tuple[int, int]]:
 
 
 def attention_over_text(ax: Axes, weights: torch.Tensor, ids: torch.Tensor, row_labels: list[str]) -> None:
-    """Attention weights (rows, M) as shades, with the text itself below, a sign for each column.
+    """Draw attention weights (rows, M) as shades, with the text below, a sign for each column.
 
     weights (rows, M), each row sums to 1; ids (M,); a label for each row. Black is the largest weight.
     """
@@ -83,9 +83,9 @@ def attention_over_text(ax: Axes, weights: torch.Tensor, ids: torch.Tensor, row_
 
 
 def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int = 64) -> None:
-    """The text itself in lines of at most `width` signs, each in a deeper colour the more it is read.
+    """Draw the text in lines of at most `width` signs; a deeper colour means a larger attention weight.
 
-    ids (M,); weights (M,), as shares of the largest. Quick to draw: one text for each line. Signs and shades
+    ids (M,); weights (M,), relative to the largest. Quick to draw: one text for each line. Signs and shades
     meet only where the figure is saved at its own dpi.
     """
     signs = byte_labels(ids)
@@ -115,7 +115,7 @@ def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int =
 
 
 def heads_over_text(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, head: int, width: int = 80) -> None:
-    """The text in lines of at most `width` signs, above each line a row of shades for every head, column over
+    """Draw the text in lines of at most `width` signs, each below a row of shades for every head, column over
     sign; the text is blue where `head`, which is framed, attends.
 
     ids (M,); weights (heads, M). Shades are of the square root. Quick to draw: one text for each line. Signs
@@ -156,7 +156,7 @@ def heads_over_text(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, head: in
 
 
 def attention_heads(axes: np.ndarray, weights: torch.Tensor, heads: Sequence[int]) -> None:
-    """A panel for each of these heads, on one scale: weights (all heads, N, M), a row for each latent, a
+    """Draw a panel for each of these heads, on one scale: weights (all heads, N, M), a row for each latent, a
     column for each byte.
 
     Shades are of the square root, so that faint attention is seen too; the colour bar says what they mean.
@@ -174,7 +174,7 @@ def attention_heads(axes: np.ndarray, weights: torch.Tensor, heads: Sequence[int
 def patterns_over_texts(
     axes: Sequence[Axes], patterns: dict[str, tuple[torch.Tensor, torch.Tensor]], texts: int = 4
 ) -> None:
-    """What one latent attends to in several texts: a panel for each pattern, a row of letters for each text.
+    """Draw what a latent attends to in several texts: a panel for each pattern, a row for each text.
 
     patterns: title -> ids (T, M) and attention weights (T, M). The first `texts` of them are shown, in a
     stretch of 60 bytes that holds as much of their attention as possible; darker is more.
@@ -197,7 +197,7 @@ def patterns_over_texts(
 
 
 def kinds_by_head(axes: Sequence[Axes], kinds: dict[str, list[list[str]]]) -> None:
-    """How many latents of each head have which kind: a panel for each model, a bar for each head."""
+    """Draw how many latents of each head are of which kind: a panel for each model, a bar for each head."""
     colours = {"position": LATENT, "periodic": OUTPUT, "content": INPUT, "other": STAGE, "special": GREY}
     for ax, (name, by_head) in zip(axes, kinds.items(), strict=True):
         left = np.zeros(len(by_head))
@@ -217,9 +217,9 @@ def kinds_by_head(axes: Sequence[Axes], kinds: dict[str, list[list[str]]]) -> No
 
 
 def attention_entropy(ax: Axes, weights: torch.Tensor) -> torch.Tensor:
-    """How spread out the attention of each latent is, in bits, beside uniform attention.
+    """Draw the attention entropy of each latent, in bits, next to that of uniform attention.
 
-    weights (heads, N, M) -> entropies (heads, N). All M are taken to be real bytes: cut padding off first.
+    weights (heads, N, M) -> entropies (heads, N). All M must be real bytes: remove padding first.
     """
     weights = weights.double().cpu()
     bits = -torch.xlogy(weights, weights).sum(-1) / torch.log(torch.tensor(2.0))

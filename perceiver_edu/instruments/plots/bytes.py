@@ -10,7 +10,7 @@ from perceiver_edu.tokenizer import ByteTokenizer
 
 
 def bytes_per_character(ax: Axes, texts: dict[str, str]) -> dict[str, float]:
-    """A bar for each text: UTF-8 bytes per character. {label: text} -> {label: bytes / characters}."""
+    """Draw a bar for each text: UTF-8 bytes per character. {label: text} -> {label: bytes / characters}."""
     rates = {label: len(text.encode()) / len(text) for label, text in texts.items()}
     ax.barh(list(rates), list(rates.values()), color=INPUT, ec=INK, lw=0.6, height=0.65)
     for row, (text, rate) in enumerate(zip(texts.values(), rates.values(), strict=True)):
@@ -27,7 +27,7 @@ def bytes_per_character(ax: Axes, texts: dict[str, str]) -> dict[str, float]:
 def masked_text(
     ax: Axes, ids: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor, width: int = 64
 ) -> None:
-    """A text with its hidden words: a cell for each byte, the letter that was there above what is read now.
+    """Draw a text with its hidden words: a cell for each byte, with the original letter above the input.
 
     ids, inputs and labels (M,); `width`: bytes in a line, which ends before a word that does not fit. A byte
     that is a target has a colour: hidden by [MASK], replaced by a random byte, or left as it is.

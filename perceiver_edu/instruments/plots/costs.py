@@ -1,4 +1,4 @@
-"""Where the parameters sit, and what each stage costs."""
+"""Where the parameters are, and what each stage costs."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ def line_of(stage: str) -> dict[str, Any]:
 
 
 def parameter_shares(ax: Axes, models: dict[str, dict[str, int]]) -> dict[str, dict[str, float]]:
-    """A bar for each model, cut into its parts: {name: {part: parameters}} -> {name: {part: share}}.
+    """Draw a bar for each model, split into parts: {name: {part: parameters}} -> {name: {part: fraction}}.
 
-    A bar is as long as 100 %, whatever the size of the model; its total stands in the label.
+    Every bar stands for 100 %, whatever the size of the model; the label gives the total.
     """
     shares = {}
     for row, (name, parts) in enumerate(models.items()):
@@ -44,7 +44,7 @@ def parameter_shares(ax: Axes, models: dict[str, dict[str, int]]) -> dict[str, d
 
 
 def cost_by_length(ax: Axes, lengths: list[int], costs: dict[str, list[float]], ylabel: str) -> None:
-    """A line for each stage over the length of the text in bytes, both axes logarithmic."""
+    """Draw a line for each stage against the length of the text in bytes, on logarithmic axes."""
     for stage, values in costs.items():
         ax.plot(lengths, values, **line_of(stage), ms=6, label=stage)
     ax.set_xscale("log", base=2)

@@ -9,8 +9,8 @@ from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
 
 
 def depth_at_equal_flops(axes: Sequence[Axes], models: Sequence[Language]) -> None:
-    """A row for each model: its layers side by side, each as high as the number of vectors it works on, and
-    the score that it reaches. Orange layers work on latents, blue ones on the inputs.
+    """Draw a row for each model: its layers side by side, each as high as the number of vectors it works on,
+    and the score that it reaches. Orange layers work on latents, blue ones on the inputs.
 
     `axes`: two of them, with a shared y axis.
     """

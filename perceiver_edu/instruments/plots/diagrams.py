@@ -47,7 +47,7 @@ def pipeline(
 def stage_graph(
     ax: Axes, shapes: dict[str, tuple[int, ...]], depth: int, symbols: bool = True, size: float = 9
 ) -> dict[str, dict]:
-    """The five stages and the arrays between them.
+    """Draw the five stages and the arrays between them.
 
     shapes: "ids" or a part of the model, one of `PARTS` -> the shape of the array that leaves it; depth: how
     many layers the processor runs; symbols: whether the shapes are named, as (B, M, C); size: of the letters,
@@ -114,7 +114,7 @@ def cross_attention(
     colours: tuple[str, str] = (LATENT, INPUT),
     padding: bool = False,
 ) -> None:
-    """The matrices of one cross-attention with their shapes: a map for each head, and the softmax axis.
+    """Draw the matrices of one cross-attention with their shapes: a map for each head, and the softmax axis.
 
     `names` and `colours` are those of the array that gives the queries and of the one that gives keys and
     values; `padding`: the last columns of the map are hatched, as those that a mask closes.
@@ -171,7 +171,7 @@ def cross_attention(
 
 
 def _maps(ax: Axes, x: float, y: float, width: float, height: float, heads: int, padding: bool) -> None:
-    """A stack of attention maps, the softmax axis marked on the first; `padding`: a mask closes some."""
+    """Draw a stack of attention maps, the softmax axis marked on the first; `padding`: some are masked."""
     for behind in reversed(range(min(heads, 3))):
         corner = x - width / 2 + 0.13 * behind, y - height / 2 + 0.13 * behind
         ax.add_patch(Rectangle(corner, width, height, fc=STAGE, ec=INK, lw=0.8))
@@ -199,7 +199,7 @@ def attention_by_hand(
     letters: str,
     open_rows: Collection[int] = (),
 ) -> None:
-    """One head of attention with all its numbers: scores, weights and result, row by row.
+    """Draw one head of attention with all its numbers: scores, weights and result, row by row.
 
     queries (N, d), keys (M, d), values (M, v); letters: one for each key; open_rows: the rows that are left
     open, for the reader to work out.

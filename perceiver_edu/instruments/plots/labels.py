@@ -13,7 +13,7 @@ LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)))
 def accuracy_by_labels(
     ax: Axes, scores: dict[str, dict[int, list[float]]], chance: float, title: str
 ) -> None:
-    """A line for each method: the mean over seeds, and a dot for each seed.
+    """Draw a line for each method, the mean over seeds, with a dot for each seed.
 
     scores: method -> {number of labels: the accuracy of each seed}.
     """
@@ -29,11 +29,11 @@ def accuracy_by_labels(
     ax.set_xscale("log")
     ax.set_xticks(sizes, [str(size) for size in sizes])
     ax.minorticks_off()
-    ax.set(xlabel="labelled texts (logarithmic)", ylabel="accuracy on texts not seen", title=title)
+    ax.set(xlabel="number of labelled texts", ylabel="accuracy on held-out texts", title=title)
 
 
 def accuracy_of_seeds(ax: Axes, scores: dict[str, list[float]], chance: float) -> None:
-    """A row for each method: a dot for each seed, and a bar at their mean."""
+    """Draw a row for each method, with a dot for each seed and a bar at their mean."""
     for y, (_, values) in enumerate(scores.items()):
         ax.plot(values, [y] * len(values), "o", color=OUTPUT, alpha=0.7)
         mean = statistics.fmean(values)
@@ -42,4 +42,4 @@ def accuracy_of_seeds(ax: Axes, scores: dict[str, list[float]], chance: float) -
     ax.set_yticks(range(len(scores)), list(scores))
     ax.set_ylim(-0.6, len(scores) - 0.3)
     ax.axvline(chance, color=GREY, lw=1)
-    ax.set_xlabel("accuracy on texts not seen; the line on the left is chance")
+    ax.set_xlabel("accuracy on held-out texts (line on the left: chance)")

@@ -16,7 +16,7 @@ MARKS = "osD^v"
 
 
 def residual_stream_diagram(ax: Axes, model: PerceiverIOForMaskedLM) -> None:
-    """The processor as a straight line to which every layer adds, with the sizes of `model`."""
+    """Draw the processor as a residual stream to which every layer adds, with the sizes of `model`."""
     N, D = model.encoder.latents.shape
     shown = 2
 
@@ -57,7 +57,7 @@ def residual_stream_diagram(ax: Axes, model: PerceiverIOForMaskedLM) -> None:
 
 
 def latent_similarity(axes: np.ndarray, stream: torch.Tensor, depths: list[int]) -> torch.Tensor:
-    """A panel for each of these depths: the cosine of every latent with every other, for one text.
+    """Draw a panel for each of these depths: the cosine of every latent with every other, for one text.
 
     stream (depth + 1, N, D). Blue is opposite, white unrelated, red alike. -> the cosines drawn
     (panels, N, N).
@@ -76,7 +76,7 @@ def latent_similarity(axes: np.ndarray, stream: torch.Tensor, depths: list[int])
 def by_depth(
     ax: Axes, lines: dict[str, list[float]], ylabel: str, references: Mapping[str, float] | None = None
 ) -> None:
-    """A line for each name: a value after 0, 1, … layers. A value that does not exist is NaN.
+    """Draw a line for each name: a value after 0, 1, … layers. A value that does not exist is NaN.
 
     references: {name: value}, dashed across the picture.
     """
@@ -100,7 +100,7 @@ def damage(
     errors: Iterable[float] | None = None,
     marked: Collection[str] = (),
 ) -> None:
-    """What breaks without a part: a bar for each, `marked` ones in another colour and hatched.
+    """Draw a bar for each ablated part; `marked` ones are hatched and in a different colour.
 
     errors: the standard error of each bar, if known.
     """
@@ -116,7 +116,7 @@ def damage(
 
 
 def latents_by_group(axes: Sequence[Axes], maps: dict[str, torch.Tensor], groups: torch.Tensor) -> None:
-    """Attention maps (N, M) by name, a panel each, on one scale; the positions are sorted by their group.
+    """Draw attention maps (N, M) by name, a panel for each, on one scale, with positions sorted by group.
 
     groups (M,): the number of each position's group.
     """
@@ -140,7 +140,7 @@ def latents_by_group(axes: Sequence[Axes], maps: dict[str, torch.Tensor], groups
 def paired_bars(
     ax: Axes, bars: dict[str, dict[str, tuple[float, float]]], ylabel: str, xlabel: str = ""
 ) -> None:
-    """{place: {series: (mean, standard error)}}: bars of several series side by side at each place."""
+    """Draw bars of several series side by side: {group: {series: (mean, standard error)}}."""
     names = list(next(iter(bars.values())))
     looks = zip(names, COLOURS, ("", "//", "..", "xx"), strict=False)
     for number, (name, colour, hatch) in enumerate(looks):

@@ -1,4 +1,4 @@
-"""How a model learns: curves beside what can be guessed without one, where it looks, how many latents."""
+"""How a model learns: curves next to baselines, attention maps, and the number of latents."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def learning_curves(
     baselines: dict[str, float],
     unit: str = "steps",
 ) -> None:
-    """Held-out bits against steps: {name: [(step, bits), …]}, with a dashed line for each baseline.
+    """Draw held-out bits against steps, {name: [(step, bits), …]}, with a dashed line for each baseline.
 
     The axis begins below the best curve and ends above the worst baseline, so an untrained model, at 8 bits
     or more, is not shown.
@@ -39,7 +39,7 @@ def learning_curves(
 
 
 def dashed(ax: Axes, baselines: dict[str, float]) -> None:
-    """A dashed line for each baseline, with its name and bits at the right edge.
+    """Draw a dashed line for each baseline, with its name and bits at the right edge.
 
     Names of lines that are close move apart, by the limits of the axis, so these are set before.
     """
@@ -55,7 +55,7 @@ def dashed(ax: Axes, baselines: dict[str, float]) -> None:
 
 
 def who_reads_where(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
-    """A panel for each map (N, M), a row for each latent, a column for each byte; one scale for all.
+    """Draw a panel for each map (N, M), with a row for each latent and a column for each byte, on one scale.
 
     Shades are of the square root, so that faint attention is seen too.
     """
@@ -69,7 +69,10 @@ def who_reads_where(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
 
 
 def bits_by_latents(ax: Axes, rows: list[dict[str, Any]], baselines: dict[str, float]) -> dict[int, float]:
-    """Held-out bits against N, a dot for each seed: rows with `num_latents` and `bits` -> {N: mean bits}."""
+    """Draw held-out bits against N, a dot for each seed, and return {N: mean bits}.
+
+    rows: each has `num_latents` and `bits`.
+    """
     found: dict[int, list[float]] = {}
     for row in rows:
         found.setdefault(row["num_latents"], []).append(row["bits"])

@@ -60,7 +60,7 @@ def bars(
     if chance is not None:
         ax.axhline(chance, color=INK, ls=":", lw=1)
     ax.set_xticks(range(len(groups)), groups)
-    ax.set(ylim=(0, 1.12), ylabel="right, held out")
+    ax.set(ylim=(0, 1.12), ylabel="accuracy on held-out examples")
     ax.legend(frameon=False, ncols=len(series), loc="upper center", bbox_to_anchor=(0.5, -0.1))
 
 

@@ -13,11 +13,11 @@ PADDING, OTHER_DOCUMENT = VERMILION, "#BFE3F6"  # a lighter blue than `INPUT`
 
 
 def packing_strip(ax: Axes, strips: dict[str, Sequence[torch.Tensor]]) -> dict[str, float]:
-    """One strip for each way of packing, its crops in a row, so that a shorter strip means less padding.
+    """Draw a strip for each way of packing, with its crops in a row, so a shorter strip means less padding.
 
-    Neighbouring documents are in two blues, padding is orange, and a line stands between two crops.
+    Neighbouring documents are in two blues, padding is orange, and a line separates two crops.
 
-    strips: a label -> the packs, each (num_crops, length) -> the share of padding, by label.
+    strips: a label -> the packs, each (num_crops, length) -> the fraction of padding, by label.
     """
     length = next(iter(strips.values()))[0].shape[1]
     longest = max(sum(map(len, packs)) for packs in strips.values())
@@ -55,7 +55,7 @@ def packing_strip(ax: Axes, strips: dict[str, Sequence[torch.Tensor]]) -> dict[s
 
 
 def packing_waste(ax: Axes, waste: Sequence[float], expected: Sequence[float], marked: int = 10) -> None:
-    """A bar for 1, 2, 3, … documents joined: the share of padding, 0..1; a dot where a rule expects it.
+    """Draw the fraction of padding (0..1) for 1, 2, 3, … joined documents, with a dot for the prediction.
 
     The bar at `marked` is in full colour.
     """

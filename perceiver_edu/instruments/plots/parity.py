@@ -17,7 +17,7 @@ STYLES = {  # what a curve shows -> colour, line, marker
 
 
 def two_models(ax: Axes, stages: Sequence[str], boundaries: Iterable[str]) -> None:
-    """Two rows of the same stages, one text above both; at each boundary the two tensors are compared."""
+    """Draw two rows of the same stages, fed by one text; at each boundary the two tensors are compared."""
     width, gap = 1.25, 0.75
     for y, name in ((1.0, "ours"), (-1.0, "the reference")):
         ax.text(-0.75, y, name, ha="right", va="center", fontsize=11)
@@ -40,15 +40,15 @@ def two_models(ax: Axes, stages: Sequence[str], boundaries: Iterable[str]) -> No
 
 
 def share(row: Row) -> float:
-    """A row's difference as the tolerance sees it: a share of the largest number, or of 1."""
+    """Return a row's difference relative to the scale: the largest number, but at least 1."""
     return row.max_abs / max(1.0, row.scale)
 
 
 def differences_by_stage(ax: Axes, right: Mapping[str, list[Row]], wrong: Mapping[str, list[Row]]) -> None:
-    """The difference at each boundary as a share of the scale, on a logarithmic axis: a line for each ledger.
+    """Draw the difference at each boundary, relative to the scale, on a logarithmic axis: a line per ledger.
 
     right, wrong: label -> rows of `compare_stages`, all of the same boundaries. A difference of exactly 0
-    has no place on such an axis; it stands on its floor.
+    cannot appear on such an axis, so it is drawn on the lower edge.
     """
     ledgers = [("right", *pair) for pair in right.items()] + [("wrong", *pair) for pair in wrong.items()]
     drawn = {"right": 0, "wrong": 0}
@@ -72,9 +72,9 @@ def differences_by_stage(ax: Axes, right: Mapping[str, list[Row]], wrong: Mappin
 
 
 def caught_or_missed(ax: Axes, fixtures: Mapping[str, Mapping[str, float]]) -> None:
-    """How far beyond what is allowed each mutation shows: a row a mutation, a marker a fixture.
+    """Draw how far each mutation exceeds the tolerance: a row for each mutation, a marker for each fixture.
 
-    fixtures: name -> {mutation: largest difference / what is allowed}. Right of the line it is caught.
+    fixtures: name -> {mutation: largest difference / what is allowed}. Right of the line it is detected.
     """
     mutations = list(next(iter(fixtures.values())))
     for (name, ratios), colour, marker in zip(fixtures.items(), (VERMILION, OUTPUT), ("X", "o"), strict=True):
@@ -85,7 +85,7 @@ def caught_or_missed(ax: Axes, fixtures: Mapping[str, Mapping[str, float]]) -> N
     ax.set_yticks(range(len(mutations)), mutations)
     ax.invert_yaxis()
     ax.set_xlabel("largest difference / allowed (logarithmic)")
-    for words, side, points in (("passes unseen", "right", -6), ("caught", "left", 6)):
+    for words, side, points in (("not detected", "right", -6), ("detected", "left", 6)):
         ax.annotate(words, (1, -0.7), (points, 0), textcoords="offset points", ha=side, fontsize=9)
     ax.set_ylim(len(mutations) - 0.5, -1.1)
     ax.grid(axis="y", lw=0.4, color="#CCCCCC")

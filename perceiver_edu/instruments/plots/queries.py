@@ -12,7 +12,7 @@ from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTP
 
 
 def byte_sign(byte: int) -> str:
-    """A sign for one byte: the letter itself, ␣ for a space, ⏎ for a new line, else two digits in base 16."""
+    """Return a sign for a byte: the letter, ␣ for a space, ⏎ for a new line, else two hexadecimal digits."""
     letter = chr(byte)
     return {" ": "␣", "\n": "⏎"}.get(letter, letter if "!" <= letter <= "~" else f"{byte:02X}")
 
@@ -20,7 +20,7 @@ def byte_sign(byte: int) -> str:
 def similarity_by_distance(
     ax: Axes, arrays: dict[str, torch.Tensor], close_up: range | None = None, farthest: int = 64
 ) -> dict[str, torch.Tensor]:
-    """How similar two rows of an array are, by the distance of their positions.
+    """Draw the cosine similarity of two rows of an array against the distance of their positions.
 
     arrays: name -> (P, E); close_up: show only these distances, with a grid; farthest: the largest distance
     that is shown otherwise. Returns name -> the mean cosine at each distance 0, 1, …, P/2.
@@ -44,9 +44,9 @@ def similarity_by_distance(
 
 
 def byte_strips(ax: Axes, rows: Sequence[tuple[str, Sequence[object], Sequence[int]]]) -> None:
-    """What comes out of a list of queries: for each row a label, the places asked, and the bytes that came.
+    """Draw what a list of queries gives: for each row a label, the queried positions and the resulting bytes.
 
-    A cell is one query: small above it its place, large in it the byte.
+    Each cell is one query, with the byte in it and its position above.
     """
     for number, (label, places, byte_values) in enumerate(rows):
         y = -1.5 * number
@@ -61,22 +61,29 @@ def byte_strips(ax: Axes, rows: Sequence[tuple[str, Sequence[object], Sequence[i
 
 
 def between_places(ax: Axes, steps: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
-    """A query on its way from one place to the next: steps (S,) from 0 to 1; shares (S,) of the two bytes."""
-    ax.plot(steps, left, color=INPUT, lw=2.5, marker="o", label="the byte at the left place")
-    ax.plot(steps, right, color=LATENT, lw=2.5, marker="s", label="the byte at the right place")
+    """Draw the outputs between two queries: steps (S,) from 0 to 1; probabilities (S,) of the two bytes."""
+    ax.plot(steps, left, color=INPUT, lw=2.5, marker="o", label="the byte at the left position")
+    ax.plot(steps, right, color=LATENT, lw=2.5, marker="s", label="the byte at the right position")
     ax.plot(steps, 1 - left - right, color=GREY, lw=2, ls="--", label="any other byte")
-    ax.set(xlabel="how far the query has gone", ylabel="mean probability", ylim=(-0.03, 1.03))
+    ax.set(
+        xlabel="interpolation from left to right query (0 to 1)",
+        ylabel="mean probability",
+        ylim=(-0.03, 1.03),
+    )
     ax.legend(frameon=False, loc="center left")
 
 
 def same_latents(axes: Iterable[Axes], written: torch.Tensor, read: torch.Tensor) -> None:
-    """Two maps side by side, a row for each place, a column for each latent.
+    """Draw two maps side by side, with a row for each position and a column for each latent.
 
     Black is the largest number of each row; shades are of the square root, so that faint ones are seen too.
 
-    written (M, N): how much latent n read the byte at place m. read (M, N): how much query m reads latent n.
+    written (M, N): attention weight of latent n on byte m; read (M, N): that of query m on latent n.
     """
-    titles = "encoder: which latents read this byte", "decoder: which latents this query reads"
+    titles = (
+        "encoder: attention weight of each latent on this byte",
+        "decoder: attention weight of this query on each latent",
+    )
     for ax, title, weights in zip(axes, titles, (written, read), strict=True):
         weights = weights.float().cpu()
         weights = weights / weights.amax(-1, keepdim=True)
@@ -84,13 +91,13 @@ def same_latents(axes: Iterable[Axes], written: torch.Tensor, read: torch.Tensor
             weights.sqrt().numpy(), aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest"
         )
         ax.set_title(title, fontsize=11)
-        ax.set(xlabel="latent", ylabel="place in the text")
+        ax.set(xlabel="latent", ylabel="position in the text (bytes)")
 
 
 def byte_guesses(ax: Axes, probabilities: torch.Tensor, top: int = 4) -> list[list[int]]:
-    """The likeliest bytes at each place of a hole, on their own: a column a place, darker = more probable.
+    """Draw the most probable bytes at each position of a hole, a column for each; darker is more probable.
 
-    probabilities (L, 256), over bytes. Returns the bytes drawn: a list for each place, the best first.
+    probabilities (L, 256), over bytes. Returns the bytes drawn: a list for each position, the best first.
     """
     values, byte_values = probabilities.float().cpu().topk(top, dim=-1)  # (L, top)
     for x, (shares, ranked) in enumerate(zip(values.tolist(), byte_values.tolist(), strict=True)):
@@ -110,7 +117,7 @@ def byte_guesses(ax: Axes, probabilities: torch.Tensor, top: int = 4) -> list[li
 
 
 def filling_order(ax: Axes, steps: Sequence[Step]) -> None:
-    """How a hole is filled, a row for each run of the model: the new byte in colour, the open ones empty."""
+    """Draw how a hole is filled, a row for each run of the model: the new byte in colour, open ones empty."""
     filled: dict[int, int] = {}
     for row, step in enumerate(steps):
         filled[step.place] = step.byte

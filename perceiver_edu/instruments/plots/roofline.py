@@ -14,7 +14,10 @@ SERIES = ((INPUT, ""), (LATENT, "//"), (OUTPUT, ".."))
 
 
 def cost_against(axes: np.ndarray, sweeps: dict[str, tuple[list[int], dict[str, list[float]]]]) -> None:
-    """A panel for each size that is changed: {"M": (values, {stage: GFLOPs}), …}; both axes logarithmic."""
+    """Draw a panel for each size that is changed, with logarithmic axes.
+
+    sweeps: {"M": (values, {stage: GFLOPs}), …}.
+    """
     for ax, (name, (values, costs)) in zip(axes, sweeps.items(), strict=True):
         for stage, numbers in costs.items():
             ax.plot(values, numbers, **line_of(stage), label=stage)
@@ -28,7 +31,7 @@ def cost_against(axes: np.ndarray, sweeps: dict[str, tuple[list[int], dict[str, 
 
 
 def two_costs(ax: Axes, lengths: Sequence[int], curves: dict[str, list[float]], crossing: float) -> None:
-    """GFLOPs of several models against the length of the text, and the length at which two are equal."""
+    """Draw the GFLOPs of several models against the length of the text, and where two are equal."""
     for (name, numbers), (colour, style) in zip(curves.items(), CURVES, strict=False):
         ax.plot(lengths, numbers, color=colour, ls=style, lw=2.4, label=name)
     ax.axvline(crossing, color=INK, lw=1, ls=":")
@@ -43,9 +46,9 @@ def two_costs(ax: Axes, lengths: Sequence[int], curves: dict[str, list[float]], 
 
 
 def roofline(ax: Axes, peaks: Peaks, points: dict[str, dict[str, tuple[float, float]]]) -> None:
-    """FLOP/s against FLOPs per byte: under the roof of these `Peaks`, {batch: {stage: (intensity, rate)}}.
+    """Draw FLOP/s against FLOPs per byte under the roof of `peaks`: {batch: {stage: (intensity, rate)}}.
 
-    The roof slopes where memory is waited for, and is flat where arithmetic is.
+    The roof slopes where a run is memory-bound, and is flat where it is compute-bound.
     """
     intensities = [x for stages in points.values() for x, _ in stages.values()]
     ridge = peaks.flops_per_second / peaks.bytes_per_second
@@ -60,7 +63,7 @@ def roofline(ax: Axes, peaks: Peaks, points: dict[str, dict[str, tuple[float, fl
             ax.plot(intensity, rate / 1e9, **look, label=stage if row == 0 else None)
             if stage != "encoder":  # it has nearly the processor's place
                 ax.annotate(batch, (intensity, rate / 1e9), (8, -10), textcoords="offset points", fontsize=8)
-    ax.set(xscale="log", yscale="log", xlabel="FLOPs for each byte moved", ylabel="GFLOP/s")
+    ax.set(xscale="log", yscale="log", xlabel="arithmetic intensity (FLOPs per byte)", ylabel="GFLOP/s")
     ax.legend(frameon=False, fontsize=9, loc="lower right")
 
 
@@ -72,7 +75,7 @@ def bars(
     notes: Sequence[str] = (),
     log: bool = False,
 ) -> None:
-    """A horizontal bar for each name, or one of each series beside the other; `notes` stand at their ends."""
+    """Draw a horizontal bar for each name, or one for each series; `notes` are written at their ends."""
     height = 0.8 / len(series)
     for row, ((label, values), (colour, hatch)) in enumerate(zip(series.items(), SERIES, strict=False)):
         places = np.arange(len(names)) + row * height

@@ -71,7 +71,7 @@ class Picture:
 
 @contextmanager
 def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> Iterator[Any]:
-    """A figure that is drawn in the block, then shown in the notebook with `alt` as its text, and closed.
+    """Open a figure to draw on in the block; then show it with `alt` as its text, and close it.
 
         with figure(alt="Loss falls from 4.4 to 2.3 bits in 200 s.") as ax:
             ax.plot(seconds, bits)
@@ -83,7 +83,7 @@ def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> 
     from IPython.display import display
 
     if not alt.strip():
-        raise InputError("a figure needs an alt text: one sentence that says what there is to see")
+        raise InputError("a figure needs an alt text: one sentence that describes what it shows")
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(figsize=size, layout="constrained", **subplots)
         try:

@@ -13,9 +13,9 @@ LONGEST_NAME = 14
 
 
 def draw_timeline(ax: Axes, events: list[Event], window: tuple[float, float] | None = None) -> None:
-    """Bars over time in microseconds: stages, the CPU's outermost operations, the GPU's kernels.
+    """Draw bars over time (µs): stages, the CPU's outermost operations and the GPU's kernels.
 
-    `window`: the part of the time that is shown. White between the kernels is a GPU that waits.
+    `window`: the interval that is shown. White between the kernels means that the GPU waits.
     """
     begin, end = window or (0.0, max(event.end for event in events))
     inside = [event for event in events if event.end >= begin and event.begin <= end]
@@ -59,7 +59,7 @@ def colour(event: Event) -> str:
 def launch_bound(
     ax: Axes, batches: list[int], curves: dict[str, list[float]], words: dict[str, list[str]]
 ) -> None:
-    """Predicted milliseconds of a run against the batch, for each GPU; a mark says what bounds it.
+    """Draw the predicted time of a run (ms) against the batch size, for each GPU; markers say what bounds it.
 
     `words`: {name: ["launches", "arithmetic" or "memory", …]}.
     """
@@ -76,12 +76,12 @@ def launch_bound(
     ax.set_yscale("log")
     ax.set_xticks(batches, [str(batch) for batch in batches])
     ax.minorticks_off()
-    ax.set(xlabel="batch size B", ylabel="predicted milliseconds a batch")
+    ax.set(xlabel="batch size B", ylabel="predicted time per batch (ms)")
     ax.legend(frameon=False, fontsize=9)
 
 
 def run_times(ax: Axes, series: dict[str, list[float]]) -> None:
-    """Seconds of one run after the other, and the median of each series."""
+    """Draw the seconds of one run after the other, and the median of each series."""
     for (name, times), shade, mark in zip(series.items(), (LATENT, INPUT), ("o", "s"), strict=False):
         ax.plot(range(1, len(times) + 1), [1e3 * t for t in times], mark, color=shade, mec=INK, label=name)
         ax.axhline(1e3 * statistics.median(times), color=shade, lw=1.2, ls="--")

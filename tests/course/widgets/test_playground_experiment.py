@@ -141,7 +141,7 @@ def test_the_query_of_a_hidden_byte_reads_what_the_decoder_says():
     accented = explored(text="Était-ce là?", hole=(9, 11), place=12)
     assert accented.runs["untouched"].query(11) is not None  # places are bytes, not characters
     assert [accented.runs["untouched"].query(place) is None for place in (10, 13, 14)] == [True, False, True]
-    assert "its query reads latent" in repr(tell(accented))
+    assert "its query attends to latent" in repr(tell(accented))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_arrays_of_other_shapes_are_not_compared(tiny):
     found = explored(beside="named weights", second=str(tiny))
     whole, second = found.runs["untouched"], found.runs["second weights"]
     assert second.difference(whole, "embedding") is None and second.difference(whole, "mlm_head") > 0
-    assert "other shape" in repr(tell(found))
+    assert "different shape" in repr(tell(found))
 
 
 def test_looking_elsewhere_runs_no_model_again(monkeypatch):

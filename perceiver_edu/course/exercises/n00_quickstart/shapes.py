@@ -61,22 +61,22 @@ EXERCISE = Exercise(
     variant=shapes_variant,
     mistakes={
         "wrong": {
-            "latents per byte": "You have a latent for every byte, M. The number of latents is N, whatever "
-            "the text.",
-            "encoded per byte": "`encoded` has a row for every byte, M. The encoder writes N latents, "
-            "whatever the text.",
-            "latents as inputs": "Your latents are as wide as the inputs, C. They have a width of their "
-            "own, D.",
-            "an output per byte": "You have an output for every input byte, M. There is one for every query "
-            "that you ask: O.",
-            "an output per latent": "You have an output for every latent, N. There is one for every query "
-            "that you ask: O.",
-            "outputs as latents": "Your outputs are as wide as the latents, D. An output is as wide as its "
-            "query: C.",
-            "logits as outputs": "Your logits have C numbers each. They are scores for V ids.",
-            "channels first": "You have put the channels before the positions. Here the order is text, "
-            "position, channel.",
-            "no batch": "The batch axis B is missing: every array has it first.",
+            "latents per byte": "You have one latent for every byte (M). The number of latents is N, "
+            "whatever the length of the text.",
+            "encoded per byte": "`encoded` has a row for every byte (M). The encoder returns N latents, "
+            "whatever the length of the text.",
+            "latents as inputs": "Your latents have as many channels as the inputs (C). Latents have a width "
+            "of their own, D.",
+            "an output per byte": "You have one output for every input byte (M). There is one for every "
+            "requested output, O.",
+            "an output per latent": "You have one output for every latent (N). There is one for every "
+            "requested output, O.",
+            "outputs as latents": "Your outputs are as wide as the latents (D). An output is as wide as its "
+            "query, C.",
+            "logits as outputs": "Your logits have C channels. They need one score for each of the V ids.",
+            "channels first": "Your channels come before the positions. The order here is text, position, "
+            "channel.",
+            "no batch": "The batch axis B is missing. It comes first in every array.",
         }
     },
     sizes=lambda **sizes: sizes,

@@ -51,18 +51,21 @@ EXERCISE = Exercise(
     variant=script_variant,
     mistakes={
         "sizes": {
-            (1, 1, 1, 1): "You counted characters. An id is a byte, and only ASCII has one byte for each "
-            "character.",
-            (1, 1, 3, 4): "An accented letter has one byte in Latin-1. In UTF-8 it has two.",
-            (2, 2, 2, 4): "These are the sizes of UTF-16: two bytes, or four.",
-            (4, 4, 4, 4): "These are the sizes of UTF-32: four bytes each.",
-            (1, 2, 2, 2): "You gave two bytes to all that is not ASCII. It is 2, 3 or 4, by the code point.",
-            (1, 2, 2, 4): "A Chinese character has three bytes in UTF-8: its code point is above 2047.",
-            (1, 2, 3, 3): "An emoji has four bytes in UTF-8: its code point is above 65535.",
+            (1, 1, 1, 1): "You counted characters, but an id stands for a byte, and only an ASCII character "
+            "is exactly one byte.",
+            (1, 1, 3, 4): "An accented letter takes one byte in Latin-1, but two in UTF-8.",
+            (2, 2, 2, 4): "These are the sizes in UTF-16, where a character takes two or four bytes. Use "
+            "UTF-8.",
+            (4, 4, 4, 4): "These are the sizes in UTF-32, where every character takes four bytes. Use UTF-8.",
+            (1, 2, 2, 2): "You gave two bytes to every character that is not ASCII. In UTF-8 it is 2, 3 or "
+            "4, depending on the code point.",
+            (1, 2, 2, 4): "A Chinese character takes three bytes in UTF-8, because its code point is above "
+            "2047.",
+            (1, 2, 3, 3): "An emoji takes four bytes in UTF-8, because its code point is above 65535.",
         },
         "ends": {
-            0: "[CLS] and [SEP] are missing: two more ids in every text.",
-            1: "Two special ids are added, [CLS] before and [SEP] after.",
+            0: "[CLS] and [SEP] are missing, which are two more ids in every text.",
+            1: "Every text gets two special ids, [CLS] before it and [SEP] after it.",
         },
     },
     in_model=script_in_practice,

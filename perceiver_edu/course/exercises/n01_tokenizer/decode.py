@@ -13,9 +13,12 @@ def decode_cases():
         "letters of two bytes": {"ids": encode("naïve café", False), "skip_special_tokens": True},
         "special ids, skipped": {"ids": encode("a[MASK]c 🎉[PAD]"), "skip_special_tokens": True},
         "special ids, shown": {"ids": encode("a[MASK]c 猫[PAD]"), "skip_special_tokens": False},
-        "half a character at the end": {"ids": encode("cat 猫", False)[:-1], "skip_special_tokens": False},
+        "an incomplete character at the end": {
+            "ids": encode("cat 猫", False)[:-1],
+            "skip_special_tokens": False,
+        },
         "no ids": {"ids": [], "skip_special_tokens": True},
-        "white space, a byte 0, half a character in the middle": {
+        "white space, a byte 0, an incomplete character in the middle": {
             "ids": [byte + OFFSET for byte in b" \x00\tcaf\xc3 noir \n"],
             "skip_special_tokens": True,
         },
@@ -23,7 +26,7 @@ def decode_cases():
             "ids": [byte + OFFSET for byte in b"hide it behind [MASK]."] + [ByteTokenizer.SEP],
             "skip_special_tokens": True,
         },
-        "three in a row that are not text": {
+        "three invalid bytes in a row": {
             "ids": [byte + OFFSET for byte in b"a\xff\xfe\xe7\x8c b"],
             "skip_special_tokens": True,
         },
@@ -51,25 +54,26 @@ EXERCISE = Exercise(
     variant=decode_variant,
     mistakes={
         "how": {
-            "latin": "Each byte became a character of its own: `chr` is right for ASCII only. Collect the "
-            "bytes, and decode them together.",
-            "alone": "Each byte is decoded alone, so a letter of several bytes is never whole. Collect the "
-            "bytes, and decode them together.",
-            "stripped": "White space at the ends is lost. Every byte is part of the text.",
+            "latin": "Each byte became a character of its own, but `chr` is right only for ASCII. Collect "
+            "the bytes and decode them together.",
+            "alone": "Each byte is decoded alone, so a letter of several bytes is never complete. Collect "
+            "the bytes and decode them together.",
+            "stripped": "White space at the ends of the text is lost. Every byte is part of the text.",
         },
-        "offset": {0: "The 6 was not taken off: byte = id - 6."},
+        "offset": {0: "You did not subtract the offset: byte = id - 6."},
         "errors": {
-            "ignore": "Half a character vanishes. A reader should see that something is there: "
-            'errors="replace".',
-            "backslashreplace": "Half a character shows as an escape. The library writes U+FFFD: "
-            'errors="replace".',
+            "ignore": "An incomplete character vanishes. A reader should see that something was there, so "
+            'use errors="replace".',
+            "backslashreplace": "An incomplete character appears as an escape sequence. The library writes "
+            'U+FFFD, which errors="replace" does.',
         },
         "specials": {
             "always": "Special ids are skipped even where they should be shown.",
             "never": "Special ids are shown even where they should be skipped.",
-            "inverted": "`skip_special_tokens` works the wrong way round: True leaves special ids out.",
-            "ends": "The first and the last id are cut off, whatever they are. Special ids can stand "
-            "anywhere, and may be missing: look at each id.",
+            "inverted": "`skip_special_tokens` has the opposite effect here: True should leave special ids "
+            "out.",
+            "ends": "The first and the last id are always dropped. Special ids can appear anywhere or be "
+            "missing, so test each id.",
         },
     },
 )

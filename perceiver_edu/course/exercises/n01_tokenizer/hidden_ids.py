@@ -6,12 +6,12 @@ from perceiver_edu.course.exercise import Exercise
 def span_cases():
     return {
         "English only": {"text": "Some words of this sentence are missing.", "hidden": " missing."},
-        "a hole at the start, and its word once more": {
+        "a hole at the start, whose word occurs again": {
             "text": "Bytes are not bits, Bytes.",
             "hidden": "Bytes",
         },
-        "two bytes in one letter": {"text": "A naïve café opens.", "hidden": " café"},
-        "three bytes, and four": {"text": "é, 猫 – 🎉: é猫🎉!", "hidden": "é猫🎉"},
+        "a letter of two bytes": {"text": "A naïve café opens.", "hidden": " café"},
+        "characters of three and four bytes": {"text": "é, 猫 – 🎉: é猫🎉!", "hidden": "é猫🎉"},
     }
 
 
@@ -33,19 +33,20 @@ EXERCISE = Exercise(
     variant=span_variant,
     mistakes={
         "unit": {
-            "characters": "You counted characters. Ids are bytes, and ï has two: count in `text.encode()`.",
-            "start": "What comes before the hidden part is counted in characters. Ids are bytes, and ï has "
-            "two.",
-            "length": "The length is counted in characters; é has two bytes.",
+            "characters": "You counted characters, but ids stand for bytes, and ï has two. Count in "
+            "`text.encode()`.",
+            "start": "What comes before the hidden part is counted in characters, but ids stand for bytes, "
+            "and ï has two.",
+            "length": "The length of the hidden part is counted in characters, but é has two bytes.",
         },
-        "find": {str.rindex: "This is where the part occurs last. Its first occurrence counts."},
+        "find": {str.rindex: "You found the last occurrence of the hidden part. The first one counts."},
         "slip": {
-            (-1, -1): "Everything is one position too early: [CLS] comes first, at 0.",
-            (-1, 0): "Only the stop counts [CLS]. The start is one position too early, so one id that is "
-            "not hidden comes along.",
-            (0, -1): "The last hidden byte is missing: a slice ends one after its last position.",
-            (-1, 1): "One byte too many at each end.",
-            (0, 1): "One byte too many at the end: a slice does not hold its stop.",
+            (-1, -1): "Everything is one position too early, because [CLS] is at position 0.",
+            (-1, 0): "Only the stop takes [CLS] into account. The start is one position too early, so the "
+            "slice includes an id that is not hidden.",
+            (0, -1): "The last hidden byte is missing, because a slice ends before its stop.",
+            (-1, 1): "The slice has one byte too many at each end.",
+            (0, 1): "The slice has one byte too many at the end. A slice does not include its stop.",
         },
     },
 )

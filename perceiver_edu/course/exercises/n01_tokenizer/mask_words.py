@@ -131,8 +131,11 @@ def words_in_model(function, report):
         bits = cross_entropy(logits, labels) / torch.log(torch.tensor(2.0))
         losses.append(float(bits))
         rows.append((who, int((labels != IGNORE).sum()), f"{float(bits):.3f}"))
-    report.say(f"What the labels are for: the loss of the whole model on “{text}”, over the bytes asked for.")
-    report.table(("inputs and labels from", "bytes asked for", "bits per byte"), rows)
+    report.say(
+        f"This is what the labels are for: the loss of the whole model on “{text}”, averaged over the "
+        "targets."
+    )
+    report.table(("inputs and labels from", "targets", "bits per byte"), rows)
     return abs(losses[0] - losses[1]) < 1e-4
 
 
@@ -145,42 +148,49 @@ EXERCISE = Exercise(
     variant=words_variant,
     mistakes={
         "space": {
-            "none": "The space before the word is still visible. It belongs to the word, and is hidden with "
+            "none": "The space before the word is still visible. It belongs to the word and is masked with "
             "it.",
-            "trailing": "You hid the space after the word. It is the one before that belongs to it.",
-            "all": "All white space before the word is hidden. Only the one byte next to the word belongs "
-            "to it.",
-            "blank only": "Only the blank ends a word. A new line and a tab do too.",
-            "no tab": "A tab does not end your words. It is white space, as the blank and the new line are.",
-            "160": "`chr(160)` is white space, but the byte 160 is not: à ends with it. Ask `bytes([i - "
-            "6]).isspace()`, or compare ids.",
-            "each blank": "You cut at each single blank. Two blanks in a row then make an empty word, and a "
-            "new line none.",
-            "special ids": "[CLS], [SEP] or [PAD] belong to a word of yours. They belong to none, and end "
-            "one.",
+            "trailing": "You masked the space after the word. The space before the word is the one that "
+            "belongs to it.",
+            "all": "All white space before the word is masked. Only the single byte directly before the word "
+            "belongs to it.",
+            "blank only": "Only a blank ends a word in your code. A new line and a tab do so, too.",
+            "no tab": "A tab does not end a word in your code. It is white space, like the blank and the new "
+            "line.",
+            "160": "`chr(160)` is white space, but the byte 160 is not: it is the second byte of à, for "
+            "example. Use `bytes([i - 6]).isspace()`, or compare ids.",
+            "each blank": "You split at every single blank. As a result, two blanks in a row make an empty "
+            "word, and a new line does not end one.",
+            "special ids": "One of your words contains [CLS], [SEP] or [PAD]. Special ids belong to no word; "
+            "they end one.",
         },
-        "first": {1: "You hid the word before the chosen one: the first word is 0, and [CLS] is no word."},
+        "first": {
+            1: "You masked the word before the chosen one. The first word is number 0, and [CLS] is not a "
+            "word."
+        },
         "labels": {
-            "everywhere": "There is a label for every byte. Only the chosen words are asked for; the others "
-            "get -100.",
-            "not padding": "There is a label for every byte but padding. Only chosen words are asked for: "
-            "-100 elsewhere.",
-            "zero": "Where nothing is asked, the label is 0. That asks for [PAD]: cross_entropy skips -100 "
-            "only.",
-            "rest": "The labels are inverted: everything is asked for but the chosen words.",
-            "mask": "The labels are taken from what was masked already: they ask for [MASK]. Take them from "
+            "everywhere": "Every byte has a label. Only the chosen words are targets; all other labels are "
+            "-100.",
+            "not padding": "Every byte except padding has a label. Only the chosen words are targets; all "
+            "other labels are -100.",
+            "zero": "The label is 0 where there is no target, which makes [PAD] a target. `cross_entropy` "
+            "ignores only -100.",
+            "rest": "The labels are inverted: everything is a target except the chosen words.",
+            "mask": "The labels are taken from the masked ids, so the targets are [MASK]. Take them from "
             "`ids`.",
         },
         "keep": {
-            "forgotten": "A word that is kept has no label. It is asked for too, or else the model learns "
-            "to trust every byte it sees.",
-            "masked": 'A word that is chosen to "keep" was masked. It stays as it is.',
+            "forgotten": 'A word to "keep" has no label. It is a target, too; otherwise the model learns to '
+            "trust every byte it sees.",
+            "masked": 'A word to "keep" was masked. It should stay as it is.',
         },
         "put": {
-            PAD: "The words became [PAD], 0. [MASK] is 3: the model must see that something is there.",
-            IGNORE: "-100 stands in the inputs. It is for labels; the inputs get [MASK], 3.",
+            PAD: "The words became [PAD], which is 0. Use [MASK], which is 3, so that the model sees that "
+            "something is there.",
+            IGNORE: "The inputs contain -100. That value is for labels only; the inputs get [MASK], which is "
+            "3.",
         },
-        "swap": {True: "Inputs and labels have changed places."},
+        "swap": {True: "Inputs and labels are swapped."},
     },
     view=as_signs,
     in_model=words_in_model,

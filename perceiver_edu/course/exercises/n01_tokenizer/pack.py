@@ -112,7 +112,7 @@ def pack_properties(_):
         return not any(padded[:-1]), f"{sum(padded)} of {len(padded)} crops are padded"
 
     yield "every crop has `length` ids", width
-    yield "every byte of every document comes once, in order", all_bytes
+    yield "every byte of every document appears once, in order", all_bytes
     yield "every crop begins with [CLS] and ends with [SEP], before any padding", ends
     yield "only the last crop is padded", padding
 
@@ -132,7 +132,9 @@ def pack_in_practice(function, report):
         "your function": torch.cat([call(function, group) for group in groups]),
     }
     rows = [(who, len(made), f"{1 - packing_efficiency(made):.1%}") for who, made in crops.items()]
-    report.table((f"{len(pages)} help pages of torch.nn", "crops of 2048 ids", "not text"), rows)
+    report.table(
+        (f"{len(pages)} help pages of torch.nn", "crops of 2048 ids", "special ids and padding"), rows
+    )
     return torch.equal(*(made.long() for made in crops.values()))
 
 
@@ -145,38 +147,38 @@ EXERCISE = Exercise(
     variant=pack_variant,
     mistakes={
         "cut": {
-            "each": "Each document is cut on its own, and padded on its own. Join them first, then cut.",
-            "truncated": "Each document is cut off where its crop is full, and the rest is lost. Go on in "
-            "the next crop.",
-            "dropped": "A crop that is not full is dropped. Its bytes are lost: pad it instead.",
-            "steps of length": "You cut in steps of `length`, but a crop has room for length - 2 ids: two "
-            "are lost at each cut.",
-            "wrapped first": "[CLS] and [SEP] are put around each document before cutting, so a crop may "
+            "each": "Each document is split and padded on its own. Join the documents first, then split.",
+            "truncated": "Each document is truncated where its crop is full, and the rest is lost. Continue "
+            "it in the next crop.",
+            "dropped": "A crop that is not full is dropped, so its bytes are lost. Pad it instead.",
+            "steps of length": "You advance in steps of `length`, but a crop holds only length - 2 ids of "
+            "text, so two are lost at each cut.",
+            "wrapped first": "[CLS] and [SEP] are put around each document before splitting, so a crop may "
             "begin without [CLS]. Put them around each crop.",
-            "one more": "Where the ids fit exactly you make one more, empty crop.",
-            "bare": "The crops have no [CLS] and [SEP] of their own: only length - 2 ids of text go into "
-            "each.",
+            "one more": "If the ids fill the crops exactly, you add an extra, empty crop.",
+            "bare": "The crops have no [CLS] and [SEP] of their own. Only length - 2 ids of text go into "
+            "each crop.",
         },
         "between": {
-            "nothing": "Nothing stands between two documents: the end of one runs into the next. Put [SEP] "
-            "there.",
-            "newline": "A newline stands between two documents. A document can hold one itself; [SEP] it "
-            "cannot hold.",
-            "space": "A space stands between two documents. A document can hold one itself; [SEP] it cannot "
-            "hold.",
-            "after each": "A separator follows the last document too, beside the crop's own [SEP]. Put it "
-            "between two.",
-            "[PAD]": "[PAD] stands between two documents. It is masked out, so nobody would read it: use "
-            "[SEP].",
+            "nothing": "Nothing separates two documents, so the end of one runs into the beginning of the "
+            "next. Put [SEP] between them.",
+            "newline": "A newline separates two documents, but a document can contain newlines itself. It "
+            "cannot contain [SEP], so use that.",
+            "space": "A space separates two documents, but a document can contain spaces itself. It cannot "
+            "contain [SEP], so use that.",
+            "after each": "The last document is followed by a separator as well as the crop's own [SEP]. "
+            "Separators belong only between two documents.",
+            "[PAD]": "[PAD] separates two documents. Padding is masked, so the model would not see the "
+            "separator: use [SEP].",
         },
         "end": {
-            "last column": "In the padded crop [SEP] stands in the last column. It ends the text: padding "
+            "last column": "In the padded crop, [SEP] is in the last column. It ends the text, so padding "
             "comes after it.",
             "missing": "The padded crop has no [SEP] at the end of its text.",
             "no [CLS]": "The crops begin without [CLS].",
         },
         "unit": {
-            "characters": "You took the characters' code points, `ord`. Take the UTF-8 bytes, "
+            "characters": "You used the characters' code points (`ord`). Use the UTF-8 bytes, "
             "`text.encode()`.",
             "stripped": "White space at the ends of a document is lost. Every byte is part of the text.",
         },

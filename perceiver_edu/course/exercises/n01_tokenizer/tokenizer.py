@@ -13,7 +13,7 @@ CLS, SEP, OFFSET = ByteTokenizer.CLS, ByteTokenizer.SEP, ByteTokenizer.BYTE_OFFS
 
 def encode_cases():
     return {
-        "ASCII, bare": {"text": "one byte", "add_special_tokens": False},
+        "ASCII, without special ids": {"text": "one byte", "add_special_tokens": False},
         "ASCII, with [CLS] and [SEP]": {"text": "Perceiver", "add_special_tokens": True},
         "letters of two bytes": {"text": "naïve café", "add_special_tokens": True},
         "Chinese and an emoji": {"text": "猫 🎉!", "add_special_tokens": False},
@@ -64,7 +64,7 @@ def encode_in_model(function, report):
         with torch.no_grad():
             scores.append(model(ids)[0, hole])
         fillings.append(tokenizer.decode(scores[-1].argmax(-1)))
-    report.say(f"Read by the whole model, with `{hidden}` hidden:")
+    report.say(f"What the whole model fills in when `{hidden}` is hidden:")
     rows = zip(("the library", "your function"), map(repr, fillings), strict=True)
     report.table(("ids from", "filled byte by byte"), list(rows))
     return torch.equal(*scores)
@@ -79,28 +79,30 @@ EXERCISE = Exercise(
     variant=encode_variant,
     mistakes={
         "offset": {
-            0: "The bytes are there, but 0 to 5 belong to the special ids: add 6 to every byte.",
-            5: "There are six special ids, 0 to 5. The first byte id is 6.",
-            7: "There are six special ids, 0 to 5. Add 6, not 7.",
+            0: "These are the bytes, but ids 0 to 5 belong to the special tokens. Add 6 to every byte.",
+            5: "There are six special ids, 0 to 5, so the first byte id is 6. Add 6, not 5.",
+            7: "There are six special ids, 0 to 5, so the first byte id is 6. Add 6, not 7.",
         },
         "unit": {
-            "characters": "You took the characters' code points, `ord`. Take the UTF-8 bytes, "
-            "`text.encode()`: a code point can be above 255.",
+            "characters": "You used the characters' code points (`ord`), which can be above 255. Use the "
+            "UTF-8 bytes, `text.encode()`.",
             "stripped": "White space at the ends of the text is lost. Every byte becomes an id.",
-            "utf-16": "These are the bytes of UTF-16. Take UTF-8.",
-            "ascii": "What is not ASCII is dropped. Encode as UTF-8: it has everything.",
-            "questions": "What is not ASCII became a question mark. Encode as UTF-8: it has everything.",
+            "utf-16": "These are the bytes of UTF-16. Use UTF-8.",
+            "ascii": "Characters that are not ASCII are dropped. Encode as UTF-8, which can represent every "
+            "character.",
+            "questions": "Characters that are not ASCII became question marks. Encode as UTF-8, which can "
+            "represent every character.",
         },
         "when": {
-            "never": "[CLS] and [SEP] are missing where they are asked for.",
-            "always": "[CLS] and [SEP] come also where they are not asked for.",
+            "never": "[CLS] and [SEP] are missing although `add_special_tokens` is true.",
+            "always": "[CLS] and [SEP] are added although `add_special_tokens` is false.",
         },
         "ends": {
-            (SEP, CLS): "[SEP] and [CLS] have changed places.",
-            (ByteTokenizer.BOS, ByteTokenizer.EOS): "The text is wrapped in [BOS] and [EOS]. This model "
-            "uses [CLS] and [SEP], 4 and 5.",
-            (CLS + OFFSET, SEP + OFFSET): "6 was added to [CLS] and [SEP] too. They are ids already, 4 and "
-            "5.",
+            (SEP, CLS): "[SEP] and [CLS] are swapped.",
+            (ByteTokenizer.BOS, ByteTokenizer.EOS): "The text is wrapped in [BOS] and [EOS]. This model uses "
+            "[CLS] and [SEP], which are 4 and 5.",
+            (CLS + OFFSET, SEP + OFFSET): "You added 6 to [CLS] and [SEP] as well, but 4 and 5 are ids "
+            "already.",
         },
     },
     view=as_line,

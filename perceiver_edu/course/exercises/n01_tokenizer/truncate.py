@@ -19,9 +19,9 @@ def truncate_cases():
         "the cut within one of four": {"text": "OK 🎉, go on", "limit": 8},
         "no room for the first character": {"text": "🎉 ends", "limit": 5},
         "no room for any byte": {"text": "bytes", "limit": 2},
-        "the cut behind a U+FFFD of the text": {"text": "a\ufffd\ufffd, b", "limit": 6},
+        "the cut after a U+FFFD in the text": {"text": "a\ufffd\ufffd, b", "limit": 6},
         "the cut within one": {"text": "a\ufffd\ufffd, b", "limit": 7},
-        "an accent of its own": {"text": "cafe\u0301s", "limit": 7},
+        "an accent that is a character of its own": {"text": "cafe\u0301s", "limit": 7},
     }
 
 
@@ -64,19 +64,22 @@ EXERCISE = Exercise(
     cases=truncate_cases,
     variant=truncate_variant,
     mistakes={
-        "unit": {"characters": "You counted characters. The limit is in ids, and an id is a byte."},
+        "unit": {
+            "characters": "You counted characters, but the limit is a number of ids, and an id stands for a "
+            "byte."
+        },
         "special": {
-            0: "[CLS] and [SEP] need an id each, so two bytes fewer fit.",
-            1: "Two special ids are added, [CLS] and [SEP]. You left room for one.",
+            0: "[CLS] and [SEP] take one id each, so two bytes fewer fit.",
+            1: "Two special ids are added, [CLS] and [SEP], but you left room for only one.",
         },
         "half": {
-            "shown": "Half a character is left at the end and became U+FFFD. Leave it out.",
-            "stripped": "U+FFFD can be in the text itself, and then `rstrip` takes it away as well. Drop the "
-            "bytes of half a character before you decode.",
-            "too many dropped": "The last character is gone although all of its bytes fit. Drop one only "
-            "if the cut goes through it.",
-            "all that fit": "A character that does not fit ends the text. You left it out and went on with "
-            "shorter ones behind it.",
+            "shown": "An incomplete character at the end became U+FFFD. Leave it out.",
+            "stripped": "U+FFFD can be part of the text itself, and then `rstrip` removes it as well. Drop "
+            "the bytes of an incomplete character before you decode.",
+            "too many dropped": "The last character is gone although all of its bytes fit. Drop a character "
+            "only if the cut goes through it.",
+            "all that fit": "The text ends at the first character that does not fit. You skipped it and went "
+            "on with shorter ones after it.",
             "word": "You cut at a blank. The text may end within a word, but not within a character.",
         },
     },

@@ -31,12 +31,14 @@ def attention_with(bias, arguments):
             f"expected a tensor on {arguments['mask'].device}, where the mask is; got one on {bias.device}."
         )
     if bias.dtype == torch.bool or not bias.is_floating_point():
-        raise Misfit(f"expected floating-point numbers, which can be added to scores; got {bias.dtype}.")
+        raise Misfit(
+            f"expected floating-point numbers, because they are added to the scores; got {bias.dtype}."
+        )
     if bias.isnan().any():
         raise Misfit(
-            "the bias holds NaN, which is what 0 · inf gives. A product of a bool mask with a number is "
-            "float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from zeros "
-            "of the right dtype, and fill in its own `torch.finfo(dtype).min / 2`."
+            "the bias contains NaN, which is the result of 0 · inf. A product of a bool mask with a number "
+            "is float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from "
+            "zeros of the right dtype, and fill in its own `torch.finfo(dtype).min / 2`."
         )
     try:
         total = scores + bias.double()
@@ -69,7 +71,7 @@ def mask_properties(arguments):
 
     def dtype(call):
         seen = call(**arguments).dtype
-        return seen == arguments["dtype"], f"{seen}, asked for {arguments['dtype']}"
+        return seen == arguments["dtype"], f"{seen}, requested {arguments['dtype']}"
 
     def real(call):
         largest = float(call(**arguments)[:, 0, 0][arguments["mask"]].abs().max())
@@ -89,7 +91,7 @@ def mask_properties(arguments):
         return bad == 0, f"{why}-65504. Leave room: torch.finfo(dtype).min / 2" if bad else "no NaN"
 
     yield "one bias for every head and query: shape (B, 1, 1, K)", shape
-    yield "the bias has the dtype that was asked for", dtype
+    yield "the bias has the requested dtype", dtype
     yield "a real byte gets 0", real
     yield "a text of padding alone gives no NaN after the softmax", finite
     yield "nor in float16, where the scores are -100", half
@@ -103,16 +105,17 @@ EXERCISE = Exercise(
     variant=mask_variant,
     mistakes={
         "wrong": {
-            "inverted": "The mask is inverted: the real bytes are pushed down. True means a real byte.",
-            "one": "This is the mask as numbers, 1 apart. That is not enough: padding must fall below any "
-            "score.",
-            "zero": "Padding gets 0, so it is read like text.",
-            "tiny": "Padding gets next to nothing, so it is read like text. `torch.finfo(dtype).tiny` is a "
-            "positive number next to 0; `.min` is the most negative one.",
-            "ten": "Padding gets -10. Scores can be larger than that.",
-            "hundred": "Padding gets -100. Scores can be larger than that.",
-            "positive": "Padding gets a large positive number: now all attention goes there. It must be "
-            "negative.",
+            "inverted": "The mask is inverted, so the scores of the real bytes are pushed down. True means a "
+            "real byte.",
+            "one": "This is the mask as numbers, which differ by only 1. That is not enough, because padding "
+            "must fall below any score.",
+            "zero": "Padding gets 0, so it is attended to like text.",
+            "tiny": "Padding gets almost 0, so it is attended to like text. `torch.finfo(dtype).tiny` is the "
+            "smallest positive number; `.min` is the most negative one.",
+            "ten": "Padding gets -10, but scores can differ by more than that.",
+            "hundred": "Padding gets -100, but scores can differ by more than that.",
+            "positive": "Padding gets a large positive number, so it receives all the attention. The number "
+            "must be negative.",
         }
     },
     properties=mask_properties,

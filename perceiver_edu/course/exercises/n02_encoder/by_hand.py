@@ -38,17 +38,17 @@ def by_hand_variant(wrong=""):
 MISTAKES = {
     "no root": "The scores are not divided by √d. Here d = 4, so √d = 2.",
     "d": "The scores are divided by d = 4. Divide them by √d = 2.",
-    "other axis": "The softmax runs down the column, over the latents. It runs along the row: the weights of "
-    "one latent sum to 1.",
-    "no exp": "The weights are in proportion to the scores. Softmax is in proportion to exp(score).",
-    "masked later": "Under `masked`, the third weight is set to 0 after the softmax, so that the row no "
-    "longer sums to 1. The mask comes before the softmax.",
-    "score 0": "Under `masked`, the score of the third byte is 0, and exp(0) is 1. A masked score is far "
-    "below all others, and its weight is 0.",
-    "latent 0": "This is the row of latent 0, which the text worked out. The row of latent 1 is missing.",
+    "other axis": "The softmax runs down the column, over the latents. It should run along the row, so that "
+    "the weights of one latent sum to 1.",
+    "no exp": "The weights are proportional to the scores. Softmax makes them proportional to exp(score).",
+    "masked later": "Under `masked`, the third weight is set to 0 after the softmax, so the row no longer "
+    "sums to 1. Apply the mask before the softmax.",
+    "score 0": "Under `masked`, the score of the third byte is 0, and exp(0) is 1. A masked score must be "
+    "far below all others, so that its weight is 0.",
+    "latent 0": "This is the row of latent 0, which the text worked out. Give the row of latent 1.",
     "sum": "`result` is the plain sum of the values. Multiply each value by its weight first.",
-    "largest": "`result` is the value of the byte with the largest weight. Attention adds up all three, each "
-    "multiplied by its weight.",
+    "largest": "`result` is the value of the byte with the largest weight. Attention adds up all three "
+    "values, each multiplied by its weight.",
 }
 
 

@@ -60,25 +60,26 @@ EXERCISE = Exercise(
     variant=cost_variant,
     mistakes={
         "wrong": {
-            "flop": "These are FLOPs, twice as many: a multiply-add is counted once here.",
-            "heads": "The map is multiplied by the number of heads. Each head has only its share of the "
-            "channels, so the division into heads adds nothing.",
-            "N × N": "The map is counted as N × N, as in the processor. In the encoder each byte adds a "
+            "flop": "These are FLOPs, which are twice as many. Count a multiply-add once here.",
+            "heads": "The map is multiplied by the number of heads. Each head has only a fraction of the "
+            "channels, so splitting into heads adds nothing.",
+            "N × N": "The map is counted as N × N, as in the processor. In the encoder, each byte adds a "
             "column of N entries, which belongs to `each`.",
-            "no map": "The map is missing: each byte adds N entries to Q · Kᵀ and N rows to weights · V.",
-            "scores only": "The map has two products: queries with keys, and weights with values. The "
+            "no map": "The map is missing. Each byte adds N entries to Q · Kᵀ and N rows to weights · V.",
+            "scores only": "The map takes two products, queries with keys and weights with values. The "
             "second is missing.",
-            "one key": "The map is counted for one latent. Each byte is compared with all N of them.",
+            "one key": "The map is counted for one latent. Each byte is compared with all N latents.",
             "no output": "The output layer is missing: N rows, v_channels to D.",
             "no query": "The query layer is missing: N rows, D to qk_channels.",
-            "output of M": "The output layer is counted for each byte. What leaves the map has N rows, "
-            "one for each latent, however long the text.",
+            "output of M": "The output layer is counted for each byte. Attention returns N rows, one for "
+            "each latent, however long the text is.",
             "query of M": "The query layer is counted for each byte. Queries come from the N latents, "
-            "however long the text.",
+            "however long the text is.",
             "one latent": "`once` is counted for one latent. There are N of them.",
-            "widths": "The map comes after the projections: its widths are qk_channels and v_channels, not "
-            "C and D.",
-            "keys from latents": "Keys and values are computed from the inputs, which are C wide, not D.",
+            "widths": "The map comes after the projections, so its widths are qk_channels and v_channels, "
+            "not C and D.",
+            "keys from latents": "Keys and values are computed from the inputs, which have C channels, not "
+            "D.",
         }
     },
     in_model=cost_in_model,

@@ -101,7 +101,7 @@ def attention_properties(arguments):
         other = masked["x_kv"].clone()
         other[~masked["kv_mask"]] += 3.0
         moved = distance(call(**masked | {"x_kv": other}), call(**masked))
-        return moved < 1e-6, f"other numbers in the padding change the result by {moved:.2g}"
+        return moved < 1e-6, f"changing the padding changes the result by {moved:.2g}"
 
     def order(call):
         turned = few["kv_mask"] if few["kv_mask"] is None else few["kv_mask"].flip(1)
@@ -113,13 +113,16 @@ def attention_properties(arguments):
     def nothing_real(call):
         empty = masked["kv_mask"] & torch.tensor([[True], [False]])
         bad = int((~call(**masked | {"kv_mask": empty}).isfinite()).sum())
-        return bad == 0, "all are" if bad == 0 else f"{bad} are not: use the smallest finite number, not -inf"
+        return (
+            bad == 0,
+            "all do" if bad == 0 else f"{bad} do not: use the most negative finite number, not -inf",
+        )
 
     yield "rows of the attention sum to 1", sums
-    yield "each query reads on its own, without the others", alone
+    yield "the queries do not affect each other", alone
     yield "the order of keys and values makes no difference", order
     if arguments["kv_mask"] is not None:
-        yield "padding is not read", blind_to_padding
+        yield "padding has no effect", blind_to_padding
         yield "a text of padding alone gives finite numbers", nothing_real
 
 
@@ -154,47 +157,49 @@ EXERCISE = Exercise(
     variant=attention_variant,
     mistakes={
         "scale": {
-            "none": "The scores are not divided by √d. Without it they grow with the width, and softmax "
-            "gets too sharp.",
-            "all": "The scores are divided by the root of all qk_channels. A head's d is qk_channels / "
-            "num_heads.",
+            "none": "The scores are not divided by √d. Without this they grow with the width, and the "
+            "softmax becomes too sharp.",
+            "all": "The scores are divided by the square root of all qk_channels. The d of one head is "
+            "qk_channels / num_heads.",
             "not rooted": "The scores are divided by d. Divide by its square root, √d.",
-            "multiplied": "The scores are multiplied by √d. Divide by it.",
-            "values": "The scores are divided by the root of the values' width. d is that of queries and "
-            "keys, per head.",
-            "keys": "The scores are divided by the root of the number of keys. d is a width: channels per "
-            "head.",
+            "multiplied": "The scores are multiplied by √d. Divide by it instead.",
+            "values": "The scores are divided by the square root of the values' width. Here d is the width "
+            "of queries and keys, per head.",
+            "keys": "The scores are divided by the square root of the number of keys. Here d is a width, the "
+            "number of channels per head.",
         },
         "axis": {
-            -2: "The softmax runs over the queries. Each query shares its attention among the keys: the "
-            "last axis.",
-            1: "The softmax runs over the heads. Each query shares its attention among the keys: the last "
-            "axis.",
+            -2: "The softmax runs over the queries. It should run over the keys, the last axis, so that each "
+            "query's attention weights sum to 1.",
+            1: "The softmax runs over the heads. It should run over the keys, the last axis, so that each "
+            "query's attention weights sum to 1.",
         },
         "mask": {
-            "inverted": "The mask is inverted: padding is read, and the real bytes are not. True means a "
-            "real byte.",
-            "none": "The mask is not used: padding is read like text.",
-            "after": "The mask is applied after the softmax. Padding has had its share, so the rows no "
-            "longer sum to 1.",
-            "times": "The scores are multiplied by the mask. A score of 0 still gets attention: exp(0) is 1.",
-            "plus": "The mask is added to the scores as a number, 1 for real and 0 for padding. One is not "
-            "enough: a padded score must fall below all others. Add a very large negative number there.",
-            "first": "The mask of the first text is used for every text: keep the batch axis, kv_mask[:, "
+            "inverted": "The mask is inverted, so padding is attended to and the real bytes are not. True "
+            "means a real byte.",
+            "none": "The mask is not used, so padding is attended to like text.",
+            "after": "The mask is applied after the softmax. By then padding has taken some of the attention "
+            "weight, so the rows no longer sum to 1.",
+            "times": "The scores are multiplied by the mask. A score of 0 still gets attention, because "
+            "exp(0) is 1.",
+            "plus": "The mask is added to the scores as a number, 1 for real bytes and 0 for padding. A "
+            "difference of 1 is not enough, because a padded score must fall below all others. Add a very "
+            "large negative number there.",
+            "first": "The mask of the first text is used for every text. Keep the batch axis: kv_mask[:, "
             "None, None, :].",
         },
         "split": {
-            "interleaved": "The heads are split wrongly: channel by channel in turn. A head is a block of "
-            "neighbouring channels: (num_heads, channels / num_heads), in this order.",
+            "interleaved": "The heads are split wrongly, with the channels dealt out in turn. A head is a "
+            "block of neighbouring channels: reshape to (num_heads, channels / num_heads), in this order.",
             "no transpose": "The heads are split wrongly: a reshape to (B, heads, T, d) mixes positions "
             "with heads. Reshape to (B, T, heads, d) first, then transpose.",
-            "none": "All channels are one head: num_heads is not used.",
+            "none": "All channels form one head: num_heads is not used.",
         },
         "merge": {
             "no transpose": "The heads are joined wrongly: transpose back to (B, Q, heads, d) before you "
             "flatten.",
-            "interleaved": "The heads are joined wrongly: channel by channel in turn. Put each head's block "
-            "behind the other.",
+            "interleaved": "The heads are joined wrongly, with their channels interleaved. Put the heads' "
+            "blocks one after another.",
         },
         "project": {False: "The last layer is missing: pass the joined heads through `output`."},
         "residual": {

@@ -32,10 +32,10 @@ def kind_cases():
         "a stretch of a few positions": noisy(7 - (m - 66.0).square() / 4),
         "every eighth position": noisy(4 * torch.cos(2 * math.pi * m / 8)),
         "every twentieth position, sharply": noisy(7.0 * (m % 20 == 3)),
-        "one letter, which each text has elsewhere": noisy(peaks(somewhere[:, :1]) * 1.5),
-        "four letters, which each text has elsewhere": noisy(peaks(somewhere[:, :4])),
+        "one letter, elsewhere in each text": noisy(peaks(somewhere[:, :1]) * 1.5),
+        "four letters, elsewhere in each text": noisy(peaks(somewhere[:, :4])),
         "the spaces of each text": noisy(peaks(somewhere[:, :16])),
-        "all positions alike": noisy(torch.zeros(M)),
+        "a uniform pattern": noisy(torch.zeros(M)),
     }
     return {label: {"weights": weights} for label, weights in cases.items()}
 
@@ -86,18 +86,20 @@ EXERCISE = Exercise(
     variant=kind_variant,
     mistakes={
         "wrong": {
-            "one text": "Only the first text decides. A pattern is “content” where it changes from text to "
-            "text, so compare several.",
-            "sharp first": "A sharp peak counts as “position” even where it is elsewhere in each text. First "
-            "ask whether the pattern changes with the text.",
-            "no periodic": "Periodic patterns are called “other”: they are the same in every text, and come "
-            "back at a regular distance.",
-            "no other": "A pattern without any peak is called “periodic”. Is there a distance after which it "
-            "comes back?",
-            "argmax": "The position of the largest weight alone decides. Several peaks of one pattern, or "
-            "none at all, cannot be told apart in this way.",
-            "spread is content": "A uniform pattern is called “content”, but it is the same in every text.",
-            "single": "“position” is taken to mean a single position. A few neighbouring ones count as well.",
+            "one text": "Your function decides by the first text alone. A pattern is “content” if it changes "
+            "from text to text, so compare several texts.",
+            "sharp first": "Your function calls a sharp peak “position” even if the peak is elsewhere in "
+            "each text. First test whether the pattern changes with the text.",
+            "no periodic": "Your function calls periodic patterns “other”. They are the same in every text "
+            "and repeat at a regular distance.",
+            "no other": "Your function calls a pattern without any peak “periodic”. Is there a distance "
+            "after which it repeats?",
+            "argmax": "Your function looks only at the position of the largest weight. With that alone it "
+            "cannot tell one peak from several, or from none.",
+            "spread is content": "Your function calls a uniform pattern “content”, although it is the same "
+            "in every text.",
+            "single": "Your function accepts only a single position as “position”. A few neighbouring "
+            "positions count as well.",
         }
     },
     terse=True,

@@ -78,7 +78,7 @@ def ablation_properties(arguments):
         return agree(call(**given | {"latents": spoilt}), call(**given))
 
     yield "the latents that are not ablated stay as they are", rest
-    yield "nothing of what an ablated latent held is left", silent
+    yield "an ablated latent has no effect on the result", silent
 
 
 @torch.no_grad()
@@ -108,7 +108,7 @@ def ablation_in_model(function, report):
         with change_latents(model, lambda latents, given=given: call(function, {"latents": latents} | given)):
             yours = bits() - intact
         table.append((how, round(library, 3), round(yours, 3)))
-    header = (f"latents {rows} out, extra bits per byte of a hole", "library", "yours")
+    header = (f"latents {rows} ablated: extra bits per byte of a hole", "library", "yours")
     return beside(report, header, table)
 
 
@@ -122,27 +122,28 @@ EXERCISE = Exercise(
     mistakes={
         "how_used": {False: "The latents are set to zero whatever `how` says."},
         "mean": {
-            "latents": "The mean is taken over the latents. Take it over the texts, the first axis: each "
-            "latent is replaced by its own mean.",
+            "latents": "The mean is taken over the latents. Take it over the texts, the first axis, so that "
+            "each latent is replaced by its own mean.",
             "channels": "The mean is taken over the channels. Take it over the texts, the first axis.",
-            "all": "The mean of all numbers is one number. Take it over the texts alone: each latent keeps "
-            "a vector of its own.",
-            "own": "The mean is taken over `latents`, so it still contains the text itself. Take it over "
-            "`others`.",
+            "all": "The mean is taken over everything, which leaves a single number. Take it over the texts "
+            "alone, so that each latent keeps a vector of its own.",
+            "own": "The mean is taken over `latents`, which includes the text itself. Take it over `others`.",
         },
         "other": {
-            "first text": "Every text gets the latents of the first other text. Text b gets those of "
+            "first text": "Every text gets the latents of the first other text. Text b should get those of "
             "`others[b]`.",
             "own": "The replacement comes from another row of `latents`. Take it from `others`.",
-            "other latents": "The replacement is what another latent holds. Latent n is replaced by latent "
-            "n of the other text.",
+            "other latents": "The replacement is a different latent of the other text. Replace latent n by "
+            "latent n.",
         },
         "where": {
-            "texts": "`rows` is used on the first axis, the texts. It numbers latents, the second axis.",
-            "channels": "`rows` is used on the last axis, the channels. It numbers latents, the second axis.",
-            "the others": "The latents in `rows` are kept and all the others are replaced. It is the other "
-            "way round.",
-            "all": "All latents are replaced. Only those in `rows` may be.",
+            "texts": "`rows` is used as an index on the first axis, the texts. It refers to latents, the "
+            "second axis.",
+            "channels": "`rows` is used as an index on the last axis, the channels. It refers to latents, "
+            "the second axis.",
+            "the others": "You kept the latents in `rows` and replaced all the others. Replace those in "
+            "`rows`.",
+            "all": "All latents are replaced. Replace only those in `rows`.",
         },
     },
     properties=ablation_properties,

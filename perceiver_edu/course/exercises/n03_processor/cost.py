@@ -71,41 +71,49 @@ EXERCISE = Exercise(
     cases=cost_cases,
     variant=cost_variant,
     mistakes={
-        "flop": {True: "These are FLOPs, twice as many: a multiply-add counts once here."},
+        "flop": {True: "These are FLOPs, which are twice as many. Count a multiply-add once here."},
         "keys": {
-            "M": "The map has N × M entries. That was the encoder: here the latents are the keys too, N × N."
+            "M": "You counted a map of N × M entries, as in the encoder. Here the latents are the keys, too, "
+            "so the map is N × N."
         },
         "rows": {
-            "M": "The stack is counted for M rows. The processor has N: no byte passes through it.",
-            "M, and M keys": "This is a Transformer on the bytes: M rows, M × M maps. The processor never "
-            "sees the bytes; it has N rows.",
+            "M": "The stack is counted for M rows. The processor has N rows, because no byte passes through "
+            "it.",
+            "M, and M keys": "This is a Transformer on the bytes, with M rows and M × M maps. The processor "
+            "never sees the bytes; it has N rows.",
         },
-        "biases": {False: "The parameters lack the biases: each nn.Linear has one for each output."},
-        "norms": {False: "The parameters lack the norms: two a layer, each with D weights and D biases."},
+        "biases": {
+            False: "The biases are missing from the parameters. Each nn.Linear has one for each output "
+            "channel."
+        },
+        "norms": {
+            False: "The norms are missing from the parameters. Each layer has two, with D weights and D "
+            "biases each."
+        },
         "output": {False: "The output layer of attention is missing, D × D."},
-        "wide": {False: "The MLP's hidden width is widening · D."},
+        "wide": {False: "The MLP's hidden width should be widening · D."},
         "mlp": {1: "The MLP has two layers, expand and contract. One is missing."},
         "products": {
-            1: "The map has two products: queries with keys, and weights with values. The second is missing."
+            1: "The map takes two products, queries with keys and weights with values. The second is missing."
         },
-        "layers": {False: "This is one layer. There are L."},
+        "layers": {False: "This is the cost of one layer. There are L layers."},
         "blocks": {
-            "owned": "The parameters are multiplied by num_blocks. Blocks share their weights: they cost "
-            "time, not parameters.",
-            "ignored": "The multiply-adds do not count the blocks. The weights are shared, but the work is "
-            "done again in each block.",
+            "owned": "The parameters are multiplied by num_blocks. Blocks share their weights, so they cost "
+            "time but no parameters.",
+            "ignored": "The multiply-adds do not include the repeated blocks. The weights are shared, but "
+            "each block does the work again.",
         },
-        "each": {True: "The parameters are multiplied by N. All latents share the layers' weights."},
+        "each": {True: "The parameters are multiplied by N. All latents share the weights of the layers."},
         "depth": {
-            "rows": "`byte_layers` is N / M times the layers, as if only the rows counted. In a layer on "
-            "bytes every byte attends to every byte, so its map is M × M.",
-            "entries": "`byte_layers` compares the maps alone, N² and M². Compare the multiply-adds of whole "
+            "rows": "`byte_layers` is N / M times the layers, as if only the number of rows mattered. In a "
+            "layer on bytes every byte attends to every byte, so its map is M × M.",
+            "entries": "`byte_layers` compares only the maps, N² and M². Compare the multiply-adds of whole "
             "layers.",
-            "inverse": "`byte_layers` is upside down: the price of all layers on latents, divided by the "
-            "price of one layer on bytes.",
-            "one layer": "`byte_layers` is what one layer on latents buys. Divide the price of all of them.",
+            "inverse": "`byte_layers` is upside down. It should be the cost of all layers on latents, "
+            "divided by the cost of one layer on bytes.",
+            "one layer": "`byte_layers` is based on one layer on latents. Divide the cost of all of them.",
         },
-        "values": {"qk": "The values are taken to be qk_channels wide. In the processor they are D wide."},
+        "values": {"qk": "The values have qk_channels in your count. In the processor they have D channels."},
     },
     in_model=cost_in_model,
 )

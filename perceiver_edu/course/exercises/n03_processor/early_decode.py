@@ -97,25 +97,26 @@ EXERCISE = Exercise(
     variant=early_variant,
     mistakes={
         "layers": {
-            "one more": "One layer too many is run: k + 1.",
-            "one less": "One layer too few is run: k - 1.",
-            "all": "All layers are run: k is not used.",
-            "last": "The last k layers are run. The first k are asked for.",
-            "rest": "The first k layers are left out and the others run. It is the other way round.",
-            "all for 0": "With k = 0 all layers are run. Then none may be.",
-            "only one": "Only the k-th layer is run, on what the encoder wrote. All of the first k are "
-            "asked for, one after another.",
+            "one more": "You run one layer too many, k + 1.",
+            "one less": "You run one layer too few, k - 1.",
+            "all": "You run all layers: k is not used.",
+            "last": "You run the last k layers. Run the first k.",
+            "rest": "You skip the first k layers and run the others. Run the first k and skip the others.",
+            "all for 0": "With k = 0 you run all layers. Run none of them.",
+            "only one": "You run only the k-th layer, on the encoder's latents. Run all of the first k, one "
+            "after another.",
         },
-        "masked": {False: "The encoder does not get the mask: padding is read."},
-        "asked": {False: "Every position is decoded. Ask only for `positions`: `model.queries(positions)`."},
+        "masked": {False: "The encoder does not get the mask, so padding is attended to."},
+        "asked": {False: "You decode every position. Decode only `positions`: `model.queries(positions)`."},
         "encode": {
-            False: "The encoder is left out: these are the learned latents, before they have read anything."
+            False: "The encoder is left out. These are the initial latents, before they have attended to any "
+            "byte."
         },
         "residual": {True: "The queries are added to the outputs. The decoder has no query residual."},
         "head": {
             "no bias": "The head's bias is missing: use `model.mlm_head`.",
-            "softmax": "These are probabilities. The logits are asked for.",
-            "log": "These are log-probabilities. The logits are asked for.",
+            "softmax": "These are probabilities. Return the logits.",
+            "log": "These are log-probabilities. Return the logits.",
         },
     },
     sizes=lambda **_: {"B": 2, "O": 3, "V": 262, "N": 5, "D": 12, "E": 16, "M": 9, "all positions": 11},

@@ -113,11 +113,11 @@ def layer_properties(arguments):
         x = arguments["x"].clone()
         x[:, 0] = x[:, 0].flip(-1)
         moved = distance(call(**arguments | {"x": x})[:, 1:], call(**arguments)[:, 1:])
-        return moved > 1e-6, f"other latents move by {moved:.2g} when one is changed"
+        return moved > 1e-6, f"the other latents change by {moved:.2g} when one is changed"
 
-    yield "with silent branches (output and contract are 0) x passes unchanged", silent
-    yield "latents in another order give the same latents in that order", order
-    yield "the latents read each other", together
+    yield "if output and contract are 0, x passes unchanged", silent
+    yield "permuting the latents permutes the result in the same way", order
+    yield "the latents attend to each other", together
 
 
 def layer_sizes(x, query, value, expand, num_heads, **_):
@@ -156,54 +156,55 @@ EXERCISE = Exercise(
     variant=layer_variant,
     mistakes={
         "norm": {
-            "post": "The norms come after the sums: post-norm, as in the first Transformer. Here a norm "
-            "stands before attention and before the MLP, and nothing normalises the stream itself.",
+            "post": "The norms come after the sums, as in the original Transformer (post-norm). Here a norm "
+            "comes before attention and another before the MLP, and the residual stream itself is never "
+            "normalised.",
             "none at all": "Both norms are missing: `q_norm` and `mlp_norm`.",
-            "no first": "Attention reads x itself: `q_norm` is missing.",
-            "no second": "The MLP reads x itself: `mlp_norm` is missing.",
-            "values": "The values come from x itself. In self-attention queries, keys and values all come "
+            "no first": "Attention gets x without its norm: `q_norm` is missing.",
+            "no second": "The MLP gets x without its norm: `mlp_norm` is missing.",
+            "values": "The values are computed from x. In self-attention queries, keys and values all come "
             "from q_norm(x).",
-            "queries only": "Keys and values come from x itself. In self-attention all three come from "
-            "q_norm(x).",
-            "shared": "`q_norm` is used before the MLP too. Each half has a norm of its own, `mlp_norm` is "
-            "the MLP's.",
+            "queries only": "Keys and values are computed from x. In self-attention queries, keys and values "
+            "all come from q_norm(x).",
+            "shared": "`q_norm` is used before the MLP as well. The MLP has a norm of its own, `mlp_norm`.",
         },
         "first": {
-            "none": "The first residual is missing: x + attention(…). Without it all that was in x is lost.",
-            "normed": "The first residual adds q_norm(x). What is carried on is x, as it came; only the "
-            "branch is normed.",
+            "none": "The first residual is missing: x + attention(…). Without it everything that was in x is "
+            "lost.",
+            "normed": "The first residual adds q_norm(x). It should add x itself, because only the input of "
+            "attention is normalised.",
         },
         "second": {
-            "none": "The second residual is missing: x + mlp(…), where x is what attention has left.",
-            "normed": "The second residual adds mlp_norm(x). What is carried on is x itself; only the "
-            "branch is normed.",
-            "start": "The second residual adds the x from the beginning of the layer: what attention "
-            "brought is lost from the stream.",
+            "none": "The second residual is missing: x + mlp(…), where x is the sum after attention.",
+            "normed": "The second residual adds mlp_norm(x). It should add x itself, because only the input "
+            "of the MLP is normalised.",
+            "start": "The second residual adds the layer's input, so attention's contribution is lost from "
+            "the residual stream. Add the sum after attention.",
         },
         "gelu": {
-            "tanh": "GELU is in its tanh form. The exact one is asked for: `F.gelu(x)`, without "
+            "tanh": "GELU uses its tanh approximation. Use the exact form, `F.gelu(x)`, without "
             "`approximate`.",
-            "relu": "The MLP has a ReLU. Its activation is GELU.",
-            "linear": "The MLP has no activation: `expand` and `contract` alone are one linear layer. GELU "
-            "goes between.",
+            "relu": "The MLP uses ReLU. Its activation is GELU.",
+            "linear": "The MLP has no activation, so `expand` and `contract` together are one linear layer. "
+            "GELU goes between them.",
         },
         "order": {
-            "mlp first": "The MLP comes before attention. Attention is first.",
-            "side by side": "Attention and MLP both read the x from the beginning. The MLP reads what "
-            "attention has left.",
+            "mlp first": "The MLP comes before attention. Attention should come first.",
+            "side by side": "Attention and the MLP both get the layer's input. The MLP should get the sum "
+            "after attention.",
         },
         "scale": {
-            "all": "The scores are divided by the root of all qk_channels. A head's d is qk_channels / "
-            "num_heads.",
-            "none": "The scores are not divided by √d, d = qk_channels / num_heads.",
+            "all": "The scores are divided by the square root of all qk_channels. The d of one head is "
+            "qk_channels / num_heads.",
+            "none": "The scores are not divided by √d, where d = qk_channels / num_heads.",
         },
         "split": {
-            "interleaved": "The heads are split wrongly: channel by channel in turn. A head is a block of "
-            "neighbours.",
+            "interleaved": "The heads are split wrongly, with the channels dealt out in turn. A head is a "
+            "block of neighbouring channels.",
             "no transpose": "The heads are split wrongly: a reshape to (B, heads, N, d) mixes latents with "
             "heads. Reshape to (B, N, heads, d) first, then transpose.",
             "merge": "The heads are joined wrongly: transpose back to (B, N, heads, d) before you flatten.",
-            "none": "All channels are one head: num_heads is not used.",
+            "none": "All channels form one head: num_heads is not used.",
         },
     },
     properties=layer_properties,

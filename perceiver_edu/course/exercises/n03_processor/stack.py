@@ -30,8 +30,8 @@ class LayerMaker:
     def __call__(self, *latents):
         if latents:
             raise Misfit(
-                "`make_layer` gets latents. It makes layers: call it without arguments, `make_layer()`, "
-                "once for each layer, and keep what it returns."
+                "You passed latents to `make_layer`, which makes layers. Call it without arguments, "
+                "`make_layer()`, once for each layer, and keep what it returns."
             )
         self.made += 1
         return redrawn(SelfAttend(**SIZES), numbers(self.made))
@@ -108,7 +108,7 @@ def class_or_function(learner, exercise):
     if is_class and issubclass(learner, nn.Module):
         return learner
     if is_class or isinstance(learner, nn.Module):
-        what = "a class that is not an nn.Module" if is_class else "an object that is built already"
+        what = "a class that is not an nn.Module" if is_class else "an instance"
         raise Misfit(
             f"the check takes the class itself, `class {exercise.name}(nn.Module)`, and got {what}. "
             f"Write `check({exercise.id!r}, {exercise.name})`."
@@ -121,7 +121,12 @@ def stack_properties(arguments):
         expected = arguments["num_layers"] * sum(p.numel() for p in LayerMaker()().parameters())
         built = call(**arguments)
         got = sum(p.numel() for p in built.parameters()) if hasattr(built, "parameters") else 0
-        hint = "" if got else ": are the layers in a plain Python list? It hides them, use nn.ModuleList"
+        hint = (
+            ""
+            if got
+            else ": are the layers in a plain Python list? PyTorch does not find them there, so use "
+            "nn.ModuleList"
+        )
         hint = ": more layers than num_layers" if got > expected else hint
         return got == expected, f"expected {expected:,}, got {got:,}{hint}"
 
@@ -150,7 +155,9 @@ def stack_in_model(function, report):
     arguments["make_layer"] = lambda: next(own, None) or deepcopy(layers[0])
     unchanged = into_model("processor", call(function, arguments), report)
     if model.processor.num_blocks == 1:
-        report.say("This model has one block: of a mistake in the blocks it shows nothing. The cases do.")
+        report.say(
+            "This model has only one block, so it cannot show a mistake in the blocks. The cases above do."
+        )
     return unchanged
 
 
@@ -163,26 +170,27 @@ EXERCISE = Exercise(
     variant=stack_variant,
     mistakes={
         "count": {
-            "one block": "The stack is run once: num_blocks is not used.",
+            "one block": "The stack is run only once: num_blocks is not used.",
             "one block more": "The stack is run once too often.",
             "one layer less": "The last layer of the stack is not run.",
         },
         "weights": {
-            "fresh": "Each block has new layers. Blocks share their weights: make num_layers layers once, "
+            "fresh": "Each block has new layers. Blocks share their weights, so make num_layers layers once "
             "and run the same ones again.",
-            "one layer": "All layers begin with the same weights: they are one layer, as in `[make_layer()] "
-            "* num_layers`, or copies of one. Call make_layer once for each layer.",
+            "one layer": "All layers start with the same weights, either because they are one layer, as in "
+            "`[make_layer()] * num_layers`, or because they are copies of one. Call make_layer once for each "
+            "layer.",
         },
         "order": {
-            "layers": "Each layer is repeated num_blocks times before the next comes. A block is the whole "
-            "stack: first layer to last, then again from the first.",
+            "layers": "Each layer is repeated num_blocks times before the next one runs. A block is the "
+            "whole stack, so run it from first layer to last, then again from the first.",
             "reversed": "The layers run in reverse order.",
         },
         "feed": {
-            "last": "Every layer reads the latents from the beginning, so only the last one counts. Each "
-            "layer reads what the one before it has made.",
-            "sum": "The stack adds the latents to each layer's result. The layer has done that: both "
-            "residuals are inside it.",
+            "last": "Every layer gets the initial latents, so only the last layer has an effect. Give each "
+            "layer the result of the one before it.",
+            "sum": "The stack adds the latents to each layer's result. The layer has already done that, "
+            "because it contains both residuals.",
         },
     },
     properties=stack_properties,

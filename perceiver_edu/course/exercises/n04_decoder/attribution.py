@@ -94,17 +94,20 @@ EXERCISE = Exercise(
     variant=attribution_variant,
     mistakes={
         "rule": {
-            "one byte": "These are parts of the byte's own score. The lead over the rival is asked for: take "
-            "the difference of the two vectors, and of the two biases.",
-            "turned": "The sign is turned round: this is the rival's lead over the byte.",
+            "one byte": "These are contributions to the byte's own score. Its lead over the rival is needed, "
+            "so take the difference of the two vectors and of the two biases.",
+            "turned": "The sign is reversed: this is the rival's lead over the byte.",
             "sum": "The vectors of the two bytes are added. The lead is a difference.",
-            "unit": "The difference of the two vectors is divided by its norm. The head takes the plain "
+            "unit": "The difference of the two vectors is divided by its norm. The head uses the plain "
             "product.",
-            "positions": "The vectors are taken from the position embedding. Bytes are in `byte_embedding`.",
-            "mlp is all": "The MLP's part holds attention's as well. It is the branch alone: `thought`.",
-            "absolute": "The parts are taken without their sign. A part may speak for the rival.",
+            "positions": "The vectors are taken from the position embedding. Those of the bytes are in "
+            "`byte_embedding`.",
+            "mlp is all": "The MLP's contribution includes attention's as well. It is that of the MLP's "
+            "branch alone, `thought`.",
+            "absolute": "You took absolute values. A contribution can be negative, when it favours the "
+            "rival.",
         },
-        "biased": {"none": "The bias is left out. It is different for the two bytes."},
+        "biased": {"none": "The bias is left out. It differs between the two bytes."},
     },
     properties=attribution_properties,
     sizes=lambda **_: SIZES,

@@ -73,8 +73,8 @@ def decoder_properties(arguments):
         turned = arguments | {"latents": arguments["latents"].flip(1)}
         return agree(call(**turned), call(**arguments))
 
-    yield "a query twice as long asks the same question", where_only
-    yield "each query reads on its own, without the others", alone
+    yield "a query of twice the norm gives the same output", where_only
+    yield "the queries do not affect each other", alone
     yield "the order of the latents makes no difference", order
 
 
@@ -109,36 +109,36 @@ EXERCISE = Exercise(
     variant=decoder_variant,
     mistakes={
         "residual": {
-            "queries": "The queries are added to what attention gives. That is the query residual: the "
-            "encoder has it, the decoder does not. A query says where, and its numbers are no part of the "
-            "answer.",
-            "normed": "The normalised queries are added to what attention gives. The decoder has no query "
+            "queries": "The queries are added to the output of attention. That is the query residual, which "
+            "the encoder has and the decoder does not: a query says where, and its numbers are not part of "
+            "the answer.",
+            "normed": "The normalised queries are added to the output of attention. The decoder has no query "
             "residual at all.",
         },
         "q": {
             "none": "The queries enter attention without `q_norm`.",
-            "mlp_norm": "The queries are normalised with `mlp_norm`. It has the same width, but weights of "
-            "its own; theirs is `q_norm`.",
+            "mlp_norm": "The queries are normalised with `mlp_norm`. It has the same width as `q_norm`, but "
+            "different weights; use `q_norm`.",
         },
         "kv": {"none": "The latents enter attention without `kv_norm`."},
         "axis": {
-            "queries": "The softmax runs over the queries. Each query shares its attention among the "
-            "latents, the last axis."
+            "queries": "The softmax runs over the queries. It should run over the latents, the last axis, so "
+            "that each query's attention weights sum to 1."
         },
         "mlp_in": {
             "none": "The MLP gets its input without `mlp_norm`.",
-            "q_norm": "The MLP's input is normalised with `q_norm`. It has the same width, but weights of "
-            "its own; the MLP's is `mlp_norm`.",
+            "q_norm": "The MLP's input is normalised with `q_norm`. It has the same width as `mlp_norm`, but "
+            "different weights; use `mlp_norm`.",
         },
         "end": {
-            "y": "Only what the MLP gives is returned. Around the MLP there is a residual: x + mlp(…). Only "
-            "the query's residual is dropped.",
-            "normed": "The MLP is added to its own normalised input. Keep x as it was before the norm: x + "
-            "mlp(mlp_norm(x)).",
-            "queries": "What the MLP gives is added to the queries. It belongs on x, what attention gave.",
+            "y": "You return only the output of the MLP. There is a residual around it, x + mlp(…); only the "
+            "query residual is left out.",
+            "normed": "The MLP's output is added to its own normalised input. Keep x as it was before the "
+            "norm: x + mlp(mlp_norm(x)).",
+            "queries": "The MLP's output is added to the queries. Add it to x, the output of attention.",
             "no mlp": "The MLP is missing: after attention comes x + mlp(mlp_norm(x)).",
         },
-        "texts": {"first": "The latents of the first text answer for every text: keep the batch axis."},
+        "texts": {"first": "The latents of the first text are used for every text. Keep the batch axis."},
     },
     properties=decoder_properties,
     sizes=lambda **_: SIZES,

@@ -25,7 +25,7 @@ class Predict:
         positions = torch.as_tensor(positions)
         self.asked.append(ids.tolist())
         seen = torch.where(ids == MASK, 0.0, torch.sin(ids.double()))  # (M,)
-        logits = self.alone + torch.einsum("m,mpb->pb", seen, self.effect[: len(ids)])  # (places, 256)
+        logits = self.alone + torch.einsum("m,mpb->pb", seen, self.effect[: len(ids)])  # (positions, 256)
         return logits[positions].softmax(-1)
 
     def __deepcopy__(self, memo):
@@ -41,7 +41,7 @@ def filling_cases():
     return {
         "a hole of one byte": case(1, "He left.", [4]),
         "a hole of four bytes": case(2, "He left.", [3, 4, 5, 6]),
-        "another of six": case(3, "She left.", [4, 5, 6, 7, 8, 9]),
+        "a hole of six bytes": case(3, "She left.", [4, 5, 6, 7, 8, 9]),
     }
 
 
@@ -84,9 +84,9 @@ def filling_properties(arguments):
         arguments["predict"].asked.clear()
         call(**arguments)
         seen, length = len(arguments["predict"].asked), len(arguments["hole"])
-        return seen <= length + 1, f"{seen} runs for {length} bytes"
+        return seen <= length + 1, f"{seen} calls for {length} bytes"
 
-    yield "the model runs about once for each byte", runs
+    yield "`predict` is called about once for each byte", runs
 
 
 @torch.no_grad()
@@ -128,23 +128,23 @@ EXERCISE = Exercise(
     variant=filling_variant,
     mistakes={
         "order": {
-            "left": "The hole is filled from left to right. Fill the byte of which the model is most "
-            "certain, wherever it is.",
+            "left": "The hole is filled from left to right. Fill the byte of which the model is most certain "
+            "first, wherever it is.",
             "right": "The hole is filled from right to left. Fill the byte of which the model is most "
-            "certain.",
-            "least": "The least certain byte is filled first: `argmin` for `argmax`.",
-            "entropy": "You choose the position with the lowest entropy. That is a sound rule, too, but "
-            "another one: the position whose best byte has the highest probability is asked for.",
-            "sorted": "`order` is sorted. It lists the positions as they were filled.",
+            "certain first, wherever it is.",
+            "least": "The least certain byte is filled first. Did you use `argmin` instead of `argmax`?",
+            "entropy": "You choose the position with the lowest entropy. That is a sound rule, but the task "
+            "asks for another: choose the position whose best byte has the highest probability.",
+            "sorted": "`order` is sorted. List the positions in the order in which you filled them.",
         },
         "byte": {
-            "no offset": "The byte itself is written into `ids`. An id is a byte + 6.",
+            "no offset": "You wrote the byte itself into `ids`. An id is a byte + 6.",
             "same": "The byte belongs to the first open position, not to the one that you fill.",
-            "least": "The least probable byte is written: `argmin` for `argmax`.",
+            "least": "The least probable byte is written. Did you use `argmin` instead of `argmax`?",
         },
         "again": {
-            False: "All bytes come from the first run. Ask `predict` again after each byte, with that byte "
-            "in `ids`: only then do the others depend on it."
+            False: "All bytes come from the first call of `predict`. Call it again after each byte, with "
+            "that byte in `ids`, so that the remaining bytes depend on it."
         },
     },
     properties=filling_properties,

@@ -114,24 +114,26 @@ EXERCISE = Exercise(
     variant=patching_variant,
     mistakes={
         "rows": {
-            "exchanged": "Patched and control are exchanged: the most attended latents are patched, the "
-            "least attended are the control.",
-            "first": "The first k latents are patched. The k with the largest `weights` are asked for.",
-            "one more": "One latent too many is patched: k + 1.",
+            "exchanged": "Patched and control are swapped: the latents with the largest weights are the ones "
+            "to patch, and the control takes those with the smallest.",
+            "first": "You patched the first k latents. Patch the k latents with the largest `weights`.",
+            "one more": "You patched one latent too many, k + 1.",
         },
         "how": {
-            "turned": "The two texts are exchanged: all is the donor's but these latents. Start from `own`.",
-            "zero": "The latents are set to zero, which is ablation. Patching puts in the donor's.",
-            "mean": "You put in the mean of both texts. Put in the donor's latents themselves.",
-            "added": "The donor's latents are added to the text's own. They replace them.",
-            "all": "All latents are the donor's. Patch k of them.",
+            "turned": "The two texts are swapped, so everything except these latents is the donor's. Start "
+            "from `own`.",
+            "zero": "The latents are set to zero, which is ablation. Patching replaces them by the donor's.",
+            "mean": "You used the mean of both texts. Use the donor's latents themselves.",
+            "added": "The donor's latents are added to the text's own. They should replace them.",
+            "all": "All latents are the donor's. Patch only k of them.",
         },
         "control": {
-            "own": "The control is not patched at all. A control shares everything but the cause: patch "
-            "as many latents, those with the smallest weights.",
-            "donor": "The control has all latents of the donor. Patch as many as before, those with the "
-            "smallest weights.",
-            "the rest": "The control patches all the others. Then it differs in number, too: patch k.",
+            "own": "The control is not patched at all. A control shares everything but the suspected cause, "
+            "so patch as many latents, those with the smallest weights.",
+            "donor": "The control has all latents of the donor. Patch only k, those with the smallest "
+            "weights.",
+            "the rest": "The control patches all the other latents, so it also differs in their number. "
+            "Patch only k, those with the smallest weights.",
         },
     },
     sizes=lambda **_: SIZES,

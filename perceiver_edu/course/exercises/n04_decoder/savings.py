@@ -82,7 +82,9 @@ def savings_in_model(function, report):
     header = ("the whole model's decoder and head, multiply-adds", "counted by torch", "your formula")
     equal = beside(report, header, rows)
     share = 1 - counted[asked]["all"] / counted[O]["all"]
-    report.say(f"Of the whole model, torch counts {share:.1%} saved; your formula says {yours['model']:.1%}.")
+    report.say(
+        f"For the whole model, torch counts {share:.1%} saved; your formula says {yours['model']:.1%}."
+    )
     report.say(
         f"Length costs as much as depth at {yours['balance']:,.0f} bytes in and out, by your formula; this "
         f"model takes at most {O}."
@@ -98,29 +100,32 @@ EXERCISE = Exercise(
     variant=savings_variant,
     mistakes={
         "cost": {
-            "flop": "These are FLOPs, twice as many: a multiply-add is counted once here, as in `fixed`.",
-            "again for each": "Keys and values are counted for each query. All queries read the same ones: "
-            "they are made once.",
-            "keys from queries": "Keys and values are made from the latents, which are D wide; not E.",
-            "O × O": "The map is O × O: queries that read each other. A query reads the N latents.",
-            "no map": "The map is missing: each query is compared with N keys, and mixes N values.",
-            "scores only": "The map has two products: query with keys, and weights with values. The second "
-            "is missing.",
+            "flop": "These are FLOPs, which are twice as many. Count a multiply-add once here, as in "
+            "`fixed`.",
+            "again for each": "Keys and values are counted for each query. All queries use the same ones, "
+            "which are computed once.",
+            "keys from queries": "Keys and values are computed from the latents, which have D channels, not "
+            "E.",
+            "O × O": "You counted a map of O × O entries, as if queries attended to each other. A query "
+            "attends to the N latents.",
+            "no map": "The map is missing. Each query is compared with N keys and mixes N values.",
+            "scores only": "The map takes two products, queries with keys and weights with values. The "
+            "second is missing.",
             "no query": "The query layer is missing: E to qk_channels.",
             "no output": "The output layer is missing: v_channels to E.",
             "no mlp": "The MLP is missing: two layers, E to E each.",
             "one mlp layer": "The MLP has two layers, E to E each. One is missing.",
-            "no head": "The head is missing: each output is compared with V embeddings.",
+            "no head": "The head is missing. Each output is compared with V embeddings.",
         },
         "share": {
-            "proportional": "You take the share to be 1 - asked / O. But not all is saved in proportion: "
-            "keys and values are made even for a single query.",
-            "decoder in proportion": "You take the decoder's share to be 1 - asked / O. But not all is "
-            "saved in proportion: keys and values are made even for a single query.",
-            "left": "These shares are what is left. Asked is what is saved.",
-            "of the rest": "The share of the model is taken of encoder and processor alone. The whole has "
+            "proportional": "Your fractions are 1 - asked / O. The saving is not proportional, because keys "
+            "and values are computed even for a single query.",
+            "decoder in proportion": "Your decoder's fraction is 1 - asked / O. The saving is not "
+            "proportional, because keys and values are computed even for a single query.",
+            "left": "These fractions are what remains. Return what is saved.",
+            "of the rest": "You divided by the cost of encoder and processor alone. The whole model includes "
             "decoder and head, too.",
-            "percent": "These shares are in percent. Give fractions of 1.",
+            "percent": "These are percentages. Return fractions of 1.",
         },
         "length": {
             "rest": "What the M bytes cost in the encoder is missing from the whole: M · each_byte.",
@@ -129,8 +134,8 @@ EXERCISE = Exercise(
             "grow: each_byte + each.",
             "inputs alone": "Only the inputs grow in your `balance`. With as many bytes out as in, both "
             "grow: each_byte + each.",
-            "with M": "The M bytes are counted with what does not grow. In `balance` the length is what you "
-            "look for.",
+            "with M": "The cost of the M bytes is counted as part of what does not grow. In `balance`, the "
+            "length is the unknown.",
         },
     },
     in_model=savings_in_model,

@@ -38,8 +38,8 @@ def query_cases():
     given = {"queries": queries, "decoder": Asked(decoder), "latents": latents}
     same, own = torch.tensor([7, 2, 11, 2]), torch.tensor([[7, 2, 11, 2], [1, 5, 3, 8]])
     return {
-        "the same places in every text, (O,)": {"positions": same} | given,
-        "places of their own for each text, (B, O)": {"positions": own} | given,
+        "the same positions in every text, (O,)": {"positions": same} | given,
+        "positions of its own for each text, (B, O)": {"positions": own} | given,
     }
 
 
@@ -75,7 +75,7 @@ def queries_properties(arguments):
         asked = texts * arguments["positions"].shape[-1]
         return seen <= asked, f"{seen} rows decoded in {texts} texts, {asked} asked for"
 
-    yield "only the asked queries go through the decoder", count
+    yield "only the requested queries go through the decoder", count
 
 
 def queries_in_model(function, report):
@@ -97,7 +97,7 @@ def queries_in_model(function, report):
         (text, asked[i].tolist(), repr(tokenizer.decode(filled[0][i])), repr(tokenizer.decode(filled[1][i])))
         for i, text in enumerate(texts)
     ]
-    header = ("the whole model", "asked", f"all {len(array)} decoded, these picked", "yours")
+    header = ("the whole model", "asked", f"all {len(array)} decoded, these selected", "yours")
     report.table(header, rows)
     difference = distance(yours, wanted)
     report.say(f"Largest difference of an output: {difference:.1e}.")
@@ -112,20 +112,22 @@ EXERCISE = Exercise(
     variant=queries_variant,
     mistakes={
         "wrong": {
-            "first": "These are the first O queries, places 0, 1, 2, … The asked ones are in `positions`.",
-            "too far": "Each place is one too far. `positions` already count [CLS], which stands at 0.",
-            "too early": "Each place is one too early. `positions` count from 0, and [CLS] stands there: "
-            "take them as they are.",
-            "first text": "The first text's places are asked in every text. With (B, O) each text has its "
-            "own.",
-            "flat": "With (B, O), every text is asked for the places of all texts. Keep the two axes apart.",
-            "all pairs": "`outputs[:, positions]` picks, with (B, O), the places of every text in every "
-            "text. Choose the queries first, by `queries[positions]`; then nothing has to be picked.",
-            "channels": "The positions pick along the last axis. Those are channels; places are the axis "
-            "before.",
-            "sorted": "The places are sorted. The rows must come in the order in which they were asked.",
-            "mask": "A mask over the places forgets their order, and that one was asked twice. Use the "
-            "positions as an index.",
+            "first": "These are the first O queries, at positions 0, 1, 2, … Use the requested ones, which "
+            "are in `positions`.",
+            "too far": "Each position is one too far. `positions` already counts [CLS], which is at 0.",
+            "too early": "Each position is one too early. `positions` counts from 0, where [CLS] is, so use "
+            "it as it is.",
+            "first text": "The first text's positions are used for every text. With (B, O), each text has "
+            "its own.",
+            "flat": "With (B, O), every text gets the positions of all texts. Keep the two axes apart.",
+            "all pairs": "With (B, O), `outputs[:, positions]` selects the positions of every text in every "
+            "text. Select the queries first, with `queries[positions]`; then nothing has to be selected "
+            "afterwards.",
+            "channels": "The positions are used as an index on the last axis, the channels. Positions are "
+            "the axis before it.",
+            "sorted": "The positions are sorted. Return the rows in the order in which they were requested.",
+            "mask": "A mask over the positions loses their order, and also that one was requested twice. Use "
+            "the positions as an index.",
         }
     },
     properties=queries_properties,

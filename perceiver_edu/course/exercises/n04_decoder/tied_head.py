@@ -52,23 +52,23 @@ EXERCISE = Exercise(
     cases=head_cases,
     variant=head_variant,
     mistakes={
-        "biased": {False: "The bias is missing: one number for each id, added at the end."},
+        "biased": {False: "The bias is missing. Add one number for each id at the end."},
         "wrong": {
-            "positions": "The outputs are compared with the position embedding. It says where; the bytes "
-            "are in `byte_embedding`.",
-            "no special ids": "Only the 256 bytes get a score. The head scores all V ids, the six special "
-            "ones too.",
-            "cosine": "This is the cosine: both vectors are brought to length 1. The head takes the plain "
-            "product, so that a long output means a sure one.",
-            "distance": "This is the distance to each byte's vector. The head takes the product.",
-            "scaled": "The scores are divided by √E. That belongs to attention; the head takes the plain "
+            "positions": "The outputs are compared with the position embedding. The vectors of the bytes are "
+            "in `byte_embedding`.",
+            "no special ids": "Only the 256 bytes get a score. The head scores all V ids, including the six "
+            "special ones.",
+            "cosine": "This is the cosine similarity, in which both vectors have norm 1. The head uses the "
+            "plain product, so an output with a larger norm means a more certain one.",
+            "distance": "This is the distance to each byte's vector. The head uses the product.",
+            "scaled": "The scores are divided by √E. That belongs to attention; the head uses the plain "
             "product.",
         },
         "end": {
-            "softmax": "These are probabilities. The head gives scores; the softmax comes later, in the "
+            "softmax": "These are probabilities. The head returns scores; the softmax comes later, in the "
             "loss or in `fill_mask`.",
-            "log_softmax": "These are log-probabilities. The head gives plain scores, which need not sum to "
-            "anything.",
+            "log_softmax": "These are log-probabilities. The head returns plain scores, without any "
+            "normalisation.",
         },
     },
     sizes=lambda **_: {"B": 2, "O": 3, "E": 8, "V": 11, "M": 6, "V - 6": 5},

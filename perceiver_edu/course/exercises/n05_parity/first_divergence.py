@@ -58,7 +58,7 @@ def divergence_cases():
         "rounding everywhere": agree,
         "a bug in the processor": wrong(2, {"processed": 2e-4, "outputs": 0.02, "logits": 0.01}),
         "one wrong number among many": (one, theirs_one),
-        "a number that is none (NaN), in both": (nan, theirs_nan),
+        "NaN in both": (nan, theirs_nan),
         "a shape that only broadcasts": (thin, theirs_thin),
     }
     cases = {k: {"ours": ours, "theirs": theirs, "tolerance": 1e-5} for k, (ours, theirs) in cases.items()}
@@ -147,45 +147,46 @@ EXERCISE = Exercise(
     variant=divergence_variant,
     mistakes={
         "pick": {
-            "never": "Your function returns None whatever it gets: is the `return` missing, or never "
-            "reached?",
-            "last": "This is the last one that differs. All after the first are wrong because their input "
-            "is.",
-            "largest": "This is the largest difference. A bug may grow, or shrink, on its way: the first "
-            "one counts.",
-            "alphabet": "The names are sorted by the alphabet. The dict is in the order of the data flow: "
-            "keep it.",
-            "agrees": "This is the first that agrees. The first that differs is asked.",
-            "before": "This is the last one before the divergence.",
+            "never": "Your function always returns None. Is the `return` missing, or is it never reached?",
+            "last": "This is the last tensor that differs. Everything after the first difference is wrong "
+            "because its input is.",
+            "largest": "This is the tensor with the largest difference. A bug's effect may grow or shrink on "
+            "its way, so the first difference counts.",
+            "alphabet": "You sorted the names alphabetically. The dict is in the order of the data flow, so "
+            "keep that order.",
+            "agrees": "This is the first tensor that agrees. Return the first that differs.",
+            "before": "This is the last tensor before the divergence. Return the one after it, the first "
+            "that differs.",
         },
         "rule": {
-            "absolute": "The tolerance is taken as it is. Where the numbers are large, rounding is large "
-            "too: allow a share of the largest number in `theirs`.",
-            "no floor": "The tolerance is a share of the scale, also where that is tiny. Allow at least the "
-            "share of 1: `max(1.0, scale)`.",
-            "each": "Each number is compared with its own size. A number near 0 is what is left of large "
-            "ones, and has their rounding: compare with the largest number of the tensor.",
-            "allclose": "This is the rule of `torch.allclose`: it allows each number a share of itself. A "
-            "number near 0 is what is left of large ones, and has their rounding: allow a share of the "
+            "absolute": "The tolerance is used as it is. Where the numbers are large, rounding errors are "
+            "large, too, so multiply the tolerance by the largest number in `theirs`.",
+            "no floor": "The tolerance is multiplied by the scale even where that is tiny. The scale should "
+            "be at least 1: `max(1.0, scale)`.",
+            "each": "Each number is compared relative to its own size. A number near 0 can be the difference "
+            "of large ones and has their rounding error, so compare with the largest number of the tensor.",
+            "allclose": "This is the rule of `torch.allclose`, whose limit grows with each number's own "
+            "size. A number near 0 can be the difference of large ones and has their rounding error, so use "
+            "the largest number of the tensor.",
+            "one side": "A number that is too small passes. Take `abs` of the difference before you take the "
             "largest.",
-            "one side": "A number that is too small passes: take `abs` of the difference before its largest.",
-            "ours": "The scale is taken from `ours`. Take it from `theirs`: that is the one to be trusted.",
-            "sum": "You allow `tolerance` × (1 + the largest number). The larger of the two counts: "
+            "ours": "The scale is taken from `ours`. Take it from `theirs`, which is the trusted one.",
+            "sum": "You allow `tolerance` × (1 + the largest number). Use the larger of the two instead: "
             "`max(1.0, scale)`.",
-            "signed scale": "The scale is taken without `abs`: where the largest number is negative, too "
-            "little is allowed.",
-            "mean": "The differences are averaged. In a mean, one wrong number among many disappears: take "
+            "signed scale": "The scale is taken without `abs`, so too little is allowed where the largest "
+            "number is negative.",
+            "mean": "The differences are averaged. One wrong number among many disappears in a mean, so take "
             "the largest.",
             "signed": "The differences are added with their signs, so they cancel. Take `abs` first, then "
             "the largest.",
         },
         "nan": {
-            "passes": "A NaN passes: `nan > limit` is False. Ask the other way round, `not difference <= "
+            "passes": "A NaN passes, because `nan > limit` is False. Test the opposite: `not difference <= "
             "limit`.",
-            "both": "A NaN passes where both have one, as with `equal_nan=True`. A NaN never agrees.",
+            "both": "A NaN passes where both tensors have one, as with `equal_nan=True`. A NaN never agrees.",
         },
         "shape": {
-            "passes": "Two different shapes pass, because one is stretched to the other when you subtract. "
+            "passes": "Two different shapes pass, because one is broadcast to the other when you subtract. "
             "Compare the shapes first."
         },
     },

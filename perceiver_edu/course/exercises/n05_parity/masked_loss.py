@@ -73,7 +73,7 @@ def loss_properties(arguments):
             even, wanted, rel_tol=1e-5
         ), f"expected ln {SIZES['V']} = {wanted:.4f}, got {even:.4f}"
 
-    yield "scores at places that were not hidden change nothing", shown_places
+    yield "scores at positions that were not hidden have no effect", shown_places
     yield "with all scores equal, the loss is ln V", uniform
 
 
@@ -96,7 +96,7 @@ def loss_in_model(function, report):
         ("labels = the hidden bytes, -100 elsewhere", f"{int((ids == MASK).sum())}", f"{wanted:.4f}"),
         ("yours", "", f"{yours:.4f}"),
     ]
-    report.table(("the whole model, two texts with a hole", "places counted", "loss (nats)"), rows)
+    report.table(("the whole model, two texts with a hole", "positions counted", "loss (nats)"), rows)
     return abs(yours - wanted) < 1e-4 * max(1.0, wanted)
 
 
@@ -108,45 +108,45 @@ EXERCISE = Exercise(
     variant=loss_variant,
     mistakes={
         "count": {
-            "all": "Every place is counted, hidden or not, padding too. This is "
-            "the loss of Hugging Face's docstring: most of it is padding, where nothing was ever asked.",
-            "real": "The bytes that the model can see are counted too. Only the hidden ones are a question.",
-            "shown": "The bytes that are shown are counted, and the hidden ones are not: the condition is "
-            "inverted.",
-            "changed": "A visible byte that was changed is counted too. Only those that are [MASK] in `ids` "
+            "all": "Every position is counted, hidden or not, and padding, too. This is the loss in Hugging "
+            "Face's docstring, most of which comes from padding, where there was nothing to predict.",
+            "real": "The visible bytes are counted, too. Only the hidden ones are targets.",
+            "shown": "The condition is inverted: the visible bytes are counted, and the hidden ones are not.",
+            "changed": "A visible byte that was changed is counted, too. Only those that are [MASK] in `ids` "
             "count.",
         },
         "over": {
-            "all": "The sum is right, but it is divided by all places, padding too. Divide by the number of "
-            "hidden ones.",
-            "real": "The sum is right, but it is divided by the number of real bytes. Divide by that of the "
-            "hidden ones.",
-            "texts": "The mean is taken in each text, then over the texts. A text with one hidden byte then "
-            "counts as much as one with four: average over all hidden bytes at once.",
-            "sum": "This is the sum. The mean over the hidden bytes is asked.",
+            "all": "The sum is right, but it is divided by the number of all positions, including padding. "
+            "Divide by the number of hidden bytes.",
+            "real": "The sum is right, but it is divided by the number of real bytes. Divide by the number "
+            "of hidden bytes.",
+            "texts": "The mean is taken in each text first, then over the texts. A text with one hidden byte "
+            "then counts as much as one with four, so average over all hidden bytes at once.",
+            "sum": "This is the sum. Return the mean over the hidden bytes.",
         },
         "axis": {
-            1: "The softmax runs over the places. Each place shares its probability among the V ids, the "
-            "last axis.",
-            0: "The softmax runs over the texts. Each place shares its probability among the V ids, the "
-            "last axis.",
+            1: "The softmax runs over the positions. It should run over the V ids, the last axis, so that "
+            "the probabilities at each position sum to 1.",
+            0: "The softmax runs over the texts. It should run over the V ids, the last axis, so that the "
+            "probabilities at each position sum to 1.",
         },
         "shift": {
             1: "The logits are shifted by one, as in a left-to-right model, which predicts the next byte. "
-            "Here the logits at a place are about that place.",
-            -1: "The logits are shifted by one, in the other direction. Those at a place are about that "
-            "place.",
+            "Here the logits at a position predict the byte at that position.",
+            -1: "The logits are shifted by one, in the opposite direction to a left-to-right model. Here the "
+            "logits at a position predict the byte at that position.",
         },
         "target": {
-            "ids": "The target is [MASK] itself: the labels come from `ids`. They must come from `original`."
+            "ids": "The target is [MASK] itself, because the labels come from `ids`. They must come from "
+            "`original`."
         },
         "unit": {
             1 / math.log(2): "This is in bits (log₂). The loss is in nats, with the natural logarithm.",
-            -1.0: "The sign is missing: a loss is minus the log of a probability.",
+            -1.0: "The sign is missing. A loss is minus the logarithm of a probability.",
         },
         "squash": {
-            True: "Probabilities are taken for scores: `cross_entropy` has its own softmax, so yours comes "
-            "twice."
+            True: "You passed probabilities to `cross_entropy`, which expects scores. It applies a softmax "
+            "itself, so yours is applied twice."
         },
     },
     properties=loss_properties,

@@ -64,7 +64,9 @@ def with_weights(model: nn.Module, state: dict[str, torch.Tensor]) -> nn.Module:
         )
     wrong = [f"{name} {tuple(own[name].shape)}" for name in own if own[name].shape != state[name].shape]
     if wrong:
-        raise Misfit(f"these weights of your model get a tensor of another shape: {some(wrong)}.")
+        raise Misfit(
+            f"these weights of your model would receive a tensor of a different shape: {some(wrong)}."
+        )
     model.to(next(iter(state.values())).dtype).load_state_dict(state)
     return model.eval()
 
@@ -79,7 +81,7 @@ def five_arrays(result, arguments):
     Raises: Misfit where it cannot be run.
     """
     if not isinstance(result, nn.Module):
-        raise Misfit(f"the check builds your class and runs it; it got {shown(result)}.")
+        raise Misfit(f"the check builds an instance of your class, but it got {shown(result)}.")
     config = arguments["config"]
     with redirect_stdout(StringIO()):
         model = with_weights(result, checkpoint(config))
@@ -100,7 +102,7 @@ def forward(model: nn.Module, **arguments) -> dict:
     if not isinstance(arrays, dict) or list(arrays) != list(BOUNDARIES):
         got = f"the keys {', '.join(map(str, arrays))}" if isinstance(arrays, dict) else shown(arrays)
         raise Misfit(
-            f"`forward` returns a dict with the keys {', '.join(BOUNDARIES)}, in this order; got {got}."
+            f"`forward` should return a dict with the keys {', '.join(BOUNDARIES)}, in this order; got {got}."
         )
     return arrays
 
@@ -167,7 +169,10 @@ def model_in_model(function, report):
     ids, mask = (tensor.to(model.device) for tensor in tokenizer.batch(texts))
     rows = compare_assembled(with_weights(own, state), model, ids, mask)
     yours = sum(who.startswith("yours") for who in mine.whose.values())
-    report.say(f"Your model with the pretrained weights, {yours} of 6 parts your own, beside the library's:")
+    report.say(
+        f"Your model with the pretrained weights, in which {yours} of 6 parts are your own, next to the "
+        "library's:"
+    )
     report.pre(ledger(rows))
     return all(row.ok for row in rows)
 
@@ -188,22 +193,22 @@ EXERCISE = Exercise(
             "dropped": "The mask does not reach the encoder's attention, so padding is attended to.",
             "inverted": "The mask is inverted. True means a real id.",
         },
-        "norm": {"reader": "The latents go into the encoder's attention without their norm, `q_norm`."},
+        "norm": {"reader": "The latents enter the encoder's attention without their norm, `q_norm`."},
         "stack": {
-            "left out": "The stack is left out: `processed` is what the encoder has made.",
-            "ignored": "The decoder attends to the encoded latents. It attends to the processed ones.",
+            "left out": "The stack is left out: `processed` is the output of the encoder.",
+            "ignored": "The decoder attends to the encoded latents. It should attend to the processed ones.",
         },
         "asked": {
-            "all": "`positions` is not used: each call decodes all positions.",
+            "all": "`positions` is not used, so each call decodes all positions.",
             "first": "These are the first queries, not those at `positions`.",
         },
         "residual": {True: "The queries are added to the outputs. The decoder has no query residual."},
-        "end": {True: "These are probabilities. The logits are asked for, without a softmax."},
+        "end": {True: "These are probabilities. Return the logits, without a softmax."},
         "table": {
-            "norms": "Your table exchanges `q_norm` and `mlp_norm`. Inside `attention`, layernorm1 is the "
-            "norm of the queries and layernorm2 that of keys and values; the plain `layernorm` is the MLP's.",
-            "places and queries": "Your table exchanges two arrays of the same shape: the position "
-            "embedding of the inputs, and the output queries of the decoder.",
+            "norms": "Your table swaps `q_norm` and `mlp_norm`. Inside `attention`, layernorm1 is the norm "
+            "of the queries and layernorm2 that of keys and values; the plain `layernorm` is the MLP's.",
+            "places and queries": "Your table swaps two arrays of the same shape: the position embedding of "
+            "the inputs, and the output queries of the decoder.",
         },
     },
     sizes=lambda **_: {"B": 2, "M": 9, "C": 16, "N": 5, "D": 12, "V": 23, "O": 3},

@@ -39,7 +39,7 @@ def rounding_cases():
     norm = nn.LayerNorm(24)
     cases = {
         "the same products, added in another order": (InPieces(linear), linear, x),
-        "the same, with large weights": (InPieces(large), large, x),
+        "the same with large weights": (InPieces(large), large, x),
         "a variance computed in another way": (TwoMoments(24), norm, wide + 30),
         "another eps in a LayerNorm": (nn.LayerNorm(24, eps=1e-12), norm, wide),
         "a bug of 1e-8": (nn.LayerNorm(24, eps=1.002e-5), norm, wide),
@@ -86,27 +86,27 @@ EXERCISE = Exercise(
     variant=rounding_variant,
     mistakes={
         "rule": {
-            "float32": "You judge by the difference in float32. There a bug can be smaller than rounding: "
-            "run both again in float64.",
-            "float32, absolute": "You judge by the difference in float32, and not even as a share of the "
-            "scale. Run both again in float64.",
-            "float32, wide": "You judge by the difference in float32, with a wide tolerance: it lets every "
-            "bug of these pass. Run both again in float64.",
-            "float64, absolute": "In float64 too the difference grows with the numbers: compare with a "
-            "share of the largest one.",
-            "float64, equal": "You ask for equality. float64 rounds too, at about 1e-16 of the scale.",
-            "float64, wide": "In float64 your tolerance is too wide: a bug of 1e-8 of the scale passes. "
+            "float32": "You decide by the difference in float32, where a bug can be smaller than rounding "
+            "errors. Run both layers again in float64.",
+            "float32, absolute": "You decide by the absolute difference in float32, without regard to the "
+            "scale, and a bug can be smaller than rounding errors. Run both layers again in float64.",
+            "float32, wide": "You decide by the difference in float32, with a tolerance so wide that every "
+            "one of these bugs passes. Run both layers again in float64.",
+            "float64, absolute": "In float64, too, the difference grows with the numbers. Compare it with a "
+            "fraction of the largest one.",
+            "float64, equal": "You require equality, but float64 rounds, too, at about 1e-16 of the scale.",
+            "float64, wide": "Your tolerance in float64 is too wide: a bug of 1e-8 of the scale passes. "
             "Rounding is at about 1e-16 of it.",
             "shrinks a little": "It is not enough that the difference is smaller in float64. A bug that "
-            "hides in rounding shrinks, too, until only the bug is left. Rounding alone shrinks by about "
-            "10⁹.",
-            "shrinks": "Two that are exactly equal are called a bug: 0 does not become smaller in float64. "
-            "Look at the difference in float64 itself, or let 0 pass first.",
-            "inverted": "The two words are exchanged.",
+            "hides in rounding shrinks, too, until only the bug is left. Rounding alone shrinks by a factor "
+            "of about 10⁹.",
+            "shrinks": "You call two layers that are exactly equal a bug, because a difference of 0 does not "
+            "shrink in float64. Look at the difference in float64 itself, or accept 0 first.",
+            "inverted": "The two words are swapped.",
         },
         "late": {
-            True: "Whatever differs in float32 is called a bug. Were only the results converted to float64? "
-            "The rounding is in them already: convert the layers and `x`, and run again."
+            True: "You call everything that differs in float32 a bug. Did you convert only the results to "
+            "float64? They already contain the rounding: convert the layers and `x`, and run again."
         },
     },
     terse=True,

@@ -28,13 +28,14 @@ ANSWERS = {
     "bug 5": ("processed by layer 2", "norm", "eps"),
 }
 WHY = {
-    "bug 1": "the decoder's MLP has the tanh form of GELU: `mlp.expand` agrees, `mlp.contract` does not",
-    "bug 2": "the encoder drops its mask: with `mask=None` everything agrees",
-    "bug 3": "layer 4 cuts its channels into heads in turn: query, key and value agree, `attention.output` "
-    "does not, with a mask or without",
-    "bug 4": "places are counted from 1: the inputs are wrong before anything has been computed",
-    "bug 5": "one LayerNorm of layer 2 has eps 1e-12: `mlp_norm` differs though what it reads agrees. In "
-    "float32 this hides below rounding",
+    "bug 1": "the decoder's MLP uses the tanh form of GELU, so `mlp.expand` agrees and `mlp.contract` does "
+    "not",
+    "bug 2": "the encoder ignores its mask, so everything agrees with `mask=None`",
+    "bug 3": "layer 4 deals its channels out to the heads in turn, so query, key and value agree and "
+    "`attention.output` does not, with a mask or without",
+    "bug 4": "positions are counted from 1, so the inputs are wrong from the very first array",
+    "bug 5": "one LayerNorm of layer 2 has eps 1e-12, so `mlp_norm` differs although its input agrees. In "
+    "float32 this hides below the rounding errors",
 }
 
 
@@ -60,8 +61,8 @@ def feedback(bug: str, place, kind, cause) -> str:
         if cause == right_cause:
             return FOUND
         if cause in CAUSES[kind]:
-            return f"{place}, {kind}: yes, but it is not {cause!r}: plant that yourself, and compare"
-        return f"{place}, {kind}: yes; of the causes of {kind} there is {', '.join(CAUSES[kind])}"
+            return f"{place}, {kind}: yes, but it is not {cause!r}. Plant that yourself and compare"
+        return f"{place}, {kind}: yes; the causes to choose from are {', '.join(CAUSES[kind])}"
     if place == right_place:
         if kind in CAUSES:
             return f"{place}: yes, but it is not the {kind}"
@@ -69,12 +70,12 @@ def feedback(bug: str, place, kind, cause) -> str:
     if place in ("none", "nothing", "nowhere", ""):
         return "nothing? In float64 there is a first divergence"
     if place not in ROWS:
-        return f"{place!r}: no row of the ledger is called so"
+        return f"{place!r}: the ledger has no such row"
     if place == "processed" and right_place.startswith("processed by"):
         return "processed: yes, but in which layer? Use layers=True"
     if ROWS.index(place) < ROWS.index(right_place):
-        return f"{place}: the two agree there"
-    return f"{place}: they differ there, but not there first"
+        return f"{place}: the two models agree there"
+    return f"{place}: the two models differ there, but not for the first time"
 
 
 def all_feedback(result, arguments):
@@ -123,47 +124,48 @@ EXERCISE = Exercise(
     variant=bugs_variant,
     mistakes={
         "where": {
-            "last": "You name the logits each time. There a bug arrives, whatever its place: look for the "
-            "first row.",
-            "from 0": "Your layers are counted from 0. In the ledger they are counted from 1; only "
-            "`compare_parts` and the modules count from 0.",
-            "no layers": "Two of the bugs are in the processor, and you do not say in which layer: "
+            "last": "You name the logits each time. Every bug reaches the logits, wherever it is, so look "
+            "for the first row that differs.",
+            "from 0": "You count the layers from 0. The ledger counts them from 1; only `compare_parts` and "
+            "the modules count from 0.",
+            "no layers": "Two of the bugs are in the processor, and you do not say in which layer. Use "
             "`compare_stages(…, layers=True)`.",
         },
         "cause_1": {
-            "ReLU": "Bug 1 is no ReLU, which differs by a tenth and more of what the activation puts out. "
-            "This difference is a thousandth: which form of GELU is so close to the exact one?",
+            "ReLU": "Bug 1 is not ReLU, which differs from GELU by a tenth of the activation or more. This "
+            "difference is a thousandth. Which form of GELU is that close to the exact one?",
         },
         "cause_2": {
-            "inverted": "Bug 2 is not an inverted mask, with which the text without padding could attend to "
-            "nothing real. Which rows of the batch differ?",
-            "after the softmax": "Bug 2: a mask after the softmax would keep the weights of padding from "
-            "the result. Change the padded ids, and see whether `encoded` changes.",
+            "inverted": "Bug 2 is not an inverted mask, with which the text without padding would have "
+            "nothing real to attend to. Which rows of the batch differ?",
+            "after the softmax": "Bug 2 is not a mask after the softmax, which would keep the content of "
+            "padding out of the result. Change the padded ids, and see whether `encoded` changes.",
         },
         "cause_3": {
-            "one head": "Bug 3 is not a single head, with which the scores would have another √d, too. "
-            "Plant each of the three causes, and compare with the broken model.",
-            "not transposed": "Bug 3: heads that are not transposed mix positions. Plant each of the three, "
-            "and compare with the broken model.",
+            "one head": "Bug 3 is not a single head, with which √d would differ, too. Plant each of the "
+            "three causes in a correct model and compare it with the broken one.",
+            "not transposed": "Bug 3 is not a missing transpose, which would mix positions. Plant each of "
+            "the three causes in a correct model and compare it with the broken one.",
         },
         "bug_5": {
-            "nothing": "In float32 bug 5 hides below rounding. Get it with `planted_bug(5, torch.float64)`.",
-            "residual": "Bug 5: a missing or a false residual would be a large difference. This one is about "
-            "1e-7: what small number is in a norm?",
+            "nothing": "In float32, bug 5 hides below the rounding errors. Get it with `planted_bug(5, "
+            "torch.float64)`.",
+            "residual": "Bug 5 is not a missing or wrong residual, which would make a large difference. This "
+            "one is about 1e-7. Which small number does a norm contain?",
         },
         "bug_2": {
-            "heads": "Bug 2: query, key and value agree and the output does not, so it is between them. "
-            "Heads or mask? Compare once more without a mask."
+            "heads": "Bug 2: query, key and value agree and the output does not, so the bug is between them. "
+            "Is it the heads or the mask? Compare once more without a mask."
         },
         "bug_3": {
-            "mask": "Bug 3 is not the mask: the processor has none. Query, key and value agree; what else "
-            "lies between them and the output?"
+            "mask": "Bug 3 is not the mask, because the processor has none. Query, key and value agree; what "
+            "else is between them and the output?"
         },
         "bug_1": {
-            "norm": "Bug 1 is not a norm: `mlp_norm` agrees, and so does `mlp.expand`. What comes between "
-            "that and `mlp.contract`?",
-            "residual": "Bug 1 is not a residual: then `mlp_norm`, which reads the sum, would differ. Look "
-            "at `mlp.expand` and `mlp.contract`.",
+            "norm": "Bug 1 is not a norm, because `mlp_norm` agrees, and so does `mlp.expand`. What comes "
+            "between that and `mlp.contract`?",
+            "residual": "Bug 1 is not a residual, because then `mlp_norm`, which gets the sum, would differ. "
+            "Look at `mlp.expand` and `mlp.contract`.",
         },
     },
     view=all_feedback,

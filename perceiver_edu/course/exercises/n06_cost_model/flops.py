@@ -50,7 +50,7 @@ def flops_in_model(function, report):
     c = pretrained().config
     widths = {c.encoder_qk, c.processor_qk}, {c.encoder_v, c.processor_v}
     if any(len(width) > 1 for width in widths) or c.num_blocks > 1 or c.self_attention_widening_factor > 1:
-        report.say("These weights have sizes that this formula does not speak of; it is not tried on them.")
+        report.say("These weights have sizes that the formula does not cover, so it is not tried on them.")
         return True
     M, O = min(100, c.max_position_embeddings), min(9, c.max_position_embeddings)
     sizes = dict(B=1, M=M, O=O, N=c.num_latents, C=c.d_model, D=c.d_latents)
@@ -69,27 +69,26 @@ EXERCISE = Exercise(
     cases=flops_cases,
     variant=flops_variant,
     mistakes={
-        "unit": {1: "These are multiply-adds. A multiply-add is two FLOPs."},
-        "texts": {"one": "This is one text. There are B of them."},
-        "depth": {"one": "This is one layer of the processor. There are L."},
+        "unit": {1: "These are multiply-adds. One multiply-add is two FLOPs."},
+        "texts": {"one": "This is the cost of one text. There are B texts."},
+        "depth": {"one": "This is the cost of one layer of the processor. There are L layers."},
         "read": {
-            "all": "Decoder and head are counted for the M bytes that were read. They work on the O that "
-            "are asked."
+            "all": "Decoder and head are counted for the M input bytes. They work on the O requested outputs."
         },
         "map_": {
-            "M × M": "The map has M columns in every stage. It has a column for each row that is *read*: M "
-            "in the encoder, N in processor and decoder.",
-            "scores only": "The map takes part in two products: queries with keys, and weights with values. "
-            "The second is missing.",
+            "M × M": "The map has M columns in every stage. It should have one for each row that is attended "
+            "to: M in the encoder, N in processor and decoder.",
+            "scores only": "The map takes two products, queries with keys and weights with values. The "
+            "second is missing.",
         },
-        "values": {"v": "The decoder's values are taken to be `v` wide. There they are C wide."},
+        "values": {"v": "The decoder's values have `v` channels in your count. There they have C."},
         "wrong": {
             "query": "The query layer is missing: Q rows, q_dim to qk.",
             "output": "The output layer is missing: Q rows, v back to q_dim.",
             "no mlp": "The MLP is missing: two layers on each of the Q rows.",
             "one mlp layer": "The MLP has two layers. One is missing.",
-            "values from the queries": "Keys and values are made from the array that asks. They come from "
-            "the one that is read: K rows of kv_dim.",
+            "values from the queries": "Keys and values are computed from the array that gives the queries. "
+            "They should come from the other one: K rows of kv_dim.",
         },
     },
     in_model=flops_in_model,

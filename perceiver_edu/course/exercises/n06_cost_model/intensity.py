@@ -46,19 +46,21 @@ EXERCISE = Exercise(
     variant=intensity_variant,
     mistakes={
         "traffic": {
-            "all again": "The weights are read once for each text. They are read once for the whole batch: "
-            "that is what a batch is for.",
-            "weights only": "Only the weights are moved. The arrays go in and out too, for each text.",
-            "arrays only": "Only the arrays are moved. The weights have to be read too, once.",
+            "all again": "The weights are read once for each text. They are read only once for the whole "
+            "batch, which is the point of a batch.",
+            "weights only": "Only the weights are moved. The arrays go in and out as well, for each text.",
+            "arrays only": "Only the arrays are moved. The weights have to be read as well, once for the "
+            "batch.",
         },
         "unit": {
-            "numbers": "Numbers are counted as if each were one byte: `bytes_per_number` is missing.",
-            "one text": "`flops` are those of one text. There are B of them.",
+            "numbers": "You counted numbers as if each were one byte: `bytes_per_number` is missing.",
+            "one text": "`flops` is the number for one text. There are B texts.",
         },
         "both": {
-            "sum": "You add the two times. Reading and computing go on side by side: the longer one counts.",
-            "min": "You take the shorter time. One has to wait for both: the longer one counts.",
+            "sum": "You add the two times. Moving and computing go on at the same time, so the longer one "
+            "counts.",
+            "min": "You take the shorter time. The stage has to wait for both, so the longer one counts.",
         },
-        "side": {"other": "The two words are exchanged: what takes *longer* is what one waits for."},
+        "side": {"other": "The two words are swapped. Return the one that takes *longer*."},
     },
 )

@@ -54,25 +54,27 @@ EXERCISE = Exercise(
     variant=ladder_variant,
     mistakes={
         "crop": {
-            "mean": "This is the cost of texts cut to their *mean* length, or each to its own. A batch is a "
-            "rectangle: it can be cut to the longest one only.",
-            "shortest": "The batch is cut to the shortest text. The others lose their ends.",
+            "mean": "This is the cost of texts cropped to their *mean* length, or each to its own. A batch "
+            "is a rectangle, so it can only be cropped to its longest text.",
+            "shortest": "The batch is cropped to its shortest text, so the other texts are truncated. Crop "
+            "it to the longest.",
         },
         "outputs": {
-            "crop too": "With the cropped inputs you cropped the outputs too. `cropped` still decodes all "
-            "`longest` of them; leaving those out is the next step.",
-            "all texts": "`cost` takes the outputs of *each* text. You asked for those of all texts "
+            "crop too": "You reduced the outputs together with the inputs. `cropped` still decodes all "
+            "`longest` outputs; leaving those out is the next step.",
+            "all texts": "`cost` takes the number of outputs of *each* text. You passed that of all texts "
             "together.",
-            "cut": "In `asked` as many outputs are decoded as ids are read. Asked are `asked`.",
+            "cut": "In `asked` you decode as many outputs as there are ids. Decode only the `asked` outputs.",
         },
         "groups": {
-            "unsorted": "The groups are not sorted by length: one long text makes its neighbours long.",
-            "all": "`sorted` is still one batch, so all texts are as long as the longest. Cut it into "
+            "unsorted": "The groups are not sorted by length, so one long text pads all the others in its "
+            "group.",
+            "all": "`sorted` is still one batch, so every text is padded to the longest. Split it into "
             "batches of `size`.",
             "longest first": "The texts are sorted from long to short. Sort them from short to long.",
-            "dropped": "The last batch has fewer texts than `size`. It is missing.",
-            "filled up": "The last batch has fewer texts than `size`. Count those that it has.",
-            "one by one": "You took the texts one by one. Asked are batches of `size`.",
+            "dropped": "The last batch has fewer texts than `size`, and you left it out.",
+            "filled up": "The last batch has fewer texts than `size`. Count only the texts that it has.",
+            "one by one": "You took the texts one by one. Use batches of `size`.",
         },
     },
     in_model=ladder_in_model,

@@ -22,7 +22,7 @@ class Product:
         slow = self.first if call == 0 else 0.0
         return self.seconds + slow + (self.extra if call in self.disturbed else 0.0)
 
-    def __eq__(self, other):  # it counts its calls, which is no change that matters
+    def __eq__(self, other):  # it counts its calls, a change that does not matter
         return isinstance(other, Product)
 
     __hash__ = None
@@ -70,15 +70,15 @@ EXERCISE = Exercise(
     variant=variant,
     mistakes={
         "of": {
-            "once": "Each function is called once, and the first call is slow. Call it before you time it, "
-            "and time several calls.",
-            "mean": "You take the mean, or the time of all calls together, and one disturbed call spoils "
-            "that. Take the shortest, or the median.",
+            "once": "Each function is called only once, and the first call is slow. Call it before you time "
+            "it, and time several calls.",
+            "mean": "You take the mean, or the total time of all calls, and one disturbed call spoils "
+            "either. Take the shortest time, or the median.",
         },
         "rate": {
-            "seconds": "This is the one that takes the least time. The products differ in size: divide the "
-            "FLOPs by the seconds.",
-            "flops": "This is the one with the most FLOPs. Divide them by the seconds.",
+            "seconds": "This is the product that takes the least time. The products differ in size, so "
+            "divide the FLOPs by the seconds.",
+            "flops": "This is the product with the most FLOPs. Divide them by the seconds.",
         },
     },
     terse=True,

@@ -53,15 +53,17 @@ EXERCISE = Exercise(
     variant=variant,
     mistakes={
         "counted": {
-            "processor": "Only the processor is counted. The target is the cost of all stages.",
+            "processor": "You count only the processor. The target is the cost of all stages.",
         },
         "ends": {
-            "up": "This is the first depth that costs at least as much. Asked is the one that comes closest.",
-            "down": "This is the last depth that costs no more. Asked is the one that comes closest.",
+            "up": "This is the first depth that costs at least as much as the target. Return the depth whose "
+            "cost comes closest.",
+            "down": "This is the last depth that costs no more than the target. Return the depth whose cost "
+            "comes closest.",
         },
         "price": {
-            "all of it": "You divide the target by the cost of a model with one layer. Encoder, decoder and "
-            "head are in it only once, whatever the depth.",
+            "all of it": "You divide the target by the cost of a model with one layer. That includes "
+            "encoder, decoder and head, which are paid only once, whatever the depth.",
         },
     },
     terse=True,

@@ -28,20 +28,21 @@ EXERCISE = Exercise(
     variant=training_variant,
     mistakes={
         "passes": {
-            1: "This is the forward pass alone. The backward pass takes twice as much again.",
-            2: "This is two forward passes. Is it the backward pass alone, or one as cheap as the forward? "
-            "It takes twice as much, so a step is three forward passes.",
-            4: "A step is counted as four forward passes. It is one forward and a backward of two.",
+            1: "This is the forward pass alone. The backward pass costs twice as much again.",
+            2: "This is two forward passes. Did you count the backward pass alone, or make it as cheap as "
+            "the forward pass? It costs twice as much, so a step costs three forward passes.",
+            4: "You count a step as four forward passes. It is one forward pass and a backward pass that "
+            "costs two.",
         },
-        "texts": {"one": "`forward` is one text. A step reads B."},
+        "texts": {"one": "`forward` is the cost of one text. A step processes B texts."},
         "copies": {
-            1: "This is 4 times the parameters. Four *numbers* are kept for each: the weight, its gradient, "
-            "and AdamW's two means. And each of those takes four *bytes*.",
-            2: "This is 8 bytes for each parameter. Are AdamW's two means missing, or has a number 2 bytes? "
-            "It has 4, in float32.",
+            1: "This is 4 times the parameters. Four *numbers* are kept for each parameter (the weight, its "
+            "gradient and AdamW's two means), and each of those takes four *bytes*.",
+            2: "This is 8 bytes for each parameter. Did you leave out AdamW's two means, or count 2 bytes "
+            "for each number? A float32 number takes 4.",
             3: "This is 12 bytes for each parameter, so one of the four numbers is missing: the weight, its "
             "gradient, and AdamW's *two* means, of the gradient and of its square.",
         },
-        "time": {60: "These are minutes. Asked are hours.", 1: "These are seconds. Asked are hours."},
+        "time": {60: "These are minutes. Return hours.", 1: "These are seconds. Return hours."},
     },
 )

@@ -35,7 +35,7 @@ def transformer_in_model(function, report):
     sizes = dict(D=c.d_latents, L=c.num_self_attends_per_block, V=c.vocab_size, qk=c.processor_qk)
     given = {"cost": price(c)} | sizes | {"v": c.processor_v}
     if not c.num_self_attends_per_block or c.num_blocks > 1 or c.self_attention_widening_factor > 1:
-        report.say("These weights have sizes that this formula does not speak of; it is not tried on them.")
+        report.say("These weights have sizes that the formula does not cover, so it is not tried on them.")
         return True
     yours, right = call(function, given), transformer_variant(**given)
     report.table(("pretrained model", "bytes"), [("your length", f"{yours:,.1f}"), ("N", c.num_latents)])
@@ -51,27 +51,27 @@ EXERCISE = Exercise(
     mistakes={
         "map_": {
             "none": "The Transformer's map is missing: M × M in each layer.",
-            "scores only": "The Transformer's map takes part in two products, with the keys and with the "
-            "values. The second is missing.",
+            "scores only": "The Transformer's map takes two products, with the keys and with the values. The "
+            "second is missing.",
         },
         "layers": {"attention": "The Transformer's MLP is missing: D to D, twice, in each layer."},
         "unit": {
-            1: "The Transformer is counted in multiply-adds, and `cost` in FLOPs. A multiply-add is two "
+            1: "You count the Transformer in multiply-adds, but `cost` gives FLOPs. One multiply-add is two "
             "FLOPs."
         },
         "asked": {
-            "one": "Perceiver IO is asked for one byte, the Transformer for all M. Ask both for all: "
-            "`cost(M, M)`."
+            "one": "You request one output from Perceiver IO and all M from the Transformer. Request all M "
+            "from both: `cost(M, M)`."
         },
         "head": {False: "The Transformer's head is missing: D to V for each byte."},
         "price": {
-            "none": "Perceiver IO's price for each byte is forgotten: only its fixed part is compared.",
-            "processor fixed": "Perceiver IO's fixed part is taken to be the processor alone. Encoder and "
-            "decoder have one too, for the latents.",
+            "none": "You compare only the fixed part of Perceiver IO's cost. Add its price for each byte.",
+            "processor fixed": "You take the processor alone as Perceiver IO's fixed part. Encoder and "
+            "decoder have a fixed part, too, for the latents.",
         },
         "ends": {
-            "floor": "The number is right, but cut to whole bytes. Return it as it is.",
-            "ceil": "The number is right, but rounded to whole bytes. Return it as it is.",
+            "floor": "The number is right, but rounded down to whole bytes. Return it as it is.",
+            "ceil": "The number is right, but rounded up to whole bytes. Return it as it is.",
         },
     },
     in_model=transformer_in_model,

@@ -74,22 +74,23 @@ EXERCISE = Exercise(
     variant=bound_variant,
     mistakes={
         "joined": {
-            "sum": "You add the three times. Launching, computing and moving go on at the same time: the "
-            "longest counts.",
-            "min": "You take the shortest time. The run waits for all three: the longest counts.",
+            "sum": "You add the three times. Launching, computing and moving go on at the same time, so the "
+            "longest one counts.",
+            "min": "You take the shortest time. The run has to wait for all three, so the longest one "
+            "counts.",
         },
         "launched": {
-            "for each text": "The launches are multiplied by B. A kernel is launched once, whatever the size "
-            "of the batch: that is what a batch is for.",
-            "one text": "The cost is that of one text for every batch. Call `cost(B)`.",
+            "for each text": "The launches are multiplied by B. Each kernel is launched once, whatever the "
+            "batch size, which is the point of a batch.",
+            "one text": "You use the cost of one text for every batch. Call `cost(B)`.",
         },
         "moved": {
-            "numbers": "Numbers are counted as bytes: `bytes_per_number` is missing.",
-            "bits": "You count bits. The bandwidth is in bytes.",
+            "numbers": "You counted numbers as if each were one byte: `bytes_per_number` is missing.",
+            "bits": "You count bits. The bandwidth is in bytes per second.",
         },
         "leaves": {
-            "last": "`leaves` is the largest batch that launches still bound. Asked is the first that they "
-            "do not.",
+            "last": "`leaves` is the largest batch that is still launch-bound. Return the first size that is "
+            "not.",
         },
     },
 )

@@ -65,8 +65,9 @@ EXERCISE = Exercise(
     mistakes={
         "wrong": {
             "one missing": "One layer is missing.",
-            "all from x": "Every layer gets the first input. A layer takes what the one before it returned.",
-            "added": "The input is added once more. The layer has its residual connections inside.",
+            "all from x": "Every layer gets the first input. Give each layer the output of the one before "
+            "it.",
+            "added": "The input is added once more. The layers already contain their residual connections.",
         }
     },
     properties=properties,

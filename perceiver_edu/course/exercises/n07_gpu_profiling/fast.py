@@ -101,7 +101,9 @@ def fast_in_model(function, report):
         ],
     )
     if ratio < AT_LEAST:
-        raise Misfit(f"your function is {ratio:.1f} times as fast. At least {AT_LEAST} times can be had.")
+        raise Misfit(
+            f"your function is {ratio:.1f} times as fast. It should be at least {AT_LEAST} times as fast."
+        )
     return difference < 1e-3
 
 
@@ -113,17 +115,19 @@ EXERCISE = Exercise(
     variant=fast_variant,
     mistakes={
         "mask": {
-            "none": "The padding is not masked: pass a mask (B, M) that is True for the real ids.",
-            "inverted": "The mask is inverted: True is a real id.",
+            "none": "The padding is not masked. Pass a mask (B, M) that is True for the real ids.",
+            "inverted": "The mask is inverted. True means a real id.",
         },
-        "hide": {"nothing": "The bytes are not hidden: put `[MASK]` in their places before the model reads."},
+        "hide": {
+            "nothing": "The bytes are not hidden. Put `[MASK]` at their positions before you call the model."
+        },
         "score": {
-            "probability": "These are probabilities. Their logarithm is asked for.",
-            "logit": "These are logits. Asked is `log_softmax` over the vocabulary.",
+            "probability": "These are probabilities. Return their logarithms.",
+            "logit": "These are logits. Return `log_softmax` over the vocabulary.",
         },
         "byte": {
-            "best": "This is the score of the most probable byte. Asked is the byte that was hidden.",
-            "mask": "This is the score of `[MASK]` itself. Take the byte from `ids`, before it is hidden.",
+            "best": "This is the score of the most probable byte. Return that of the byte that was hidden.",
+            "mask": "This is the score of `[MASK]` itself. Take the byte from `ids` before you hide it.",
         },
     },
     properties=fast_properties,

@@ -83,24 +83,24 @@ EXERCISE = Exercise(
     variant=gaps_variant,
     mistakes={
         "counted": {
-            "kernels": "Copies are missing. `gpu_memcpy` and `gpu_memset` keep the GPU busy too.",
-            "annotations": "`gpu_user_annotation` is counted. It is the frame around kernels, with the gaps "
-            "inside.",
-            "all": "Events of the CPU are counted. The GPU's are `kernel`, `gpu_memcpy` and `gpu_memset`.",
+            "kernels": "Copies are missing. `gpu_memcpy` and `gpu_memset` keep the GPU busy, too.",
+            "annotations": "You count `gpu_user_annotation`. It is a frame around kernels, and includes the "
+            "gaps between them.",
+            "all": "You count events of the CPU. The GPU's are `kernel`, `gpu_memcpy` and `gpu_memset`.",
         },
         "overlap": {
-            "twice": "Two streams run at the same time, and that time is counted twice. Join intervals that "
-            "overlap first."
+            "twice": "Where two streams run at the same time, you count that time twice. Merge intervals "
+            "that overlap first."
         },
         "whole": {
-            "trace": "The time of the whole trace is taken. Asked is the time from the GPU's first event to "
-            "the end of its last."
+            "trace": "You divide by the time of the whole trace. Use the time from the beginning of the "
+            "GPU's first event to the end of its last."
         },
         "gap": {
-            "starts": "The gap is measured from one beginning to the next. It begins where the GPU has "
+            "starts": "You measure the gap from one beginning to the next. A gap begins where the GPU has "
             "finished.",
-            "neighbours": "The gap is measured from the end of the event before, but an earlier one may "
-            "still run. Join intervals that overlap first.",
+            "neighbours": "You measure the gap from the end of the event before, but an earlier event may "
+            "still be running. Merge intervals that overlap first.",
         },
     },
 )

@@ -92,16 +92,16 @@ EXERCISE = Exercise(
     variant=variant,
     mistakes={
         "counts": {
-            "all": "Every operation is counted. Views (`function.is_view`) and fresh memory (`torch.empty`) "
-            "launch nothing.",
-            "views too": "Views are counted. They describe memory that is there already, and launch nothing: "
-            "`function.is_view` tells.",
-            "memory too": "`torch.empty` is counted. It takes memory without writing to it, so nothing is "
-            "launched.",
-            "no in place": "Operations in place are missing. `add_` writes, so it launches a kernel as `add` "
-            "does.",
+            "all": "You count every operation. Views (`function.is_view`) and new memory (`torch.empty`) "
+            "launch no kernel.",
+            "views too": "You count views. A view describes memory that already exists and launches no "
+            "kernel; `function.is_view` tells you.",
+            "memory too": "You count `torch.empty`. It takes memory without writing to it, so it launches no "
+            "kernel.",
+            "no in place": "In-place operations are missing. `add_` writes, so it launches a kernel, just as "
+            "`add` does.",
         },
-        "number": {"names": "Each operation is counted once. Count every call."},
+        "number": {"names": "You count each kind of operation once. Count every call."},
     },
     terse=True,
     in_model=in_model,

@@ -42,20 +42,20 @@ EXERCISE = Exercise(
     variant=timer_variant,
     mistakes={
         "wait": {
-            "before": "The clock is read before the device has done the work, so this is the time of the "
-            "launch. Call `gpu.synchronize()` before the second reading.",
-            "after": "The device may still have other work when the clock starts, and that is counted too. "
-            "Call `gpu.synchronize()` before the first reading as well.",
+            "before": "You read the clock before the device has finished, so this is the time of the launch. "
+            "Call `gpu.synchronize()` before the second reading.",
+            "after": "The device may still have other work in its queue when the clock starts, and you count "
+            "that, too. Call `gpu.synchronize()` before the first reading as well.",
         },
         "of": {
-            "mean": "This is the mean. One slow run spoils it: take the median.",
-            "sum": "This is the time of all runs together. Take the median of them.",
-            "min": "This is the fastest run. The median is asked for.",
-            "max": "This is the slowest run. The median is asked for.",
+            "mean": "This is the mean, which one slow run spoils. Return the median.",
+            "sum": "This is the time of all runs together. Return their median.",
+            "min": "This is the fastest run. Return the median.",
+            "max": "This is the slowest run. Return the median.",
         },
         "first": {
-            "counted": "The warm-up runs are counted. They are there to be slow: leave them out.",
-            "no warm-up": "The warm-up is missing: run `warmup` times before you time anything.",
+            "counted": "You count the warm-up runs. They are meant to be slow, so leave them out.",
+            "no warm-up": "The warm-up is missing. Call `gpu.run()` `warmup` times before you time anything.",
         },
     },
 )

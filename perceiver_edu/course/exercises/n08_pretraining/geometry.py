@@ -27,7 +27,7 @@ def geometry_cases():
     return {
         "one text, one hole": dict(hidden=hide([4, 5, 6])),
         "three texts, one with nothing hidden": dict(hidden=hide([1, 2, 5], [3, 4, 5, 6, 9, 10], [])),
-        "a text that is all hidden": dict(hidden=hide(range(SIZES["M"]))),
+        "a text that is hidden completely": dict(hidden=hide(range(SIZES["M"]))),
         "holes at both ends": dict(hidden=hide([0, 1, 6], [2, 9, 10, 11], [0, 4, 5, 11])),
     }
 
@@ -69,9 +69,9 @@ def geometry_properties(arguments):
 
     def mirrored(call):
         there, back = as_tensor(call(**arguments)), as_tensor(call(hidden=arguments["hidden"].flip(1)))
-        return torch.equal(there[0], back[1].flip(1)), "the text read backwards: left and right trade places"
+        return torch.equal(there[0], back[1].flip(1)), "if the text is reversed, left and right are swapped"
 
-    yield "0 wherever the byte can be seen", visible
+    yield "the distances are 0 wherever the byte is visible", visible
     yield "left and right are mirror images", mirrored
 
 
@@ -114,19 +114,19 @@ EXERCISE = Exercise(
     variant=geometry_variant,
     mistakes={
         "wrong": {
-            "inside": "Each distance is one too small: it counts the hidden bytes in between. The nearest "
-            "visible place itself is at distance 1 from its neighbour.",
-            "swapped": "Left and right have traded places: left comes first.",
+            "inside": "Each distance is one too small, because you counted the hidden bytes in between. A "
+            "visible position right next to the byte is at distance 1.",
+            "swapped": "Left and right are swapped. The distance to the left comes first.",
             "left twice": "Both rows hold the distance to the left.",
             "nearest": "Both rows hold the smaller of the two distances. Keep the two sides apart.",
-            "length": "This is the length of the hole, the same for all its bytes. A byte's own place in it "
-            "is asked.",
-            "texts": "The texts are read as one: a hole at the end of a text goes on in the next. Work "
-            "along the last axis only.",
-            "edge": "A hole that touches the end of the text is measured to its first or last byte, which "
-            "is hidden too. There, the places -1 and M count as visible.",
-            "last axis": "The two sides stand on the last axis, (B, M, 2). They are asked for on the first, "
-            "(2, B, M).",
+            "length": "This is the length of the hole, the same for all its bytes. Return the distances from "
+            "each byte to the visible positions on both sides.",
+            "texts": "The texts are treated as one, so a hole at the end of a text continues in the next. "
+            "Work along the last axis only.",
+            "edge": "For a hole that touches the end of the text, you measured to its first or last byte, "
+            "which is hidden, too. There, the positions -1 and M count as visible.",
+            "last axis": "The two sides are on the last axis, (B, M, 2). They should be on the first, (2, B, "
+            "M).",
         }
     },
     properties=geometry_properties,

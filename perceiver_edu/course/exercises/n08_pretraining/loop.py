@@ -151,36 +151,37 @@ EXERCISE = Exercise(
     variant=loop_variant,
     mistakes={
         "wrong": {
-            "pile up": "The gradients are never cleared: `backward` adds to what is there, so each step "
-            "follows the sum of all batches so far. Call `optimizer.zero_grad()` once a step.",
-            "zero first": "`zero_grad` stands between `backward` and `step`: the gradient is thrown away "
+            "pile up": "The gradients are never cleared. `backward` adds to what is there, so each step "
+            "follows the sum of all batches so far. Call `optimizer.zero_grad()` once per step.",
+            "zero first": "`zero_grad` comes between `backward` and `step`, so the gradient is thrown away "
             "before it is used.",
-            "no step": "The weights never change. Is `optimizer.step()` missing, does `zero_grad` stand "
+            "no step": "The weights never change. Is `optimizer.step()` missing, does `zero_grad` come "
             "between `backward` and `step`, or does the optimizer hold the parameters of another model?",
-            "after": "These are the losses after each step. Take the loss that you call `backward` on.",
-            "no clip": "The gradient is not clipped when it is used. `clip_grad_norm_` must stand between "
+            "after": "These are the losses after each step. Return the loss on which you call `backward`.",
+            "no clip": "The gradient is not clipped when it is used. Call `clip_grad_norm_` between "
             "`backward` and `step`.",
-            "each": "Each tensor is clipped by itself, which bends the gradient. The norm of all of them "
-            "together is meant.",
-            "value": "Single numbers are clipped (`clip_grad_value_`), which bends the gradient. Clip its "
-            "norm.",
-            "constant": "The learning rate is `peak` at every step: set `group['lr']` by the formula before "
-            "each step.",
+            "each": "Each tensor is clipped separately, which changes the direction of the gradient. Clip "
+            "the norm of all of them together.",
+            "value": "Single numbers are clipped (`clip_grad_value_`), which changes the direction of the "
+            "gradient. Clip its norm.",
+            "constant": "The learning rate is `peak` at every step. Set `group['lr']` according to the "
+            "formula before each step.",
             "no warm-up": "The warm-up is missing.",
-            "no cosine": "After the warm-up the learning rate stays up. It must fall, by the cosine.",
-            "from zero": "The warm-up begins with step / warmup = 0, so the first step learns nothing. It "
-            "is (step + 1) / warmup.",
-            "falls late": "The cosine begins after the warm-up. Here it falls from the first step on, by "
-            "step / steps.",
-            "falls late, from 1": "The cosine begins after the warm-up. Here it falls from the first step "
-            "on, by step / steps.",
-            "one ahead": "The cosine is one step ahead, at (step + 1) / steps. It is taken at step / steps.",
-            "down to 0": "The cosine is divided by steps - 1, so the last step learns nothing. It is step / "
+            "no cosine": "After the warm-up the learning rate stays constant. It must fall, following the "
+            "cosine.",
+            "from zero": "The warm-up begins with step / warmup = 0, so the first step learns nothing. Use "
+            "(step + 1) / warmup.",
+            "falls late": "Your cosine begins only after the warm-up. It should fall from the first step on, "
+            "with step / steps.",
+            "falls late, from 1": "Your cosine begins only after the warm-up, and counts from 1. It should "
+            "fall from the first step on, with step / steps.",
+            "one ahead": "The cosine is one step ahead, at (step + 1) / steps. Use step / steps.",
+            "down to 0": "You divide by steps - 1 in the cosine, so the last step learns nothing. Use step / "
             "steps.",
-            "product": "Warm-up and cosine are multiplied. The smaller of the two counts.",
-            "late": "The learning rate is set after the step, so each step uses that of the step before.",
-            "same batch": "Every step sees the first batch. It will be learned by heart.",
-            "betas": "The `betas` are torch's (0.9, 0.999). Here they are (0.9, 0.98).",
+            "product": "You multiply warm-up and cosine. Take the smaller of the two.",
+            "late": "You set the learning rate after the step, so each step uses that of the step before.",
+            "same batch": "Every step uses the first batch, which the model will memorise.",
+            "betas": "The `betas` are torch's default (0.9, 0.999). Use (0.9, 0.98).",
             "decay": "The weight decay of 0.01 is missing.",
         }
     },

@@ -28,9 +28,9 @@ def loss_cases():
     empty = some.clone()
     empty[2:4] = IGNORE
     return {
-        "one part, everything asked": dict(logits=logits, targets=targets, size=B),
+        "one part, a target everywhere": dict(logits=logits, targets=targets, size=B),
         "parts of two rows, with -100": dict(logits=logits, targets=some, size=2),
-        "a part in which nothing is asked": dict(logits=logits, targets=empty, size=2),
+        "a part without targets": dict(logits=logits, targets=empty, size=2),
     }
 
 
@@ -73,7 +73,7 @@ def loss_properties(arguments):
             together, apart, rel_tol=1e-5
         ), f"{together:.4f} in one part, {apart:.4f} in several"
 
-    yield "the parts add up to the same, however the batch is cut", whole
+    yield "the losses add up to the same number, however the batch is split", whole
 
 
 def loss_in_model(function, report):
@@ -105,27 +105,28 @@ EXERCISE = Exercise(
     variant=loss_variant,
     mistakes={
         "over": {
-            "part": "Each part is divided by its own number of asked bytes, so the sum grows with the "
-            "number of parts. Divide by the number in the whole batch.",
-            "part, guarded": "Each part is divided by its own number of asked bytes (an empty one by 1), so "
+            "part": "Each part is divided by its own number of targets, so the sum grows with the number of "
+            "parts. Divide by the number in the whole batch.",
+            "part, guarded": "Each part is divided by its own number of targets (by 1 if it has none), so "
             "the sum grows with the number of parts. Divide by the number in the whole batch.",
-            "parts": "This is the mean of the parts' means. A part with one asked byte then counts as much "
-            "as one with nine: divide each sum by the number of asked bytes in the whole batch.",
-            "parts, guarded": "This is the mean of the parts' means, and an empty part counts as 0 in it. "
-            "Divide each sum by the number of asked bytes in the whole batch.",
-            "weighted": "The mean of a part times its share of the bytes: right, until a part has none. Its "
-            "mean is 0 / 0, NaN, and one NaN spoils all weights. Take sums.",
-            "all": "The sum is divided by all B × O places, also those with -100. Only the others were "
-            "asked.",
-            "rows": "The sum is divided by the number of texts. The mean over the asked bytes is wanted.",
-            "sum": "These are sums. They must add up to a mean over all asked bytes.",
+            "parts": "This is the mean of the parts' means, in which a part with one target counts as much "
+            "as a part with nine. Divide each sum by the number of targets in the whole batch.",
+            "parts, guarded": "This is the mean of the parts' means, in which a part without targets counts "
+            "as 0. Divide each sum by the number of targets in the whole batch.",
+            "weighted": "You multiply the mean of a part by its fraction of the targets. That is right until "
+            "a part has none: its mean is 0 / 0, NaN, and one NaN spoils all weights. Use sums.",
+            "all": "The sum is divided by all B × O positions, including those with -100. Only the others "
+            "are targets.",
+            "rows": "The sum is divided by the number of texts. Divide by the number of targets instead.",
+            "sum": "These are sums. They must add up to a mean over all targets.",
         },
         "ignore": {
-            "clamp": "-100 is taken for id 0, so those places are counted too. `cross_entropy` skips -100 "
-            "by itself: leave it in."
+            "clamp": "-100 is replaced by id 0, so those positions are counted, too. `cross_entropy` ignores "
+            "-100 by itself, so leave it in."
         },
         "unit": {
-            1 / math.log(2): "This is in bits. `cross_entropy` gives nats, and nats are asked for here."
+            1 / math.log(2): "This is in bits. The loss should be in nats, which is what `cross_entropy` "
+            "returns."
         },
     },
     properties=loss_properties,

@@ -34,8 +34,8 @@ def start_cases():
         return small | {"wave": waves(C, M), "M": M}
 
     return {
-        "a latent for every place": usual(6, 6) | {"scale": 1.0},
-        "43 places for four latents": usual(SIZES["N"], SIZES["M"]) | {"scale": 1.5},
+        "a latent for every position": usual(6, 6) | {"scale": 1.0},
+        "43 positions for four latents": usual(SIZES["N"], SIZES["M"]) | {"scale": 1.5},
     }
 
 
@@ -76,9 +76,11 @@ def start_properties(arguments):
         N, M = weights.shape
         centres = (torch.arange(N) + 0.5) * M / N
         away = (weights.argmax(1) - centres).abs().max()
-        return bool(away <= 1), f"latent {N // 2} reads most at place {int(weights[N // 2].argmax())} of {M}"
+        return bool(
+            away <= 1
+        ), f"latent {N // 2} attends most to position {int(weights[N // 2].argmax())} of {M}"
 
-    yield "each latent reads most at its own place", peaks
+    yield "each latent attends most to its own position", peaks
 
 
 @torch.no_grad()
@@ -94,7 +96,7 @@ def start_in_model(function, report):
     given = {"latents": encoder.latents.detach(), "query": attention.query.weight.detach()}
     given |= {"key": attention.key.weight.detach(), "wave": wave, "M": M, "scale": 1.6}
     maps = {
-        "the usual start": reading(given, wave, M),
+        "the usual initialisation": reading(given, wave, M),
         "yours": reading(call(function, given), wave, M),
         "the library's": reading(start_variant(**given), wave, M),
     }
@@ -102,8 +104,10 @@ def start_in_model(function, report):
     for name, weights in maps.items():
         bits = float(-torch.xlogy(weights, weights).sum(-1).mean()) / math.log(2)
         rows.append((name, f"{bits:.2f}", f"{float(weights.max(-1).values.mean()):.0%}"))
-    uniform = f"all {M} bytes alike: {math.log2(M):.2f}"
-    report.table((f"a new model, N = {config.num_latents}", f"bits ({uniform})", "largest share"), rows)
+    uniform = f"uniform over {M} bytes: {math.log2(M):.2f}"
+    report.table(
+        (f"a new model, N = {config.num_latents}", f"bits ({uniform})", "largest attention weight"), rows
+    )
     return distance(maps["yours"], maps["the library's"]) < 1e-4
 
 
@@ -115,33 +119,32 @@ EXERCISE = Exercise(
     variant=start_variant,
     mistakes={
         "centres": {
-            "left": "The latents sit at the left edges of their stretches, n · M / N. The middle is half a "
-            "stretch further: (n + 0.5) · M / N.",
-            "ends": "The first latent sits at place 0 and the last at M - 1, so half of what they look at "
-            "lies outside the text. Divide the text into N stretches, and take their middles.",
-            "index": "Latent n sits at place n: all of them crowd at the beginning of the text. Spread them "
-            "over M.",
-            "numbers": "You took the middle of the positions' numbers, half a position further left. The "
-            "line from 0 to M is cut: (n + 0.5) · M / N.",
-            "whole": "The stretches are M // N long, so the end of the text has no latent. Divide without "
-            "rounding: M / N.",
+            "left": "The latents are at the left edges of their stretches, n · M / N. The middle is half a "
+            "stretch further, (n + 0.5) · M / N.",
+            "ends": "The first latent is at position 0 and the last at M - 1, so half of what they attend to "
+            "is outside the text. Divide the text into N stretches, and use their middles.",
+            "index": "Latent n is at position n, so all of them crowd at the beginning of the text. Spread "
+            "them over M.",
+            "numbers": "You averaged the numbers of the positions, which is half a position too far left. "
+            "Cut the line from 0 to M instead: (n + 0.5) · M / N.",
+            "whole": "The stretches are M // N long, so no latent is at the end of the text. Divide without "
+            "rounding, M / N.",
         },
         "scaled": {
-            "query": "Only W_q has the scale. Both have it.",
-            "key": "Only W_k has the scale. Both have it.",
-            "none": "The scale is missing in W_q and W_k. Without it the bump is wide, and the latents read "
-            "nearly alike.",
+            "query": "Only W_q has the scale. Both W_q and W_k need it.",
+            "key": "Only W_k has the scale. Both W_q and W_k need it.",
+            "none": "The scale is missing in W_q and W_k. Without it the bump is wide, and all latents "
+            "attend to nearly the same bytes.",
         },
         "rest": {
-            "kept": "The small random numbers of W_q and W_k are still there beside the picks. Set all else "
-            "to 0.",
-            "cleared": "The channels of the latents after the first C are set to 0. Leave them as they "
-            "were: they let the latents differ in what they keep.",
-            "added": "The waves are added to the latents' first C channels. Put them in their place.",
+            "kept": "The small random numbers of W_q and W_k are still there. Set all other entries to 0.",
+            "cleared": "The channels of the latents after the first C are set to 0. Leave them as they were, "
+            "because they let the latents differ in what they keep.",
+            "added": "The waves are added to the latents' first C channels. They should replace them.",
         },
         "picks": {
-            "reversed": "W_q and W_k pick the channels in different orders, so each channel meets another "
-            "one. The same row must pick the same channel in both."
+            "reversed": "W_q and W_k pick the channels in different orders, so no channel is compared with "
+            "itself. The same row must pick the same channel in both."
         },
     },
     properties=start_properties,

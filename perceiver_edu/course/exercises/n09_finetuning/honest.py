@@ -59,21 +59,24 @@ EXERCISE = Exercise(
     variant=honest_variant,
     mistakes={
         "wrong": {
-            "best": "`difference` compares the best seeds. The best of several is luck; compare means.",
-            "sign": "The difference has the wrong sign: ours minus baseline.",
-            "n": "The spread divides by n. A sample's standard deviation divides by n - 1.",
-            "variance": "This is the variance. The spread is its root.",
-            "unpaired": "The two spreads are added as if the seeds had nothing in common. Take the "
-            "difference seed by seed first; what a seed does to both falls out.",
-            "ours": "This is the spread of `ours` alone. The spread of the differences is asked.",
+            "best": "`difference` compares the best seeds. The best of several runs depends on luck, so "
+            "compare means.",
+            "sign": "The difference has the wrong sign. It is ours minus baseline.",
+            "n": "The spread divides by n. The standard deviation of a sample divides by n - 1.",
+            "variance": "This is the variance. The spread is its square root.",
+            "unpaired": "The two spreads are combined as if the seeds had nothing in common. Take the "
+            "difference seed by seed first, so that an effect of the seed on both methods cancels.",
+            "ours": "This is the spread of `ours` alone. Return the spread of the differences.",
             "over n": "The error of a mean is the spread / √n, not / n.",
-            "no root": "This is the spread of one seed. The mean of n seeds varies less: divide by √n.",
-            "no sign": "A baseline that is clearly better is decided too: compare |difference|.",
-            "no limit": "`limit` is not used: the difference must be more than `limit` errors.",
-            "spreads": "`decided` compares with `limit` spreads. It asks for `limit` *errors*.",
-            "no spread": "You leave a gain without any spread undecided. The same gain on every seed is more "
-            "than `limit` errors of 0.",
-            "positive": "Any difference above 0 is taken for a win. Is it larger than chance makes it?",
+            "no root": "This is the spread of one seed. The mean of n seeds varies less, so divide by √n.",
+            "no sign": "A baseline that is clearly better counts as decided, too. Compare |difference|.",
+            "no limit": "`limit` is not used. The difference must be more than `limit` errors.",
+            "spreads": "`decided` compares the difference with `limit` spreads. Compare it with `limit` "
+            "*errors*.",
+            "no spread": "You call the same gain on every seed undecided. Its error is 0, so it is more than "
+            "`limit` errors.",
+            "positive": "You count any difference above 0 as decided. Is it larger than chance would make "
+            "it?",
         }
     },
 )

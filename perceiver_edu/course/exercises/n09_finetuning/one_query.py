@@ -90,18 +90,19 @@ EXERCISE = Exercise(
     variant=query_variant,
     mistakes={
         "wrong": {
-            "mean": "This is the mean of the values: the query has no say in it.",
+            "mean": "This is the plain mean of the values, in which the query has no effect.",
             "no scale": "The scores are not divided by √K.",
-            "wrong scale": "The scores are divided by √D, the width of the latents. The dot product runs "
-            "over K numbers.",
-            "N scale": "The scores are divided by √N, the number of latents. The dot product runs over K "
-            "numbers.",
-            "texts": "The softmax runs over the texts: they share one answer out. It must run over the "
-            "latents.",
-            "no softmax": "The scores themselves are the weights: the softmax is missing.",
-            "hardest": "Only the latent with the best score is read. The softmax gives each its share.",
-            "latents": "The latents themselves are mixed, not their values, `value(latents)`.",
-            "keys": "The keys are mixed. They say where to look; what is read are the values.",
+            "wrong scale": "The scores are divided by √D, the square root of the latents' width. The dot "
+            "product has K terms, so divide by √K.",
+            "N scale": "The scores are divided by √N, the square root of the number of latents. The dot "
+            "product has K terms, so divide by √K.",
+            "texts": "The softmax runs over the texts. It should run over the latents, so that the attention "
+            "weights of each text sum to 1.",
+            "no softmax": "The scores are used as the attention weights: the softmax is missing.",
+            "hardest": "Only the latent with the highest score is used. The softmax gives every latent an "
+            "attention weight.",
+            "latents": "You average the latents themselves. Average their values, `value(latents)`.",
+            "keys": "You average the keys, which only determine the attention weights. Average the values.",
         }
     },
     properties=query_properties,

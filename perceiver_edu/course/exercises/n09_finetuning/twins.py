@@ -15,7 +15,7 @@ def twin_cases():
             training=["Return the sum.", "Draw a line.", "Return the sum."],
             test=["Draw a circle.", "Return the sum.", "Draw a line.", "Return the sum."],
         ),
-        "case, spaces and signs": dict(
+        "case, spaces and punctuation": dict(
             training=["Return the sum of x, y.", "A tensor.", "Read it.", "Go On.", "To day"],
             test=["return the SUM of x y", "Read them.", "a  tensor", "Write it.", "GO ON.", "Today"],
         ),
@@ -23,7 +23,7 @@ def twin_cases():
             training=["Layer 3 of 12 is cut.", "No number here.", "Axis_0 comes first"],
             test=["Layer 7 of 24 is cut.", "Layer is here.", "Axis 1 comes first."],
         ),
-        "near, but no twins": dict(
+        "similar, but not twins": dict(
             training=["The dog bit the man.", "One café", "Twice.", "An elbow below.", "Listen.", "Straße"],
             test=[
                 "The man bit the dog.",
@@ -94,27 +94,28 @@ EXERCISE = Exercise(
     variant=twin_variant,
     mistakes={
         "keeps": {
-            "all": "Signs and spaces still count. Only letters make a text.",
-            "digits": "Texts that differ in a number only are twins too: forget the digits.",
-            "ascii": "`[^a-z]` throws away letters such as é: `café` and `caf` become twins.",
-            "no accents": "The accents are taken off, so `café` and `cafe` become twins.",
+            "all": "Punctuation and spaces still count. Keep only the letters.",
+            "digits": "Texts that differ only in a number are twins, too. Ignore digits.",
+            "ascii": "`[^a-z]` removes letters such as é, so `café` and `caf` become twins.",
+            "no accents": "The accents are removed, so `café` and `cafe` become twins.",
             "spaces": "Spaces still count, so `a  tensor` is not found.",
-            "words": "The words are compared one by one: `To day` and `Today` have the same letters.",
-            "sorted words": "The words are compared in any order. A dog that bit a man is another text.",
-            "sorted letters": "The letters are compared in any order: `Listen` and `Silent` become twins.",
-            "bag": "Sets of words are compared: order and repeats are lost.",
+            "words": "The words are compared one by one, but `To day` and `Today` have the same letters.",
+            "sorted words": "The words are compared in any order. “The man bit the dog” is another text than "
+            "“The dog bit the man”.",
+            "sorted letters": "The letters are compared in any order, so `Listen` and `Silent` become twins.",
+            "bag": "You compare sets of words, which lose order and repetitions.",
         },
-        "lower": {False: "`The` and `the` still differ: forget case."},
+        "lower": {False: "`The` and `the` still differ. Ignore case."},
         "wrong": {
-            "repeats": "A test text comes once for each twin in training. Once is enough.",
+            "repeats": "A test text appears once for each twin in training. Return it once.",
             "first": "`test.index(text)` is the number of the first text of its kind. Use `enumerate`.",
-            "training": "These are numbers of training texts. The test texts must go.",
-            "kept": "These are the test texts to keep. Those with a twin are asked for.",
-            "itself": "A test text that repeats another test text is counted. That is no leak: training "
-            "does not hold it.",
-            "each other": "Test texts that are twins only of each other are counted. That is no leak: "
-            "training does not hold them.",
-            "from 1": "The numbers count from 1. In Python they count from 0.",
+            "training": "These are numbers of training texts. Return those of test texts.",
+            "kept": "These are the test texts without a twin. Return those with a twin.",
+            "itself": "You count a test text that repeats another test text. That is not a leak, because it "
+            "is not in the training texts.",
+            "each other": "You count test texts that are twins only of each other. That is not a leak, "
+            "because they are not in the training texts.",
+            "from 1": "Your numbers count from 1. Count from 0, as in Python.",
         },
     },
     view=found_numbers,

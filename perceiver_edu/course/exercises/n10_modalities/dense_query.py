@@ -42,22 +42,21 @@ EXERCISE = Exercise(
     variant=query_variant,
     mistakes={
         "wrong": {
-            "columns": "The features are taken column by column. Point number p is row `p // W`, column `p "
-            "% W`: the grid is flattened row by row.",
-            "swapped": "The row is `points // W`, not `points // H`: a row of the grid holds W pixels.",
-            "first": "These are the features of the first O pixels, whatever was asked. Use `points` as an "
-            "index.",
-            "one image": "Every example has the features of the first image. These queries differ from "
-            "image to image: they say what stands there, too.",
-            "mean": "Every query carries the mean of the image. The features are those of its own pixel.",
-            "sorted": "The points are sorted. Queries must come in the order in which they were asked.",
+            "columns": "The features are taken column by column. Point number p is at row `p // W`, column "
+            "`p % W`, because the grid is flattened row by row.",
+            "swapped": "The row is `points // W`, not `points // H`, because a row of the grid has W pixels.",
+            "first": "These are the features of the first O pixels. Use `points` as an index.",
+            "one image": "Every example has the features of the first image. These queries differ from image "
+            "to image, because they contain its features.",
+            "mean": "Every query has the mean of the image. Its features should be those of its own pixel.",
+            "sorted": "The points are sorted. Return the queries in the order in which they were requested.",
         },
         "place": {
-            "first": "The positions are those of the first O pixels. A query needs the position of the very "
-            "pixel whose features it carries."
+            "first": "The positions are those of the first O pixels. A query needs the position of the same "
+            "pixel as its features."
         },
         "first": {
-            "positions": "The positions stand before the features. Asked for is features, then positions."
+            "positions": "The positions come before the features. Put the features first, then the positions."
         },
     },
     sizes=lambda points, **_: SIZES | {"O": len(points), "F + P": SIZES["F"] + SIZES["P"]},

@@ -22,9 +22,9 @@ def first_cases():
     mask = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
     sizes = dict(latents=draw(3, 6), inputs=draw(2, 7, 5))
     return {
-        "one reading: Perceiver IO's encoder and processor": sizes | dict(mask=None) | layers(1, 1),
-        "three readings": dict(latents=draw(3, 6), inputs=draw(2, 7, 5), mask=None) | layers(3, 3),
-        "two readings of padded inputs": dict(latents=draw(3, 6), inputs=draw(2, 7, 5), mask=mask)
+        "one cross-attend: Perceiver IO's encoder and processor": sizes | dict(mask=None) | layers(1, 1),
+        "three cross-attends": dict(latents=draw(3, 6), inputs=draw(2, 7, 5), mask=None) | layers(3, 3),
+        "two cross-attends, padded inputs": dict(latents=draw(3, 6), inputs=draw(2, 7, 5), mask=mask)
         | layers(2, 2),
     }
 
@@ -56,7 +56,7 @@ def first_properties(arguments):
         moved = {"inputs": arguments["inputs"][:, mixed], "mask": None if mask is None else mask[:, mixed]}
         return agree(call(**arguments), call(**arguments | moved))
 
-    yield "another order of the inputs changes nothing", order_of_inputs
+    yield "permuting the inputs has no effect", order_of_inputs
 
 
 EXERCISE = Exercise(
@@ -67,23 +67,22 @@ EXERCISE = Exercise(
     variant=first_variant,
     mistakes={
         "order": {
-            "block first": "Each block runs before its cross-attend. The latents read first: what they have "
-            "read is what the block works on.",
+            "block first": "Each block runs before its cross-attend. The latents should read first, because "
+            "the block works on what they have read.",
             "read last": "The last cross-attend runs once more after the last block.",
         },
         "reads": {
             "once": "Only the first cross-attend is used, so the inputs are read once, as in Perceiver IO. "
-            "Each block gets its own reading before it.",
-            "shared": "The first cross-attend is used for every reading. Use cross_attends[i] before "
-            "blocks[i].",
+            "Run a cross-attend before each block.",
+            "shared": "The first cross-attend is used every time. Use cross_attends[i] before blocks[i].",
         },
         "masked": {
-            "first": "The mask is used for the first reading only. The padding is there every time.",
+            "first": "The mask is used only for the first cross-attend. The padding is there every time.",
             "never": "The mask is not used.",
         },
         "fresh": {
-            True: "Every reading begins with the initial latents, so only the last one counts. Go on with "
-            "what the block before has made."
+            True: "Every cross-attend starts from the initial latents, so only the last one has an effect. "
+            "Continue with the output of the block before."
         },
     },
     properties=first_properties,

@@ -58,7 +58,10 @@ def adapter_in_model(function, report):
         wanted = classifier(lambda images: adapter_variant(images, **given))
         yours = classifier(lambda images: call(function, {"images": images} | given).double())
     difference = distance(yours, wanted)
-    report.say(f"With your adapter in front of a fresh classifier its scores differ by {difference:.1e}.")
+    report.say(
+        "With your adapter in front of a newly initialised classifier, the scores differ by "
+        f"{difference:.1e}."
+    )
     return difference <= 1e-5 * max(1.0, float(wanted.abs().max()))
 
 
@@ -71,19 +74,19 @@ EXERCISE = Exercise(
     mistakes={
         "wrong": {
             "reshape": "A reshape alone does not move axes: the first input holds the first numbers of the "
-            "red channel, not the channels of one place. Bring the channels to the end first: `movedim` or "
-            "`permute`.",
-            "columns": "The places run down the columns. They must run along the rows, as `positions` do: W "
-            "is the fastest axis.",
+            "red channel, not the channels of one position. Move the channels to the end first, with "
+            "`movedim` or `permute`.",
+            "columns": "The inputs run down the columns. They must run along the rows, as `positions` does, "
+            "so W is the fastest axis.",
             "channels first": "Within a patch you put the channels first. The order should be row, column, "
-            "channel: channels last.",
-            "columns within": "Within a patch the pixels run down the columns. Asked for is row, column, "
-            "channel.",
-            "strips": "An input holds neighbours in one row only, not a square: the axis of rows within a "
-            "block must stand beside the axis of columns within it before you flatten.",
+            "channel, with the channels last.",
+            "columns within": "Within a patch the pixels run down the columns. The order should be row, "
+            "column, channel.",
+            "strips": "An input holds pixels of one row only, not a square. Before you flatten, the axis of "
+            "rows within a block must be next to the axis of columns within it.",
         },
         "first": {
-            "positions": "The positions stand before the features. Asked for is features, then positions."
+            "positions": "The positions come before the features. Put the features first, then the positions."
         },
     },
     in_model=adapter_in_model,

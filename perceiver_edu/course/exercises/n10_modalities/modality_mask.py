@@ -13,8 +13,8 @@ def mask_cases():
     sizes = {"sound": 4, "image": 6}
     three = {"video": 2, "audio": 5, "label": 1}  # neither by the alphabet, in any direction, nor by size
     return {
-        "each example lacks something else": {"sizes": sizes, "present": there},
-        "three modalities, one not named": {
+        "each example lacks a different modality": {"sizes": sizes, "present": there},
+        "three modalities, one not in `present`": {
             "sizes": three,
             "present": {"video": torch.tensor([False, True]), "label": torch.tensor([True, False])},
         },
@@ -52,17 +52,17 @@ EXERCISE = Exercise(
     cases=mask_cases,
     variant=mask_variant,
     mistakes={
-        "inverted": {True: "The mask is inverted: here True means that the input may be read."},
+        "inverted": {True: "The mask is inverted. Here True means that the input may be read."},
         "order": {
-            "given": "You lay the modalities out in the order of `sizes`. The input array lays them out "
-            "alphabetically: go through `sorted(sizes)`.",
-            "present": "You lay the modalities out in the order of `present`. The input array lays them out "
-            "alphabetically: go through `sorted(sizes)`.",
+            "given": "You arrange the modalities in the order of `sizes`. The input array has them in "
+            "alphabetical order, so go through `sorted(sizes)`.",
+            "present": "You arrange the modalities in the order of `present`. The input array has them in "
+            "alphabetical order, so go through `sorted(sizes)`.",
         },
         "wrong": {
-            "absent": "A modality that `present` does not name is hidden. It is there for every example.",
-            "whole batch": "A modality that one example lacks is hidden from all. Each example has a row of "
-            "its own.",
+            "absent": "A modality that is not in `present` is masked. It is there for every example.",
+            "whole batch": "A modality that one example lacks is masked in all of them. Each example has a "
+            "row of its own.",
             "one each": "Each modality has one column. It needs as many as it has inputs: `sizes[name]`.",
         },
     },
