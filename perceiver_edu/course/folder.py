@@ -169,7 +169,7 @@ def read_record(path: Path) -> dict[str, list[str]]:
 
 
 def course_files(folder: Path) -> dict[str, bytes]:
-    """{name: content} of what a course folder gets: notebooks, images, the glossary, and the files they link to.
+    """{name: content} of a course folder: notebooks, images, the glossary, and the files that they link to.
 
     Raises: InputError where there are no notebooks, or one cannot be read.
     """
