@@ -251,7 +251,7 @@ WRONG = {  # what is handed in, and what the report must say
     "an object that is not callable": (object(), "takes a function or an nn.Module"),
     "too few arguments": (lambda x_q, x_kv: x_q, "takes 2 arguments"),
     "returns None": (lambda *args: None, "is the `return` missing?"),
-    "returns a tuple": (lambda *args: (attend(*args), 1), "returned 2 things"),
+    "returns a tuple": (lambda *args: (attend(*args), 1), "returned 2 objects"),
     "returns a list of numbers": (lambda *args: [1.0, 2.0], "expected a torch tensor, got [1.0, 2.0]"),
     "returns numpy": (lambda *args: attend(*args).numpy(), "expected a torch tensor"),
     "returns integers": (lambda *args: attend(*args).long(), "expected floating-point numbers, got a tensor"),
