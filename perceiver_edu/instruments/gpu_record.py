@@ -189,13 +189,13 @@ def attention_backends(device: torch.device, M: int) -> list[dict[str, Any]]:
             for name in ("FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION", "MATH"):
                 q, k = (torch.randn(1, 8, n, keys, device=device) for n in (M // 8, M))
                 v = torch.randn(1, 8, M, values, device=device)
-                arrays = [x.to(getattr(torch, precision)) for x in (q, k, v)]
+                q, k, v = (x.to(getattr(torch, precision)) for x in (q, k, v))
                 backend = getattr(SDPBackend, name)
-                row = {"precision": precision, "keys": keys, "values": values, "kernel": name}
-                row["taken"] = takes(backend, *arrays) is None
+                row: dict[str, Any] = {"precision": precision, "keys": keys, "values": values, "kernel": name}
+                row["taken"] = takes(backend, q, k, v) is None
                 if row["taken"]:
                     with sdpa_kernel(backend):
-                        attend = partial(F.scaled_dot_product_attention, *arrays)
+                        attend = partial(F.scaled_dot_product_attention, q, k, v)
                         row["seconds"] = measure(attend, device, repeats=5, warmup=1)
                 found.append(row)
     return found

@@ -45,8 +45,10 @@ def draw_timeline(ax: Axes, events: list[Event], window: tuple[float, float] | N
     keys = [
         Patch(fc=shade, ec=INK, lw=0.3, label=kind) for kind, shade in OPERATIONS.items() if kind in drawn
     ]
-    corner = dict(loc="lower right", bbox_to_anchor=(1, 0.98), borderaxespad=0.0)
-    ax.legend(handles=keys, ncols=len(keys) or 1, frameon=False, fontsize=9, **corner)
+    ax.legend(
+        handles=keys, ncols=len(keys) or 1, loc="lower right", bbox_to_anchor=(1, 0.98), borderaxespad=0.0,
+        frameon=False, fontsize=9,
+    )  # fmt: skip
 
 
 def outermost(events: list[Event]) -> list[Event]:
