@@ -55,7 +55,7 @@ def main() -> int:
     found = record(options.folder, options.device, reduced=options.reduced)
     for row in found["rows"]:
         took = row.get("problem") or f"{1e3 * row['seconds']:9.3f} ms, {row['of_peak']:.0%} of the peak"
-        print(f"{row['who']:<14}{row['how']:<10}{row['precision']:<10}B = {row['batch']:<4}{took}")
+        print(f"{row['who']:<14}{row['how']:<16}{row['precision']:<10}B = {row['batch']:<4}{took}")
     print(f"{found['machine']['device']}: {options.folder / RECORD}, {found['seconds']:.0f} s")
     return 0
 

@@ -47,7 +47,7 @@ def optimize(
             instructions for it.
         int8: matrix products in 8-bit integers, with OpenVINO only. The scales of the activations are
             calibrated on texts that come with the package; `fast.int8_error` is the error on other texts.
-        compile: `torch.compile`, with torch only; on a GPU replayed as CUDA graphs. The first call with new
+        compile: `torch.compile`, with torch only; on CUDA replayed as CUDA graphs. The first call with new
             sizes takes long.
 
     Hooks of the original are not copied, nor is what they change: record or intervene on the original.
@@ -77,7 +77,13 @@ def optimize(
     if int8:
         raise InputError('int8 needs engine="openvino": pip install "perceiver-edu[fast]"')
     if compile:
-        fast.compiled = torch.compile(fast.run, mode=None if on_cpu else "reduce-overhead")
+        # "reduce-overhead" records a CUDA graph for every combination of sizes. It also pays for guards and
+        # its own bookkeeping, 300 of 417 µs in the example of PyTorch #150488. An explicit
+        # `torch.cuda.CUDAGraph` for each size would not. Only a card can tell whether that gains anything
+        # for this model and how many graphs fit into memory, so nothing is built before
+        # `perceiver-edu profile --record`, which times every way, has recorded one.
+        on_cuda = fast.device.type == "cuda"
+        fast.compiled = torch.compile(fast.run, mode="reduce-overhead" if on_cuda else None)
     return fast
 
 
@@ -126,7 +132,12 @@ class FastPerceiverIO(nn.Module):
         """As `forward`, with the latents and outputs that the logits are made of."""
         check_inputs(self.config, input_ids, mask, positions)
         input_ids, mask = without_padding(input_ids, mask)
-        return (self.compiled or self.run)(input_ids, mask, positions)
+        if self.compiled is None:
+            return self.run(input_ids, mask, positions)
+        found = self.compiled(input_ids, mask, positions)
+        if self.device.type != "cuda":
+            return found
+        return Arrays(*(x.clone() for x in found))  # the next replay of a CUDA graph overwrites its results
 
     def run(
         self, input_ids: torch.Tensor, mask: torch.Tensor | None, positions: torch.Tensor | None
@@ -214,6 +225,11 @@ def attend(
     The query is already divided by √d, see `scaled_query`.
     On a CPU torch has no fused kernel for heads of keys and values that differ in width, and what it does
     instead takes longer than these three lines; so does its fused kernel in bf16.
+
+    On CUDA torch chooses. On Hopper with a recent cuDNN it tries cuDNN's kernel first, which makes a plan
+    for every new combination of sizes. The environment variable TORCH_CUDNN_SDPA_DEPRIORITIZED=1, which a
+    process reads once, puts the others before it. It is the user's to set: `perceiver-edu profile --record`
+    times each kernel on a card.
     """
     arrays = (query, key, value)
     q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in arrays)  # (B, heads, T, d)

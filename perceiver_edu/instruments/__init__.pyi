@@ -63,6 +63,7 @@ from .plots.queries import similarity_by_distance as similarity_by_distance
 from .plots.recorded import memory_over_time as memory_over_time
 from .plots.roofline import bars as bars
 from .plots.roofline import cost_against as cost_against
+from .plots.roofline import ladder as ladder
 from .plots.roofline import roofline as roofline
 from .plots.roofline import two_costs as two_costs
 from .plots.style import figure as figure

@@ -25,6 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
+from perceiver_edu.fast import optimize
 from perceiver_edu.instruments.costs import stage_costs, total
 from perceiver_edu.instruments.launches import count_launches, seconds_per_call
 from perceiver_edu.instruments.machine import machine_peaks, measure, processor_name, synchronize
@@ -45,28 +46,40 @@ SMALL = PerceiverIOConfig(
 BATCHES, SMALL_BATCHES = (1, 2, 4, 8, 16, 32, 64), (1, 3)
 TRACED = (0, 5)  # which of the batch sizes are traced; the last of the small ones
 PRECISIONS = {"float32": "highest", "tf32": "high", "bfloat16": "highest", "float16": "highest"}
+WHO = HF, OURS, FAST = ("Hugging Face", "perceiver-edu", "optimize()")
 SECONDS_FOR_ALL = 240.0  # after that no further row is begun, and the record says so
+SHRINK = 8  # of the products that find the peaks, where the record is reduced
 
 
 class Way(NamedTuple):
     """One way to run a model: who, how, and in which precision."""
 
-    who: str
-    how: str  # "eager", "autocast", "compiled" or "graphs"
+    who: str  # of WHO; "optimize()" is our model in its fast form
+    how: str  # "eager", "autocast", "compiled", "reduce-overhead" or "graphs"
     precision: str
 
 
 def ways(on_gpu: bool) -> Iterator[Way]:
-    """Of both models: eager in each precision, autocast, compiled, replayed as a CUDA graph."""
-    for who in ("Hugging Face", "perceiver-edu"):
-        for precision in ("float32", "tf32", "bfloat16", "float16") if on_gpu else ("float32", "bfloat16"):
+    """Of each model: eager in several precisions, autocast, replayed as a CUDA graph, compiled.
+
+    `optimize()` runs in every way that it could take on a GPU, so that a record can decide which it takes.
+    What is compiled comes last, because it needs most of the time, and least wanted last of all.
+    """
+    short = "bfloat16"
+    for who in WHO:
+        several = ("float32", "tf32", short, "float16") if on_gpu else ("float32", short)
+        for precision in several if who != FAST else (short,):
             yield Way(who, "eager", precision)
-        yield Way(who, "autocast", "bfloat16")
+        if who != FAST:
+            yield Way(who, "autocast", short)
         if on_gpu:
-            yield Way(who, "compiled", "bfloat16")
-            yield Way(who, "graphs", "bfloat16")
-    if not on_gpu:  # without kernels of its own, and of one model: enough to try the path
-        yield Way("perceiver-edu", "compiled", "float32")
+            yield Way(who, "graphs", short)
+    if on_gpu:
+        yield Way(FAST, "reduce-overhead", short)
+        for who in reversed(WHO):
+            yield Way(who, "compiled", short)
+    else:  # without kernels of its own, and of one model: enough to try the path
+        yield Way(OURS, "compiled", "float32")
 
 
 def record(folder: str | Path, device: str | torch.device, *, reduced: bool = False) -> dict[str, Any]:
@@ -161,24 +174,30 @@ def measured_peaks(device: torch.device, reduced: bool) -> dict[str, Any]:
     repeats = 1 if reduced else 5
     for name in PRECISIONS if device.type == "cuda" else ("float32", "bfloat16"):
         with matmul_precision(PRECISIONS[name]):
-            peaks = machine_peaks(device, getattr(torch, name.replace("tf32", "float32")), repeats=repeats)
+            dtype = getattr(torch, name.replace("tf32", "float32"))
+            peaks = machine_peaks(device, dtype, repeats=repeats, shrink=SHRINK if reduced else 1)
         found[name] = peaks.flops_per_second
         found["bytes_per_second"] = peaks.bytes_per_second
     return found
 
 
 def attention_backends(device: torch.device, M: int) -> list[dict[str, Any]]:
-    """Which kernels take heads of these widths, on this device."""
+    """Which kernels take heads of these widths, on this device, and in how many seconds for one text."""
     found = []
     for precision in ("float32", "bfloat16"):
         for keys, values in ((32, 160), (160, 160), (32, 96)):
             for name in ("FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION", "MATH"):
-                q, k = (torch.ones(1, 8, n, keys, device=device) for n in (32, M))
-                v = torch.ones(1, 8, M, values, device=device)
-                arrays = [x.to(getattr(torch, precision)) for x in (q, k, v)]
-                problem = takes(getattr(SDPBackend, name), *arrays)
-                row = {"precision": precision, "keys": keys, "values": values, "kernel": name}
-                found.append(row | {"taken": problem is None})
+                q, k = (torch.randn(1, 8, n, keys, device=device) for n in (M // 8, M))
+                v = torch.randn(1, 8, M, values, device=device)
+                q, k, v = (x.to(getattr(torch, precision)) for x in (q, k, v))
+                backend = getattr(SDPBackend, name)
+                row: dict[str, Any] = {"precision": precision, "keys": keys, "values": values, "kernel": name}
+                row["taken"] = takes(backend, q, k, v) is None
+                if row["taken"]:
+                    with sdpa_kernel(backend):
+                        attend = partial(F.scaled_dot_product_attention, q, k, v)
+                        row["seconds"] = measure(attend, device, repeats=5, warmup=1)
+                found.append(row)
     return found
 
 
@@ -199,11 +218,11 @@ def rows(
     """Every way at every batch size; one that fails, or has no time left, says so."""
     on_gpu = model.device.type == "cuda"
     twin = huggingface_twin(model).eval().requires_grad_(False)
-    reference = logits_of(model, "perceiver-edu")(ids[:1])
+    reference = logits_of(model, OURS)(ids[:1])
     found = []
     for way in ways(on_gpu):
-        base = twin if way.who == "Hugging Face" else model
-        sizes = batches if way.how not in ("compiled", "graphs") else (batches[0], batches[-1])
+        base = twin if way.who == HF else model
+        sizes = batches if way.how in ("eager", "autocast") else (batches[0], batches[-1])
         for B in sizes:
             row: dict[str, Any] = way._asdict() | {"batch": B}
             if time.perf_counter() > deadline:
@@ -226,9 +245,10 @@ def one(
 ) -> dict[str, Any]:
     """Seconds, throughput, the share of the measured peak, memory and error of one row."""
     device, B = ids.device, len(ids)
-    cast = way.precision in ("bfloat16", "float16") and way.how != "autocast"
     model = base
-    if cast:
+    if way.who == FAST:
+        model = optimized(base, way)
+    elif way.precision in ("bfloat16", "float16") and way.how != "autocast":
         model = deepcopy(base).to(getattr(torch, way.precision))
     row: dict[str, Any] = {}
     run = logits_of(model, way.who)
@@ -259,9 +279,18 @@ def one(
     return row
 
 
+def optimized(model: nn.Module, way: Way) -> nn.Module:
+    """Our model in its fast form; "reduce-overhead" is what `compile=True` takes on CUDA."""
+    assert isinstance(model, PerceiverIOForMaskedLM)
+    compiled = way.how == "reduce-overhead"
+    fast = optimize(model, engine="torch", dtype=getattr(torch, way.precision), compile=compiled)
+    assert isinstance(fast, nn.Module)
+    return fast
+
+
 def logits_of(model: nn.Module, who: str) -> Callable[[torch.Tensor], torch.Tensor]:
     """ids (B, M) -> logits (B, M, V), by either model."""
-    if who == "Hugging Face":
+    if who == HF:
         return lambda ids: model(inputs=ids).logits
     return lambda ids: model(ids)
 

@@ -105,16 +105,20 @@ def memory_bytes(device: torch.device) -> float:
 
 
 def machine_peaks(
-    device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, *, repeats: int = 5
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    *,
+    repeats: int = 5,
+    shrink: int = 1,
 ) -> Peaks:
     """What this machine can do: the fastest of some large matrix products, and of large copies.
 
     The products have several shapes, and are in `dtype` and in float32, in which a processor that lacks
     `dtype` may be faster; the result names the fastest. All are products with a transposed matrix, as in a
-    linear layer.
+    linear layer. `shrink` divides their sides and the copy, to try the path: the rates are then too low.
     """
     device = torch.device(device)
-    size, length = MATMUL_SIZE[device.type], COPY_BYTES[device.type]
+    size, length = MATMUL_SIZE[device.type] // shrink, COPY_BYTES[device.type] // shrink
     draw = torch.Generator(device).manual_seed(0)
     rates: dict[torch.dtype, float] = {}
     for kind in dict.fromkeys((dtype, torch.float32)):

@@ -61,7 +61,7 @@ def test_every_link_in_a_course_folder(place, tmp_path, monkeypatch):
     """Of an installed package; of a checkout, outside of it and in it."""
     top = tmp_path / "top"  # a checkout with the same files
     top.mkdir()
-    for name in ("perceiver_edu", "benchmarks", "notebooks"):
+    for name in ("perceiver_edu", "benchmarks", "docs", "notebooks"):
         (top / name).symlink_to(ROOT / name, target_is_directory=True)
     folder = top / "my" / "course" if place == "checkout" else tmp_path / "course"
     monkeypatch.setattr(data, "CHECKOUT", None if place == "installed" else top)

@@ -115,7 +115,7 @@ def test_the_overview_counts_and_names_the_next(file, notebooks):
     text = repr(course_overview())
     assert "2 of 3 exercises are solved" in text and "1 of 2 ○●" in text and "40 min" in text
     unwrapped = "".join(text.split())  # a long path is broken where the line ends
-    assert "Goonwith01·Second." in unwrapped and str(file) in unwrapped
+    assert "Continuewith01·Second." in unwrapped and str(file) in unwrapped
     mark_done("01.a")
     assert read_overview().next is None and course_overview().ok
 

@@ -143,7 +143,7 @@ def test_nan_and_another_shape_are_divergences(model):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("encodr", abs), "no stage 'encodr'; choose from embedding, encoder"),
+        (("encodr", abs), "no stage 'encodr'; the stages are embedding, encoder"),
         (("", abs), "no stage ''"),
         ((3, abs), "got int"),
         (("encoder", "my encoder"), "a function or an nn.Module, got str"),

@@ -11,9 +11,7 @@ from perceiver_edu.instruments import gpu_record
 
 
 @pytest.mark.slow
-def test_the_command_records_a_device_in_reduced_form(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("perceiver_edu.instruments.machine.MATMUL_SIZE", {"cpu": 128})
-    monkeypatch.setattr("perceiver_edu.instruments.machine.COPY_BYTES", {"cpu": 2**20})
+def test_the_command_records_a_device_in_reduced_form(run, tmp_path):
     folder = tmp_path / "here"
     code, out, _ = run("profile", "--record", folder, "--reduced")
     assert code == 0 and "Hugging Face" in out and "record.json" in out
@@ -22,6 +20,8 @@ def test_the_command_records_a_device_in_reduced_form(run, tmp_path, monkeypatch
     assert not [row for row in found["rows"] if "problem" in row]
     ways = {(row["who"], row["how"], row["precision"]) for row in found["rows"]}
     assert ways == set(gpu_record.ways(on_gpu=False))
+    timed = [row for row in found["attention"] if row["taken"]]
+    assert timed and all(row["seconds"] > 0 for row in timed)
     errors = {row["precision"]: row["error_of_scale"] for row in found["rows"] if row["how"] == "eager"}
     assert errors["float32"] < 1e-4 < errors["bfloat16"] < 0.1
     names = {path.name for path in folder.iterdir()}
@@ -43,7 +43,9 @@ def test_the_command_records_a_device_in_reduced_form(run, tmp_path, monkeypatch
 
 def test_the_ways_of_a_gpu_have_graphs_and_every_precision_has_a_peak():
     ways = list(gpu_record.ways(on_gpu=True))
-    assert {way.how for way in ways} == {"eager", "autocast", "compiled", "graphs"}
+    assert {way.how for way in ways} == {"eager", "autocast", "compiled", "reduce-overhead", "graphs"}
+    fast = {way.how for way in ways if way.who == "optimize()"}
+    assert fast == {"eager", "compiled", "reduce-overhead", "graphs"}, "what `optimize` could take on CUDA"
     assert {way.precision for way in ways} == set(gpu_record.PRECISIONS)
 
 

@@ -57,5 +57,5 @@ def test_processes_share_arithmetic_and_not_the_weights():
 
 @pytest.mark.parametrize("options", [{"processes": 4}, {"processes": 0}, {"micro_batch_size": 4}, {"M": 0}])
 def test_a_batch_that_cannot_be_shared_out(options):
-    with pytest.raises(InputError, match=r"multiple of|must divide"):
+    with pytest.raises(InputError, match=r"multiple of|must be divisible"):
         training_cost(CONFIG, B, O, **options)

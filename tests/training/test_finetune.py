@@ -209,7 +209,7 @@ def test_tasks_whose_names_are_alike_as_files_have_a_folder_each(weights, tmp_pa
 def test_names_that_cannot_be_written_are_refused_before_training(weights, tmp_path, names):
     table = [{"text": row["text"]} | dict.fromkeys(names, row["topic"]) for row in rows()]
     data = read(write_json(tmp_path / "a.jsonl", table), *names)
-    with pytest.raises(InputError, match=r"differ only in case|without a name|has no UTF-8 form"):
+    with pytest.raises(InputError, match=r"differ only in case|has no name|has no UTF-8 form"):
         finetune(*halves(data), tmp_path / "run", settings(weights), progress=False)
     assert not (tmp_path / "run").exists()
 
@@ -263,7 +263,7 @@ def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
             finetune_seeds(splits, tmp_path / "run", settings(weights, epochs=1), seeds, resume=resume)
     (tmp_path / "summary.json").write_text("{}")  # somebody else's
     for resume in (False, True):
-        with pytest.raises(InputError, match=r"is there|is not the summary of a run"):
+        with pytest.raises(InputError, match=r"exists already|is not the summary of a run"):
             finetune_seeds(splits, tmp_path, settings(weights), [0], resume=resume)
     with pytest.raises(InputError, match="seeds must be different"):
         finetune_seeds(splits, tmp_path / "again", settings(weights), [1, 1])
@@ -301,7 +301,7 @@ def test_a_run_that_was_cut_off_goes_on_exactly(file, weights, tmp_path, monkeyp
     with cut_off(monkeypatch, at):
         finetune(*data, other, settings(weights), save_every=2, log_every=3, progress=False)
     assert not (other / "results.json").exists()
-    with pytest.raises(InputError, match="already holds a run" if at >= 2 else "holds a run"):
+    with pytest.raises(InputError, match="already contains a run" if at >= 2 else "contains a run"):
         finetune(*data, other, settings(weights), progress=False)
     torch.rand(at + 1)  # what else was drawn does not matter
     finetune(*data, other, settings(weights), save_every=2, log_every=3, resume=True, progress=False)

@@ -681,7 +681,7 @@ def test_a_folder_that_cannot_be_written(crops, tmp_path):
 def test_a_folder_in_use_is_refused_before_the_text_is_read(tmp_path, monkeypatch):
     pretrain_files(HELD_OUT, tmp_path, replace(SETTINGS, steps=1), **OFTEN)
     monkeypatch.setattr(trainer, "load_crops", lambda *_, **__: pytest.fail("the text was read first"))
-    with pytest.raises(InputError, match="already holds a run"):
+    with pytest.raises(InputError, match="already contains a run"):
         pretrain_files(HELD_OUT, tmp_path, SETTINGS)
     with pytest.raises(InputError, match="batch_size was 4, now 5"):
         pretrain_files(HELD_OUT, tmp_path, replace(SETTINGS, batch_size=5), resume=True)

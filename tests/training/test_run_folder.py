@@ -121,7 +121,7 @@ def test_a_damaged_checkpoint_costs_no_other_one(crops, cut, unbroken, monkeypat
     monkeypatch.undo()
     (cut / "checkpoint-4" / "training.pt").write_bytes(b"")
     with pytest.warns(
-        InputWarning, match=r"checkpoint-4/training.pt is damaged.* goes on from .*checkpoint-2"
+        InputWarning, match=r"checkpoint-4/training.pt is damaged.* resumes from .*checkpoint-2"
     ):
         pretrain(crops, cut, SETTINGS, resume=True, **OFTEN)
     assert model_of(cut) == unbroken and not (cut / "checkpoint-2").exists()
@@ -221,7 +221,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_no_advice_is_passed_on(tmp_
 def test_a_model_that_no_run_made_is_not_replaced(crops, weights, tmp_path):
     shutil.copytree(weights, tmp_path / "run" / "model")
     for resume in (False, True):
-        with pytest.raises(InputError, match=r"already holds a run|holds a run, but no recipe\.json"):
+        with pytest.raises(InputError, match=r"already contains a run|contains a run, but no recipe\.json"):
             pretrain(crops, tmp_path / "run", SETTINGS, resume=resume, **OFTEN)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]
 

@@ -39,7 +39,7 @@ def save(path: Path, title: str, picture: Callable[[Axes], None]) -> None:
     figure, ax = plt.subplots(figsize=(9, 4), layout="constrained")
     try:
         picture(ax)
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title, loc="left", fontsize=10)
         with whole_file(path) as file:
             figure.savefig(file, format="png", dpi=110)
     finally:
@@ -57,8 +57,8 @@ def throughput(ax: Axes, found: dict[str, Any]) -> None:
         zip(("float32", "tf32", "bfloat16", "float16"), (INPUT, OUTPUT, LATENT, PURPLE), strict=True)
     )
     for (who, how, precision), points in lines.items():
-        style = {"eager": "-", "autocast": "--", "compiled": "-.", "graphs": ":"}[how]
-        mark = "o" if who == "perceiver-edu" else "s"
+        style = {"eager": "-", "autocast": "--", "graphs": ":"}.get(how, "-.")
+        mark = {"perceiver-edu": "o", "optimize()": "D"}.get(who, "s")
         label = f"{who}, {how}, {precision}"
         ax.plot(*zip(*points, strict=True), marker=mark, color=shades[precision], ls=style, label=label)
     ax.set(xscale="log", yscale="log", xlabel="batch size B", ylabel="texts a second")
@@ -74,7 +74,9 @@ def memory_over_time(ax: Axes, curves: dict[str, list[int]]) -> None:
     for (name, history), shade, style in zip(curves.items(), (LATENT, VERMILION), ("-", "--"), strict=False):
         share = [100 * step / max(1, len(history) - 1) for step in range(len(history))]
         ax.plot(share, [bytes_ / 1e6 for bytes_ in history], color=shade, ls=style, label=name)
-    ax.set(xlabel="per cent of the step's allocations and releases", ylabel="MB held beyond the weights")
+    ax.set(
+        xlabel="progress of the step (% of its allocations and releases)", ylabel="MB held beyond the weights"
+    )
     ax.legend(frameon=False, fontsize=9)
 
 

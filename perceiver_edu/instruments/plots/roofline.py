@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from perceiver_edu.instruments.machine import Peaks
 from perceiver_edu.instruments.plots.costs import line_of
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
+from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTPUT
 
 CURVES = ((INPUT, "--"), (LATENT, "-"), (OUTPUT, ":"))
 SERIES = ((INPUT, ""), (LATENT, "//"), (OUTPUT, ".."))
@@ -62,9 +64,41 @@ def roofline(ax: Axes, peaks: Peaks, points: dict[str, dict[str, tuple[float, fl
             look = line_of(stage) | dict(ls="", mew=1, ms=6 + 3 * row)
             ax.plot(intensity, rate / 1e9, **look, label=stage if row == 0 else None)
             if stage != "encoder":  # it has nearly the processor's place
-                ax.annotate(batch, (intensity, rate / 1e9), (8, -10), textcoords="offset points", fontsize=8)
+                ax.annotate(batch, (intensity, rate / 1e9), (8, -10), textcoords="offset points", fontsize=9)
     ax.set(xscale="log", yscale="log", xlabel="arithmetic intensity (FLOPs per byte)", ylabel="GFLOP/s")
+    round_numbers(ax.yaxis)
     ax.legend(frameon=False, fontsize=9, loc="lower right")
+
+
+def round_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10, 20, … on a logarithmic axis, instead of powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def ladder(ax: Axes, ratios: dict[str, float], notes: Sequence[str]) -> None:
+    """How long each step of a ladder takes, relative to the step that it builds on; `notes` on the right.
+
+    A line starts at 1, where nothing changes: to the left a step saves time, to the right it costs time.
+    """
+    rows = np.arange(len(ratios))
+    values = np.array(list(ratios.values()))
+    for saves, shade, mark, label in ((True, INPUT, "o", "saves time"), (False, LATENT, "s", "costs time")):
+        chosen = (values < 1) == saves
+        if chosen.any():
+            ax.hlines(rows[chosen], 1, values[chosen], color=shade, lw=5)
+            ax.plot(values[chosen], rows[chosen], mark, color=shade, mec=INK, ms=10, label=label)
+    ax.axvline(1, color=INK, lw=1.2)
+    for row, note in zip(rows, notes, strict=True):
+        ax.text(1.02, row, note, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
+    ax.set_yticks(rows, list(ratios))
+    ax.set(xscale="log", ylim=(len(ratios) - 0.5, -0.5), xlabel="time, relative to the step it builds on")
+    ax.set_xlim(min(0.5, values.min() / 1.2), max(2, values.max() * 1.2))
+    round_numbers(ax.xaxis)
+    ax.grid(axis="x", color=GREY, lw=0.4, alpha=0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
 
 
 def bars(

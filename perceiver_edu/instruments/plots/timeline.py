@@ -3,6 +3,7 @@
 import statistics
 
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTPUT, PURPLE
 from perceiver_edu.instruments.timeline import Event
@@ -10,12 +11,15 @@ from perceiver_edu.stages import STAGES
 
 PRODUCTS = ("mm", "gemm", "cutlass", "linear", "attention", "conv", "fmha", "flash")
 LONGEST_NAME = 14
+LETTERS = 120  # that fit side by side into the width of a picture
+OPERATIONS = {"product or attention": INPUT, "other operation": GREY, "copy": PURPLE}  # {kind: colour}
 
 
 def draw_timeline(ax: Axes, events: list[Event], window: tuple[float, float] | None = None) -> None:
     """Draw bars over time (µs): stages, the CPU's outermost operations and the GPU's kernels.
 
     `window`: the interval that is shown. White between the kernels means that the GPU waits.
+    Names are written where they fit.
     """
     begin, end = window or (0.0, max(event.end for event in events))
     inside = [event for event in events if event.end >= begin and event.begin <= end]
@@ -29,12 +33,22 @@ def draw_timeline(ax: Axes, events: list[Event], window: tuple[float, float] | N
         for event in bars:
             spans = [(event.begin, event.end - event.begin)]
             ax.broken_barh(spans, (row - 0.4, 0.8), facecolor=colour(event), edgecolor=INK, lw=0.3)
-            if event.end - event.begin > (end - begin) / 12:
-                text = event.name.removeprefix("aten::")[:LONGEST_NAME]
-                middle = (max(event.begin, begin) + min(event.end, end)) / 2
+            text = event.name.removeprefix("aten::")[:LONGEST_NAME]
+            left, right = max(event.begin, begin), min(event.end, end)
+            if right - left > (end - begin) * len(text) / LETTERS:
+                middle = (left + right) / 2
                 ax.text(middle, row, text, ha="center", va="center", fontsize=9, clip_on=True)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlim=(begin, end), ylim=(len(rows) - 0.4, -0.6), xlabel="microseconds")
+    ax.xaxis.set_major_formatter(lambda time, _: f"{time:,.0f}")
+    drawn = {operation(e) for name, bars in rows.items() if name != "stage" for e in bars}
+    keys = [
+        Patch(fc=shade, ec=INK, lw=0.3, label=kind) for kind, shade in OPERATIONS.items() if kind in drawn
+    ]
+    ax.legend(
+        handles=keys, ncols=len(keys) or 1, loc="lower right", bbox_to_anchor=(1, 0.98), borderaxespad=0.0,
+        frameon=False, fontsize=9,
+    )  # fmt: skip
 
 
 def outermost(events: list[Event]) -> list[Event]:
@@ -46,14 +60,16 @@ def outermost(events: list[Event]) -> list[Event]:
     return kept
 
 
-def colour(event: Event) -> str:
-    if event.kind == "user_annotation":
-        return STAGES[event.name].colour
+def operation(event: Event) -> str:
+    """Which of the OPERATIONS an event of the CPU or the GPU is."""
     if event.kind in ("gpu_memcpy", "gpu_memset"):
-        return PURPLE
-    if any(word in event.name.lower() for word in PRODUCTS):
-        return LATENT if event.on_gpu else INPUT
-    return OUTPUT if event.on_gpu else GREY
+        return "copy"
+    is_product = any(word in event.name.lower() for word in PRODUCTS)
+    return "product or attention" if is_product else "other operation"
+
+
+def colour(event: Event) -> str:
+    return STAGES[event.name].colour if event.kind == "user_annotation" else OPERATIONS[operation(event)]
 
 
 def launch_bound(
@@ -64,7 +80,9 @@ def launch_bound(
     `words`: {name: ["launches", "arithmetic" or "memory", …]}.
     """
     styles = zip(("-", "--", "-.", ":"), (INPUT, LATENT, OUTPUT, PURPLE), strict=True)
+    found = {word for row in words.values() for word in row}
     marks = {"launches": "s", "arithmetic": "o", "memory": "^"}
+    marks = {word: mark for word, mark in marks.items() if word in found}
     for (name, values), (style, shade) in zip(curves.items(), styles, strict=False):
         ax.plot(batches, values, color=shade, ls=style, lw=2, label=name)
         for word, mark in marks.items():

@@ -136,7 +136,7 @@ def test_queries_give_the_rows_of_all_queries():
 
 @pytest.mark.parametrize("words", ["", "x", "5-", "-5", "256", "3-256", "5-9/0", "0-255", "1.5", "٣"])
 def test_what_is_no_list_of_places_is_refused(words):
-    with pytest.raises(InputError, match=r"is no place|places go from|has room for"):
+    with pytest.raises(InputError, match=r"is not a position|positions go from|has room for"):
         queries.read_places(words, 256)
 
 

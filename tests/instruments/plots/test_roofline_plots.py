@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from perceiver_edu.instruments import bars, cost_against, roofline, two_costs
+from perceiver_edu.instruments import bars, cost_against, ladder, roofline, two_costs
 from perceiver_edu.instruments.machine import Peaks
 
 
@@ -37,3 +37,16 @@ def test_bars_stand_side_by_side_with_their_notes(ax):
 def test_the_crossing_is_marked(ax):
     two_costs(ax, [16, 64, 256], {"a": [1, 2, 3], "b": [3, 2, 1]}, 64)
     assert list(ax.lines[-1].get_xdata()) == [64, 64] and "64" in ax.texts[0].get_text()
+
+
+def test_a_ladder_starts_at_one_and_names_what_is_drawn(ax):
+    ladder(ax, {"crop": 0.5, "joined": 1.25}, ["-50%", "+25%"])
+    ends = [
+        [sorted(map(float, segment[:, 0])) for segment in lines.get_segments()] for lines in ax.collections
+    ]
+    assert ends == [[[0.5, 1.0]], [[1.0, 1.25]]] and ax.get_xscale() == "log"
+    assert [text.get_text() for text in ax.texts] == ["-50%", "+25%"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["saves time", "costs time"]
+    ax.clear()
+    ladder(ax, {"crop": 0.5}, ["-50%"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["saves time"]
