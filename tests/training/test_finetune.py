@@ -308,7 +308,7 @@ def test_a_run_that_was_cut_off_goes_on_exactly(file, weights, tmp_path, monkeyp
     assert_same_run(one, other)
     again = finetune(*data, other, settings(weights), resume=True, progress=False)  # finished: nothing to do
     assert again == json.loads((other / "results.json").read_text())
-    with pytest.raises(InputError, match="other settings or data"):
+    with pytest.raises(InputError, match="different settings or data"):
         finetune(*data, other, settings(weights, learning_rate=0.1), resume=True, progress=False)
 
 
