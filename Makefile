@@ -20,7 +20,7 @@ help:
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, ≤ 10 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
-	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03, 08 and 09, with every assertion"
+	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03 and 06 to 09, with every assertion"
 	@echo "make new-exercise ID=02.my_exercise   lay out a new exercise; CONTRIBUTING.md says what to fill in"
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make clean      remove .venv and everything built"
