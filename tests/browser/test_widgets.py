@@ -112,7 +112,7 @@ def test_04_query_lab(show, looks):
     view.type("places", "12 12, 40-38")
     view.wait_for(preset="my own")
     view.select(4, 9, places="5-10")
-    view.type("places", "<b>x</b>", problem="'<b>x</b>' is no place")
+    view.type("places", "<b>x</b>", problem="'<b>x</b>' is not a position")
     view.type("places", "3-40")
     for text in UNUSUAL[:4]:
         view.type("text", text)
