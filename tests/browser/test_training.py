@@ -70,7 +70,7 @@ def test_08_frozen_or_thawed(show, page, looks):
     view.wait_for(other="TF-IDF")
     view.press("Enter", view.buttons("way")[0], way="frozen query")
     view.buttons("other")[2].click()
-    view.wait_for("frozen query against itself", other="frozen query")
+    view.wait_for("frozen query cannot be compared with itself", other="frozen query")
     view.buttons("other")[0].click()
     view.wait_for(other="probe")
     view.click_track("seeds", 0.95)
