@@ -25,7 +25,7 @@ def files_below(folder):
 
 
 PACKAGE = files_below("perceiver_edu")
-COURSE = files_below("notebooks") | files_below("benchmarks/results") | {"constraints.txt"}
+COURSE = files_below("notebooks") | files_below("benchmarks/results") | {"constraints.txt", "docs/glossary.md"}
 EMBEDDED = "perceiver_edu/weights/embedded"
 CHECKPOINT = {f"{EMBEDDED}/{name}" for name in ("config.json", "model.safetensors", "README.md")}
 EXERCISE = "02.cost"
@@ -110,7 +110,7 @@ def test_wheel_and_sdist_hold_the_package_its_checkpoint_and_the_course(built):
     info = f"perceiver_edu-{perceiver_edu.__version__}"
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     assert in_wheel >= CHECKPOINT
-    inside = {re.sub("^(benchmarks)/results", r"\1", name) for name in COURSE}
+    inside = {re.sub("^docs/|(?<=^benchmarks)/results", "", name) for name in COURSE}
     inside = {f"perceiver_edu/data/{name}" for name in inside}
     assert {name for name in in_wheel if not name.startswith(f"{info}.dist-info/")} == PACKAGE | inside
     assert f"{info}.dist-info/licenses/LICENSE" in in_wheel
