@@ -25,7 +25,9 @@ def files_below(folder):
 
 
 PACKAGE = files_below("perceiver_edu")
-COURSE = files_below("notebooks") | files_below("benchmarks/results") | {"constraints.txt", "docs/glossary.md"}
+COURSE = (
+    files_below("notebooks") | files_below("benchmarks/results") | {"constraints.txt", "docs/glossary.md"}
+)
 EMBEDDED = "perceiver_edu/weights/embedded"
 CHECKPOINT = {f"{EMBEDDED}/{name}" for name in ("config.json", "model.safetensors", "README.md")}
 EXERCISE = "02.cost"
