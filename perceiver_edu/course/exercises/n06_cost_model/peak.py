@@ -33,8 +33,8 @@ def cases():
     return {
         "a small and a large product": {
             "products": {
-                "small": (3e9, Product(0.002, first=0.001)),
-                "large": (9e9, Product(0.012, first=0.001)),
+                "small": (3e9, Product(0.006, first=0.001)),
+                "large": (9e9, Product(0.040, first=0.001)),
             },
         },
         "a slow first call": {
