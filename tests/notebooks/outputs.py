@@ -15,7 +15,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 # What may differ from run to run and machine to machine: durations, the size of rounding errors, and what
 # stands after "≈" or is compared with a prediction, such as the loss of a model that was trained here.
 VOLATILE = re.compile(
-    r"\d+(\.\d+)?\s?(ms|µs|s|min)\b|\d+(\.\d+)?e-\d+|0\.0e\+00|(≈|The result:) ?-?[\d.,]*\d"
+    r"\d+(\.\d+)?\s?(ms|µs|s|min)\b|\d+(\.\d+)?e-\d+|0\.0e\+00|(≈|The result:) ?(-?[\d.,]*\d|“[^”]*”)"
 )
 
 MARK = "perceiver_edu"  # in the metadata of what `course/shown.py` puts beside a widget in a kernel
