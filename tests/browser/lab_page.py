@@ -67,7 +67,7 @@ class LabPage:
     def cell(self, cell_id: str):
         return self.panel.locator(".jp-Notebook > * .jp-Cell").nth(self.cells.index(cell_id))
 
-    def run(self, *cell_ids: str, timeout: float = 180) -> None:
+    def run(self, *cell_ids: str, timeout: float = 400) -> None:
         """Run these cells by keyboard, and wait until each is done: at most `timeout` seconds a cell."""
         for cell_id in cell_ids:
             cell = self.cell(cell_id)
