@@ -68,7 +68,9 @@ class Report:
         blocks = [f"{self.verdict}: {_plain(self.title)}"]
         for kind, content in self.parts:
             if kind == "say":
-                blocks.append(textwrap.fill(_plain(content), 100, break_long_words=False, break_on_hyphens=False))
+                blocks.append(
+                    textwrap.fill(_plain(content), 100, break_long_words=False, break_on_hyphens=False)
+                )
             elif kind == "fold":
                 blocks.append(visible(content[1]))
             elif kind == "pre":
