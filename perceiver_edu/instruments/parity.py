@@ -60,8 +60,8 @@ def compare_stages(
     if layers:
         depth = len(model.processor.self_attends)
         if depth != len(hf_model.perceiver.encoder.self_attends):
-            theirs = len(hf_model.perceiver.encoder.self_attends)
-            raise InputError(f"the models differ in depth: {depth} layers here, {theirs} in Hugging Face's")
+            other = len(hf_model.perceiver.encoder.self_attends)
+            raise InputError(f"the models differ in depth: {depth} layers here, {other} in Hugging Face's")
         pairs = [(f"processor.self_attends.{i}", f"perceiver.encoder.self_attends.{i}") for i in range(depth)]
         boundaries[2:2] = [(f"processed by layer {i + 1}", pair) for i, pair in enumerate(pairs)]
 

@@ -59,7 +59,7 @@ def roofline(ax: Axes, peaks: Peaks, points: dict[str, dict[str, tuple[float, fl
     ax.plot(x, roof / 1e9, color=INK, lw=2.4, label="the roof: this machine's measured peaks")
     ax.axvline(ridge, color=INK, lw=0.8, ls=":")
     label = f"ridge: {ridge:.1f} FLOPs per byte"
-    ax.text(ridge * 1.06, roof[-1] / 1.1e9, label, fontsize=9, rotation=90, va="top")
+    ax.text(ridge * 1.06, float(roof[-1]) / 1.1e9, label, fontsize=9, rotation=90, va="top")
     for row, (batch, stages) in enumerate(points.items()):
         for stage, (intensity, rate) in stages.items():
             look = line_of(stage) | dict(ls="", mew=1, ms=6 + 3 * row)
@@ -92,7 +92,7 @@ def ladder(ax: Axes, ratios: dict[str, float], notes: Sequence[str]) -> None:
             ax.plot(values[chosen], rows[chosen], mark, color=shade, mec=INK, ms=10, label=label)
     ax.axvline(1, color=INK, lw=1.2)
     for row, note in zip(rows, notes, strict=True):
-        ax.text(1.02, row, note, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
+        ax.text(1.02, float(row), note, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
     ax.set_yticks(rows, list(ratios))
     ax.set(xscale="log", ylim=(len(ratios) - 0.5, -0.5), xlabel="time, relative to the step it builds on")
     ax.set_xlim(min(0.5, values.min() / 1.2), max(2, values.max() * 1.2))
