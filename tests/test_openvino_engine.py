@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import tiny_hf_model
 
-from perceiver_edu import InputError, fill_mask, from_huggingface, load_pretrained
+from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
 from perceiver_edu.fast import optimize
 from perceiver_edu.openvino_engine import ABOUT, GRAPH, OpenVINOPerceiverIO, load_optimized
 
@@ -95,14 +95,15 @@ def test_bf16(fast, small, batch):
 
 
 @pytest.mark.slow
-def test_int8_says_how_exact_it_is(small, batch, tmp_path):
-    fast = optimize(small, int8=True)
+def test_int8_says_how_exact_it_is(tmp_path):
+    model = load_pretrained()  # random weights of a few channels have an error of 0.4
+    fast, batch = optimize(model, int8=True), ByteTokenizer().batch(["It was late.", "He came home at last."])
     types = {
         output.get_element_type().get_type_name() for op in fast.graph.get_ops() for output in op.outputs()
     }
-    assert "i8" in types and 0 < fast.int8_error < 1  # random weights of a few channels: much, but known
+    assert "i8" in types and 0 < fast.int8_error < 0.2
     with torch.no_grad():
-        assert_close(fast(*batch), small(*batch), limit=3 * fast.int8_error)
+        assert_close(fast(*batch), model(*batch), limit=0.2)
     fast.save(tmp_path / "int8")
     assert load_optimized(tmp_path / "int8").int8_error == fast.int8_error
 

@@ -257,17 +257,20 @@ def filled_in(command, tiny):
     return [command, *(str(tiny) if word == "TINY" else word for word in COMMANDS[command])]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("command", [command.__name__ for command in cli.COMMANDS])
-def test_every_command_prints_on_a_console_without_utf8(command, place, tiny, tmp_path, monkeypatch):
+def test_every_command_prints_on_a_console_without_utf8(
+    command, encoding, place, tiny, tmp_path, monkeypatch
+):
     monkeypatch.chdir(place)
     monkeypatch.setenv("TQDM_DISABLE", "")
     words = [word.replace("☃/", f"{tmp_path}/☃/") for word in filled_in(command, tiny)]
-    streams = [io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True) for _ in range(2)]
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding, write_through=True) for _ in range(2)]
     monkeypatch.setattr(sys, "stdout", streams[0])
     monkeypatch.setattr(sys, "stderr", streams[1])
     with pytest.raises(SystemExit) as done:
         cli.main(words)
-    out, err = (stream.buffer.getvalue().decode("ascii") for stream in streams)
+    out, err = (stream.buffer.getvalue().decode(encoding) for stream in streams)
     assert done.value.code == 0, err
     assert out and "Traceback" not in err
     assert command != "course" or "Quickstart" in out

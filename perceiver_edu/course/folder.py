@@ -194,8 +194,7 @@ def course_files(folder: Path) -> dict[str, bytes]:
         files[path.name] = to_bytes(notebook)
     if not files:
         raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
-    glossary = data.GLOSSARY.read_text("utf-8").replace("](../notebooks/", "](")
-    files[data.GLOSSARY.name] = glossary.encode()
+    files[data.GLOSSARY.name] = relink(data.GLOSSARY.read_text("utf-8"), locate).encode()
     for path in sorted(filter(Path.is_file, (data.NOTEBOOKS / "images").glob("*"))):
         files[f"images/{path.name}"] = path.read_bytes()
     if linked:

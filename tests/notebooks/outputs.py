@@ -15,8 +15,10 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 # What may differ from run to run and machine to machine: durations, the size of rounding errors, and what
 # stands after "≈" or is compared with a prediction, such as the loss of a model that was trained here.
 VOLATILE = re.compile(
-    r"\d+(\.\d+)?\s?(ms|µs|s|min)\b|\d+(\.\d+)?e-\d+|0\.0e\+00|(≈|The result:) ?(-?[\d.,]*\d|“[^”]*”)"
+    r"\d+(\.\d+)?\s?(ms|µs|s|min)\b|\d+(\.\d+)?e-\d+|0\.0e\+00|(≈|The result:) ?-?[\d.,]*\d"
 )
+MEASURED = "measured"  # tag of a cell whose result is a word that follows from measured times
+NAMED_RESULT = re.compile("The result: “[^”]*”")
 
 MARK = "perceiver_edu"  # in the metadata of what `course/shown.py` puts beside a widget in a kernel
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -66,7 +68,7 @@ def joined(outputs) -> list:
 
 def essence(cell) -> list:
     """What two runs of a cell must agree on: text, volatile numbers masked, and the pictures' alt texts."""
-    kept = []
+    kept, measured = [], MEASURED in cell.metadata.get("tags", [])
     for output in cell.get("outputs", []):
         data = output.get("data", {"text/plain": output.get("text", "")})
         for kind, content in sorted(data.items()):
@@ -74,7 +76,8 @@ def essence(cell) -> list:
                 content = output.metadata.get(kind, {}).get("alt")
             elif kind == "text/plain" and len(data) > 1:
                 continue  # the fall-back of a picture or a widget, with an address in memory
-            kept.append((kind, VOLATILE.sub("~", re.sub(r" +", " ", str(content)))))
+            text = NAMED_RESULT.sub("~", str(content)) if measured else str(content)
+            kept.append((kind, VOLATILE.sub("~", re.sub(r" +", " ", text))))
     return kept
 
 

@@ -140,6 +140,7 @@ def test_what_is_no_list_of_places_is_refused(words):
         queries.read_places(words, 256)
 
 
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "stage, bug, first",
     [
@@ -155,10 +156,10 @@ def test_what_is_no_list_of_places_is_refused(words):
         ("mlm_head", "none", "logits"),
     ],
 )
-def test_the_first_wrong_tensor_is_named(stage, bug, first):
+def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
     experiment = widgets.plant_a_bug(model(), twin(), TEXT)
     text = TEXT.replace("into", "[MASK]" * 4)
-    experiment.state = {"text": text, "stage": stage, "bug": bug, "dtype": "float64"}
+    experiment.state = {"text": text, "stage": stage, "bug": bug, "dtype": dtype}
     broken = experiment.result
     assert all(row.ok for row in broken.known.right) and (broken.first and broken.first.stage) == first
     rows, filled = tables(bugs.tell(broken))
