@@ -1,0 +1,23 @@
+"""Docstrings are written as Markdown and plain text; Sphinx reads reStructuredText."""
+
+import re
+
+CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+SIGNS = re.compile(r"\*|\||(?<=\w)_(?!\w)")  # what would begin emphasis, a substitution or a link
+
+
+def to_rst(line: str) -> str:
+    """One line of a docstring: `code` gets its two backticks, and no other sign means anything."""
+    parts = CODE.split(line)  # text, code, text, …
+    parts[::2] = [SIGNS.sub(r"\\\g<0>", part) for part in parts[::2]]
+    parts[1::2] = [f"``{code}``" for code in parts[1::2]]
+    return "".join(parts)
+
+
+def process(app, what, name, obj, options, lines):
+    lines[:] = [to_rst(line) for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", process, priority=400)  # before napoleon reads `Args:`
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
