@@ -7,15 +7,11 @@ import re
 
 import nbformat
 
-FIRST_AND_LAST = (
-    "anywhere",
-    "course-foot",
-)  # ids of the cell that installs, and of the links to other notebooks
+FIRST_AND_LAST = ("anywhere", "course-foot")  # the cell that installs, and the links to other notebooks
 HEAD_LINES = re.compile(r"\n+\*\*(?:In the browser|The course)\*\* .*")  # the page has buttons for these
 DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
-ANCHOR = re.compile(
-    r"(?<=\]\()([^)#\s]*#)([^)\s]+)(?=\))"
-)  # JupyterLab keeps a heading's capitals, MyST does not
+# A link to a heading: JupyterLab keeps the heading's capitals, MyST does not.
+ANCHOR = re.compile(r"(?<=\]\()([^)#\s]*#)([^)\s]+)(?=\))")
 PROGRESS_BAR = re.compile(r"^[^\n|]*:\s+\d+%\|")
 CONTROLS = ("An experiment with controls", "Buttons that save")  # how a widget's text for other pages begins
 PREDICTION = "Before you run the next cell, predict. "

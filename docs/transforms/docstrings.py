@@ -5,6 +5,8 @@ import re
 CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 SIGNS = re.compile(r"\*|\||(?<=\w)_(?!\w)")  # what would begin emphasis, a substitution or a link
 
+FIELDS = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
+
 
 def to_rst(line: str) -> str:
     """One line of a docstring: `code` gets its two backticks, and no other sign means anything."""
@@ -15,7 +17,18 @@ def to_rst(line: str) -> str:
 
 
 def process(app, what, name, obj, options, lines):
-    lines[:] = [to_rst(line) for line in lines]
+    """An indented block after an empty line is code, unless it belongs to `Args:` and the like."""
+    rst, before, in_code, head = [], "", False, ""
+    for line in lines:
+        indented = line.startswith("    ")
+        if line and not indented:
+            in_code, head = False, line
+        elif indented and not before and not in_code and not FIELDS.match(head):
+            rst += [".. code-block:: python", ""]
+            in_code = True
+        rst.append(line if in_code else to_rst(line))
+        before = line
+    lines[:] = rst
 
 
 def setup(app):

@@ -4,12 +4,12 @@ Sphinx's search fetches each page that it has found, which browsers forbid to pa
 """
 
 import json
+import re
 from pathlib import Path
 
-from bs4 import BeautifulSoup
-
 SCRIPT = "search-pages.js"
-LEFT_OUT = "script, style, .headerlink, nav, .prev-next-footer, .bd-header-article, #jb-print-docs-body"
+LEFT_OUT = re.compile(r'<a class="headerlink".*?</a>|<(script|style)\b.*?</\1>', re.DOTALL)
+TAG = re.compile(r'<(?:(section|dt)\b[^>]*?(\sid="[^"]*")[^>]*|(/(?:section|dt))|[^>]*)>')
 
 
 def add_script(app, pagename, templatename, context, doctree):
@@ -31,16 +31,10 @@ def write_script(app, exception):
 
 def text_of(path: Path) -> str:
     """The text of a page, in as much HTML as a snippet needs: its sections with their ids."""
-    main = BeautifulSoup(path.read_text("utf-8"), "html.parser").find("main")
-    for node in main.select(LEFT_OUT):
-        node.decompose()
-    for node in list(main.find_all(True)):
-        anchor = node.get("id")
-        if anchor and node.name in ("section", "dt"):
-            node.attrs = {"id": anchor}
-        else:
-            node.unwrap()
-    return f'<div role="main">{" ".join(main.decode_contents().split())}</div>'
+    page = path.read_text("utf-8")
+    article = LEFT_OUT.sub("", page[page.index("<article") : page.index("</article>")])
+    text = TAG.sub(lambda tag: f"<{tag[1] or tag[3]}{tag[2] or ''}>" if tag[1] or tag[3] else "", article)
+    return f'<div role="main">{" ".join(text.split())}</div>'
 
 
 def setup(app):
