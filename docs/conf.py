@@ -34,6 +34,7 @@ exclude_patterns = ["_readme"]  # the front page includes them
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}  # no widget is stored in a notebook, so no page needs the widgets' scripts
 nb_merge_streams = True
+nb_render_markdown_format = "gfm"  # of outputs, which may hold tables
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
@@ -50,6 +51,7 @@ html_math_renderer = "mathml"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
 html_css_files, html_js_files = ["book.css"], ["book.js"]
+html_search_scorer = str(DOCS / "_static/scorer.js")
 html_copy_source = html_show_sourcelink = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
@@ -65,4 +67,5 @@ html_theme_options = {
     "home_page_in_toc": True,
     "logo": {"text": f"perceiver_edu {release}"},
     "toc_title": "On this page",
+    "footer_content_items": ["copyright.html"],
 }

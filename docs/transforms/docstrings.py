@@ -31,6 +31,12 @@ def process(app, what, name, obj, options, lines):
     lines[:] = rst
 
 
+def skip(app, what, name, obj, skipped, options):
+    """The fields of a named tuple, whose docstrings only count them."""
+    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def setup(app):
+    app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-docstring", process, priority=400)  # before napoleon reads `Args:`
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-sys.path.insert(0, str(DOCS))  # `from transforms.chapters import chapter`
+sys.path.append(str(DOCS))  # `from transforms.chapters import chapter`
 BOOK, BUILD = ROOT / "build/book", ROOT / "build"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")

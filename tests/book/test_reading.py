@@ -9,7 +9,6 @@ import os
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import BOOK
 
 ALL = os.environ.get("PERCEIVER_EDU_BOOK") == "all"
 KINDS = ["index.html", "notebooks/02_encoder.html", "docs/glossary.html", "docs/api/stages.html"]
@@ -20,8 +19,8 @@ AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "res
 pytestmark = pytest.mark.browser
 
 
-def all_pages():
-    return sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.html"))
+def all_pages(book):
+    return sorted(path.relative_to(book).as_posix() for path in book.rglob("*.html"))
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def fits(page) -> bool:
 
 def test_every_page_at_one_size(book, read):
     found = {}
-    for name in [name for name in all_pages() if ALL or "_modules/" not in name]:
+    for name in [name for name in all_pages(book) if ALL or "_modules/" not in name]:
         page = read(name)
         if found_here := faults(page) + ([] if fits(page) else ["too wide"]):
             found[name] = found_here
@@ -66,7 +65,7 @@ def test_every_page_at_one_size(book, read):
 @pytest.mark.parametrize("width", SIZES)
 def test_each_kind_at_every_size_in_both_themes(book, read, width, theme):
     found = {}
-    for name in all_pages() if ALL else KINDS:
+    for name in all_pages(book) if ALL else KINDS:
         page = read(name, width, theme)
         page.evaluate("document.querySelectorAll('details').forEach((folding) => folding.open = true)")
         if found_here := faults(page) + ([] if fits(page) else ["too wide"]):
