@@ -25,16 +25,18 @@ class Sources(SphinxPostTransform):
                 node.replace_self(link)
 
     def address(self, path: str, fragment: str) -> str | None:
-        builder = self.app.builder
+        builder, modules = self.app.builder, self.env.domains.python_domain.modules
         page = None
         if path == FRONT:
             page = self.config.root_doc
         elif path.endswith(".py"):
             module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            if module in self.env.domains.python_domain.modules:
+            if module in modules and path.endswith("/__init__.py"):
+                page, fragment = modules[module].docname, modules[module].node_id
+            elif module in modules:
                 page = "_modules/" + module.replace(".", "/")
         if page and builder.format == "html" and builder.name != "singlehtml":
-            return builder.get_relative_uri(self.env.docname, page)
+            return builder.get_relative_uri(self.env.docname, page) + (f"#{fragment}" if fragment else "")
         if not (self.config.book_root / path).exists():
             return None
         kind = "tree" if (self.config.book_root / path).is_dir() else "blob"

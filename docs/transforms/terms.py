@@ -37,7 +37,7 @@ class FirstUses(SphinxPostTransform):
 
     def run(self, **_):
         terms = getattr(self.env, "book_terms", {})
-        if self.app.builder.format != "html" or not terms or self.env.docname == GLOSSARY:
+        if self.app.builder.name != "html" or not terms or self.env.docname == GLOSSARY:
             return
         self.explain_links(terms)
         if not self.env.docname.startswith(CHAPTERS):

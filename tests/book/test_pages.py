@@ -18,7 +18,6 @@ LEFT_OVER = [
     "::::",
     "{term}",
     "{folded}",
-    "not done yet",
 ]
 
 pytestmark = pytest.mark.browser  # with the tests that drive Chromium, so that the book is built once
