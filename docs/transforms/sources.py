@@ -35,7 +35,7 @@ class Sources(SphinxPostTransform):
                 page, fragment = modules[module].docname, modules[module].node_id
             elif module in modules:
                 page = "_modules/" + module.replace(".", "/")
-        if page and builder.format == "html" and builder.name != "singlehtml":
+        if page and builder.name == "html":
             return builder.get_relative_uri(self.env.docname, page) + (f"#{fragment}" if fragment else "")
         if not (self.config.book_root / path).exists():
             return None
