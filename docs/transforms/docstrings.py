@@ -24,7 +24,7 @@ def process(app, what, name, obj, options, lines):
         if line and not indented:
             in_code, head = False, line
         elif indented and not before and not in_code and not FIELDS.match(head):
-            rst += [".. code-block:: python", ""]
+            rst += [".. code-block:: text", ""]
             in_code = True
         rst.append(line if in_code else to_rst(line))
         before = line
