@@ -53,7 +53,7 @@ def imported(folder):
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
     modules = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
-    own = [*files, *(ROOT / "benchmarks").glob("*.py")]  # the tests of the benchmarks import those
+    own = [*files, *(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").iterdir()]  # tests import those, too
     modules -= {"perceiver_edu", "tests", *(path.stem for path in own)}
     owners = metadata.packages_distributions()
     return {canonicalize_name(owners.get(module, [module])[0]) for module in modules}
