@@ -58,7 +58,8 @@ def roofline(ax: Axes, peaks: Peaks, points: dict[str, dict[str, tuple[float, fl
     roof = np.minimum(peaks.flops_per_second, x * peaks.bytes_per_second)
     ax.plot(x, roof / 1e9, color=INK, lw=2.4, label="the roof: this machine's measured peaks")
     ax.axvline(ridge, color=INK, lw=0.8, ls=":")
-    ax.text(ridge * 1.06, roof[0] / 1e9, f"ridge: {ridge:.1f} FLOPs a byte", fontsize=9, va="bottom")
+    label = f"ridge: {ridge:.1f} FLOPs per byte"
+    ax.text(ridge * 1.06, roof[-1] / 1.1e9, label, fontsize=9, rotation=90, va="top")
     for row, (batch, stages) in enumerate(points.items()):
         for stage, (intensity, rate) in stages.items():
             look = line_of(stage) | dict(ls="", mew=1, ms=6 + 3 * row)
