@@ -51,6 +51,11 @@ class Exercise:
         pairs = ((switch, *pair) for switch, values in self.mistakes.items() for pair in values.items())
         return [Mistake(says, {switch: value}) for switch, value, says in pairs]
 
+    def named_in(self, text: str) -> list[str]:
+        """The sentences of the known mistakes that a report names, however its lines are broken."""
+        squeezed = "".join(text.split())
+        return [m.says for m in self.known_mistakes if "".join(m.says.split()) in squeezed]
+
     @torch.no_grad()
     def expected(self, arguments: dict[str, Any]):
         """What is compared of the right result."""
