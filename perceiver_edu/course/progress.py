@@ -87,9 +87,9 @@ def is_answer(value: object) -> bool:
 
 
 def are_attempts(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(text, str) for attempts in value.values() for attempt in attempts for text in attempt
-    )
+    if not isinstance(value, dict) or not all(isinstance(attempts, list) for attempts in value.values()):
+        return False
+    return all(isinstance(text, str) for attempts in value.values() for each in attempts for text in each)
 
 
 def read_progress(find: Callable[[], Path] = progress_file) -> tuple[dict[str, str], str]:
