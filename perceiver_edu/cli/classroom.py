@@ -80,7 +80,7 @@ def say_written(folder: Path, written) -> None:
         for name in written.kept:
             print(f"  {visible(name)}")
     for name, points in written.points.items():
-        print(f"  {name}: {points} points")
+        print(f"  {name}: {points} point{'s' * (points != 1)}")
     if written.points:
         name = next(iter(written.points))
         print(f"Next, in that folder: nbgrader generate_assignment {name}")

@@ -105,15 +105,12 @@ HOSTILE = {
     except BaseException:
         pass""",
     "01.truncate": "def truncate(text, limit):\n    import os\n    os._exit(0)",
-    "01.tokenizer": SOLUTIONS["01.tokenizer"],
+    "01.tokenizer": f"import os\nassert 'SECRET_TOKEN' not in os.environ\n{SOLUTIONS['01.tokenizer']}",
     "01.hidden_ids": "exit()",
     "01.decode": "def decode(ids, skip_special_tokens=False):\n    return bytearray(10 * 2**30)",
     "01.pack": SOLUTIONS["01.pack"],
     "01.mask_words": "def mask_words(ids, chosen):\n    while True:\n        print('x' * 10**5)",
 }
-SPY = """import os, pathlib
-assert "SECRET_TOKEN" not in os.environ
-<script>alert(1)</script>"""
 
 
 def hand_in(released, answers, change=lambda notebook: None):

@@ -27,7 +27,7 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
-from nbgrader.utils import is_grade, is_locked
+from nbgrader.utils import is_grade, is_locked, is_solution
 from traitlets import Bool, Integer
 
 from perceiver_edu.course.checks import STRICT_VARIABLE
@@ -36,6 +36,7 @@ from perceiver_edu.course.progress import PROGRESS_VARIABLE
 from perceiver_edu.errors import InputError
 
 STOPPED = "Stopped"  # the name of the error in a cell that was not run to its end
+ENDED = "Python ended while this cell ran, or at the end of the one before it"
 MOST_OUTPUT = 2**20  # characters of a cell's output that are kept
 # What a student's code may see of the teacher's environment: tokens and passwords are often kept there.
 PASSED = {
@@ -94,6 +95,7 @@ class RunAnswers(Execute):
     def preprocess(self, nb, resources, km=None):
         self.end = time.monotonic() + self.timeout_of_notebook
         self.at_fault: set[int] = set()
+        self.stopped_answer = False  # was the cell before this one an answer that did not run to its end?
         with TemporaryDirectory(prefix="perceiver-edu-") as self.progress:
             return super().preprocess(nb, resources, km)
 
@@ -107,18 +109,19 @@ class RunAnswers(Execute):
         if cell.cell_type != "code":
             return cell, resources
         self.written = 0
+        above, self.stopped_answer = self.stopped_answer, False
         if time.monotonic() > self.end:
-            stop(
-                cell, f"the notebook had taken more than {self.timeout_of_notebook} seconds before this cell"
-            )
+            stop(cell, f"the cells before this one took more than {self.timeout_of_notebook} seconds")
+            return cell, resources
+        if above and is_grade(cell):
+            stop(cell, "the answer above was not run to its end")
             return cell, resources
         try:
             super().preprocess_cell(cell, resources, index)
-        except CellTimeoutError:
-            stop(cell, f"this cell took more than {self.timeout} seconds")
-            self.go_on_after(index)
-        except DeadKernelError:
-            stop(cell, "Python ended while this cell ran, or at the end of the one before it")
+        except (CellTimeoutError, DeadKernelError) as error:
+            late = isinstance(error, CellTimeoutError)
+            stop(cell, f"this cell took more than {self.timeout} seconds" if late else ENDED)
+            self.stopped_answer = is_solution(cell)
             self.go_on_after(index)
         shorten(cell)
         return cell, resources
