@@ -44,7 +44,7 @@ def classroom(
       perceiver-edu classroom my-notebooks --plain
       perceiver-edu classroom report my-class
     """
-    from perceiver_edu.course.classroom.assignments import chosen_numbers, write_classroom, write_plain
+    from perceiver_edu.classroom.assignments import chosen_numbers, write_classroom, write_plain
 
     reports, folder = read_words(words)
     if reports:
@@ -88,7 +88,7 @@ def say_written(folder: Path, written) -> None:
 
 def report(folder: Path, as_json: bool) -> None:
     """What nbgrader has graded: the files, and a table of it here."""
-    from perceiver_edu.course.classroom.results import read_results, write_results
+    from perceiver_edu.classroom.results import read_results, write_results
 
     results = read_results(folder)
     files = write_results(folder, results)

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from perceiver_edu import data
-from perceiver_edu.course.classroom.assignments import (
+from perceiver_edu.classroom.assignments import (
     as_assignment,
     chosen_numbers,
     exercises_of,
@@ -16,7 +16,7 @@ from perceiver_edu.course.classroom.assignments import (
     write_classroom,
     write_plain,
 )
-from perceiver_edu.course.classroom.handed_in import MISSING, with_answers
+from perceiver_edu.classroom.handed_in import MISSING, with_answers
 from perceiver_edu.course.exercises import all_exercises
 from perceiver_edu.course.links import on_the_web
 from perceiver_edu.errors import InputError

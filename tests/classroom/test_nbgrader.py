@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from packaging.utils import canonicalize_name
 
-from perceiver_edu.course.classroom.assignments import exercises_of, points_for, solution_in
+from perceiver_edu.classroom.assignments import exercises_of, points_for, solution_in
 from perceiver_edu.course.exercises import all_exercises
 
 ROOT = Path(__file__).parents[2]

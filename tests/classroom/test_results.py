@@ -3,8 +3,8 @@
 import csv
 import io
 
-from perceiver_edu.course.classroom.assignments import grade_id
-from perceiver_edu.course.classroom.results import (
+from perceiver_edu.classroom.assignments import grade_id
+from perceiver_edu.classroom.results import (
     FAILED,
     RIGHT,
     STOPPED,

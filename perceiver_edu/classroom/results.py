@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from perceiver_edu.course.classroom.assignments import grade_id
+from perceiver_edu.classroom.assignments import grade_id
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import all_exercises
 from perceiver_edu.course.report import WAITING

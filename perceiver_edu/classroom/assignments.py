@@ -20,7 +20,7 @@ POINTS = {"easy": 1, "medium": 2, "hard": 3}
 
 SETTINGS = r"""# Settings of nbgrader for this class, written once by perceiver-edu, and yours to change.
 
-from perceiver_edu.course.classroom.grading import configure
+from perceiver_edu.classroom.grading import configure
 
 c = get_config()  # noqa: F821
 configure(c)
