@@ -70,7 +70,8 @@ class Class:
     def __init__(self, folder, python):
         self.folder, self.python = folder, python
         shared = [sys.prefix, *([sys.base_prefix] if sys.base_prefix != sys.prefix else [])]
-        self.environment = os.environ | {
+        self.environment = os.environ | {  # nbgrader runs `alembic`, as in an environment that was activated
+            "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT),
             "JUPYTER_PATH": os.pathsep.join(str(Path(prefix, "share", "jupyter")) for prefix in shared),
             "SECRET_TOKEN": "the teacher's",
