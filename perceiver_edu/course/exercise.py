@@ -53,8 +53,12 @@ class Exercise:
 
     def named_in(self, text: str) -> list[str]:
         """The sentences of the known mistakes that a report names, however its lines are broken."""
-        squeezed = "".join(text.split())
-        return [m.says for m in self.known_mistakes if "".join(m.says.split()) in squeezed]
+        left, found = "".join(text.split()), []
+        for says in sorted((mistake.says for mistake in self.known_mistakes), key=len, reverse=True):
+            if (squeezed := "".join(says.split())) in left:  # the longest first: one may contain another
+                left = left.replace(squeezed, " ")
+                found.append(says)
+        return found
 
     @torch.no_grad()
     def expected(self, arguments: dict[str, Any]):
