@@ -53,7 +53,7 @@ def gather(source: Path = SOURCE) -> None:
 def sections(readme: str) -> dict[str, str]:
     """{"pitch": …, "start": …, "the-course": …}: what the README says, for the front page to include."""
     pitch, *others = re.split(r"^## ", BADGE.sub("", readme), flags=re.MULTILINE)
-    found = {"pitch": pitch.partition("\n")[2]}
+    found = {"pitch": pitch.partition("\n")[2].replace("](#", f"]({REPOSITORY}#")}
     for text in others:
         title, _, body = text.partition("\n")
         found[re.sub(r"\W+", "-", title.lower())] = body
