@@ -39,11 +39,10 @@ class FirstUses(SphinxPostTransform):
         terms = getattr(self.env, "book_terms", {})
         if self.app.builder.name != "html" or not terms or self.env.docname == GLOSSARY:
             return
-        self.explain_links(terms)
+        seen = self.explain_links(terms)
         if not self.env.docname.startswith(CHAPTERS):
             return
         by_name, find = {name.lower(): name for name in terms}, pattern(terms)
-        seen = set()
         for paragraph in self.document.findall(nodes.paragraph):
             for text in list(paragraph.findall(nodes.Text)):
                 if not any(isinstance(above, NOT_IN) for above in ancestors(text, paragraph)):
@@ -68,14 +67,17 @@ class FirstUses(SphinxPostTransform):
         )
 
     def explain_links(self, terms):
-        """Links to the glossary that the text has itself."""
-        definitions = dict(terms.values())
+        """Links to the glossary that the text has itself. -> the terms that they lead to"""
+        definitions, names = dict(terms.values()), {anchor: name for name, (anchor, _) in terms.items()}
+        linked = set()
         address = self.app.builder.get_relative_uri(self.env.docname, GLOSSARY)
         for link in self.document.findall(nodes.reference):
             page, _, anchor = link.get("refuri", "").partition("#")
             if page == address and anchor in definitions:
                 link["reftitle"] = definitions[anchor]
                 link["classes"] = [*link["classes"], "term"]
+                linked.add(names[anchor])
+        return linked
 
 
 def ancestors(node, top):
