@@ -73,6 +73,8 @@ def book() -> None:
     (BOOK / "downloads/notebooks").mkdir(parents=True, exist_ok=True)
     for path in (ROOT / "notebooks").glob("*.ipynb"):  # the originals, with every cell
         shutil.copy2(path, BOOK / "downloads/notebooks")
+    for path in (BOOK / "_static").glob("*webpack-macros.html"):  # the theme's templates, which are not pages
+        path.unlink()
 
 
 def main() -> None:

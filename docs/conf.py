@@ -51,6 +51,7 @@ html_math_renderer = "mathml"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
 html_css_files, html_js_files = ["book.css"], ["book.js"]
+html_favicon = "_static/favicon.svg"
 html_search_scorer = str(DOCS / "_static/scorer.js")
 html_use_index = html_domain_indices = False  # the search finds more
 html_copy_source = html_show_sourcelink = False
