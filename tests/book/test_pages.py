@@ -33,7 +33,6 @@ def soup(path: Path) -> BeautifulSoup:
 def pages(book):
     """{path in the book: its HTML}"""
     found = {path.relative_to(book).as_posix(): soup(path) for path in book.rglob("*.html")}
-    found = {name: page for name, page in found.items() if not name.startswith("_static/")}
     assert len(found) > 60
     return found
 
