@@ -9,7 +9,7 @@ VENV := .venv/bin/python
 READY := .venv/.ready
 COURSE := course
 
-.PHONY: help lab test test-slow test-long notebooks new-exercise bench bench-full format clean
+.PHONY: help lab test test-slow test-long book book-pdf notebooks new-exercise bench bench-full format clean
 
 help:
 	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
@@ -19,6 +19,8 @@ help:
 	@echo "make test-long  the outputs of the notebooks that train, at full size: half an hour on 2 cores"
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, ≤ 10 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
+	@echo "make book       the course as web pages, in build/book        as an archive, too: BOOK_ARGS=\"--zip\""
+	@echo "make book-pdf   the course to print; needs Chromium"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
 	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03 and 06 to 09, with every assertion"
 	@echo "make new-exercise ID=02.my_exercise   lay out a new exercise; CONTRIBUTING.md says what to fill in"
@@ -50,6 +52,9 @@ test-slow: $(READY)
 test-long: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 -m long $(PYTEST_ARGS)
 
+book book-pdf: $(READY)
+	$(VENV) docs/build.py $(if $(filter book-pdf,$@),--pdf) $(BOOK_ARGS)
+
 notebooks: $(READY)
 	$(VENV) tests/notebooks/outputs.py --write
 
@@ -76,5 +81,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv: a few minutes, this once."
 	@rm -f $@
 	@$(VENV) -m pip --version > /dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
-	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,fast,test]"
+	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,fast,book,test]"
 	@touch $@

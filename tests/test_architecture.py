@@ -21,7 +21,7 @@ FLOORS = [  # from the bottom up; a name stands for the module, or for all modul
     ["weights", "filling", "easy_first", "utf8_search", "fast", "openvino_engine"],
     ["instruments"],
     ["training", "modalities"],
-    ["course"],
+    ["course", "classroom"],
     ["cli", "__main__"],
 ]
 

@@ -212,6 +212,7 @@ def test_every_text_file_has_an_encoding():
 # ---------------------------------------------------------------- a console that knows no UTF-8
 
 COMMANDS = {  # each command, with signs that cp1252 lacks where a user can bring them in
+    "classroom": ["☃/class", "--notebooks", "00"],
     "course": [],
     "fill": ["é☃ abc", "-m", "abc", "-w", "TINY"],
     "parity": ["TINY"],

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from perceiver_edu.cli.classroom import classroom
 from perceiver_edu.cli.course import course
 from perceiver_edu.cli.evaluate import evaluate
 from perceiver_edu.cli.fill import fill
@@ -178,6 +179,18 @@ def common(
     pass
 
 
-COMMANDS = (fill, parity, pretrain, finetune, predict, evaluate, profile, optimize, weights, course)
+COMMANDS = (
+    fill,
+    parity,
+    pretrain,
+    finetune,
+    predict,
+    evaluate,
+    profile,
+    optimize,
+    weights,
+    course,
+    classroom,
+)
 for command in COMMANDS:
     app.command()(command)

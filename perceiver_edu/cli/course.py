@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ Folder = Annotated[
     ),
 ]
 CARRY = "Copy your solved exercises into the new versions of their notebooks."
+ATTEMPTS = "Record in your progress file what was wrong in each attempt; or stop, and delete that record."
 OPTIONS = "After --: options for JupyterLab, such as --no-browser."
 
 
@@ -32,6 +34,9 @@ def course(
     open_it: Annotated[bool, typer.Option("--open", help="Open the start page in JupyterLab.")] = False,
     folder: Folder = None,
     carry_answers: Annotated[bool, typer.Option("--carry-answers", help=CARRY)] = False,
+    attempts: Annotated[
+        bool | None, typer.Option("--attempts/--no-attempts", help=ATTEMPTS, show_default=False)
+    ] = None,
     as_json: Json = False,
 ):
     """List the notebooks and the exercises done.
@@ -53,7 +58,7 @@ def course(
     from perceiver_edu.course.lab import lab_command, open_lab
     from perceiver_edu.course.overview import read_overview
     from perceiver_edu.course.place import is_course, remember
-    from perceiver_edu.course.progress import progress_file
+    from perceiver_edu.course.progress import progress_file, switch_attempts
     from perceiver_edu.course.start import START
 
     if lab_options and not open_it:
@@ -65,6 +70,8 @@ def course(
             remember(place)
         except (OSError, InputError) as error:
             warn(f"your choice of {place} cannot be saved ({error}): give --folder again next time")
+    if attempts is not None and (problem := switch_attempts(attempts, partial(progress_file, place))):
+        raise InputError(problem)
     overview = read_overview(place)
     if not overview.notebooks:
         raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+import os
 from itertools import combinations
 
 import torch
@@ -14,14 +15,16 @@ from perceiver_edu.course.exercises import find
 from perceiver_edu.course.gradients import lost_gradients
 from perceiver_edu.course.guard import Misfit, Outcome, explain_error, run
 from perceiver_edu.course.overview import next_step
-from perceiver_edu.course.report import DONE, NOT_YET, WAITING, Report, shown
+from perceiver_edu.course.report import DONE, NOT_YET, WAITING, NotRight, Report, shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.errors import InputError, brief
 
+STRICT_VARIABLE = "PERCEIVER_EDU_STRICT"
+UNNAMED = "not one of the mistakes that the check knows by name"
 NOT_USED = "the result of your code cannot be used there"
 
 
-def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
+def check(exercise_id: str, learner, show_expected: bool = False, strict: bool = False) -> Report:
     """Check the learner's function or `nn.Module`, and return a report, which appears below the cell.
 
         check("02.cross_attention", cross_attention)
@@ -31,11 +34,33 @@ def check(exercise_id: str, learner, show_expected: bool = False) -> Report:
     back and nothing is raised. An exercise that is done is noted in the progress file, and its code is kept.
 
     Where the expected result is the solution it is folded away, unless `show_expected` is true.
+
+    `strict` is for automatic grading. It makes every report but that of a right answer an exception,
+    `NotRight`, as does the environment variable PERCEIVER_EDU_STRICT=1.
     """
     try:
         exercise = find(exercise_id)
     except InputError as error:
-        return Report("check", NOT_YET).say(str(error))
+        report = Report("check", NOT_YET).say(str(error))
+    else:
+        report = reported(exercise, learner, show_expected)
+        note_attempt(exercise, report)
+    if not report.ok and (strict or os.environ.get(STRICT_VARIABLE, "0") not in ("", "0")):
+        raise NotRight(report)
+    return report
+
+
+def note_attempt(exercise: Exercise, report: Report) -> None:
+    """For learners who have asked for it: the mistakes of this attempt, by name."""
+    if report.verdict != WAITING:
+        mistakes = [] if report.ok else exercise.named_in(repr(report)) or [UNNAMED]
+        problem = progress.note_attempt(exercise.id, mistakes)
+        if problem:
+            report.say(problem)
+
+
+def reported(exercise: Exercise, learner, show_expected: bool) -> Report:
+    """The report of `check`, which also notes that an exercise is done."""
     report = Report(f"{exercise.id} · {exercise.title}")
     try:
         with torch.no_grad():

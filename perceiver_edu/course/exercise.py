@@ -51,6 +51,15 @@ class Exercise:
         pairs = ((switch, *pair) for switch, values in self.mistakes.items() for pair in values.items())
         return [Mistake(says, {switch: value}) for switch, value, says in pairs]
 
+    def named_in(self, text: str) -> list[str]:
+        """The sentences of the known mistakes that a report names, however its lines are broken."""
+        left, found = "".join(text.split()), []
+        for says in sorted((mistake.says for mistake in self.known_mistakes), key=len, reverse=True):
+            if (squeezed := "".join(says.split())) in left:  # the longest first: one may contain another
+                left = left.replace(squeezed, " ")
+                found.append(says)
+        return found
+
     @torch.no_grad()
     def expected(self, arguments: dict[str, Any]):
         """What is compared of the right result."""

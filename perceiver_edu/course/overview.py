@@ -91,7 +91,8 @@ def read_overview(folder: Path | None = None) -> Overview:
     Titles and exercises are those of the original notebooks, whatever became of the learner's.
     """
     folder = folder or course_folder()
-    done, answers, problem = read_all(partial(progress_file, folder))
+    progress = read_all(partial(progress_file, folder))
+    answers = progress.predictions
     found = []
     for path in sorted(data.NOTEBOOKS.glob(NAMES)):
         try:
@@ -110,12 +111,12 @@ def read_overview(folder: Path | None = None) -> Overview:
                 theirs if is_course(folder) and theirs.is_file() else path,
                 title[1] if title else path.stem,
                 int(minutes[1]) if minutes else None,
-                {exercise: done.get(exercise) for exercise in ids},
+                {exercise: progress.done.get(exercise) for exercise in ids},
                 new_versions(theirs),
                 {prediction: answers.get(prediction) is not None for prediction in asked},
             )
         )
-    return Overview(found, problem)
+    return Overview(found, progress.problem)
 
 
 def new_versions(path: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """What a learner has done: one small file in the course folder, which may be deleted at any time.
 
-It holds the exercises that are done, and the predictions that were made or skipped.
+It holds the exercises that are done, and the predictions that were made or skipped. Attempts are noted only
+after the learner has asked for it, with `perceiver-edu course --attempts`.
 """
 
 import json
@@ -20,8 +21,10 @@ from perceiver_edu.writing import check_plain, write_whole
 PROGRESS_VARIABLE = "PERCEIVER_EDU_PROGRESS"
 PROGRESS = "progress.json"
 LONGEST = 2**20  # bytes
+MOST_ATTEMPTS = 20  # of an exercise; the oldest are forgotten
 
 Answer = str | int | float | None  # to a prediction; None where it was skipped
+Attempts = dict[str, list[list[str]]]  # {exercise id: [[date, what was not right, …], …]}, oldest first
 
 
 class Progress(NamedTuple):
@@ -30,6 +33,7 @@ class Progress(NamedTuple):
     done: dict[str, str]  # {exercise id: date}
     predictions: dict[str, Answer]  # {prediction id: answer}
     problem: str = ""
+    attempts: Attempts | None = None  # None where the learner has not asked for them
 
 
 def progress_file(folder: Path | None = None) -> Path:
@@ -60,7 +64,11 @@ def read_all(find: Callable[[], Path] = progress_file) -> Progress:
             raise ValueError
         if not all(is_answer(answer) for answer in predictions.values()):
             raise ValueError
-        return Progress({today(exercise): day for exercise, day in done.items()}, predictions)
+        attempts = content.get("attempts")
+        if attempts is not None and not are_attempts(attempts):
+            raise ValueError
+        done = {today(exercise): day for exercise, day in done.items()}
+        return Progress(done, predictions, attempts=attempts)
     except FileNotFoundError:
         return Progress({}, {})
     except InputError as error:
@@ -78,6 +86,12 @@ def is_answer(value: object) -> bool:
     return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
 
 
+def are_attempts(value: object) -> bool:
+    if not isinstance(value, dict) or not all(isinstance(attempts, list) for attempts in value.values()):
+        return False
+    return all(isinstance(text, str) for attempts in value.values() for each in attempts for text in each)
+
+
 def read_progress(find: Callable[[], Path] = progress_file) -> tuple[dict[str, str], str]:
     """What is done, {exercise id: date}, and a sentence where the file cannot be read, or ""."""
     progress = read_all(find)
@@ -92,7 +106,7 @@ def take_along(folder: Path) -> str:
     except InputError:
         return ""  # there is no home folder
     before = read_all(outside)
-    if before.done or before.predictions:
+    if before.done or before.predictions or before.attempts is not None:
         write(folder / PROGRESS, before)
     return before.problem
 
@@ -111,11 +125,34 @@ def note(
     """
     before = read_all()
     new = {exercise: day for exercise, day in done.items() if exercise not in before.done}
-    now = Progress(before.done | new, {**before.predictions, **predictions})
+    now = before._replace(done=before.done | new, predictions={**before.predictions, **predictions})
+    return replace(before, now, what)
+
+
+def note_attempt(exercise_id: str, mistakes: list[str]) -> str:
+    """Note an attempt where the learner has asked for it; no mistakes: it was right. -> as `note`."""
+    before = read_all()
+    if before.attempts is None:
+        return ""
+    attempt = [date.today().isoformat(), *mistakes]
+    those = [*before.attempts.get(exercise_id, []), attempt][-MOST_ATTEMPTS:]
+    now = before._replace(attempts={**before.attempts, exercise_id: those})
+    return replace(before, now, "The check has run")
+
+
+def switch_attempts(on: bool, find: Callable[[], Path] = progress_file) -> str:
+    """Begin to note attempts, or stop and forget those that were noted. -> as `note`."""
+    before = read_all(find)
+    attempts = (before.attempts or {}) if on else None
+    return replace(before, before._replace(attempts=attempts), "The course works", find)
+
+
+def replace(before: Progress, now: Progress, what: str, find: Callable[[], Path] = progress_file) -> str:
+    """Write what has changed -> as `note`."""
     if before.problem or now == before:
         return before.problem
     try:
-        path = progress_file()
+        path = find()
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, now)
     except (OSError, InputError) as error:
@@ -125,4 +162,7 @@ def note(
 
 
 def write(path: Path, progress: Progress) -> None:
-    write_whole(path, to_json({"done": progress.done, "predictions": progress.predictions}))
+    content = {"done": progress.done, "predictions": progress.predictions}
+    if progress.attempts is not None:
+        content["attempts"] = progress.attempts
+    write_whole(path, to_json(content))

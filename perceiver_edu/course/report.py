@@ -108,6 +108,21 @@ class Report:
         return "".join(body)
 
 
+class NotRight(AssertionError):
+    """What a strict check raises for an exercise that is not done. Its message is the whole report."""
+
+    def __init__(self, report: Report):
+        super().__init__(repr(report))
+        self.report = report
+
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook the report itself is shown, followed by one line instead of a traceback."""
+        from IPython.display import display
+
+        display(self.report)
+        return [f"{type(self).__name__}: {_plain(self.report.title)}"]
+
+
 def _table(rows) -> str:
     """Rows as HTML; the first is the header."""
     cells = [[_inline(cell) for cell in row] for row in rows]

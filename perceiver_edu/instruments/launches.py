@@ -32,9 +32,9 @@ def launches(operation: Any) -> bool:
 class LaunchCounter(TorchDispatchMode):
     """Counts the operations in the block that launch a kernel, on any device.
 
-    with LaunchCounter() as counter:
-        model(ids)
-    counter.total, counter.calls["addmm"]
+        with LaunchCounter() as counter:
+            model(ids)
+        counter.total, counter.calls["addmm"]
 
     An operation counts as one kernel. On a GPU a few operations launch two, such as a product whose sum is
     split, and a device may choose another kernel for attention, so the count is right to a few per cent.

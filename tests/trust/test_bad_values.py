@@ -61,6 +61,7 @@ OPTIONS = {  # of each command: what else it is given, and for each option, or "
     ),
     "weights": ([], {"": NAMES}),
     "course": ([], {"": NAMES, "--folder": OUTPUTS}),
+    "classroom": (["class"], {"": OUTPUTS, "--notebooks": NAMES}),
 }
 PLACES = ("TINY", "TEXT", "PIPE", "LOOP", "LOCKED", "FOLDER", "DEVICE")
 SECONDS = 60  # the longest attempt takes one or two

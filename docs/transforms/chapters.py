@@ -1,0 +1,98 @@
+"""A notebook becomes a chapter: what only a running kernel can show gives way to what a page can show.
+
+The notebooks stay as they are; `build.py` calls `chapter` for the copy that Sphinx reads.
+"""
+
+import re
+
+import nbformat
+
+FIRST_AND_LAST = ("anywhere", "course-foot")  # the cell that installs, and the links to other notebooks
+HEAD_LINES = re.compile(r"\n+\*\*(?:In the browser|The course)\*\* .*")  # the page has buttons for these
+DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
+# A link to a heading: JupyterLab keeps the heading's capitals, MyST does not.
+ANCHOR = re.compile(r"(?<=\]\()([^)#\s]*#)([^)\s]+)(?=\))")
+PROGRESS_BAR = re.compile(r"^[^\n|]*:\s+\d+%\|")
+CONTROLS = ("An experiment with controls", "Buttons that save")  # how a widget's text for other pages begins
+PREDICTION = "Before you run the next cell, predict. "
+
+RUN_LIVE = """:::{{admonition}} An experiment with controls
+:class: live
+The picture below shows one state of it. To move the controls, {open}.
+:::"""
+RUN_BUTTONS = """:::{{admonition}} Buttons that save your results
+:class: live
+They need a running notebook: {open}.
+:::"""
+WRITE_HERE = """:::{{admonition}} Your turn
+:class: live
+Write this in the notebook, where the check tells you what is right and what is not yet: {open}.
+:::"""
+OPEN = "[open this chapter on Colab]({colab}), or [install the course](../docs/install.md)"
+PREDICT = """:::{{admonition}} Before you read on, predict
+:class: predict
+{question}
+:::"""
+
+
+def chapter(notebook: nbformat.NotebookNode, colab: str) -> nbformat.NotebookNode:
+    """The notebook as a page reads it. `colab` is the address where the original opens with a kernel."""
+    how = OPEN.format(colab=colab)
+    cells = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.id in FIRST_AND_LAST or "claims" in tags:
+            continue
+        if cell.cell_type == "markdown":
+            text = ANCHOR.sub(lambda link: link[1] + link[2].lower(), HEAD_LINES.sub("", cell.source))
+            cell.source = with_foldings(text)
+            cells.append(cell)
+            continue
+        cell.outputs = [output for output in cell.outputs if not is_progress(output)]
+        after = []
+        for output in list(cell.outputs):
+            text = output.get("data", {}).get("text/plain", "")
+            if text.startswith(CONTROLS):
+                cell.outputs.remove(output)
+                after.append((RUN_LIVE if text.startswith(CONTROLS[0]) else RUN_BUTTONS).format(open=how))
+            elif text.startswith(PREDICTION):
+                cell.outputs.remove(output)
+                after.append(PREDICT.format(question=with_list(text.removeprefix(PREDICTION))))
+        if cell.metadata.get("exercise", {}).get("role") == "stub":
+            cell.outputs = []
+            after.append(WRITE_HERE.format(open=how))
+        if cell.id.endswith(("-still", "-predict")):
+            cell.metadata["tags"] = [*tags, "remove-input"]
+        describe_pictures(cell)
+        cells.append(cell)
+        cells += [
+            nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-book{n}") for n, text in enumerate(after)
+        ]
+    notebook.cells = cells
+    return notebook
+
+
+def with_foldings(text: str) -> str:
+    """Markdown whose HTML foldings are directives, so that their titles are text like any other."""
+    return DETAILS.sub(lambda m: f"::::{{folded}} {m[1].strip()}\n{m[2].strip()}\n::::", text)
+
+
+def is_progress(output) -> bool:
+    return bool(PROGRESS_BAR.match(output.get("data", {}).get("text/plain", "")))
+
+
+def with_list(text: str) -> str:
+    """A question and its choices as Markdown, where a list needs an empty line before it."""
+    question, _, choices = text.partition("\n- ")
+    return f"{question}\n\n- {choices}" if choices else question
+
+
+def describe_pictures(cell) -> None:
+    """MyST-NB takes a picture's alternative text from its cell, whereas Jupyter keeps it at the output."""
+    texts = [
+        output.metadata["image/png"]["alt"]
+        for output in cell.outputs
+        if output.get("metadata", {}).get("image/png", {}).get("alt")
+    ]
+    if texts:
+        cell.metadata["pictures"] = texts
