@@ -90,7 +90,7 @@ class Class:
             command, cwd=at or self.folder, env=self.environment, capture_output=True, text=True, timeout=1000
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return done.stdout
 
 
 HELPER = "def bytes_of(text):\n    return [byte + 6 for byte in text.encode()]"
