@@ -30,6 +30,7 @@ from nbgrader.preprocessors import (
 from nbgrader.utils import is_grade, is_locked, is_solution
 from traitlets import Bool, Integer
 
+from perceiver_edu.classroom.feedback import safe_html
 from perceiver_edu.classroom.handed_in import with_answers
 from perceiver_edu.errors import InputError
 
@@ -65,6 +66,7 @@ def configure(c: Any) -> None:
         RunAnswers, LimitOutput, SaveAutoGrades, AssignLatePenalties, CheckCellMetadata,
     ]  # fmt: skip
     c.HTMLExporter.sanitize_html = True  # feedback must not run a student's scripts in the teacher's browser
+    c.HTMLExporter.filters = {"clean_html": safe_html}
 
 
 class PutAnswersIn(NbGraderPreprocessor):

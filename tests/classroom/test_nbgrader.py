@@ -1,8 +1,8 @@
-"""From an empty folder to graded submissions, with nbgrader: all right, half right, untouched, hostile."""
+"""From an empty folder to graded submissions, with nbgrader: right, half right, hostile."""
 
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from packaging.utils import canonicalize_name
 
 from perceiver_edu.classroom.assignments import exercises_of, points_for, solution_in
@@ -20,9 +21,11 @@ from perceiver_edu.course.exercises import all_exercises
 ROOT = Path(__file__).parents[2]
 NAME = "01_tokenizer"
 ORIGINAL = json.loads((ROOT / f"notebooks/{NAME}.ipynb").read_text("utf-8"))
-SOLUTIONS = {i: solution_in(roles["solution"]) for i, roles in exercises_of(ORIGINAL).items()}
-POINTS = {i: points_for(i) for i in SOLUTIONS}
-SECONDS = 20  # for a cell, instead of two minutes
+CHOSEN = "01.truncate", "01.tokenizer"  # the other exercises are taken out, for speed
+SOLUTIONS = {i: solution_in(exercises_of(ORIGINAL)[i]["solution"]) for i in CHOSEN}
+POINTS = {i: points_for(i) for i in CHOSEN}
+SECONDS = 60  # for a cell: a busy machine needs as many to import torch; one cell below takes all of them
+SECRET = "e1c5a0f2"  # in the teacher's environment
 
 
 @pytest.fixture(scope="module")
@@ -69,87 +72,106 @@ class Class:
 
     def __init__(self, folder, python):
         self.folder, self.python = folder, python
-        shared = [sys.prefix, *([sys.base_prefix] if sys.base_prefix != sys.prefix else [])]
+        above = {
+            folder for path in sys.path if path.endswith("site-packages") for folder in Path(path).parents
+        }
+        shared = sorted(str(each / "share/jupyter") for each in above if (each / "share/jupyter").is_dir())
         self.environment = os.environ | {  # nbgrader runs `alembic`, as in an environment that was activated
             "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT),
-            "JUPYTER_PATH": os.pathsep.join(str(Path(prefix, "share", "jupyter")) for prefix in shared),
-            "SECRET_TOKEN": "the teacher's",
+            "JUPYTER_PATH": os.pathsep.join(shared),
+            "SECRET_TOKEN": SECRET,
             "PERCEIVER_EDU_PROGRESS": str(folder.parent / "progress.json"),
         }
 
     def run(self, *words, module="nbgrader", at=None):
         command = [self.python, "-m", module, *map(str, words)]
         done = subprocess.run(
-            command, cwd=at or self.folder, env=self.environment, capture_output=True, text=True, timeout=500
+            command, cwd=at or self.folder, env=self.environment, capture_output=True, text=True, timeout=1000
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return done.stdout
 
 
 HELPER = "def bytes_of(text):\n    return [byte + 6 for byte in text.encode()]"
-WITH_HELPER = """def encode(text, add_special_tokens=True):
+WITH_HELPER = """import warnings
+warnings.warn("a warning costs nothing")
+def encode(text, add_special_tokens=True):
     return [4, *bytes_of(text), 5] if add_special_tokens else bytes_of(text)"""
-HALF = {  # the mistakes are those of tests/notebooks/answers
-    "01.bytes_per_script": SOLUTIONS["01.bytes_per_script"],
+HALF = {
     "01.truncate": "def truncate(text, limit):\n    return text.encode()[:limit].decode(errors='ignore')",
     "01.tokenizer": WITH_HELPER,
-    "01.hidden_ids": SOLUTIONS["01.hidden_ids"].replace("1 + len", "len"),
-    "01.decode": "import warnings\nwarnings.warn('a warning costs nothing')\n" + SOLUTIONS["01.decode"],
-    "01.pack": "def pack(documents, length):\n    return torch.zeros(3, 5, dtype=torch.long)",
 }
-HOSTILE = {
-    "01.bytes_per_script": """while True:
+ENDLESS = """import time
+print('x' * 3 * 2**20)
+while True:
     try:
-        while True:
-            pass
+        time.sleep(1000)
     except BaseException:
-        pass""",
-    "01.truncate": "def truncate(text, limit):\n    import os\n    os._exit(0)",
-    "01.tokenizer": f"import os\nassert 'SECRET_TOKEN' not in os.environ\n{SOLUTIONS['01.tokenizer']}",
-    "01.hidden_ids": "exit()",
-    "01.decode": "def decode(ids, skip_special_tokens=False):\n    return bytearray(10 * 2**30)",
-    "01.pack": SOLUTIONS["01.pack"],
-    "01.mask_words": "def mask_words(ids, chosen):\n    while True:\n        print('x' * 10**5)",
-}
+        pass"""
+GREEDY = "print(len(bytearray(5 * 2**30)), 'bytes')"
+CURIOUS = "import os\nprint(dict(os.environ))\nprint('seen')"
+TEXT = "<script>alert('teacher')</script>\n\n![seen](https://example.org/seen.png)"
+ENDING = "import os\nos._exit(0)"
 
 
 def hand_in(released, answers, change=lambda notebook: None):
     notebook = nbformat.read(released, as_version=4)
     for cell in notebook.cells:
         tag = cell.metadata.get("exercise", {})
-        if tag.get("role") == "stub" and tag["id"] in answers:
+        if tag.get("role") == "stub":
             cell.source = answers[tag["id"]]
     change(notebook)
     return nbformat.writes(notebook)
 
 
+def place_of(notebook, grade_id):
+    ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
+    return ids.index(grade_id)
+
+
 def with_helper(notebook):
-    [place] = [i for i, cell in enumerate(notebook.cells) if cell.source == WITH_HELPER]
-    notebook.cells.insert(place, nbformat.v4.new_code_cell(HELPER))
+    notebook.cells.insert(place_of(notebook, "answer-01-tokenizer"), new_code_cell(HELPER))
 
 
 def tampered(notebook):
-    """Its checks give full points, or are gone, and its text is a script."""
+    """Its checks give full points, or are gone, its text is a script, and its own cells do harm."""
     for cell in notebook.cells:
         tag = cell.metadata.get("nbgrader", {})
         if tag.get("grade"):
             cell.source, tag["points"] = "print('✓ right')", 100
         if tag.get("grade_id") == "setup":
             cell.source += "\nimport perceiver_edu.course\nperceiver_edu.course.check = lambda *a, **k: None"
-    notebook.cells = [
-        c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") != "01-mask_words"
-    ]
-    notebook.cells.append(nbformat.v4.new_markdown_cell("<script>alert('teacher')</script>"))
+    del notebook.cells[place_of(notebook, "01-truncate")]
+    own = [new_code_cell(code) for code in (CURIOUS, GREEDY, ENDING)]
+    place = place_of(notebook, "answer-01-truncate")
+    notebook.cells[place:place] = [*own, new_markdown_cell(TEXT)]
     notebook.metadata.kernelspec = {"name": "bash", "display_name": "x", "language": "bash"}
 
 
+def left_out(notebook, chosen):
+    """The notebook without the answers and checks of all exercises but `chosen`."""
+    cells = notebook["cells"]
+    kept = [c for c in cells if c["metadata"].get("exercise", {}).get("id", chosen[0]) in chosen]
+    return notebook | {"cells": kept}
+
+
+def outputs_of(notebook):
+    """{source of a code cell: its outputs, as text}"""
+    return {cell.source: json.dumps(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"}
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_a_class_is_graded_from_an_empty_folder(teacher, tmp_path, tally):
     room = Class(tmp_path / "class", teacher)
     room.run("classroom", "class", "--notebooks", "01", module="perceiver_edu.cli", at=tmp_path)
+    source = room.folder / "source" / NAME / f"{NAME}.ipynb"
+    source.write_text(json.dumps(left_out(json.loads(source.read_text("utf-8")), CHOSEN)), "utf-8")
     config = room.folder / "nbgrader_config.py"
-    config.write_text(config.read_text("utf-8").replace("timeout = 120", f"timeout = {SECONDS}"), "utf-8")
+    settings = config.read_text("utf-8").replace("timeout = 120", f"timeout = {SECONDS}")
+    # nbgrader's own limit comes after ours and would hide it.
+    config.write_text(settings + "\nc.LimitOutput.max_lines = c.LimitOutput.max_chars = 10**9\n", "utf-8")
     room.run("generate_assignment", NAME)
     released = room.folder / "release" / NAME / f"{NAME}.ipynb"
     for cell in nbformat.read(released, as_version=4).cells:  # what a student gets
@@ -161,8 +183,7 @@ def test_a_class_is_graded_from_an_empty_folder(teacher, tmp_path, tally):
         for student, text in {
             "ada": hand_in(released, SOLUTIONS),
             "bela": hand_in(released, HALF, with_helper),
-            "cleo": hand_in(released, {}),
-            "mallory": hand_in(released, HOSTILE, tampered),
+            "mallory": hand_in(released, SOLUTIONS | {"01.truncate": ENDLESS}, tampered),
         }.items():
             downloaded.writestr(f"{student}_{NAME}.ipynb", text)
     room.run("zip_collect", NAME)
@@ -171,22 +192,26 @@ def test_a_class_is_graded_from_an_empty_folder(teacher, tmp_path, tally):
     printed = json.loads(room.run("classroom", "report", room.folder, "--json", module="perceiver_edu.cli"))
 
     points = printed["students"]
-    assert points["ada"] == sum(POINTS.values()) and points["cleo"] == 0
-    assert points["bela"] == POINTS["01.bytes_per_script"] + POINTS["01.tokenizer"] + POINTS["01.decode"]
-    assert points["mallory"] == POINTS["01.tokenizer"] + POINTS["01.pack"]
+    assert points["ada"] == sum(POINTS.values())
+    assert points["bela"] == points["mallory"] == POINTS["01.tokenizer"]
     said = {row["exercise"].split(" · ")[0]: row["said"] for row in printed["exercises"]}
-    for exercise_id, word in {"01.truncate": "[CLS]", "01.hidden_ids": "[CLS]"}.items():
-        known = [mistake.says for mistake in all_exercises()[exercise_id].known_mistakes]
-        [named] = [sentence for sentence in said[exercise_id] if sentence in known]
-        assert word in named
-    assert any("not one of the mistakes" in sentence for sentence in said["01.pack"])
-    for exercise_id in ("01.bytes_per_script", "01.truncate", "01.hidden_ids", "01.mask_words"):
-        assert any("took too long" in sentence for sentence in said[exercise_id]), exercise_id
-
-    page = (room.folder / "report.html").read_text("utf-8")
-    assert all(sentence.split("`")[0][:20] in page for sentence in said["01.truncate"])
-    feedback = room.folder / "feedback" / "mallory" / NAME / f"{NAME}.html"
-    assert "alert(" not in feedback.read_text("utf-8").replace("&lt;script&gt;alert(", "")
+    [mistake] = [
+        m.says for m in all_exercises()["01.truncate"].known_mistakes if m.says in said["01.truncate"]
+    ]
+    assert "[CLS]" in mistake and any("took too long" in sentence for sentence in said["01.truncate"])
+    assert mistake.split("`")[0][:20] in (room.folder / "report.html").read_text("utf-8")
     assert not (tmp_path / "progress.json").exists(), "the teacher's own progress"
+
+    graded = room.folder / "autograded" / "mallory" / NAME / f"{NAME}.ipynb"
+    printed = outputs_of(nbformat.read(graded, as_version=4))
+    assert f"more than {SECONDS} seconds" in printed[ENDLESS] and len(printed[ENDLESS]) < 2 * 2**20
+    assert "Python ended" in printed[ENDING]
+    assert "seen" in printed[CURIOUS] and SECRET not in printed[CURIOUS]
+    if sys.platform == "linux":
+        assert "MemoryError" in printed[GREEDY] and str(5 * 2**30) not in printed[GREEDY]
+    feedback = (room.folder / "feedback" / "mallory" / NAME / f"{NAME}.html").read_text("utf-8")
+    assert "alert(" in feedback and "alert(" not in feedback.replace("&lt;script&gt;alert(", "")
+    assert "<h1" in feedback and "&lt;p&gt;" not in feedback
+    [loaded] = re.findall(r'(?:src|<link[^>]*href)="(http[^"]*)', feedback)
+    assert "/mathjax/" in loaded
     tally("submissions graded by nbgrader", len(points))
-    shutil.rmtree(room.folder / "downloaded")
