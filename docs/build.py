@@ -63,7 +63,7 @@ def sections(readme: str) -> dict[str, str]:
 def build(builder: str, out: Path, *options: str) -> None:
     """Run Sphinx, for which every warning is an error."""
     places = [str(SOURCE), str(out), "-c", str(ROOT / "docs"), "-d", str(DOCTREES / builder)]
-    if sphinx([*places, "-b", builder, "-q", "-W", "--keep-going", *options]):
+    if sphinx([*places, "-b", builder, "-j", "auto", "-q", "-W", "--keep-going", *options]):
         sys.exit("The book was not built: Sphinx warned above.")
 
 

@@ -8,6 +8,8 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS), str(ROOT)]
 
+import torch  # noqa: E402, F401  once, before Sphinx starts its processes
+
 import perceiver_edu  # noqa: E402  from this repository
 
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
@@ -41,6 +43,7 @@ myst_heading_anchors = 3
 autosummary_generate = False
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
+autodoc_preserve_defaults = True  # as they are written, and not as paths of the machine that builds the book
 autodoc_inherit_docstrings = False
 add_module_names = False
 python_display_short_literal_types = True
@@ -56,6 +59,8 @@ html_search_scorer = str(DOCS / "_static/scorer.js")
 html_use_index = html_domain_indices = False  # the search finds more
 html_copy_source = html_show_sourcelink = False
 html_context = {"default_mode": "auto"}
+# The table of contents takes longer than all else on a page, and a hundred pages show source code only.
+html_sidebars = {"_modules/**": ["navbar-logo.html", "search-button-field.html"]}
 html_theme_options = {
     "repository_url": REPOSITORY,
     "use_repository_button": True,
@@ -65,6 +70,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
     "show_navbar_depth": 1,
+    "max_navbar_depth": 1,  # the headings of a page are beside it
     "navbar_persistent": [],  # no second search field above the page
     "home_page_in_toc": True,
     "logo": {"text": f"perceiver_edu {release}"},

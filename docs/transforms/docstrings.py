@@ -31,6 +31,11 @@ def process(app, what, name, obj, options, lines):
     lines[:] = rst
 
 
+def sign(app, what, name, obj, options, signature, returned):
+    """The default of a dataclass's field that is made by a function: `<factory>` is no Python."""
+    return (signature or "").replace("<factory>", "...") or None, returned
+
+
 def skip(app, what, name, obj, skipped, options):
     """The fields of a named tuple, whose docstrings only count them."""
     return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
@@ -38,5 +43,6 @@ def skip(app, what, name, obj, skipped, options):
 
 def setup(app):
     app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-process-signature", sign)
     app.connect("autodoc-process-docstring", process, priority=400)  # before napoleon reads `Args:`
     return {"parallel_read_safe": True, "parallel_write_safe": True}

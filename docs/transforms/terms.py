@@ -26,6 +26,12 @@ def collect(app, document):
             app.env.domains.standard_domain.note_object("term", name.lower(), anchor, location=section)
 
 
+def merge(app, env, docnames, other):
+    """Sphinx reads pages in several processes, of which one has read the glossary."""
+    if GLOSSARY in docnames:
+        env.book_terms = other.book_terms
+
+
 def pattern(terms) -> re.Pattern:
     """Any of the terms as a whole word, in the plural too, the longest first."""
     names = "|".join(re.escape(name) for name in sorted(terms, key=len, reverse=True))
@@ -88,5 +94,6 @@ def ancestors(node, top):
 
 def setup(app):
     app.connect("doctree-read", collect)
+    app.connect("env-merge-info", merge)
     app.add_post_transform(FirstUses)
-    return {"parallel_read_safe": False, "parallel_write_safe": True, "env_version": 1}
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 1}

@@ -66,7 +66,8 @@ def configure(c: Any) -> None:
         RunAnswers, LimitOutput, SaveAutoGrades, AssignLatePenalties, CheckCellMetadata,
     ]  # fmt: skip
     c.HTMLExporter.sanitize_html = True  # feedback must not run a student's scripts in the teacher's browser
-    c.HTMLExporter.filters = {"clean_html": safe_html}
+    # nbgrader's feedback page cleans outputs by the first and passes what students write through the second.
+    c.HTMLExporter.filters = {"clean_html": safe_html, "strip_files_prefix": safe_html}
 
 
 class PutAnswersIn(NbGraderPreprocessor):

@@ -120,7 +120,7 @@ def test_the_archive_can_be_read_and_searched_from_disk(unpacked, page):
     wait_for_results(page)
     assert "bottleneck" in page.locator("#search-results p.context").first.inner_text().lower()
     page.locator("#search-results li a").first.click()
-    page.locator("main h1").first.wait_for()
+    page.locator("article h1").first.wait_for()
     assert "search.html" not in page.url and not asked
 
 
