@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from perceiver_edu.tokenizer import ByteTokenizer
 
 
+@torch.no_grad()
 def slow_scores(model, ids, lengths, positions):
     """ids (B, M), lengths (B,), hidden positions (B, O) -> (B, O): log-probability of each hidden byte."""
     precise = deepcopy(model).double()

@@ -16,7 +16,8 @@ def test_gaps_as_the_exercise_has_them(case):
     found = busy([event for event in events_of(arguments["events"]) if event.on_gpu])
     right = exercise.variant(**arguments)
     assert found.fraction == pytest.approx(right["busy"])
-    assert found.gaps[0][1] - found.gaps[0][0] == pytest.approx(right["longest_gap"])
+    longest = max((end - begin for begin, end in found.gaps), default=0)
+    assert longest == pytest.approx(right["longest_gap"])
 
 
 def test_small_kernels_leave_gaps_and_large_ones_a_queue():

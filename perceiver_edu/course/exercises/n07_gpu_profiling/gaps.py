@@ -39,10 +39,17 @@ def gaps_cases():
         event("kernel", "gemm", 470, 30, tid=7),
         event("cpu_op", "aten::softmax", 20, 5, tid=1),
     ]
+    gapless = [
+        event("kernel", "gelu", 242, 18, tid=7),
+        event("kernel", "gemm", 200, 42, tid=7),
+        event("gpu_memcpy", "Memcpy DtoH", 255, 12, tid=20),
+        event("cpu_op", "aten::gelu", 190, 6, tid=1),
+    ]
     return {
         "one stream": {"events": one},
         "two streams": {"events": streams},
         "short kernels inside a long one": {"events": inside},
+        "kernels without a gap": {"events": gapless},
     }
 
 
