@@ -126,8 +126,8 @@ PLANTED = {
 def planted_bug(number: int, dtype=torch.float32) -> tuple[PerceiverIOForMaskedLM, object]:
     """A tiny model of ours with bug 1 to 5 in it, and Hugging Face's, which is right.
 
-        broken, twin = planted_bug(1)
-        print(ledger(compare_stages(broken, twin, *tiny_batch())))
+        broken, hf_model = planted_bug(1)
+        print(ledger(compare_stages(broken, hf_model, *tiny_batch())))
 
     The weights are drawn in float64 and rounded to `dtype`, the same for both.
 
@@ -135,6 +135,6 @@ def planted_bug(number: int, dtype=torch.float32) -> tuple[PerceiverIOForMaskedL
     """
     if number not in PLANTED:
         raise InputError(f"there are bugs 1 to {len(PLANTED)}, got {number!r}")
-    model, twin = tiny_pair(dtype=torch.float64)
+    model, hf_model = tiny_pair(dtype=torch.float64)
     PLANTED[number](model)
-    return model.to(dtype), twin.to(dtype)
+    return model.to(dtype), hf_model.to(dtype)

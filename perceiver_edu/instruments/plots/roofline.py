@@ -56,15 +56,15 @@ def roofline(ax: Axes, peaks: Peaks, points: dict[str, dict[str, tuple[float, fl
     ridge = peaks.flops_per_second / peaks.bytes_per_second
     x = np.geomspace(min([*intensities, ridge]) / 3, max([*intensities, ridge]) * 3, 200)
     roof = np.minimum(peaks.flops_per_second, x * peaks.bytes_per_second)
-    ax.plot(x, roof / 1e9, color=INK, lw=2.4, label="the roof: this machine's measured peaks")
+    ax.plot(x, roof / 1e9, color=INK, lw=2.4, label="roof from this machine's measured peaks")
     ax.axvline(ridge, color=INK, lw=0.8, ls=":")
-    label = f"ridge: {ridge:.1f} FLOPs per byte"
+    label = f"ridge at {ridge:.1f} FLOPs per byte"
     ax.text(ridge * 1.06, float(roof[-1]) / 1.1e9, label, fontsize=9, rotation=90, va="top")
     for row, (batch, stages) in enumerate(points.items()):
         for stage, (intensity, rate) in stages.items():
             look = line_of(stage) | dict(ls="", mew=1, ms=6 + 3 * row)
             ax.plot(intensity, rate / 1e9, **look, label=stage if row == 0 else None)
-            if stage != "encoder":  # it has nearly the processor's place
+            if stage != "encoder":  # its point is close to the processor's
                 ax.annotate(batch, (intensity, rate / 1e9), (8, -10), textcoords="offset points", fontsize=9)
     ax.set(xscale="log", yscale="log", xlabel="arithmetic intensity (FLOPs per byte)", ylabel="GFLOP/s")
     round_numbers(ax.yaxis)
