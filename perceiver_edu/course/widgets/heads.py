@@ -65,7 +65,7 @@ def draw(figure, reading: Reading) -> str:
     figure.subplots_adjust(0.005, 0.01, 0.995, 0.93)
     heads_over_text(ax, reading.ids, reading.weights, reading.head)
     last = len(reading.weights) - 1
-    title = f"attention weights of latent {reading.latent} with heads 0 to {last}, head {reading.head} framed"
+    title = f"attention of latent {reading.latent} with heads 0 to {last}, head {reading.head} framed"
     ax.set_title(title, fontsize=10)
     place, sign, share = most_read(reading)[0]
     return (

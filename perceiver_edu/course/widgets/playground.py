@@ -127,11 +127,11 @@ def draw(figure, found: Explored, stages=stages) -> str:
     readers = figure.add_axes((0.03, 0.085, 0.55, 0.14))
     readers.stairs(column.numpy(), [n - 0.5 for n in range(len(column) + 1)], fill=True, color=LATENT)
     top = float(column.max())
-    title = f"bars: weights of all latents on the framed byte (at most {top:.1%})"
+    title = f"The bars show all latents' weights on the framed byte (up to {top:.1%})."
     if query is not None:
         scaled = query * column.max() / query.max()
         readers.stairs(scaled.numpy(), [n - 0.5 for n in range(len(query) + 1)], color=OUTPUT, lw=1.5)
-        title += f"\nline: weights of its query on all latents (at most {query.max():.1%}, own scale)"
+        title += f"\nThe line shows its query's weights, on its own scale (up to {query.max():.1%})."
     readers.set_title(title, fontsize=9.5, loc="left")
     readers.set(xlabel="latent", xlim=(-0.5, len(column) - 0.5), ylim=(0, top * 1.05))
     readers.locator_params("x", nbins=4, integer=True)  # each costs a millisecond
