@@ -33,7 +33,7 @@ def masked_text(
     that is a target has a colour: hidden by [MASK], replaced by a random byte, or left as it is.
     """
     kinds = {"[MASK]": LATENT, "random bytes": PURPLE, "left as it is": OUTPUT, "not a target": STAGE}
-    cells = lines_and_columns(ids, width)
+    cells, drawn = lines_and_columns(ids, width), set()
     for position, (sign, read) in enumerate(zip(signs(ids), signs(inputs), strict=True)):
         line, column = cells[position]
         if labels[position] < 0:
@@ -43,14 +43,15 @@ def masked_text(
         else:
             word = word_around(ids, inputs, labels, position)
             kind = "left as it is" if inputs[word].equal(ids[word]) else "random bytes"
+        drawn.add(kind)
         y = -1.35 * line
         box = (column, y - 0.5), 1, 1
         ax.add_patch(Rectangle(*box, fc=kinds[kind], ec="white", lw=0.8))
         ax.text(column + 0.5, y + 0.22, sign, ha="center", va="center", fontsize=8, family="monospace")
         if kind != "not a target":
             ax.text(column + 0.5, y - 0.24, read, ha="center", va="center", fontsize=8, family="monospace")
-    for kind, colour in kinds.items():
-        ax.add_patch(Rectangle((0, 0), 0, 0, fc=colour, ec=INK, lw=0.5, label=kind))
+    for kind in filter(drawn.__contains__, kinds):
+        ax.add_patch(Rectangle((0, 0), 0, 0, fc=kinds[kind], ec=INK, lw=0.5, label=kind))
     ax.set_xlim(0, width)
     ax.set_ylim(-1.35 * cells[-1][0] - 0.6, 0.6)
     ax.set_axis_off()
