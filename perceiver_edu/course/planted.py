@@ -105,7 +105,7 @@ def tanh_in_the_decoder(model):
     model.decoder.cross_attend.mlp.activation.approximate = "tanh"
 
 
-def places_from_one(model):
+def positions_from_one(model):
     table = model.embedding.position_embedding
     table.register_forward_pre_hook(lambda module, args: (args[0] + 1,))
 
@@ -118,7 +118,7 @@ PLANTED = {
     1: tanh_in_the_decoder,
     2: no_mask,
     3: heads_in_turn,
-    4: places_from_one,
+    4: positions_from_one,
     5: eps_of_one_norm,
 }
 
