@@ -121,7 +121,7 @@ def draw(figure, found: Explored, stages=stages) -> str:
     left, right, top, bottom = sign - 0.5, sign + 0.5, line - 0.5, line + 0.5
     frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
     below.plot(*frame, color=OUTPUT, lw=2.5, clip_on=False)
-    title = f"attention weights of latent {found.latent} with head {found.head}, byte {found.place} framed"
+    title = f"attention of latent {found.latent} with head {found.head}, byte {found.place} framed"
     title += f" (bytes {first} to {last - 1})" * (last - first < len(row))
     below.set_title(title, fontsize=10)
     readers = figure.add_axes((0.03, 0.085, 0.55, 0.14))

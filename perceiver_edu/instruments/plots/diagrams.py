@@ -79,7 +79,7 @@ def stage_graph(
     def stage(name: str, note: str, x: float, y: float = 0.0) -> None:
         ax.add_patch(
             FancyBboxPatch(
-                (x - 0.5, y - 0.28), 1.0, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
+                (x - 0.54, y - 0.28), 1.08, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
             )
         )
         ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size - 0.5, weight="bold")
@@ -91,8 +91,8 @@ def stage_graph(
         array(s.name, s.array, s.shape, number * step)
         middle = (number - 0.5) * step
         stage(s.name, f"{depth} × {s.operation}" if s.name == "processor" else s.operation, middle)
-        _arrow(ax, middle - step / 2 + 0.52, middle - 0.56)
-        _arrow(ax, middle + 0.56, middle + step / 2 - 0.52)
+        _arrow(ax, middle - step / 2 + 0.51, middle - 0.6)
+        _arrow(ax, middle + 0.6, middle + step / 2 - 0.51)
     array("queries", "queries", "1, O, E", 3.5 * step, y=1.95)
     _arrow(ax, 3.5 * step, 3.5 * step, y0=0.78, y1=0.36)
     ax.set_xlim(-0.9, 5 * step + 0.9)

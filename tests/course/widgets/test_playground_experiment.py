@@ -341,7 +341,7 @@ def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
     figure = Figure(figsize=SIZE)
     draw(figure, found)
     strip = figure.axes[1]
-    assert "(shown: 960 to 1201)" in strip.get_title() and len(strip.texts) == 4
+    assert "(bytes 960 to 1201)" in strip.get_title() and len(strip.texts) == 4
     [frame] = strip.lines
     line, sign = divmod(1100 - 960, 64)
     assert {*frame.get_xdata()} == {sign - 0.5, sign + 0.5}
