@@ -12,7 +12,7 @@ from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM
 from perceiver_edu.fast import optimize
-from perceiver_edu.instruments import huggingface_twin, stage_costs, total
+from perceiver_edu.instruments import huggingface_copy, stage_costs, total
 from perceiver_edu.openvino_engine import CALIBRATION, examples, library, quantized
 from perceiver_edu.training.features import by_length, pad
 
@@ -102,9 +102,9 @@ def contenders(
             return
         if precision != "bf16":
             int8 = precision == "int8"
-            yield Contender("HF in ONNX Runtime", False, precision, onnx(twin, same, asked, int8))
+            yield Contender("HF in ONNX Runtime", False, precision, onnx(hf_copy, same, asked, int8))
         for gathered in [False] if positions is None else [False, True]:
-            graph = converted.setdefault(gathered, cache(partial(hf_graph, twin, same, asked, gathered)))
+            graph = converted.setdefault(gathered, cache(partial(hf_graph, hf_copy, same, asked, gathered)))
             name = "HF in OpenVINO, asked rows" if gathered else "HF in OpenVINO"
             left = slice(None) if gathered else asked
             yield Contender(name, False, precision, openvino(graph, same, left, precision))
@@ -119,19 +119,19 @@ def contenders(
         if compile_ours:
             yield ours("optimize(compile=True)", precision, optimize(model, compile=True, **options))
 
-    twin = huggingface_twin(model)
-    yield theirs("HF eager, padded", "fp32", twin, full, True)  # always: all others are compared with it
+    hf_copy = huggingface_copy(model)
+    yield theirs("HF eager, padded", "fp32", hf_copy, full, True)  # always: all others are compared with it
     if "fp32" in precisions:
         if everyone or not many:
-            yield from eager("fp32", twin)
+            yield from eager("fp32", hf_copy)
         if compiled:
-            yield theirs("HF compiled", "fp32", torch.compile(twin, **faster), same)
+            yield theirs("HF compiled", "fp32", torch.compile(hf_copy, **faster), same)
         yield from exported("fp32")
         if everyone or not many:
             yield ours("readable stages", "fp32", model, True)
         yield from optimized("fp32")
     if "bf16" in precisions:
-        half = huggingface_twin(model).bfloat16()
+        half = huggingface_copy(model).bfloat16()
         if job.padded:
             yield theirs("HF eager, padded", "bf16", half, full, True)
         yield from eager("bf16", half)
@@ -142,7 +142,7 @@ def contenders(
     if "int8" in precisions:
         from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
-        small = quantize_dynamic(huggingface_twin(model), {nn.Linear: per_channel_dynamic_qconfig})
+        small = quantize_dynamic(huggingface_copy(model), {nn.Linear: per_channel_dynamic_qconfig})
         if job.padded:
             yield theirs("HF eager, padded", "int8", small, full)
         yield from eager("int8", small, followed=False)
@@ -285,10 +285,10 @@ def training_contenders(
         logits = module(ids, None, hidden)  # only what the loss looks at is decoded
         return nn.functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
 
-    twin = huggingface_twin(model).eval().requires_grad_(True)  # eval: no dropout, so the gradients agree
+    hf_copy = huggingface_copy(model).eval().requires_grad_(True)  # eval: no dropout, so the gradients agree
     model = model.eval().requires_grad_(True)
     sides = [
-        ("HF eager", False, twin, twin.perceiver.embeddings.latents, their_loss),
+        ("HF eager", False, hf_copy, hf_copy.perceiver.embeddings.latents, their_loss),
         ("readable stages", True, model, model.encoder.latents, our_loss),
     ]
     for name, own, module, latents, loss_of in sides:

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 
 from perceiver_edu.instruments.machine import processor_name
-from perceiver_edu.training.origins import PACKAGES, paragraphs, without_names, without_twins
+from perceiver_edu.training.origins import PACKAGES, paragraphs, without_names, without_near_duplicates
 
 RESULT = Path(__file__).parent / "results" / "finetune.json"
 NUMBER = 5000
@@ -34,7 +34,7 @@ NUMBER = 5000
 def write_sentences(path: Path) -> None:
     """5,000 paragraphs of at most 200 bytes, without copies, and without those that name a package."""
     found = [origin for package in PACKAGES for origin in list(paragraphs(package, longest=200))[:2500]]
-    clean = without_names(without_twins(found))
+    clean = without_names(without_near_duplicates(found))
     random.Random(0).shuffle(clean)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

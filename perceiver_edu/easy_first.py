@@ -42,14 +42,14 @@ def easy_first(
     """
     strings, scores = np.full((1, len(hole)), OPEN), np.zeros(1)  # (W, L), (W,)
     for run in range(len(hole)):
-        log_probs, place = surest_byte(model, ids, hole, strings, device)
+        log_probs, position = surest_byte(model, ids, hole, strings, device)
         total = scores[:, None] + log_probs  # (W, 256)
         chosen = keep(total.ravel(), top_k, last=run == len(hole) - 1)
         if not len(chosen):
             return []
         parent, byte = np.divmod(chosen, 256)
         strings, scores = strings[parent], total.ravel()[chosen]
-        strings[np.arange(len(strings)), place[parent]] = byte
+        strings[np.arange(len(strings)), position[parent]] = byte
     return [
         (bytes(string), float(score))
         for string, score in zip(strings.tolist()[:top_k], scores[:top_k], strict=True)
@@ -64,7 +64,7 @@ def surest_byte(
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One run: strings (W, L) -> the log-probabilities (W, 256) at the position of each string's most certain
-    byte, -inf for a byte that no text has there; and these places (W,)."""
+    byte, -inf for a byte that no text has there; and these positions (W,)."""
     rows = torch.tensor(ids).repeat(len(strings), 1)  # (W, M)
     rows[:, list(hole)] = torch.from_numpy(
         np.where(strings == OPEN, ByteTokenizer.MASK, strings + ByteTokenizer.BYTE_OFFSET)
@@ -72,14 +72,14 @@ def surest_byte(
     logits = model(rows.to(device), mask=None, positions=torch.tensor(hole, device=device))  # (W, L, V)
     log_probs = byte_log_probs(logits)  # (W, L, 256)
     log_probs[~allowed_bytes(strings) | (strings != OPEN)[..., None]] = -np.inf
-    place = log_probs.max(-1).argmax(-1)  # (W,)
-    return log_probs[np.arange(len(strings)), place], place
+    position = log_probs.max(-1).argmax(-1)  # (W,)
+    return log_probs[np.arange(len(strings)), position], position
 
 
 class Step(NamedTuple):
     """One byte of a filling."""
 
-    place: int  # in the hole, from 0
+    position: int  # in the hole, from 0
     byte: int
     probability: float
 
@@ -93,10 +93,10 @@ def filling_path(model: nn.Module, ids: list[int], hole: range, filling: str) ->
     device = next(model.parameters()).device
     strings, steps = np.full((1, len(hole)), OPEN), []
     for _ in hole:
-        log_probs, place = surest_byte(model, ids, hole, strings, device)
-        byte = filling.encode()[place[0]]
-        steps.append(Step(int(place[0]), byte, float(np.exp(log_probs[0, byte]))))
-        strings[0, place[0]] = byte
+        log_probs, position = surest_byte(model, ids, hole, strings, device)
+        byte = filling.encode()[position[0]]
+        steps.append(Step(int(position[0]), byte, float(np.exp(log_probs[0, byte]))))
+        strings[0, position[0]] = byte
     return steps
 
 
@@ -128,9 +128,9 @@ def allowed_bytes(strings: np.ndarray) -> np.ndarray:
     steps, length = MOVES[strings], strings.shape[1]  # (W, L, S, S)
     left, right = (np.zeros((length + 1, len(strings), len(STATES)), dtype=np.float32) for _ in "ab")
     left[0, :, 0] = right[length, :, 0] = 1  # (L + 1, W, S)
-    for place in range(length):
-        left[place + 1] = (left[place][:, None] @ steps[:, place])[:, 0] > 0
-        back = length - 1 - place
+    for position in range(length):
+        left[position + 1] = (left[position][:, None] @ steps[:, position])[:, 0] > 0
+        back = length - 1 - position
         right[back] = (steps[:, back] @ right[back + 1][..., None])[..., 0] > 0
     moves = MOVES[:OPEN].transpose(1, 0, 2).reshape(len(STATES), -1)  # (S, 256 · S)
     reached = (left[:-1] @ moves).reshape(*left[:-1].shape[:2], OPEN, -1)  # (L, W, 256, S)

@@ -25,7 +25,7 @@ STAGES = {
     for stage in (
         Stage(
             name="embedding",
-            operation="byte + place",
+            operation="byte + position",
             array="inputs",
             shape="B, M, C",
             boundary="inputs",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_twins
+from tiny import tiny_models
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -17,7 +17,7 @@ def importable(monkeypatch):
 
 @pytest.fixture
 def small_model():
-    return tiny_twins(dtype=torch.float32)[0]
+    return tiny_models(dtype=torch.float32)[0]
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from perceiver_edu.instruments import (
     compare_parts,
     compare_stages,
     golden_check,
-    huggingface_twin,
+    huggingface_copy,
     residual_stream,
 )
 from perceiver_edu.instruments import interventions as i
@@ -53,7 +53,7 @@ CALLS = {
     "golden_check": golden_check,
     "compare_stages": lambda model: compare_stages(model, tiny_hf_model().train(), IDS),
     "compare_parts": lambda model: compare_parts(model, tiny_hf_model(), "encoder.cross_attend", IDS),
-    "huggingface_twin": huggingface_twin,
+    "huggingface_copy": huggingface_copy,
     "residual_stream": lambda model: residual_stream(model, IDS),
     "profile_stages": lambda model: profile_stages(model, IDS, repeats=1, warmup=0),
     "trace": lambda model: trace(model, IDS),
@@ -114,7 +114,7 @@ def test_model_and_process_are_what_they_were(name, failing, mixed, monkeypatch,
     ran = name not in (
         "golden_check",
         "extract_features",
-        "huggingface_twin",
+        "huggingface_copy",
         "machine_peaks",
         "optimize",
         "from_huggingface",

@@ -344,15 +344,15 @@ def test_parity_prints_the_ledger_and_exits_0_where_all_agree(run, tiny):
 
 
 def test_parity_exits_1_and_marks_where_they_part(run, tiny, monkeypatch):
-    original = instruments.huggingface_twin
+    original = instruments.huggingface_copy
 
     def damaged(model):
-        twin = original(model)
+        hf_copy = original(model)
         with torch.no_grad():
-            twin.embedding_decoder.bias[7] += 1e-2
-        return twin
+            hf_copy.embedding_decoder.bias[7] += 1e-2
+        return hf_copy
 
-    monkeypatch.setattr(instruments, "huggingface_twin", damaged)
+    monkeypatch.setattr(instruments, "huggingface_copy", damaged)
     code, out, _ = run("parity", tiny)
     assert code == 1
     verdict, _, *agreeing, last = out.splitlines()

@@ -59,7 +59,7 @@ def test_the_path_of_a_filling_has_its_probability():
     ids = [CLS, *[MASK] * 4, SEP]
     steps = filling_path(model, ids, range(1, 5), "hand")
     assert [chr(step.byte) for step in sorted(steps)] == list("hand")
-    assert {step.place for step in steps[:2]} == {0, 3}, "h and d are certain"
+    assert {step.position for step in steps[:2]} == {0, 3}, "h and d are certain"
     assert math.prod(step.probability for step in steps) == pytest.approx(0.31)
 
 

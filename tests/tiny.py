@@ -27,11 +27,11 @@ SMALL = dict(  # for 94 bytes
 )  # fmt: skip
 
 
-def tiny_twins(dtype=torch.float64, **changes):
+def tiny_models(dtype=torch.float64, **changes):
     """Our model and Hugging Face's with the same weights: every parameter is redrawn from N(0, 0.5)."""
     torch.manual_seed(0)  # for what a test draws after this
     return planted.tiny_pair(dtype=dtype, **(TINY | changes))
 
 
 def tiny_hf_model(dtype=torch.float64, **changes):
-    return tiny_twins(dtype, **changes)[1]
+    return tiny_models(dtype, **changes)[1]

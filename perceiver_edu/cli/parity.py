@@ -38,13 +38,13 @@ def parity(
       perceiver-edu parity deepmind/language-perceiver --json
     """
     from perceiver_edu import ByteTokenizer
-    from perceiver_edu.instruments import compare_stages, huggingface_twin
+    from perceiver_edu.instruments import compare_stages, huggingface_copy
 
     model, name = shared.load(weights, device)
     longest = min(model.config.max_position_embeddings, max(len(text.encode()) + 2 for text in PARITY_TEXTS))
     ids, mask = ByteTokenizer().batch(PARITY_TEXTS, pad_to=longest, truncation=True)
     rows = compare_stages(
-        model, huggingface_twin(model), ids.to(model.device), mask.to(model.device), layers=layers
+        model, huggingface_copy(model), ids.to(model.device), mask.to(model.device), layers=layers
     )
     agree = all(row.ok for row in rows)
     shared.say_which(model, name)

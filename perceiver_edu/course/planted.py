@@ -105,7 +105,7 @@ def tanh_in_the_decoder(model):
     model.decoder.cross_attend.mlp.activation.approximate = "tanh"
 
 
-def places_from_one(model):
+def positions_from_one(model):
     table = model.embedding.position_embedding
     table.register_forward_pre_hook(lambda module, args: (args[0] + 1,))
 
@@ -118,7 +118,7 @@ PLANTED = {
     1: tanh_in_the_decoder,
     2: no_mask,
     3: heads_in_turn,
-    4: places_from_one,
+    4: positions_from_one,
     5: eps_of_one_norm,
 }
 
@@ -126,8 +126,8 @@ PLANTED = {
 def planted_bug(number: int, dtype=torch.float32) -> tuple[PerceiverIOForMaskedLM, object]:
     """A tiny model of ours with bug 1 to 5 in it, and Hugging Face's, which is right.
 
-        broken, twin = planted_bug(1)
-        print(ledger(compare_stages(broken, twin, *tiny_batch())))
+        broken, hf_model = planted_bug(1)
+        print(ledger(compare_stages(broken, hf_model, *tiny_batch())))
 
     The weights are drawn in float64 and rounded to `dtype`, the same for both.
 
@@ -135,6 +135,6 @@ def planted_bug(number: int, dtype=torch.float32) -> tuple[PerceiverIOForMaskedL
     """
     if number not in PLANTED:
         raise InputError(f"there are bugs 1 to {len(PLANTED)}, got {number!r}")
-    model, twin = tiny_pair(dtype=torch.float64)
+    model, hf_model = tiny_pair(dtype=torch.float64)
     PLANTED[number](model)
-    return model.to(dtype), twin.to(dtype)
+    return model.to(dtype), hf_model.to(dtype)

@@ -1,4 +1,4 @@
-"""What had another number in an older version: files of the course, and ids of exercises.
+"""What had another number or name in an older version: files of the course, and ids of exercises.
 
 A learner's progress and answers are kept under the old names, so these tables only ever grow.
 """
@@ -16,9 +16,11 @@ EXERCISES = {
     "07.loss": "08.loss",
     "07.loop": "08.loop",
     "07.start": "08.start",
-    "08.twins": "09.twins",
+    "08.twins": "09.near_duplicates",
+    "09.twins": "09.near_duplicates",
     "08.one_query": "09.one_query",
-    "08.honest": "09.honest",
+    "08.honest": "09.compare",
+    "09.honest": "09.compare",
     "09.image_adapter": "10.image_adapter",
     "09.modality_mask": "10.modality_mask",
     "09.dense_query": "10.dense_query",

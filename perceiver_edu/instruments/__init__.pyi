@@ -23,7 +23,7 @@ from .parity import Row as Row
 from .parity import compare_parts as compare_parts
 from .parity import compare_stages as compare_stages
 from .parity import golden_check as golden_check
-from .parity import huggingface_twin as huggingface_twin
+from .parity import huggingface_copy as huggingface_copy
 from .parity import ledger as ledger
 from .plots.attention import attention_entropy as attention_entropy
 from .plots.attention import attention_heads as attention_heads
@@ -46,15 +46,15 @@ from .plots.latents import latent_similarity as latent_similarity
 from .plots.latents import latents_by_group as latents_by_group
 from .plots.latents import paired_bars as paired_bars
 from .plots.latents import residual_stream_diagram as residual_stream_diagram
+from .plots.learning import attention_panels as attention_panels
 from .plots.learning import bits_by_latents as bits_by_latents
 from .plots.learning import learning_curves as learning_curves
-from .plots.learning import who_reads_where as who_reads_where
 from .plots.packing import packing_strip as packing_strip
 from .plots.packing import packing_waste as packing_waste
 from .plots.parity import caught_or_missed as caught_or_missed
 from .plots.parity import differences_by_stage as differences_by_stage
 from .plots.parity import two_models as two_models
-from .plots.queries import between_places as between_places
+from .plots.queries import between_positions as between_positions
 from .plots.queries import byte_guesses as byte_guesses
 from .plots.queries import byte_strips as byte_strips
 from .plots.queries import filling_order as filling_order

@@ -30,7 +30,7 @@ from perceiver_edu.instruments.costs import stage_costs, total
 from perceiver_edu.instruments.launches import count_launches, seconds_per_call
 from perceiver_edu.instruments.machine import machine_peaks, measure, processor_name, synchronize
 from perceiver_edu.instruments.memory import LiveBytes
-from perceiver_edu.instruments.parity import huggingface_twin
+from perceiver_edu.instruments.parity import huggingface_copy
 from perceiver_edu.instruments.profiling import profile_stages, stage_spans
 from perceiver_edu.instruments.timeline import busy, read_trace, trimmed
 from perceiver_edu.model import PerceiverIOForMaskedLM
@@ -217,11 +217,11 @@ def rows(
 ) -> list[dict[str, Any]]:
     """Every way at every batch size; one that fails, or has no time left, says so."""
     on_gpu = model.device.type == "cuda"
-    twin = huggingface_twin(model).eval().requires_grad_(False)
+    hf_copy = huggingface_copy(model).eval().requires_grad_(False)
     reference = logits_of(model, OURS)(ids[:1])
     found = []
     for way in ways(on_gpu):
-        base = twin if way.who == HF else model
+        base = hf_copy if way.who == HF else model
         sizes = batches if way.how in ("eager", "autocast") else (batches[0], batches[-1])
         for B in sizes:
             row: dict[str, Any] = way._asdict() | {"batch": B}

@@ -168,7 +168,7 @@ def ledger(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def huggingface_twin(model: PerceiverIOForMaskedLM) -> "PerceiverForMaskedLM":
+def huggingface_copy(model: PerceiverIOForMaskedLM) -> "PerceiverForMaskedLM":
     """Return a copy of the model in Hugging Face's class, `transformers.PerceiverForMaskedLM`.
 
     The weights travel through a temporary saved folder.
@@ -181,8 +181,8 @@ def huggingface_twin(model: PerceiverIOForMaskedLM) -> "PerceiverForMaskedLM":
     try:
         with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
             save_pretrained(model, folder)
-            twin = PerceiverForMaskedLM.from_pretrained(folder, dtype=model.mlm_head.bias.dtype)
+            hf_model = PerceiverForMaskedLM.from_pretrained(folder, dtype=model.mlm_head.bias.dtype)
     finally:
         if was_shown:
             logging.enable_progress_bar()
-    return twin.train(model.training).to(device=model.device)
+    return hf_model.train(model.training).to(device=model.device)

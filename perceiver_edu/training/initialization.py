@@ -1,6 +1,6 @@
-"""A start from which a small Perceiver IO learns at once: latents and queries that look where they stand.
+"""An initialisation from which a small Perceiver IO learns at once: latents and queries attend nearby.
 
-With the usual start, N(0, 0.02) everywhere, attention is uniform: every latent reads the same average of all
+With the usual initialisation, N(0, 0.02), attention is uniform, so every latent gets the same average of all
 inputs, and a small model sits at the entropy of single bytes for a very long time. Here only initial values
 change.
 """

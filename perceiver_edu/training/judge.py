@@ -73,7 +73,7 @@ def write_confusion(
             labels, asked = data.labels[task.name]
             counts = confusion(task, answers[task.name][asked.numpy()], labels[asked].numpy())
             lines = [
-                ["truth \\ answer", *task.labels],
+                ["true label \\ predicted", *task.labels],
                 *([n, *c] for n, c in zip(task.labels, counts.tolist(), strict=True)),
             ]
             table = io.StringIO(newline="")

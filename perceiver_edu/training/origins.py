@@ -96,7 +96,7 @@ def skeleton(text: str) -> str:
     return re.sub(r"[\W\d_]+", "", text.lower())
 
 
-def without_twins(origins: list[Origin]) -> list[Origin]:
+def without_near_duplicates(origins: list[Origin]) -> list[Origin]:
     """The first of each group of texts with the same skeleton; none, if several packages share it."""
     groups: dict[str, list[Origin]] = {}
     for origin in origins:

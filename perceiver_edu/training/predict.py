@@ -98,8 +98,10 @@ class ClassifierScores:
         if self.cut:
             lines.append(f"  {self.cut:,} texts were too long for this model and were truncated")
         if self.confusion is not None and len(self.task.labels) <= 10:
-            wide = max(5, *map(len, self.task.labels))
-            lines.append(f"  {'truth':>{wide}}  →  " + "  ".join(f"{label:>5}" for label in self.task.labels))
+            wide = max(len("true label"), *map(len, self.task.labels))
+            lines.append(
+                f"  {'true label':>{wide}}  →  " + "  ".join(f"{label:>5}" for label in self.task.labels)
+            )
             for label, row in zip(self.task.labels, self.confusion, strict=True):
                 cells = (
                     f"{number:>{max(5, len(name))}}"

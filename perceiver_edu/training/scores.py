@@ -110,7 +110,7 @@ def save_confusion(task: Task, counts: np.ndarray, path: Path) -> None:
         ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         ax.set_xticks(range(len(chosen)), short, rotation=45, ha="right")
         ax.set_yticks(range(len(chosen)), short)
-        ax.set(xlabel="answer", ylabel="truth", title=title)
+        ax.set(xlabel="predicted label", ylabel="true label", title=title)
         if len(chosen) <= 20:
             for i, j in np.ndindex(drawn.shape):
                 ax.text(j, i, drawn[i, j], ha="center", va="center", color="w" if shares[i, j] > 0.6 else "k")

@@ -16,9 +16,9 @@ train = lambda model, loss_of, steps, seed=0: train_to_the_end(model, loss_of, s
 READERS = """
 readers, right = {}, {}
 for kind in ("Fourier", "learned"):
-    model = readers[kind, "as it is"] = digit_reader(kinds[kind], images)
+    model = readers[kind, "pixels in order"] = digit_reader(kinds[kind], images)
     with torch.no_grad():
-        right[kind, "as it is"] = share_right(model(images[test]), labels[test])
+        right[kind, "pixels in order"] = share_right(model(images[test]), labels[test])
 """
 SENSES = """
 trained = {"always both": senses(False, 0), "one often hidden": senses(True, 0)}
@@ -37,7 +37,8 @@ def expected_guesses(digit, moved, together):
     shown = images[test].flatten(2)
     shown = (shown if together else shown[..., order]).view(-1, 1, 8, 8)
     with torch.no_grad():
-        guesses = {kind: readers[kind, "as it is"](shown).argmax(-1) for kind in ("Fourier", "learned")}
+        both = ("Fourier", "learned")
+        guesses = {kind: readers[kind, "pixels in order"](shown).argmax(-1) for kind in both}
     return [
         [kind, (guess == labels[test]).float().mean().item(), guess[digit].item()]
         for kind, guess in guesses.items()

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from perceiver_edu.course.exercises.n09_finetuning.honest import honest_variant
+from perceiver_edu.course.exercises.n09_finetuning.compare import compare_variant
 from perceiver_edu.course.widgets import WIDGETS
 from perceiver_edu.course.widgets.base import embedded
 from perceiver_edu.course.widgets.thawing import LIMITS
@@ -56,7 +56,7 @@ def test_08_frozen_or_thawed(show, page, looks):
         if state["seeds"] == 1:
             assert f"{pair[0][0] - pair[1][0]:+.2f}. One seed: this may be chance." in view.words()
         else:
-            found = honest_variant(*pair, LIMITS[state["seeds"]])
+            found = compare_variant(*pair, LIMITS[state["seeds"]])
             assert f"mean {found['difference']:+.2f}, standard error {found['error']:.3f}" in view.words()
             assert ("We do not know" in view.words()) != found["decided"]
 

@@ -54,8 +54,8 @@ def test_every_mistake_is_wrong_in_a_way_of_its_own(id):
     seen = {"the right answer": [exercise.expected(arguments) for arguments in cases]}
     for mistake in exercise.known_mistakes:
         own = [exercise.mistaken(arguments, mistake.switches) for arguments in cases]
-        twins = [other for other, results in seen.items() if all(map(same, own, results))]
-        assert not twins, f"{mistake.switches} gives what {twins[0]} gives"
+        equal = [other for other, results in seen.items() if all(map(same, own, results))]
+        assert not equal, f"{mistake.switches} gives what {equal[0]} gives"
         seen[str(mistake.switches)] = own
 
 

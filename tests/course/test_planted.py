@@ -58,9 +58,9 @@ def test_the_pair_agrees_until_it_is_broken():
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_every_mutation_is_seen(name):
-    model, twin = tiny_pair(num_blocks=2)
+    model, hf_model = tiny_pair(num_blocks=2)
     MUTATIONS[name](model)
-    assert first(compare_stages(model, twin, *tiny_batch()))
+    assert first(compare_stages(model, hf_model, *tiny_batch()))
 
 
 def test_no_two_sizes_are_equal_unless_they_must_be():

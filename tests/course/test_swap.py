@@ -7,7 +7,7 @@ from torch import nn
 
 from perceiver_edu import InputError, fill_mask, from_huggingface, load_pretrained
 from perceiver_edu.course import swap_stage
-from perceiver_edu.instruments import huggingface_twin
+from perceiver_edu.instruments import huggingface_copy
 from perceiver_edu.instruments.parity import BOUNDARIES
 
 STAGES = dict(zip(("embedding", "encoder", "processor", "decoder", "mlm_head"), BOUNDARIES, strict=True))
@@ -164,9 +164,9 @@ def test_other_models_and_long_texts_are_refused(model):
         pass
 
 
-def test_the_embedded_model_and_its_twin_in_float32():
+def test_the_embedded_model_and_its_copy_in_float32():
     model = load_pretrained("embedded")
-    for host in (model, huggingface_twin(model)):
+    for host in (model, huggingface_copy(model)):
         with swap_stage(host, "encoder", load_pretrained("embedded").encoder) as swap:
             pass
         assert swap.ok, swap
@@ -176,6 +176,6 @@ def test_the_embedded_model_and_its_twin_in_float32():
 @pytest.mark.slow
 def test_the_full_size():
     model = load_pretrained("random")
-    with swap_stage(huggingface_twin(model), "encoder", model.encoder) as swap:
+    with swap_stage(huggingface_copy(model), "encoder", model.encoder) as swap:
         pass
     assert swap.ok, swap

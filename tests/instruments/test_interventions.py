@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import tiny_twins
+from tiny import tiny_models
 
 from perceiver_edu import InputError, fill_mask
 from perceiver_edu.instruments import (
@@ -23,7 +23,7 @@ from perceiver_edu.instruments import (
 @pytest.fixture(params=[1, 2], ids=["one block", "two blocks"])
 def model(request):
     """3 layers, N = 5, D = 12, 3 heads, float64."""
-    return tiny_twins(num_blocks=request.param)[0]
+    return tiny_models(num_blocks=request.param)[0]
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_fill_mask_runs_the_changed_model(model):
     ],
 )
 def test_what_does_not_exist_is_said(intervention, message):
-    with pytest.raises(InputError, match=message), intervention(tiny_twins()[0]):
+    with pytest.raises(InputError, match=message), intervention(tiny_models()[0]):
         pass
 
 

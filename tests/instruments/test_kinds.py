@@ -1,7 +1,7 @@
 """Patterns made to be of one kind are found to be of that kind, and the maps are those of the model."""
 
 import torch
-from tiny import tiny_twins
+from tiny import tiny_models
 
 from perceiver_edu.instruments import attention_kind, count_kinds, maps_over_texts, record
 from perceiver_edu.instruments.tracing import ENCODER_MAP
@@ -28,7 +28,7 @@ def test_each_kind_is_found():
 
 
 def test_maps_are_the_models_own_without_the_special_ids():
-    model = tiny_twins()[0].float()
+    model = tiny_models()[0].float()
     weights, special = maps_over_texts(model, ["a house", "the tree"])
     ids, _ = ByteTokenizer().batch(["a house", "the tre"])
     with torch.no_grad(), record(model, ENCODER_MAP) as seen:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import tiny_twins
+from tiny import tiny_models
 
 from perceiver_edu import ByteTokenizer, InputError, load_pretrained
 from perceiver_edu.course import planted
@@ -11,7 +11,7 @@ from perceiver_edu.instruments import (
     compare_parts,
     compare_stages,
     golden_check,
-    huggingface_twin,
+    huggingface_copy,
     ledger,
     record,
 )
@@ -42,7 +42,7 @@ CONFIGS = {
 
 @pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS.keys())
 def test_every_stage_agrees_with_hugging_face(changes, batch):
-    model, hf_model = tiny_twins(**changes)
+    model, hf_model = tiny_models(**changes)
     rows = compare_stages(model, hf_model, *batch, layers=True)
     for row in rows:
         assert row.max_abs < 1e-10 * max(1.0, row.scale), ledger(rows)
@@ -109,7 +109,7 @@ MUTATIONS = {  # what is planted -> the first boundary where it must show
 
 @pytest.mark.parametrize(("mutate", "stage"), MUTATIONS.items(), ids=[m.__name__ for m in MUTATIONS])
 def test_a_planted_mutation_is_caught_where_it_was_planted(mutate, stage, batch):
-    model, hf_model = tiny_twins(num_blocks=2)
+    model, hf_model = tiny_models(num_blocks=2)
     mutate(model)
     rows = compare_stages(model, hf_model, *batch)
     assert next(row.stage for row in rows if not row.ok) == stage
@@ -117,7 +117,7 @@ def test_a_planted_mutation_is_caught_where_it_was_planted(mutate, stage, batch)
 
 
 def test_every_part_agrees_with_hugging_face(batch):
-    model, hf_model = tiny_twins(num_blocks=2)
+    model, hf_model = tiny_models(num_blocks=2)
     inside = ["q_norm", *(f"attention.{name}" for name in ("query", "key", "value", "output"))]
     inside += ["mlp_norm", "mlp.expand", "mlp.contract", "all of it"]
     for stage in ("encoder.cross_attend", "processor.self_attends.2", "decoder.cross_attend"):
@@ -141,7 +141,7 @@ PARTS = {  # what is planted -> where, and the first part that shows it
 
 @pytest.mark.parametrize(("mutate", "place"), PARTS.items(), ids=[m.__name__ for m in PARTS])
 def test_a_planted_mutation_is_caught_in_its_part(mutate, place, batch):
-    model, hf_model = tiny_twins()
+    model, hf_model = tiny_models()
     mutate(model)
     rows = compare_parts(model, hf_model, place[0], *batch)
     assert next(row.stage for row in rows if not row.ok) == place[1], ledger(rows)
@@ -154,7 +154,7 @@ def test_parts_of_something_else_are_refused(model, hf_model, batch, stage):
 
 
 def test_what_never_ran_is_a_divergence(batch):
-    model, hf_model = tiny_twins(num_blocks=2)
+    model, hf_model = tiny_models(num_blocks=2)
     planted.one_block(model)
     rows = compare_stages(model, hf_model, *batch, layers=True)
     first = next(row for row in rows if not row.ok)
@@ -186,7 +186,7 @@ def test_both_models_keep_their_mode(model, hf_model, batch):
 def test_the_embedded_checkpoint_agrees(dtype):
     model = load_pretrained("embedded", dtype=dtype)
     batch = ByteTokenizer().batch(["Bytes in, latents think, bytes out.", "Short."])
-    rows = compare_stages(model, huggingface_twin(model), *batch, layers=True)
+    rows = compare_stages(model, huggingface_copy(model), *batch, layers=True)
     assert all(row.ok for row in rows), ledger(rows)
 
 
@@ -211,7 +211,7 @@ def test_the_full_size_agrees():
     assert sum(p.numel() for p in model.parameters()) == 201_108_230
     text = "This is an incomplete sentence where some words are missing."
     batch = ByteTokenizer().batch([text], pad_to=2048)
-    rows = compare_stages(model, huggingface_twin(model), *batch, layers=True)
+    rows = compare_stages(model, huggingface_copy(model), *batch, layers=True)
     assert len(rows) == len(BOUNDARIES) + 26
     for row in rows:
         assert row.max_abs <= 1e-5 * max(1.0, row.scale), ledger(rows)

@@ -1,5 +1,5 @@
 import pytest
-from tiny import tiny_twins
+from tiny import tiny_models
 
 from perceiver_edu import InputError
 from perceiver_edu.instruments import record
@@ -14,7 +14,7 @@ def test_what_was_recorded_is_what_the_stage_put_out(model, batch):
 
 
 def test_a_shared_layer_is_recorded_once_per_block(batch):
-    model = tiny_twins(num_blocks=2)[0]
+    model = tiny_models(num_blocks=2)[0]
     with record(model, "processor.self_attends.1") as seen:
         model(*batch)
     first, second = seen["processor.self_attends.1"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_modality_parity import CASES, TINY, hf_twin
+from test_modality_parity import CASES, TINY, new_hf_model
 
 from perceiver_edu import InputError
 from perceiver_edu.modalities import (
@@ -30,7 +30,7 @@ def test_a_saved_model_is_opened_here_and_by_hugging_face(name, tmp_path):
     import transformers
 
     sizes, inputs, more = CASES[name]
-    theirs = hf_twin(name, **(TINY | sizes))
+    theirs = new_hf_model(name, **(TINY | sizes))
     ours = from_huggingface(theirs)
     save_pretrained(ours, tmp_path)
     with torch.no_grad():
@@ -48,7 +48,7 @@ def test_a_saved_model_is_opened_here_and_by_hugging_face(name, tmp_path):
 
 
 def test_only_hugging_faces_architectures_have_a_folder(tmp_path):
-    config = hf_twin("PerceiverForImageClassificationFourier", **TINY).config
+    config = new_hf_model("PerceiverForImageClassificationFourier", **TINY).config
     model = ARCHITECTURES["PerceiverForImageClassificationFourier"](config)
     with pytest.raises(InputError, match=r"build the model by modalities\.architectures\.new"):
         save_pretrained(model, tmp_path / "new")
@@ -56,7 +56,7 @@ def test_only_hugging_faces_architectures_have_a_folder(tmp_path):
         new("PerceiverForAudio", config)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write the model to"):
-        save_pretrained(from_huggingface(hf_twin("PerceiverForOpticalFlow", **TINY)), tmp_path / "file")
+        save_pretrained(from_huggingface(new_hf_model("PerceiverForOpticalFlow", **TINY)), tmp_path / "file")
     assert not (tmp_path / "new").exists()
 
 
@@ -64,7 +64,7 @@ def test_only_hugging_faces_architectures_have_a_folder(tmp_path):
 
 
 def test_larger_images_draw_the_learned_positions_out_as_hugging_face_does():
-    theirs = hf_twin("PerceiverForImageClassificationLearned", **TINY)
+    theirs = new_hf_model("PerceiverForImageClassificationLearned", **TINY)
     ours, x = from_huggingface(theirs), torch.randn(2, 3, 8, 11, dtype=torch.float64)
     ours.inputs.positions.positions.interpolate = True
     with torch.no_grad():

@@ -63,7 +63,7 @@ WIDTHS = {
 }
 
 
-def hf_twin(name, dtype=torch.float64, redraw=True, **sizes):
+def new_hf_model(name, dtype=torch.float64, redraw=True, **sizes):
     """Hugging Face's class with every parameter and running statistic redrawn from N(0, 0.5)."""
     import transformers
 
@@ -82,7 +82,7 @@ def hf_twin(name, dtype=torch.float64, redraw=True, **sizes):
 @pytest.mark.parametrize("name", CASES)
 def test_every_stage_agrees_with_hugging_face(name, widths):
     sizes, inputs, more = CASES[name]
-    hf_model = hf_twin(name, **(TINY | sizes | widths))
+    hf_model = new_hf_model(name, **(TINY | sizes | widths))
     rows = compare_with_huggingface(from_huggingface(hf_model), hf_model, inputs(), **more)
     for row in rows:
         assert row.max_abs < 1e-10 * max(1.0, row.scale), ledger(rows)
@@ -91,7 +91,7 @@ def test_every_stage_agrees_with_hugging_face(name, widths):
 @pytest.mark.parametrize("name", CASES)
 def test_fresh_weights_are_drawn_as_hugging_face_draws_them(name):
     sizes = TINY | dict(num_latents=64, d_latents=96, v_channels=96, initializer_range=0.03) | CASES[name][0]
-    hf_model = hf_twin(name, redraw=False, **sizes)
+    hf_model = new_hf_model(name, redraw=False, **sizes)
     torch.manual_seed(1)
     fresh = ARCHITECTURES[name](hf_model.config)
     expected = dict(from_huggingface(hf_model).named_parameters())
@@ -121,7 +121,7 @@ def test_fresh_weights_are_drawn_as_hugging_face_draws_them(name):
     ],
 )
 def test_data_of_another_shape_is_refused_by_name(name, shape, message):
-    model = from_huggingface(hf_twin(name, **TINY))
+    model = from_huggingface(new_hf_model(name, **TINY))
     with pytest.raises(InputError, match=message):
         model(images(*shape))
     _, inputs, _ = CASES[name]
@@ -130,7 +130,7 @@ def test_data_of_another_shape_is_refused_by_name(name, shape, message):
 
 
 def test_none_asks_for_all_of_a_modality_and_for_all_of_them():
-    model, x = from_huggingface(hf_twin("PerceiverForMultimodalAutoencoding", **TINY | VIDEO)), video()
+    model, x = from_huggingface(new_hf_model("PerceiverForMultimodalAutoencoding", **TINY | VIDEO)), video()
     everything = model(x)
     assert {name: tuple(part.shape) for name, part in everything.items()} == {
         "audio": (2, 60), "image": (2, 192, 3), "label": (2, 9)}  # fmt: skip
@@ -200,7 +200,7 @@ MUTATIONS = [  # class, what is planted, the first boundary where it must show
 @pytest.mark.parametrize(("name", "mutate", "stage"), MUTATIONS, ids=[m[1].__name__ for m in MUTATIONS])
 def test_a_planted_mutation_is_caught_where_it_was_planted(name, mutate, stage):
     sizes, inputs, more = CASES[name]
-    hf_model = hf_twin(name, **(TINY | sizes))
+    hf_model = new_hf_model(name, **(TINY | sizes))
     model = from_huggingface(hf_model)
     mutate(model)
     rows = compare_with_huggingface(model, hf_model, inputs(), **more)
@@ -210,7 +210,7 @@ def test_a_planted_mutation_is_caught_where_it_was_planted(name, mutate, stage):
 @pytest.mark.parametrize("name", CASES)
 def test_a_saved_folder_loads_by_its_name(name, tmp_path):
     sizes, inputs, more = CASES[name]
-    hf_model = hf_twin(name, **(TINY | sizes))
+    hf_model = new_hf_model(name, **(TINY | sizes))
     hf_model.save_pretrained(tmp_path)
     rows = compare_with_huggingface(
         load_pretrained(tmp_path, dtype=torch.float64), hf_model, inputs(), **more
@@ -223,7 +223,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
 
     with pytest.raises(InputError, match="'PerceiverForMaskedLM' is not one of"):
         from_huggingface(PerceiverForMaskedLM(PerceiverConfig(**TINY, d_model=16, max_position_embeddings=7)))
-    hf_model = hf_twin("PerceiverForImageClassificationFourier", **TINY)
+    hf_model = new_hf_model("PerceiverForImageClassificationFourier", **TINY)
     state = hf_model.state_dict()
     del state["perceiver.encoder.self_attends.1.mlp.dense1.bias"]
     hf_model.save_pretrained(tmp_path, state_dict=state)
@@ -274,7 +274,7 @@ FULL_POINTS = {"audio": torch.arange(100, 115), "image": torch.arange(0, 16 * 22
 @pytest.mark.timeout(1500)  # optical flow has 182,528 queries
 @pytest.mark.parametrize("name", FULL)
 def test_the_full_size_agrees(name):
-    hf_model = hf_twin(name, torch.float32, redraw=False, **FULL[name])
+    hf_model = new_hf_model(name, torch.float32, redraw=False, **FULL[name])
     x = FULL_INPUTS.get(name, lambda: torch.randn(1, 3, 224, 224))()
     points = FULL_POINTS if name.endswith("Autoencoding") else None
     rows = compare_with_huggingface(from_huggingface(hf_model), hf_model, x, points)
@@ -322,7 +322,7 @@ NASTY = [0, -1, 2**40, 10**30, 10**4000, 1.5, float("nan"), "x", None, [], {}, [
 @pytest.mark.slow
 def test_a_config_that_claims_nonsense_is_one_line(tmp_path, tally):
     """Whatever one field holds, for all fields of the class that has the most."""
-    hf_twin("PerceiverForMultimodalAutoencoding", **(TINY | VIDEO)).save_pretrained(tmp_path)
+    new_hf_model("PerceiverForMultimodalAutoencoding", **(TINY | VIDEO)).save_pretrained(tmp_path)
     config = tmp_path / "config.json"
     values, refused = json.loads(config.read_text()), 0
     for key in values:

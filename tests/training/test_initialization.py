@@ -1,4 +1,4 @@
-"""The locality-aligned start: only initial values change, and attention looks where it stands."""
+"""The locality-aligned initialisation: only initial values change, and attention is on nearby positions."""
 
 import math
 from dataclasses import replace

@@ -9,7 +9,7 @@ from perceiver_edu.training.origins import (
     skeleton,
     split_by_module,
     without_names,
-    without_twins,
+    without_near_duplicates,
 )
 
 
@@ -53,7 +53,7 @@ def test_what_is_not_there_is_an_error(package):
         documentation_origins(1, ["nosuchpackage"])
 
 
-def test_twins_names_and_files():
+def test_near_duplicates_names_and_files():
     assert skeleton("Layer_3 is CUT, é.") == skeleton("layer 12 is cut é") == "layeriscuté"
     rows = [
         Origin("One thing.", "torch", "torch/a.py", "function"),
@@ -63,7 +63,7 @@ def test_twins_names_and_files():
         Origin("A NumPy array.", "numpy", "numpy/a.py", "class"),
         Origin("A plain text.", "numpy", "numpy/b.py", "module"),
     ]
-    assert without_twins(rows) == [rows[0], rows[4], rows[5]]
+    assert without_near_duplicates(rows) == [rows[0], rows[4], rows[5]]
     assert without_names(rows) == [*rows[:4], rows[5]]
     many = [Origin(f"text {i}", "torch", f"torch/{i % 40}.py", "function") for i in range(400)]
     training, test = split_by_module(many)

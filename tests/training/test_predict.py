@@ -138,7 +138,7 @@ def test_evaluate_scores_a_classifier_on_labelled_text(run, moods, tmp_path):
     assert sum(map(sum, found.confusion)) == 3 and sum(found.confusion[i][i] for i in range(3)) == 2
     code, out, _ = run("evaluate", moods, "--data", path)
     assert code == 0 and out.startswith("mood: 3 texts\n  accuracy                 0.667\n")
-    assert "always the most common" in out and "truth" in out
+    assert "always the most common" in out and "true label" in out
     answer = json.loads(run("evaluate", moods, "--data", path, "--json")[1])
     assert answer["tasks"][0]["scores"] == pytest.approx(found.scores)
 

@@ -19,7 +19,7 @@ from perceiver_edu.course.widgets.base import (
     widget,
 )
 from perceiver_edu.filling import MASK_TOKEN, find_holes
-from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference, huggingface_twin
+from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference, huggingface_copy
 from perceiver_edu.instruments.plots.parity import differences_by_stage
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.stages import STAGES
@@ -54,12 +54,12 @@ class Broken(NamedTuple):
         return next((row for row in self.rows if not row.ok), None)
 
 
-def reference(model, twin, text: str, dtype: str) -> Reference:
+def reference(model, hf_copy, text: str, dtype: str) -> Reference:
     """Both models in this dtype, run on the text; they are copied where they have to change."""
     if model.mlm_head.bias.dtype != DTYPES[dtype]:
-        model, twin = (deepcopy(m).to(DTYPES[dtype]) for m in (model, twin))
+        model, hf_copy = (deepcopy(m).to(DTYPES[dtype]) for m in (model, hf_copy))
     text, note = readable(model, text)
-    theirs, _ = run_filled(twin, text, holes_of(text), ours=False)
+    theirs, _ = run_filled(hf_copy, text, holes_of(text), ours=False)
     ours, before = run_filled(model, text, holes_of(text), ours=True)
     return Reference(model, theirs, ledger_rows(ours, theirs), before, note)
 
@@ -124,15 +124,15 @@ def tell(broken: Broken) -> Report:
     "05_parity",
     "break-lab",
     needs="setup ledger",
-    example=lambda: [embedded(), huggingface_twin(embedded()), f"It was {MASK_TOKEN * 3} by then."],
+    example=lambda: [embedded(), huggingface_copy(embedded()), f"It was {MASK_TOKEN * 3} by then."],
 )
-def plant_a_bug(model=None, twin=None, text: str = MASKED, bug: str = NONE) -> Experiment:
-    """Swap a stage or plant a bug, beside `huggingface_twin(model)`. Holes in the text are written [MASK].
+def plant_a_bug(model=None, hf_copy=None, text: str = MASKED, bug: str = NONE) -> Experiment:
+    """Swap a stage or plant a bug, beside `huggingface_copy(model)`. Holes in the text are written [MASK].
 
     `bug`: the one that is planted at first, by its name in the list.
     """
     model = or_loaded(model)
-    twin = huggingface_twin(model) if twin is None else twin
+    hf_copy = huggingface_copy(model) if hf_copy is None else hf_copy
     controls = {
         "text": text_box("text", text, "The model's input; [MASK] is one missing byte."),
         "stage": choice(
@@ -143,7 +143,7 @@ def plant_a_bug(model=None, twin=None, text: str = MASKED, bug: str = NONE) -> E
             "numbers", list(DTYPES), "float32", "In float64, rounding errors shrink; a bug does not."
         ),
     }
-    reference_of = lru_cache(maxsize=2)(lambda text, dtype: reference(model, twin, text, dtype))
+    reference_of = lru_cache(maxsize=2)(lambda text, dtype: reference(model, hf_copy, text, dtype))
     untrained = lru_cache(lambda: untrained_like(model))
     compute = partial(break_it, reference_of, untrained)
     return Experiment("plant-a-bug", controls, compute, draw, tell, size=(9, 3))

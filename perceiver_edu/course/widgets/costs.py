@@ -63,7 +63,7 @@ def draw(figure, found: TextCosts) -> str:
         stage = STAGES[cost.stage]
         share = cost.flops / whole
         ax.barh(row, share, color=stage.colour, hatch=stage.hatch, ec=INK, lw=0.8)
-        ax.text(share, row, f" {share:.0%}: {gigaflops(cost.flops)}", va="center")
+        ax.text(share, row, f" {gigaflops(cost.flops)}, {share:.0%}", va="center")
     ax.set_yticks(range(len(costs)), [cost.stage for cost in costs])
     ax.invert_yaxis()
     ax.set_xlim(0, 1.3)  # the same for every state, with room for the numbers

@@ -52,11 +52,11 @@ class ForwardPass(NamedTuple):
 
     ids: torch.Tensor  # (M,) with [MASK] in the hole
     arrays: dict[str, torch.Tensor]  # what leaves each of `PARTS`
-    lengths: dict[str, float]  # of each of them: the mean Euclidean length of its rows
+    norms: dict[str, float]  # of each of them: the mean norm of its rows
     bits: float  # for each hidden byte
     fillings: list[Filling]
     weights: torch.Tensor  # (heads, N, M) the encoder's attention
-    asked: torch.Tensor  # (L, N) the decoder's, mean of its heads: what the query of each hidden byte reads
+    asked: torch.Tensor  # (L, N) the decoder's, mean of its heads: a row for the query of each hidden byte
     first: int  # where in ids the hole begins
 
     @property

@@ -81,12 +81,13 @@ found = explored.runs  # "untouched", and beside it "changed" and "second weight
 for name, run in found.items():
     print(name, *[f"{f.text!r} {f.probability:.3g}" for f in run.fillings], sep="\\n    ")
     print(f"    {run.bits:.2f} bits per hidden byte")
-    print("   ", ", ".join(f"{part} {length:.3f}" for part, length in run.lengths.items()))
+    print("    mean norms:", ", ".join(f"{part} {norm:.3f}" for part, norm in run.norms.items()))
 
 whole = found["untouched"]
-reads = whole.weights[explored.head, explored.latent]  # (M,): the attention weights of the latent
-readers = whole.weights[explored.head, :, explored.place]  # (N,): those of all latents on the framed byte
-print("largest weight: byte", int(reads.argmax()), "- of the framed byte: latent", int(readers.argmax()))
+of_latent = whole.weights[explored.head, explored.latent]  # (M,): its attention weights
+on_byte = whole.weights[explored.head, :, explored.place]  # (N,): those of all latents on the framed byte
+print("the latent attends most to byte", int(of_latent.argmax()))
+print("the latent that attends most to the framed byte is", int(on_byte.argmax()))
 if whole.query(explored.place) is not None:  # the framed byte is hidden, so there is a query for it
     query = whole.query(explored.place)  # (N,): its attention weights
     print(f"its query attends most to latent {int(query.argmax())}: {query.max():.1%}")

@@ -28,7 +28,7 @@ class Reading(NamedTuple):
     """What one latent attends to."""
 
     ids: torch.Tensor  # (M,)
-    weights: torch.Tensor  # (heads, M): the shares of each byte, each row sums to 1
+    weights: torch.Tensor  # (heads, M): attention weights, each row sums to 1
     latent: int
     head: int
     bits: float  # entropy of the head's row
@@ -65,9 +65,7 @@ def draw(figure, reading: Reading) -> str:
     figure.subplots_adjust(0.005, 0.01, 0.995, 0.93)
     heads_over_text(ax, reading.ids, reading.weights, reading.head)
     last = len(reading.weights) - 1
-    title = (
-        f"latent {reading.latent}: a row for each of its heads, 0 to {last}; head {reading.head} is framed"
-    )
+    title = f"attention of latent {reading.latent} with heads 0 to {last}, head {reading.head} framed"
     ax.set_title(title, fontsize=10)
     place, sign, share = most_read(reading)[0]
     return (

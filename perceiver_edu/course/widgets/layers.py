@@ -37,7 +37,7 @@ class Question(NamedTuple):
     places: torch.Tensor  # (O,) of the hole
     targets: torch.Tensor  # (O,) the ids that were there
     whole: list[float]  # bits for each hidden byte after 0, 1, … layers, nothing zeroed
-    readers: list[int]  # the two latents that read the hole most
+    readers: list[int]  # the two latents that attend most to the hole
     note: str
 
 
@@ -95,20 +95,21 @@ def draw(figure, stopped: Stopped) -> str:
     figure.subplots_adjust(0.08, 0.16, 0.99, 0.97)
     lines = {"the whole model": stopped.asked.whole}
     if stopped.zeroed[0] < stopped.zeroed[1]:
-        lines[f"latents zeroed: {counted(stopped.zeroed)}"] = stopped.changed
+        lines[f"with latents {counted(stopped.zeroed)} zeroed"] = stopped.changed
     by_depth(ax, lines, "bits per hidden byte")
     ax.axvline(stopped.k, color=INK, ls="--", lw=1.2)
     ax.set_ylim(bottom=0)
     k, whole = stopped.k, stopped.asked.whole
     return (
-        f"Bits per hidden byte when the decoder reads the latents after 0, 1, … layers. At the dashed line, "
-        f"{k}: {whole[k]:.2f}; latents zeroed ({counted(stopped.zeroed)}): {stopped.changed[k]:.2f}."
+        f"Bits per hidden byte when the decoder gets the latents after 0, 1, … layers. At the dashed line, "
+        f"at {k}, it is {whole[k]:.2f}, and with latents zeroed ({counted(stopped.zeroed)}) "
+        f"{stopped.changed[k]:.2f}."
     )
 
 
 def tell(stopped: Stopped) -> Report:
     k, whole = stopped.k, stopped.asked.whole
-    header = ("layers", "zeroed", "bits per hidden byte", "and with nothing zeroed")
+    header = ("layers", "zeroed", "bits per hidden byte", "with nothing zeroed")
     now = (k, counted(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{whole[k]:.2f}")
     report = Report("stopped").table(header, [now])
     ranking(report, stopped.fillings, stopped.asked.hidden)

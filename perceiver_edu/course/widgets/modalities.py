@@ -50,7 +50,7 @@ def example_senses() -> tuple:
 
 
 class Likeness(NamedTuple):
-    """How alike the positions of one pixel and of all others are."""
+    """How similar the positions of one pixel and of all others are."""
 
     cosines: torch.Tensor  # (16, 16)
     chosen: tuple[int, int]  # row and column
@@ -129,7 +129,7 @@ class Shuffled(NamedTuple):
 def shuffled_guesses(models: dict, images, moved: int, together: bool) -> tuple[torch.Tensor, dict]:
     """Exchange `moved` of the inputs in a fixed random order; `together`: their positions go with them.
 
-    -> the order (M,) in which the inputs then stand, and each model's guesses (B,).
+    -> the order (M,) in which the inputs then are, and each model's guesses (B,).
     """
     M = images[0].numel()
     chosen = torch.randperm(M, generator=torch.Generator().manual_seed(2))[:moved]
@@ -138,8 +138,8 @@ def shuffled_guesses(models: dict, images, moved: int, together: bool) -> tuple[
     guesses = {}
     for name, model in models.items():
         inputs = model.inputs(images)  # (B, M, 1 + P): the pixel's value, then its position
-        pixels, places = inputs[:, order, :1], inputs[:, order, 1:] if together else inputs[..., 1:]
-        latents = model.processor(model.encoder(torch.cat([pixels, places], dim=-1)))
+        pixels, positions = inputs[:, order, :1], inputs[:, order, 1:] if together else inputs[..., 1:]
+        latents = model.processor(model.encoder(torch.cat([pixels, positions], dim=-1)))
         guesses[name] = model.head(model.decoder(model.queries(inputs), latents)).argmax(-1)
     return order, guesses
 
@@ -168,7 +168,9 @@ def draw_shuffled(figure, seen: Shuffled) -> str:
     ax.set_xticks(range(len(seen.right)), list(seen.right))
     ax.set(ylim=(0, 1.12), ylabel="accuracy on held-out images")
     shares = ", ".join(f"{name} ≈ {share:.0%}" for name, share in seen.right.items())
-    return f"One image with its inputs exchanged, and bars: share of all held-out images right: {shares}."
+    return (
+        f"One image, some of its inputs exchanged, and for each model the accuracy on such images: {shares}."
+    )
 
 
 def tell_shuffled(seen: Shuffled) -> Report:
@@ -191,7 +193,7 @@ def shuffle_pixels(models: dict, images, labels) -> Experiment:
         "digit": slider("image", 0, 0, min(len(images), 100) - 1, "Which held-out image is shown."),
         "moved": stops("exchanged inputs", [0, 2, 4, 8, 16, 32, M], 16, "How many inputs exchange their "
         "positions."),
-        "together": choice("what moves", what, False,
+        "together": choice("what is exchanged", what, False,
                            "Whether a position encoding stays where it is or moves with its pixel."),
     }  # fmt: skip
     guesses = lru_cache(partial(shuffled_guesses, models, images))
@@ -224,11 +226,11 @@ def draw_sensed(figure, seen: Sensed) -> str:
         places = [digit + 0.4 * k - 0.2 for digit in range(len(shares))]
         ax.bar(places, shares.tolist(), 0.4, color=colour, hatch=hatch, ec="white", label=name)
     ax.set(xticks=range(10), yticks=[0, 0.25, 0.5, 0.75, 1])
-    ax.set(ylim=(0, 1.3), xlabel=f"digit (true: {seen.truth})", ylabel="probability")
+    ax.set(ylim=(0, 1.3), xlabel=f"digit (the true one is {seen.truth})", ylabel="probability")
     ax.legend(frameon=False, ncols=2, loc="upper center", fontsize=8)
     true = ", ".join(f"{name} ≈ {shares[seen.truth]:.0%}" for name, shares in seen.shares.items())
     said = "The modalities that are present, and a bar for each digit and model."
-    return f"{said} For {seen.truth}, the truth: {true}."
+    return f"{said} The true digit, {seen.truth}, gets: {true}."
 
 
 def tell_sensed(seen: Sensed) -> Report:

@@ -52,7 +52,7 @@ INTERVAL = "The two ends of the range that is removed; at the same position they
 
 
 class Preset(NamedTuple):
-    """A state that asks something. What it does not name is as in the whole model."""
+    """A state with a question. What it does not name is as in the whole model."""
 
     question: str
     state: dict
@@ -75,7 +75,7 @@ PRESETS = {
 
 
 def stages(figure, shapes: dict, layers: int) -> dict[str, dict]:
-    """The upper half of the picture -> arguments for `figure.text`, to put the length under each array."""
+    """The upper half of the picture -> arguments for `figure.text`, to put the norm under each array."""
     ax = figure.add_axes((0, 0.51, 1, 0.49))
     places = stage_graph(ax, shapes, layers, symbols=False, size=8.5)
     to_figure = ax.transData + figure.transFigure.inverted()
@@ -107,9 +107,9 @@ def draw(figure, found: Explored, stages=stages) -> str:
     shown, query = found.runs[drawn], whole.query(found.place)
     row, column = whole.weights[found.head, found.latent], whole.weights[found.head, :, found.place]
     for part, place in stages(figure, shown.shapes, found.change.k).items():
-        if part in shown.lengths:
-            figure.text(s=f"length {shown.lengths[part]:.3g}", **place)
-    figure.text(0.02, 0.965, f"{drawn}: shapes, and the mean length (norm) of a row", fontsize=10)
+        if part in shown.norms:
+            figure.text(s=f"norm {shown.norms[part]:.3g}", **place)
+    figure.text(0.02, 0.965, f"the {drawn} model, with the shapes and the mean norm of the rows", fontsize=10)
 
     lines = lines_of(byte_labels(whole.ids), LINE)
     line = next(number for number, (_, stop) in enumerate(lines) if found.place < stop)
@@ -121,17 +121,17 @@ def draw(figure, found: Explored, stages=stages) -> str:
     left, right, top, bottom = sign - 0.5, sign + 0.5, line - 0.5, line + 0.5
     frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
     below.plot(*frame, color=OUTPUT, lw=2.5, clip_on=False)
-    title = f"attention weights of latent {found.latent}, head {found.head}; framed: byte {found.place}"
-    title += f" (shown: {first} to {last - 1})" * (last - first < len(row))
+    title = f"attention of latent {found.latent} with head {found.head}, byte {found.place} framed"
+    title += f" (bytes {first} to {last - 1})" * (last - first < len(row))
     below.set_title(title, fontsize=10)
     readers = figure.add_axes((0.03, 0.085, 0.55, 0.14))
     readers.stairs(column.numpy(), [n - 0.5 for n in range(len(column) + 1)], fill=True, color=LATENT)
     top = float(column.max())
-    title = f"bars: attention weight of each latent on the framed byte, head {found.head} (at most {top:.1%})"
+    title = f"The bars show all latents' weights on the framed byte (up to {top:.1%})."
     if query is not None:
         scaled = query * column.max() / query.max()
         readers.stairs(scaled.numpy(), [n - 0.5 for n in range(len(query) + 1)], color=OUTPUT, lw=1.5)
-        title += f"\nline: that of its query on each latent, on its own scale (at most {query.max():.1%})"
+        title += f"\nThe line shows its query's weights, on its own scale (up to {query.max():.1%})."
     readers.set_title(title, fontsize=9.5, loc="left")
     readers.set(xlabel="latent", xlim=(-0.5, len(column) - 0.5), ylim=(0, top * 1.05))
     readers.locator_params("x", nbins=4, integer=True)  # each costs a millisecond
@@ -146,13 +146,13 @@ def draw(figure, found: Explored, stages=stages) -> str:
         bits.text(0, height, f"{name} ", va="center", ha="right", fontsize=10)
         bits.text(cost, height, f" {cost:.2f}", va="center", fontsize=9)
     bits.set_title("bits per hidden byte", fontsize=10)
-    guessing = log2(shown.shapes["mlm_head"][-1])  # uniform over all ids
-    bits.plot([guessing, guessing], [-0.5, 2.5], color=INK, lw=1, ls=":")
-    bits.text(guessing, 2.55, f"guessing {guessing:.2f}", ha="center", va="top", fontsize=7.25)
-    bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*bits_of, guessing)))
+    uniform = log2(shown.shapes["mlm_head"][-1])  # bits of a uniform baseline
+    bits.plot([uniform, uniform], [-0.5, 2.5], color=INK, lw=1, ls=":")
+    bits.text(uniform, 2.55, f"uniform {uniform:.2f}", ha="center", va="top", fontsize=7.25)
+    bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*bits_of, uniform)))
     bits.set_axis_off()
 
-    lengths = ", ".join(f"{ARRAYS[part]} {length:.3g}" for part, length in shown.lengths.items())
+    norms = ", ".join(f"{ARRAYS[part]} {norm:.3g}" for part, norm in shown.norms.items())
     costs = ", ".join(f"{name} {run.bits:.2f}" for name, run in found.runs.items())
     asked = (
         ""
@@ -160,7 +160,7 @@ def draw(figure, found: Explored, stages=stages) -> str:
         else f" Its query attends most to latent {int(query.argmax())}, {query.max():.0%}."
     )
     return (
-        f"The stages with their shapes, and the mean length of a row of each array: {lengths}. Below, the "
+        f"The stages with their shapes, and the mean norm of the rows of each array: {norms}. Below, the "
         f"attention of latent {found.latent} with head {found.head}, which is highest on byte "
         f"{int(row.argmax())}, {float(row.max()):.0%}. The latent that attends most to byte {found.place} is "
         f"{int(column.argmax())}, {float(column.max()):.0%}.{asked} Bits per hidden byte: {costs}."
@@ -176,7 +176,7 @@ def headline(found: Explored) -> str:
 def compared(run: ForwardPass, whole: ForwardPass, part: str) -> tuple[str, str]:
     """The norm of an array's rows, and its difference from the untouched one."""
     difference = run.difference(whole, part)
-    return f"{run.lengths[part]:.3f}", "different shape" if difference is None else f"{difference:.1%}"
+    return f"{run.norms[part]:.3f}", "different shape" if difference is None else f"{difference:.1%}"
 
 
 def tell(found: Explored) -> Report:
@@ -194,13 +194,13 @@ def tell(found: Explored) -> Report:
         (
             f"latents, {part}" if ARRAYS[part] == "latents" else ARRAYS[part],
             " × ".join(map(str, whole.shapes[part])),
-            f"{whole.lengths[part]:.3f}",
+            f"{whole.norms[part]:.3f}",
             *chain.from_iterable(compared(run, whole, part) for run in others.values()),
         )
-        for part in whole.lengths
+        for part in whole.norms
     ]
-    header = ("array", "shape", f"{UNTOUCHED}: length")
-    header += tuple(f"{name}: {what}" for name in others for what in ("length", "difference"))
+    header = ("array", "shape", f"{UNTOUCHED}: norm")
+    header += tuple(f"{name}: {what}" for name in others for what in ("norm", "difference"))
     report.table(header, rows)
     signs = byte_labels(whole.ids)
     places, shares = largest(whole.weights[found.head, found.latent])

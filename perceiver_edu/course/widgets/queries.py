@@ -51,7 +51,7 @@ class Asked(NamedTuple):
 def read_places(words: str, P: int) -> list[int]:
     """ "5-8, 3" -> [5, 6, 7, 8, 3]; "8-5" counts down; "5-20/3" takes every third.
 
-    Raises: InputError for what is no such list, and for places outside 0 … P - 1.
+    Raises: InputError for what is no such list, and for positions outside 0 … P - 1.
     """
     places = []
     for word in re.split(r"[\s,;]+", words.strip()):
@@ -119,8 +119,8 @@ def tell(asked: Asked) -> Report:
         report.say(f"… and {len(asked.places) - len(rows)} more, in the picture.")
     few, all_ = asked.cost
     return report.say(
-        f"O = {len(asked.places)}: decoder and head take {few:,.1f} MFLOPs; for all of the model's "
-        f"positions, {all_:,.1f}. The rows differ from the same rows of that run by at most "
+        f"With O = {len(asked.places)}, decoder and head take {few:,.1f} MFLOPs, and for all of the model's "
+        f"positions they take {all_:,.1f}. The rows differ from the same rows of that run by at most "
         f"{asked.difference:.1e}."
     )
 
@@ -131,8 +131,8 @@ def query_lab(model=None, text: str = LONGER, places: str = PRESETS["in order"])
     model = or_loaded(model)
     controls = {
         "text": text_box("text", text, "The model's input. Type any text."),
-        "preset": choice("a list", ["my own", *PRESETS], "in order", "A list of positions to start with."),
-        "places": line_box("places", places,
+        "preset": choice("list", ["my own", *PRESETS], "in order", "A list of positions to start with."),
+        "places": line_box("positions", places,
                            "Numbers and ranges: 5-23 upwards, 23-5 downwards, 5-60/3 in steps."),
     }  # fmt: skip
 

@@ -16,7 +16,7 @@ class Moment(NamedTuple):
     """A run at one of its steps."""
 
     run: Run
-    baselines: dict[str, float]  # name -> bits per hidden byte, without a model
+    baselines: dict[str, float]  # name -> bits per hidden byte
     step: int
     scale: str  # of the axis of steps: "linear" or "log"
 
@@ -26,7 +26,7 @@ class Moment(NamedTuple):
         return self.run.training.get(self.step)
 
     @property
-    def exam(self) -> int:
+    def evaluated(self) -> int:
         """The last step, up to this one, with a held-out evaluation."""
         return max(
             (known for known in self.run.held_out if known <= self.step), default=min(self.run.held_out)
@@ -35,7 +35,7 @@ class Moment(NamedTuple):
     @property
     def held_out(self) -> float:
         """Bits per hidden byte, then."""
-        return self.run.held_out[self.exam]
+        return self.run.held_out[self.evaluated]
 
 
 def draw(figure, now: Moment) -> str:
@@ -56,8 +56,8 @@ def draw(figure, now: Moment) -> str:
     ax.set(xlabel="steps", ylabel="bits per hidden byte")
     ax.legend(frameon=False, loc="upper right", ncols=2)
     return (
-        f"Two curves, bits per hidden byte against steps, and dashed lines for guesses without a model. "
-        f"At step {now.step}: in training {bits(now.in_training)}; held out, at step {now.exam}, "
+        f"Two curves, bits per hidden byte against steps, and dashed lines for baselines. "
+        f"At step {now.step}: in training {bits(now.in_training)}; held out, at step {now.evaluated}, "
         f"{bits(now.held_out)}."
     )
 
@@ -65,7 +65,7 @@ def draw(figure, now: Moment) -> str:
 def tell(now: Moment) -> Report:
     rows = [
         (f"in training, step {now.step:,}", bits(now.in_training)),
-        (f"held-out words, step {now.exam:,}", bits(now.held_out)),
+        (f"held-out words, step {now.evaluated:,}", bits(now.held_out)),
     ]
     report = Report("run").table(("", "bits per hidden byte"), rows)
     compared = [
@@ -73,8 +73,8 @@ def tell(now: Moment) -> Report:
         for name, known in now.baselines.items()
         for gap in [known - now.held_out]
     ]
-    report.table(("without a model", "bits", "the held-out figure is"), compared)
-    if samples := now.run.samples.get(now.exam):
+    report.table(("baseline", "bits", "the held-out figure is"), compared)
+    if samples := now.run.samples.get(now.evaluated):
         report.table(("with holes", "fillings"), samples)
     rate = now.run.learning_rate.get(now.step)
     return report.say("Learning rate: none yet." if rate is None else f"Learning rate: {rate:.1e}.")

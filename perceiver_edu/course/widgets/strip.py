@@ -25,8 +25,8 @@ class TextStrip(anywidget.AnyWidget):
         read: text -> how many of its letters are read.
         text, hole, place: the controls; without `text`, nothing is shown. `place` counts the ids that the
             model reads.
-        query: (place) -> None, called with the place of a letter that is clicked.
-        ask: (first, last) -> None, called with the places of letters that are selected.
+        query: (place) -> None, called with the position of a letter that is clicked.
+        ask: (first, last) -> None, called with the positions of letters that are selected.
         label: what can be done here, where it is not to hide and to query.
     """
 
@@ -75,7 +75,7 @@ class TextStrip(anywidget.AnyWidget):
             self.observe(lambda change: ask(*self.selected_places()), "hole")
 
     def selected_places(self) -> tuple[int, int]:
-        """The first and the last place of the letters that are selected."""
+        """The first and the last position of the letters that are selected."""
         start, stop = self.hole
         return self.places[start], max(self.places[start], self.places[stop] - 1)
 

@@ -4,7 +4,7 @@ import statistics
 from functools import partial
 from typing import NamedTuple
 
-from perceiver_edu.course.exercises.n09_finetuning.honest import honest_variant
+from perceiver_edu.course.exercises.n09_finetuning.compare import compare_variant
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops, widget
 from perceiver_edu.errors import InputError
@@ -35,7 +35,7 @@ class Duel(NamedTuple):
 
 
 def duel(scores, chance: float, way: str, other: str, labels: int, seeds: int) -> Duel:
-    """Raises: InputError where a method stands against itself."""
+    """Raises: InputError where a method is compared with itself."""
     if way == other:
         raise InputError(f"{way} cannot be compared with itself: choose another method.")
     seen = {
@@ -78,7 +78,7 @@ def verdict(result: Duel) -> str:
     if result.seeds == 1:
         return f"{result.way} - {result.other}: {ours[0] - baseline[0]:+.2f}. One seed: this may be chance."
     limit = LIMITS[min(result.seeds, max(LIMITS))]
-    found = honest_variant(ours, baseline, limit)
+    found = compare_variant(ours, baseline, limit)
     words = f"{result.way} - {result.other}, seed by seed: mean {found['difference']:+.2f}, standard error "
     words += f"{found['error']:.3f}; the limit is {limit} errors. "
     if not found["decided"]:

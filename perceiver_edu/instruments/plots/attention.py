@@ -90,9 +90,9 @@ def text_shaded(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, width: int =
     """
     signs = byte_labels(ids)
     lines = lines_of(signs, width)
-    shades, shares = torch.zeros(len(lines), width), (weights / weights.max()).float().cpu()
+    shades, relative = torch.zeros(len(lines), width), (weights / weights.max()).float().cpu()
     for line, (start, stop) in enumerate(lines):
-        shades[line, : stop - start] = shares[start:stop]
+        shades[line, : stop - start] = relative[start:stop]
     ax.imshow(
         shades.numpy(),
         cmap=LinearSegmentedColormap.from_list("", ["white", INPUT]),
@@ -230,7 +230,7 @@ def attention_entropy(ax: Axes, weights: torch.Tensor) -> torch.Tensor:
         ax.plot(
             [head - 0.35, head + 0.35], [row.mean()] * 2, color=INK, lw=2, label="mean" if head == 0 else None
         )
-    ax.axhline(uniform, color=INPUT, lw=2, ls="--", label=f"uniform: {uniform:.1f} bits")
+    ax.axhline(uniform, color=INPUT, lw=2, ls="--", label=f"uniform attention, {uniform:.1f} bits")
     ax.set_xticks(range(len(bits)))
     ax.set(xlabel="head", ylabel="entropy (bits)", ylim=(0, uniform + 0.7))
     ax.legend(loc="upper right", ncols=3, frameon=False, fontsize=9)

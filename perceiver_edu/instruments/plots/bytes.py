@@ -33,26 +33,27 @@ def masked_text(
     that is a target has a colour: hidden by [MASK], replaced by a random byte, or left as it is.
     """
     kinds = {"[MASK]": LATENT, "random bytes": PURPLE, "left as it is": OUTPUT, "not a target": STAGE}
-    places = lines_and_columns(ids, width)
-    for place, (sign, read) in enumerate(zip(signs(ids), signs(inputs), strict=True)):
-        line, column = places[place]
-        if labels[place] < 0:
+    cells, drawn = lines_and_columns(ids, width), set()
+    for position, (sign, read) in enumerate(zip(signs(ids), signs(inputs), strict=True)):
+        line, column = cells[position]
+        if labels[position] < 0:
             kind = "not a target"
-        elif inputs[place] == ByteTokenizer.MASK:
+        elif inputs[position] == ByteTokenizer.MASK:
             kind = "[MASK]"
         else:
-            word = word_around(ids, inputs, labels, place)
+            word = word_around(ids, inputs, labels, position)
             kind = "left as it is" if inputs[word].equal(ids[word]) else "random bytes"
+        drawn.add(kind)
         y = -1.35 * line
         box = (column, y - 0.5), 1, 1
         ax.add_patch(Rectangle(*box, fc=kinds[kind], ec="white", lw=0.8))
         ax.text(column + 0.5, y + 0.22, sign, ha="center", va="center", fontsize=8, family="monospace")
         if kind != "not a target":
             ax.text(column + 0.5, y - 0.24, read, ha="center", va="center", fontsize=8, family="monospace")
-    for kind, colour in kinds.items():
-        ax.add_patch(Rectangle((0, 0), 0, 0, fc=colour, ec=INK, lw=0.5, label=kind))
+    for kind in filter(drawn.__contains__, kinds):
+        ax.add_patch(Rectangle((0, 0), 0, 0, fc=kinds[kind], ec=INK, lw=0.5, label=kind))
     ax.set_xlim(0, width)
-    ax.set_ylim(-1.35 * places[-1][0] - 0.6, 0.6)
+    ax.set_ylim(-1.35 * cells[-1][0] - 0.6, 0.6)
     ax.set_axis_off()
     ax.figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
 
@@ -67,19 +68,19 @@ def lines_and_columns(ids: torch.Tensor, width: int) -> list[tuple[int, int]]:
     """Where each byte goes when lines of `width` bytes are broken between words, as far as words fit."""
     white = [i >= ByteTokenizer.BYTE_OFFSET and chr(i - ByteTokenizer.BYTE_OFFSET).isspace() for i in ids]
     starts = [0]  # of the lines
-    for place in range(len(ids)):
-        if place - starts[-1] == width:
-            words = [start for start in range(starts[-1] + 1, place + 1) if white[start]]
-            starts.append(words[-1] if words else place)
-    line_of = [sum(start <= place for start in starts) - 1 for place in range(len(ids))]
-    return [(line, place - starts[line]) for place, line in enumerate(line_of)]
+    for position in range(len(ids)):
+        if position - starts[-1] == width:
+            words = [start for start in range(starts[-1] + 1, position + 1) if white[start]]
+            starts.append(words[-1] if words else position)
+    line_of = [sum(start <= position for start in starts) - 1 for position in range(len(ids))]
+    return [(line, position - starts[line]) for position, line in enumerate(line_of)]
 
 
-def word_around(ids: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor, place: int) -> slice:
-    """The bytes of one word that are asked for and can be read; a white space begins a word."""
+def word_around(ids: torch.Tensor, inputs: torch.Tensor, labels: torch.Tensor, position: int) -> slice:
+    """The bytes of one word that are targets and visible; a white space begins a word."""
     there = (labels >= 0) & (inputs != ByteTokenizer.MASK)
     white = [i >= ByteTokenizer.BYTE_OFFSET and chr(i - ByteTokenizer.BYTE_OFFSET).isspace() for i in ids]
-    start, stop = place, place + 1
+    start, stop = position, position + 1
     while start > 0 and there[start - 1] and not white[start]:
         start -= 1
     while stop < len(ids) and there[stop] and not white[stop]:

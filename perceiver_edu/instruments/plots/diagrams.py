@@ -79,7 +79,7 @@ def stage_graph(
     def stage(name: str, note: str, x: float, y: float = 0.0) -> None:
         ax.add_patch(
             FancyBboxPatch(
-                (x - 0.5, y - 0.28), 1.0, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
+                (x - 0.54, y - 0.28), 1.08, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
             )
         )
         ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size - 0.5, weight="bold")
@@ -91,8 +91,8 @@ def stage_graph(
         array(s.name, s.array, s.shape, number * step)
         middle = (number - 0.5) * step
         stage(s.name, f"{depth} × {s.operation}" if s.name == "processor" else s.operation, middle)
-        _arrow(ax, middle - step / 2 + 0.52, middle - 0.56)
-        _arrow(ax, middle + 0.56, middle + step / 2 - 0.52)
+        _arrow(ax, middle - step / 2 + 0.51, middle - 0.6)
+        _arrow(ax, middle + 0.6, middle + step / 2 - 0.51)
     array("queries", "queries", "1, O, E", 3.5 * step, y=1.95)
     _arrow(ax, 3.5 * step, 3.5 * step, y0=0.78, y1=0.36)
     ax.set_xlim(-0.9, 5 * step + 0.9)
@@ -119,17 +119,17 @@ def cross_attention(
     `names` and `colours` are those of the array that gives the queries and of the one that gives keys and
     values; `padding`: the last columns of the map are hatched, as those that a mask closes.
     """
-    (asking, answering), (ask_colour, answer_colour) = names, colours
+    (q_name, kv_name), (q_colour, kv_colour) = names, colours
     q_dim, kv_dim = attention.query.in_features, attention.key.in_features
     qk, v, heads = attention.query.out_features, attention.value.out_features, attention.num_heads
     boxes = [  # name, rows, columns, x, y, colour
-        (asking, num_queries, q_dim, 0.0, 1.5, ask_colour),
-        (answering, num_keys, kv_dim, 0.0, -1.5, answer_colour),
-        ("Q", num_queries, qk, 2.5, 1.9, ask_colour),
-        ("K", num_keys, qk, 2.5, -0.1, answer_colour),
-        ("V", num_keys, v, 2.5, -2.1, answer_colour),
-        ("mixed values", num_queries, v, 8.9, 0.0, ask_colour),
-        ("output", num_queries, attention.output.out_features, 11.3, 0.0, ask_colour),
+        (q_name, num_queries, q_dim, 0.0, 1.5, q_colour),
+        (kv_name, num_keys, kv_dim, 0.0, -1.5, kv_colour),
+        ("Q", num_queries, qk, 2.5, 1.9, q_colour),
+        ("K", num_keys, qk, 2.5, -0.1, kv_colour),
+        ("V", num_keys, v, 2.5, -2.1, kv_colour),
+        ("mixed values", num_queries, v, 8.9, 0.0, q_colour),
+        ("output", num_queries, attention.output.out_features, 11.3, 0.0, q_colour),
     ]
     sizes = num_keys, num_queries, *(size for _, *pair, _, _, _ in boxes for size in pair)
 
@@ -147,14 +147,14 @@ def cross_attention(
                 ax.plot([left] * 2, [y - height / 2, y + height / 2], color=INK, lw=0.4)
         place[name] = (x, y)
     x, y = place["map"]
-    width, height = 2.4 * side(num_keys), 2.4 * side(num_queries)
+    width, height = 2.4 * side(num_keys), max(1.1, 2.4 * side(num_queries))  # room for text
     _maps(ax, x, y, width, height, heads, padding)
     below = f"{heads} maps, one for each head\n{num_queries} × {num_keys}"
     ax.text(x, y - height / 2 - 0.06, below, ha="center", va="top", fontsize=9)
     steps = [
-        (asking, "Q", "query"),
-        (answering, "K", "key"),
-        (answering, "V", "value"),
+        (q_name, "Q", "query"),
+        (kv_name, "K", "key"),
+        (kv_name, "V", "value"),
         ("Q", "map", "Q · Kᵀ / √d"),
     ]
     steps += [("K", "map", ""), ("map", "mixed values", "weights · V"), ("V", "mixed values", "")]
@@ -187,7 +187,7 @@ def _maps(ax: Axes, x: float, y: float, width: float, height: float, heads: int,
         ax.add_patch(Rectangle(*box, fc="white", ec=INK, lw=0.6, hatch="////"))
         at, beside = (right - 0.08 * width, bottom + height), (right + 0.3, y + height / 2 + 0.75)
         ax.annotate(
-            "mask: weight 0", at, beside, fontsize=9, arrowprops=dict(arrowstyle="-", color=INK, lw=0.7)
+            "masked, weight 0", at, beside, fontsize=9, arrowprops=dict(arrowstyle="-", color=INK, lw=0.7)
         )
 
 

@@ -42,4 +42,4 @@ def accuracy_of_seeds(ax: Axes, scores: dict[str, list[float]], chance: float) -
     ax.set_yticks(range(len(scores)), list(scores))
     ax.set_ylim(-0.6, len(scores) - 0.3)
     ax.axvline(chance, color=GREY, lw=1)
-    ax.set_xlabel("accuracy on held-out texts (line on the left: chance)")
+    ax.set_xlabel("accuracy on held-out texts (the grey line is chance)")

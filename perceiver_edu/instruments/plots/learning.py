@@ -35,7 +35,8 @@ def learning_curves(
     dashed(ax, baselines)
     ax.set_xlim(0, last)
     ax.set(xlabel=unit, ylabel="bits per hidden byte, held out")
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(curves), frameon=False)  # above the lines
+    columns = len(curves) if sum(map(len, curves)) < 60 else 2  # a legend above the lines, no wider than they
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, frameon=False)
 
 
 def dashed(ax: Axes, baselines: dict[str, float]) -> None:
@@ -54,7 +55,7 @@ def dashed(ax: Axes, baselines: dict[str, float]) -> None:
         ax.text(1.01, y, f"{name} {bits:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9)
 
 
-def who_reads_where(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
+def attention_panels(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
     """Draw a panel for each map (N, M), with a row for each latent and a column for each byte, on one scale.
 
     Shades are of the square root, so that faint attention is seen too.

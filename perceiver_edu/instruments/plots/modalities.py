@@ -1,4 +1,4 @@
-"""Images, sounds and motion: what goes in, what is read of it, and what comes out."""
+"""Images, sounds and motion: what goes in, what the latents attend to, and what comes out."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from perceiver_edu.instruments.plots.style import GREY, INK, INPUT, LATENT, OUTP
 def one_core(ax: Axes, rows: Sequence[tuple[str, str, str]], core: str) -> None:
     """Adapters on the left, queries on the right, the same core between them, and outputs below.
 
-    rows: (raw data, what the adapter makes of it, what is asked), from the top. core: the text in the middle.
+    rows: (raw data, what the adapter makes of it, the queries), from the top. core: the text in the middle.
     """
     height = len(rows)
 
@@ -27,11 +27,11 @@ def one_core(ax: Axes, rows: Sequence[tuple[str, str, str]], core: str) -> None:
 
     middle = (height - 1) / 2
     box(5.0, middle, 2.2, height - 0.25, core, LATENT)
-    for number, (raw, adapter, asked) in enumerate(rows):
+    for number, (raw, adapter, requested) in enumerate(rows):
         y = height - 1 - number
         ax.text(1.15, y, raw, ha="right", va="center", fontsize=9.5)
         box(1.5, y, 2.7, 0.7, adapter, INPUT)
-        box(8.0, y, 2.9, 0.7, asked, OUTPUT)
+        box(8.0, y, 2.9, 0.7, requested, OUTPUT)
         arrow(1.2, y, 1.5, y)
         arrow(4.2, y, 5.0, y)
         arrow(8.0, y, 7.2, y)  # a query goes in, and one output for each comes out below

@@ -66,8 +66,8 @@ def packing_waste(ax: Axes, waste: Sequence[float], expected: Sequence[float], m
     for count, share, rule in zip(counts, waste, expected, strict=True):
         above = 100 * max(share, rule) + 0.7
         ax.text(count, above, f"{100 * share:.0f}", ha="center", va="bottom", fontsize=8.5)
-    label = "expected: half a crop for each pack"
+    label = "expected from half a crop of padding in each pack"
     ax.plot(counts, [100 * share for share in expected], "o", color=INK, ms=4, label=label)
     ax.set_xticks([count for count in counts if count == 1 or count % 2 == 0])
-    ax.set(xlabel="documents joined before they are cut", ylabel="padding (% of all ids)")
+    ax.set(xlabel="documents joined before they are split into crops", ylabel="padding (% of all ids)")
     ax.legend(frameon=False, loc="upper right")  # the bars fall; the best place would be searched for

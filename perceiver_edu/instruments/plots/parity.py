@@ -1,4 +1,4 @@
-"""Where two models differ, by how much, and which fixture sees it."""
+"""Where two models differ, by how much, and which fixture detects it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

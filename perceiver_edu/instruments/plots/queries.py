@@ -1,4 +1,4 @@
-"""Where output queries look, what they are like, and what comes out of them."""
+"""What output queries attend to, how similar they are, and what comes out of them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -48,19 +48,19 @@ def byte_strips(ax: Axes, rows: Sequence[tuple[str, Sequence[object], Sequence[i
 
     Each cell is one query, with the byte in it and its position above.
     """
-    for number, (label, places, byte_values) in enumerate(rows):
+    for number, (label, positions, byte_values) in enumerate(rows):
         y = -1.5 * number
         ax.text(-0.6, y, label, ha="right", va="center", fontsize=10)
-        for x, (place, byte) in enumerate(zip(places, byte_values, strict=True)):
+        for x, (position, byte) in enumerate(zip(positions, byte_values, strict=True)):
             ax.add_patch(Rectangle((x - 0.45, y - 0.4), 0.9, 0.8, fc=STAGE, ec=OUTPUT, lw=1.2))
             ax.text(x, y, byte_sign(byte), ha="center", va="center", family="monospace", fontsize=11)
-            ax.text(x, y + 0.47, f"{place}", ha="center", va="bottom", fontsize=8)
-    ax.set_xlim(-0.6, max(len(places) for _, places, _ in rows) - 0.4)
+            ax.text(x, y + 0.47, f"{position}", ha="center", va="bottom", fontsize=8)
+    ax.set_xlim(-0.6, max(len(positions) for _, positions, _ in rows) - 0.4)
     ax.set_ylim(-1.5 * (len(rows) - 1) - 0.6, 0.9)
     ax.set_axis_off()
 
 
-def between_places(ax: Axes, steps: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
+def between_positions(ax: Axes, steps: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
     """Draw the outputs between two queries: steps (S,) from 0 to 1; probabilities (S,) of the two bytes."""
     ax.plot(steps, left, color=INPUT, lw=2.5, marker="o", label="the byte at the left position")
     ax.plot(steps, right, color=LATENT, lw=2.5, marker="s", label="the byte at the right position")
@@ -81,8 +81,8 @@ def same_latents(axes: Iterable[Axes], written: torch.Tensor, read: torch.Tensor
     written (M, N): attention weight of latent n on byte m; read (M, N): that of query m on latent n.
     """
     titles = (
-        "encoder: attention weight of each latent on this byte",
-        "decoder: attention weight of this query on each latent",
+        "attention weight of each latent on the byte (encoder)",
+        "attention weight of the query on each latent (decoder)",
     )
     for ax, title, weights in zip(axes, titles, (written, read), strict=True):
         weights = weights.float().cpu()
@@ -117,20 +117,20 @@ def byte_guesses(ax: Axes, probabilities: torch.Tensor, top: int = 4) -> list[li
 
 
 def filling_order(ax: Axes, steps: Sequence[Step]) -> None:
-    """Draw how a hole is filled, a row for each run of the model: the new byte in colour, open ones empty."""
+    """Draw how a hole is filled, a row for each run of the model, with the new byte in colour."""
     filled: dict[int, int] = {}
     for row, step in enumerate(steps):
-        filled[step.place] = step.byte
+        filled[step.position] = step.byte
         ax.text(-0.7, -row, f"run {row + 1}", ha="right", va="center", fontsize=10)
-        for place in range(len(steps)):
-            new = place == step.place
-            colour = OUTPUT if new else STAGE if place in filled else "none"
-            ax.add_patch(Rectangle((place - 0.45, -row - 0.4), 0.9, 0.8, fc=colour, ec=INK, lw=0.8))
-            if place in filled:
+        for position in range(len(steps)):
+            new = position == step.position
+            colour = OUTPUT if new else STAGE if position in filled else "none"
+            ax.add_patch(Rectangle((position - 0.45, -row - 0.4), 0.9, 0.8, fc=colour, ec=INK, lw=0.8))
+            if position in filled:
                 ink = "white" if new else INK
-                sign = byte_sign(filled[place])
+                sign = byte_sign(filled[position])
                 ax.text(
-                    place, -row, sign, ha="center", va="center", family="monospace", fontsize=13, color=ink
+                    position, -row, sign, ha="center", va="center", family="monospace", fontsize=13, color=ink
                 )
         ax.text(len(steps) - 0.2, -row, f"{step.probability:.0%}", ha="left", va="center", fontsize=10)
     ax.text(len(steps) - 0.2, 0.75, "probability of the new byte", ha="left", va="center", fontsize=10)

@@ -61,7 +61,7 @@ def throughput(ax: Axes, found: dict[str, Any]) -> None:
         mark = {"perceiver-edu": "o", "optimize()": "D"}.get(who, "s")
         label = f"{who}, {how}, {precision}"
         ax.plot(*zip(*points, strict=True), marker=mark, color=shades[precision], ls=style, label=label)
-    ax.set(xscale="log", yscale="log", xlabel="batch size B", ylabel="texts a second")
+    ax.set(xscale="log", yscale="log", xlabel="batch size B", ylabel="texts per second")
     ax.legend(frameon=False, fontsize=8, ncols=2)
 
 

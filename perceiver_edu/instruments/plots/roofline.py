@@ -1,10 +1,12 @@
 """What costs how much: against the sizes, against a machine's peaks, and one thing beside another."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from perceiver_edu.instruments.machine import Peaks
@@ -50,25 +52,27 @@ def two_costs(ax: Axes, lengths: Sequence[int], curves: dict[str, list[float]], 
 def roofline(ax: Axes, peaks: Peaks, points: dict[str, dict[str, tuple[float, float]]]) -> None:
     """Draw FLOP/s against FLOPs per byte under the roof of `peaks`: {batch: {stage: (intensity, rate)}}.
 
-    The roof slopes where a run is memory-bound, and is flat where it is compute-bound.
+    The roof slopes where a run is memory-bound, and is flat where it is compute-bound. Markers grow from
+    batch to batch.
     """
     intensities = [x for stages in points.values() for x, _ in stages.values()]
     ridge = peaks.flops_per_second / peaks.bytes_per_second
     x = np.geomspace(min([*intensities, ridge]) / 3, max([*intensities, ridge]) * 3, 200)
     roof = np.minimum(peaks.flops_per_second, x * peaks.bytes_per_second)
-    ax.plot(x, roof / 1e9, color=INK, lw=2.4, label="the roof: this machine's measured peaks")
+    ax.plot(x, roof / 1e9, color=INK, lw=2.4, label="roof from this machine's measured peaks")
     ax.axvline(ridge, color=INK, lw=0.8, ls=":")
-    label = f"ridge: {ridge:.1f} FLOPs per byte"
+    label = f"ridge at {ridge:.1f} FLOPs per byte"
     ax.text(ridge * 1.06, float(roof[-1]) / 1.1e9, label, fontsize=9, rotation=90, va="top")
-    for row, (batch, stages) in enumerate(points.items()):
+    for row, stages in enumerate(points.values()):
         for stage, (intensity, rate) in stages.items():
             look = line_of(stage) | dict(ls="", mew=1, ms=6 + 3 * row)
             ax.plot(intensity, rate / 1e9, **look, label=stage if row == 0 else None)
-            if stage != "encoder":  # it has nearly the processor's place
-                ax.annotate(batch, (intensity, rate / 1e9), (8, -10), textcoords="offset points", fontsize=9)
     ax.set(xscale="log", yscale="log", xlabel="arithmetic intensity (FLOPs per byte)", ylabel="GFLOP/s")
     round_numbers(ax.yaxis)
-    ax.legend(frameon=False, fontsize=9, loc="lower right")
+    handles, _ = ax.get_legend_handles_labels()
+    grey: dict[str, Any] = dict(marker="o", color=GREY, ls="", mec=INK)
+    handles += [Line2D([], [], **grey, ms=6 + 3 * row, label=batch) for row, batch in enumerate(points)]
+    ax.legend(handles=handles, frameon=False, fontsize=9, loc="lower right")
 
 
 def round_numbers(axis: Axis) -> None:

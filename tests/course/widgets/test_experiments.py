@@ -21,8 +21,8 @@ tokenizer = ByteTokenizer()
 
 
 @cache
-def twin():
-    return instruments.huggingface_twin(model())
+def hf_copy():
+    return instruments.huggingface_copy(model())
 
 
 def hidden(start, stop):
@@ -84,7 +84,7 @@ def test_padding_from_the_sizes_is_that_of_the_crops(joined, length):
 def test_a_head_reads_what_hugging_face_says(head, latent):
     ids, mask = tokenizer.batch([TEXT])
     with torch.no_grad():
-        theirs = twin()(ids, attention_mask=mask.long(), output_attentions=True).cross_attentions[0][0]
+        theirs = hf_copy()(ids, attention_mask=mask.long(), output_attentions=True).cross_attentions[0][0]
     seen = heads.reading(lambda text: heads.attention(model(), text), TEXT, head, latent)
     close(seen.weights, theirs[:, latent])
     row = theirs[head, latent].double()
@@ -157,7 +157,7 @@ def test_what_is_no_list_of_places_is_refused(words):
     ],
 )
 def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
-    experiment = widgets.plant_a_bug(model(), twin(), TEXT)
+    experiment = widgets.plant_a_bug(model(), hf_copy(), TEXT)
     text = TEXT.replace("into", "[MASK]" * 4)
     experiment.state = {"text": text, "stage": stage, "bug": bug, "dtype": dtype}
     broken = experiment.result
@@ -174,9 +174,9 @@ def test_the_first_wrong_tensor_is_named(stage, bug, first, dtype):
 
 @pytest.mark.parametrize("bug", bugs.BUGS)
 def test_the_ledger_of_a_bug_is_that_of_two_models(bug):
-    wrong, rows = deepcopy(model()), widgets.plant_a_bug(model(), twin(), TEXT, bug).result.rows
+    wrong, rows = deepcopy(model()), widgets.plant_a_bug(model(), hf_copy(), TEXT, bug).result.rows
     bugs.BUGS[bug](wrong)
-    expected = instruments.compare_stages(wrong, twin(), *tokenizer.batch([TEXT, TEXT + LONGER]))
+    expected = instruments.compare_stages(wrong, hf_copy(), *tokenizer.batch([TEXT, TEXT + LONGER]))
     assert [row.max_abs for row in rows] == pytest.approx([row.max_abs for row in expected], abs=1e-5)
 
 

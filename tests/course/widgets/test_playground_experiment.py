@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from test_every_widget import UNUSUAL
 from test_experiments import TEXT, close, hidden, tables
-from tiny import tiny_twins
+from tiny import tiny_models
 
 from perceiver_edu import InputError, fill_mask, instruments
 from perceiver_edu.course import widgets
@@ -53,7 +53,7 @@ def recorded(name):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "tiny"
-    save_pretrained(tiny_twins(torch.float32, max_position_embeddings=60, num_blocks=2)[0], folder)
+    save_pretrained(tiny_models(torch.float32, max_position_embeddings=60, num_blocks=2)[0], folder)
     return folder
 
 
@@ -95,7 +95,7 @@ def test_a_changed_run_is_what_the_interventions_do(change, blocks):
     nats = torch.nn.functional.cross_entropy(logits, right)
     assert run.bits == pytest.approx(float(nats / torch.log(torch.tensor(2.0))), rel=1e-3)
     for part in PARTS:
-        assert run.lengths[part] == pytest.approx(float(seen[part][0].norm(dim=-1).mean()), rel=1e-4)
+        assert run.norms[part] == pytest.approx(float(seen[part][0].norm(dim=-1).mean()), rel=1e-4)
         assert run.shapes[part] == tuple(seen[part][0].shape)
 
 
@@ -116,9 +116,9 @@ def test_the_tables_hold_the_numbers_of_the_runs(state):
         shown = [f"{text!r} {100 * p:.3g} %" for text, p in run.fillings] + [f"{run.bits:.2f}"]
         assert [row[column] for row in fillings] == shown
         place = 2 * column - (column > 1)  # of each further run there is the difference, too
-        assert [row[place] for row in arrays] == [f"{length:.3f}" for length in run.lengths.values()]
+        assert [row[place] for row in arrays] == [f"{norm:.3f}" for norm in run.norms.values()]
         if column > 1:
-            apart = [f"{run.difference(whole, part):.1%}" for part in run.lengths]
+            apart = [f"{run.difference(whole, part):.1%}" for part in run.norms]
             assert [row[place + 1] for row in arrays] == apart
     query = whole.query(found.place)
     rows = [weights[found.latent], weights[:, found.place], *([] if query is None else [query])]
@@ -156,7 +156,7 @@ def test_the_query_of_a_hidden_byte_reads_what_the_decoder_says():
 def test_the_difference_says_where_a_change_begins(state, name, same):
     found = explored(**state)
     whole, run = found.runs["untouched"], found.runs[name]
-    for array in run.lengths:
+    for array in run.norms:
         apart = float((run.arrays[array] - whole.arrays[array]).norm() / whole.arrays[array].norm())
         assert run.difference(whole, array) == pytest.approx(apart)
         assert (apart < 1e-5) == (array in same)
@@ -211,13 +211,13 @@ def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny
     assert list(made["found"]) == list(found.runs)
     for run, look in zip(found.runs.values(), made["found"].values(), strict=True):
         same(look.fillings, run.fillings)
-        assert look.lengths == pytest.approx(run.lengths, rel=1e-4)
+        assert look.norms == pytest.approx(run.norms, rel=1e-4)
         assert look.bits == pytest.approx(run.bits, rel=1e-4)
         close(look.weights, run.weights)
         close(look.asked, run.asked)
     whole = found.runs["untouched"].weights
-    close(made["reads"], whole[found.head, found.latent])
-    close(made["readers"], whole[found.head, :, found.place])
+    close(made["of_latent"], whole[found.head, found.latent])
+    close(made["on_byte"], whole[found.head, :, found.place])
     query = found.runs["untouched"].query(found.place)
     assert ("query" in made) == (query is not None)
     if query is not None:
@@ -319,29 +319,29 @@ def test_the_challenges_of_the_notebook_have_answers():
 
 
 @pytest.mark.parametrize("state, layers", [({}, 8), ({"k": 5, "zeroed": (6, 9)}, 5)])
-def test_the_graph_shows_the_shapes_and_lengths_of_the_run_in_question(state, layers):
+def test_the_graph_shows_the_shapes_and_norms_of_the_run_in_question(state, layers):
     found = explored(**state)
     figure = Figure(figsize=SIZE)
     alt = draw(figure, found)
     drawn = "\n".join(text.get_text() for text in (*figure.axes[0].texts, *figure.texts))
     run = list(found.runs.values())[-1]
-    for part, length in run.lengths.items():
-        assert " × ".join(map(str, run.shapes[part])) in drawn and f"length {length:.3g}" in drawn
-        assert f"{STAGES[part].array if part in STAGES else part} {length:.3g}" in alt
+    for part, norm in run.norms.items():
+        assert " × ".join(map(str, run.shapes[part])) in drawn and f"norm {norm:.3g}" in drawn
+        assert f"{STAGES[part].array if part in STAGES else part} {norm:.3g}" in alt
     assert f"{layers} × self-attend" in drawn
     beside = [text.get_text().strip() for text in figure.axes[3].texts]
-    assert beside.pop() == f"guessing {math.log2(262):.2f}"
+    assert beside.pop() == f"uniform {math.log2(262):.2f}"
     assert beside == [word for name, run in found.runs.items() for word in (name, f"{run.bits:.2f}")]
 
 
 def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
-    model, _ = tiny_twins(torch.float32, max_position_embeddings=1202)
+    model, _ = tiny_models(torch.float32, max_position_embeddings=1202)
     passes = ForwardPasses(model, "none")
     found = explored(lambda: passes, text="abcd" * 300, latent=1, place=1100, k=1)
     figure = Figure(figsize=SIZE)
     draw(figure, found)
     strip = figure.axes[1]
-    assert "(shown: 960 to 1201)" in strip.get_title() and len(strip.texts) == 4
+    assert "(bytes 960 to 1201)" in strip.get_title() and len(strip.texts) == 4
     [frame] = strip.lines
     line, sign = divmod(1100 - 960, 64)
     assert {*frame.get_xdata()} == {sign - 0.5, sign + 0.5}

@@ -27,14 +27,14 @@ def test_every_moment_of_the_embedded_run_is_its_log(scale):
         now = experiment.result
         assert experiment.problem == "" and not now.run.samples
         assert now.in_training == (float(log[step]["bits"]) if log[step]["bits"] else None)
-        exam = max(known for known, row in log.items() if row["held_out_bits"] and known <= step)
-        assert (now.exam, now.held_out) == (exam, float(log[exam]["held_out_bits"]))
+        evaluated = max(known for known, row in log.items() if row["held_out_bits"] and known <= step)
+        assert (now.evaluated, now.held_out) == (evaluated, float(log[evaluated]["held_out_bits"]))
         assert f"{now.held_out:.2f}" in experiment.alt
         training = "nothing yet" if now.in_training is None else f"{now.in_training:.2f}"
         first, second = tables(runs.tell(now))
         assert first == [
             [f"in training, step {step:,}", training],
-            [f"held-out words, step {exam:,}", f"{now.held_out:.2f}"],
+            [f"held-out words, step {evaluated:,}", f"{now.held_out:.2f}"],
         ]
         for (name, bits), row in zip(now.baselines.items(), second, strict=True):
             side = "below" if now.held_out < bits else "above"
@@ -44,7 +44,7 @@ def test_every_moment_of_the_embedded_run_is_its_log(scale):
 
 
 def samples(now):
-    return now.run.samples[now.exam]
+    return now.run.samples[now.evaluated]
 
 
 def test_a_run_of_ones_own_shows_its_samples_escaped(tmp_path):

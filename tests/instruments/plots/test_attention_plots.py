@@ -79,7 +79,7 @@ def test_entropy_is_that_of_the_rows(ax):
     one = torch.zeros(1, 1, 16)
     one[..., 3] = 1
     assert attention_entropy(ax, one).item() == 0
-    assert "uniform: 4.0 bits" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "uniform attention, 4.0 bits" in [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def test_the_text_is_shaded_where_it_is_read():

@@ -43,3 +43,12 @@ def test_each_word_has_its_colour(ax):
     assert {cell.get_y() for cell in cells} == {-0.5, -1.85}  # nine in a line, then the last word
     legend = [text.get_text() for text in ax.figure.legends[0].get_texts()]
     assert legend == ["[MASK]", "random bytes", "left as it is", "not a target"]
+
+
+def test_the_legend_names_only_what_is_drawn(ax):
+    ids = torch.tensor(ByteTokenizer().encode("to be"))
+    labels = torch.full_like(ids, -100)
+    labels[3:6] = ids[3:6]
+    masked_text(ax, ids, ids.index_fill(0, torch.arange(3, 6), MASK), labels)
+    legend = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert legend == ["[MASK]", "not a target"]

@@ -79,10 +79,10 @@ def test_a_mask_and_the_softmax_axis_are_drawn(ax, model):
     attention = model.encoder.cross_attend.attention
     cross_attention(ax, attention, 5, 7)
     words = [text.get_text() for text in ax.texts]
-    assert "softmax" in words and "mask: weight 0" not in words
+    assert "softmax" in words and "masked, weight 0" not in words
     ax.clear()
     cross_attention(ax, attention, 5, 7, padding=True)
-    assert "mask: weight 0" in [text.get_text() for text in ax.texts]
+    assert "masked, weight 0" in [text.get_text() for text in ax.texts]
     assert [patch for patch in ax.patches if patch.get_hatch()]
 
 

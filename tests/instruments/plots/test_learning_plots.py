@@ -4,7 +4,12 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from perceiver_edu.instruments.plots.learning import bits_by_latents, dashed, learning_curves, who_reads_where
+from perceiver_edu.instruments.plots.learning import (
+    attention_panels,
+    bits_by_latents,
+    dashed,
+    learning_curves,
+)
 
 BASELINES = {"unigram": 4.4, "left": 3.5}
 
@@ -30,7 +35,7 @@ def test_curves_and_baselines_are_where_they_belong(ax):
 def test_maps_share_one_scale():
     axes = Figure().subplots(1, 2)
     maps = {"even": torch.full((3, 5), 0.2), "sharp": torch.eye(3, 5)}
-    who_reads_where(axes, maps)
+    attention_panels(axes, maps)
     images = [ax.images[0] for ax in axes]
     assert [image.get_array().shape for image in images] == [(3, 5), (3, 5)]
     assert images[0].get_clim() == images[1].get_clim() == (0, 1)

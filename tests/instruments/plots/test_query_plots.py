@@ -5,7 +5,7 @@ import torch
 from matplotlib.figure import Figure
 
 from perceiver_edu.instruments.plots.queries import (
-    between_places,
+    between_positions,
     byte_guesses,
     byte_sign,
     byte_strips,
@@ -49,7 +49,7 @@ def test_a_cell_for_each_query(ax):
 
 def test_the_third_line_is_what_is_left(ax):
     steps = torch.linspace(0, 1, 3)
-    between_places(ax, steps, torch.tensor([0.9, 0.3, 0.0]), torch.tensor([0.0, 0.5, 0.8]))
+    between_positions(ax, steps, torch.tensor([0.9, 0.3, 0.0]), torch.tensor([0.0, 0.5, 0.8]))
     np.testing.assert_allclose(ax.lines[2].get_ydata(), [0.1, 0.2, 0.2], atol=1e-6)
 
 

@@ -26,6 +26,7 @@ def test_the_roof_has_its_ridge_where_the_peaks_meet(ax):
     assert np.allclose(y[x < 4], 25 * x[x < 4]) and np.allclose(y[x > 4], 100)
     points = [tuple(map(float, (*line.get_xdata(), *line.get_ydata()))) for line in ax.lines[2:]]
     assert points == [(2, 10), (8, 50)]
+    assert [text.get_text() for text in ax.get_legend().get_texts()][1:] == ["encoder", "B = 1", "B = 4"]
 
 
 def test_bars_stand_side_by_side_with_their_notes(ax):

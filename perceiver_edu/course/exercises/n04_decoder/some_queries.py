@@ -73,7 +73,7 @@ def queries_properties(arguments):
         call(**arguments)
         seen, texts = sum(arguments["decoder"].rows), len(arguments["latents"])
         asked = texts * arguments["positions"].shape[-1]
-        return seen <= asked, f"{seen} rows decoded in {texts} texts, {asked} asked for"
+        return seen <= asked, f"{seen} rows decoded in {texts} texts, {asked} requested"
 
     yield "only the requested queries go through the decoder", count
 
@@ -105,7 +105,7 @@ def queries_in_model(function, report):
 
 
 EXERCISE = Exercise(
-    title="decode only what is asked",
+    title="decode only what is requested",
     about="6 minutes · easy · section 3.2",
     name="decode_asked",
     cases=query_cases,

@@ -115,7 +115,7 @@ class Slipped(Assembled):
         self.slips = slips
         exchanged = {
             "norms": ("q_norm", "mlp_norm"),
-            "places and queries": ("queries", "embedding.position_embedding.weight"),
+            "positions and queries": ("queries", "embedding.position_embedding.weight"),
         }
         one, other = exchanged.get(table, ("-", "-"))
         self.renames += [(one, "-"), (other, one), ("-", other)]
@@ -207,8 +207,8 @@ EXERCISE = Exercise(
         "table": {
             "norms": "Your table swaps `q_norm` and `mlp_norm`. Inside `attention`, layernorm1 is the norm "
             "of the queries and layernorm2 that of keys and values; the plain `layernorm` is the MLP's.",
-            "places and queries": "Your table swaps two arrays of the same shape: the position embedding of "
-            "the inputs, and the output queries of the decoder.",
+            "positions and queries": "Your table swaps two arrays of the same shape: the position embedding "
+            "of the inputs, and the output queries of the decoder.",
         },
     },
     sizes=lambda **_: {"B": 2, "M": 9, "C": 16, "N": 5, "D": 12, "V": 23, "O": 3},

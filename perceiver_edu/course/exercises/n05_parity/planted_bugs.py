@@ -8,7 +8,7 @@ from perceiver_edu.course.swap import call
 from perceiver_edu.stages import STAGES
 
 CAUSES = {  # kind: what may have been done to it
-    "places": ("counted from 1", "counted from the end", "missing"),
+    "positions": ("counted from 1", "counted from the end", "missing"),
     "mask": ("missing", "inverted", "after the softmax"),
     "heads": ("channels in turn", "not transposed", "one head"),
     "residual": ("missing", "added", "after the norm"),
@@ -24,7 +24,7 @@ ANSWERS = {
     "bug 1": ("outputs", "activation", "tanh GELU"),
     "bug 2": ("encoded", "mask", "missing"),
     "bug 3": ("processed by layer 4", "heads", "channels in turn"),
-    "bug 4": ("inputs", "places", "counted from 1"),
+    "bug 4": ("inputs", "positions", "counted from 1"),
     "bug 5": ("processed by layer 2", "norm", "eps"),
 }
 WHY = {

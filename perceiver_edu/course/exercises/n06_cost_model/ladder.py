@@ -47,7 +47,7 @@ def ladder_in_model(function, report):
 
 
 EXERCISE = Exercise(
-    title="pay for nothing that was not asked",
+    title="pay only for what is requested",
     about="8 minutes · medium · section 3.2",
     name="rungs",
     cases=ladder_cases,

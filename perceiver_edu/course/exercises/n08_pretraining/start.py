@@ -1,4 +1,4 @@
-"""Exercise 08.start: first weights with which every latent looks at a place of its own."""
+"""Exercise 08.start: initial weights with which every latent attends to a position of its own."""
 
 import math
 from dataclasses import replace
@@ -60,7 +60,7 @@ def start_variant(latents, query, key, wave, M, scale, centres="", scaled="both"
 
 
 def reading(new, wave, M):
-    """The attention map of such a start, without norms: (N, M). Its tensors may differ in dtype."""
+    """The attention map of such an initialisation, without norms: (N, M). Its tensors may differ in dtype."""
     waves = wave(torch.arange(M))
     new = {
         name: tensor.to(waves.dtype) for name, tensor in new.items() if name in ("latents", "query", "key")
@@ -85,7 +85,7 @@ def start_properties(arguments):
 
 @torch.no_grad()
 def start_in_model(function, report):
-    """The encoder of a small new model: how widely its latents read, with three starts."""
+    """The encoder of a small new model: how widely its latents attend, with three initialisations."""
     config = replace(sized("tiny"), max_position_embeddings=48, d_latents=96, num_cross_attention_heads=1)
     M, C = config.max_position_embeddings, config.d_model
     with torch.random.fork_rng(devices=[]):
@@ -112,7 +112,7 @@ def start_in_model(function, report):
 
 
 EXERCISE = Exercise(
-    title="a start that escapes the plateau",
+    title="an initialisation that escapes the plateau",
     about="10 minutes · hard · section 3.2",
     name="aligned_start",
     cases=start_cases,

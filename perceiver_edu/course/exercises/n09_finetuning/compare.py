@@ -1,4 +1,4 @@
-"""Exercise 09.honest: is one method better than another, or was it luck?"""
+"""Exercise 09.compare: is one method better than another, or was it luck?"""
 
 import math
 import statistics
@@ -6,7 +6,7 @@ import statistics
 from perceiver_edu.course.exercise import Exercise
 
 
-def honest_cases():
+def compare_cases():
     five = dict(ours=[0.52, 0.71, 0.90, 0.61, 0.80], baseline=[0.50, 0.70, 0.88, 0.60, 0.78], limit=4.6)
     return {
         "clearly better": dict(ours=[0.80, 0.84, 0.79, 0.85], baseline=[0.70, 0.75, 0.68, 0.74], limit=3.2),
@@ -21,7 +21,7 @@ def honest_cases():
     }
 
 
-def honest_variant(ours, baseline, limit, wrong=""):
+def compare_variant(ours, baseline, limit, wrong=""):
     """-> {"difference", "spread", "error", "decided"}."""
     pairs = [a - b for a, b in zip(ours, baseline, strict=True)]
     n, difference = len(pairs), statistics.fmean(pairs)
@@ -55,8 +55,8 @@ EXERCISE = Exercise(
     title="better, or lucky?",
     about="8 minutes · medium · section 4.1",
     name="compare",
-    cases=honest_cases,
-    variant=honest_variant,
+    cases=compare_cases,
+    variant=compare_variant,
     mistakes={
         "wrong": {
             "best": "`difference` compares the best seeds. The best of several runs depends on luck, so "

@@ -1,4 +1,4 @@
-"""Exercise 09.twins: which test texts does a model know already, because training holds their twin?"""
+"""Exercise 09.near_duplicates: which test texts have a near-duplicate among the training texts?"""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from perceiver_edu.course.report import shown
 from perceiver_edu.training.origins import skeleton
 
 
-def twin_cases():
+def near_duplicate_cases():
     return {
         "copies": dict(
             training=["Return the sum.", "Draw a line.", "Return the sum."],
@@ -23,7 +23,7 @@ def twin_cases():
             training=["Layer 3 of 12 is cut.", "No number here.", "Axis_0 comes first"],
             test=["Layer 7 of 24 is cut.", "Layer is here.", "Axis 1 comes first."],
         ),
-        "similar, but not twins": dict(
+        "similar, but no near-duplicates": dict(
             training=["The dog bit the man.", "One café", "Twice.", "An elbow below.", "Listen.", "Straße"],
             test=[
                 "The man bit the dog.",
@@ -42,8 +42,8 @@ def twin_cases():
     }
 
 
-def twin_variant(training, test, keeps="letters", lower=True, wrong=""):
-    """-> the numbers of the test texts that have a twin in training."""
+def near_duplicate_variant(training, test, keeps="letters", lower=True, wrong=""):
+    """-> the numbers of the test texts that have a near-duplicate in training."""
     key = {
         "letters": lambda t: skeleton(t) if lower else re.sub(r"[\W\d_]", "", t),
         "all": lambda t: t,
@@ -87,34 +87,34 @@ def found_numbers(found, arguments):
 
 
 EXERCISE = Exercise(
-    title="twins across the split",
+    title="near-duplicates across the split",
     about="6 minutes · easy · section 4.1",
-    name="twins",
-    cases=twin_cases,
-    variant=twin_variant,
+    name="near_duplicates",
+    cases=near_duplicate_cases,
+    variant=near_duplicate_variant,
     mistakes={
         "keeps": {
             "all": "Punctuation and spaces still count. Keep only the letters.",
-            "digits": "Texts that differ only in a number are twins, too. Ignore digits.",
-            "ascii": "`[^a-z]` removes letters such as é, so `café` and `caf` become twins.",
-            "no accents": "The accents are removed, so `café` and `cafe` become twins.",
+            "digits": "Texts that differ only in a number are near-duplicates, too. Ignore digits.",
+            "ascii": "`[^a-z]` removes letters such as é, so `café` and `caf` become equal.",
+            "no accents": "The accents are removed, so `café` and `cafe` become equal.",
             "spaces": "Spaces still count, so `a  tensor` is not found.",
             "words": "The words are compared one by one, but `To day` and `Today` have the same letters.",
             "sorted words": "The words are compared in any order. “The man bit the dog” is another text than "
             "“The dog bit the man”.",
-            "sorted letters": "The letters are compared in any order, so `Listen` and `Silent` become twins.",
+            "sorted letters": "The letters are compared in any order, so `Listen` and `Silent` become equal.",
             "bag": "You compare sets of words, which lose order and repetitions.",
         },
         "lower": {False: "`The` and `the` still differ. Ignore case."},
         "wrong": {
-            "repeats": "A test text appears once for each twin in training. Return it once.",
+            "repeats": "A test text appears once for each near-duplicate in training. Return it once.",
             "first": "`test.index(text)` is the number of the first text of its kind. Use `enumerate`.",
             "training": "These are numbers of training texts. Return those of test texts.",
-            "kept": "These are the test texts without a twin. Return those with a twin.",
+            "kept": "These are the test texts without a near-duplicate. Return those with one.",
             "itself": "You count a test text that repeats another test text. That is not a leak, because it "
             "is not in the training texts.",
-            "each other": "You count test texts that are twins only of each other. That is not a leak, "
-            "because they are not in the training texts.",
+            "each other": "You count test texts that resemble only each other. That is not a leak, "
+            "because nothing like them is in the training texts.",
             "from 1": "Your numbers count from 1. Count from 0, as in Python.",
         },
     },
