@@ -24,7 +24,8 @@ PAGES += ["perceiver_edu/weights/embedded/README.md"]
 NAME = f"perceiver-edu-book-{release}"
 # On paper there are the course and its guides, without the reference.
 LEFT_OUT = ["_readme", "docs/api/*", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
-PAPER = ["-D", f"exclude_patterns={','.join(LEFT_OUT)}", "-D", "suppress_warnings=toc.excluded,toc.not_readable"]
+PAPER = ["-D", f"exclude_patterns={','.join(LEFT_OUT)}"]
+PAPER += ["-D", "suppress_warnings=toc.excluded,toc.not_readable"]
 BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)
 
 
