@@ -135,13 +135,13 @@ class Assembled(nn.Module):
         self.queries = nn.Parameter(torch.zeros(c.max_position_embeddings, c.d_model))
         self.writer = mine.writer(c)
         self.bias = nn.Parameter(torch.zeros(c.vocab_size))
-        layers = next(name for name, _ in self.stack.named_children())  # whatever the stack calls them
+        layers = [name for name, part in self.stack.named_modules() if isinstance(part, Layer)]
         self.renames = [
             ("perceiver.input_preprocessor.embeddings", "embedding.byte_embedding"),
             ("perceiver.input_preprocessor.position_embeddings", "embedding.position_embedding"),
             ("perceiver.embeddings.latents", "latents"),
             ("perceiver.encoder.cross_attention", "reader"),
-            ("perceiver.encoder.self_attends", f"stack.{layers}"),
+            *((f"perceiver.encoder.self_attends.{i}.", f"stack.{name}.") for i, name in enumerate(layers)),
             ("perceiver.decoder.output_position_encodings.position_embeddings", "queries"),
             ("perceiver.decoder.decoding_cross_attention", "writer"),
             ("embedding_decoder.bias", "bias"),

@@ -2,6 +2,7 @@
 
 import linecache
 import re
+from dataclasses import replace
 from itertools import count
 
 import nbformat
@@ -10,7 +11,9 @@ import torch
 
 from perceiver_edu import ByteTokenizer, data, load_pretrained
 from perceiver_edu.course import capstone, check, kept
+from perceiver_edu.course.checks import judge
 from perceiver_edu.course.exercises import find
+from perceiver_edu.course.report import Report
 from perceiver_edu.weights.files import read_safetensors
 from perceiver_edu.weights.pretrained import EMBEDDED
 
@@ -108,3 +111,25 @@ def test_a_class_that_is_not_written_yet_is_replaced_and_said_so(file, capsys):
     config = find("05.my_perceiver").cases()["two texts, the first of them padded"]["config"]
     model = capstone.assemble(stub, config, capstone.library_parts())
     assert isinstance(model, capstone.Assembled) and "stands in" in capsys.readouterr().out
+
+
+STACK = """class Stack(nn.Module):
+    def __init__(self, num_layers, num_blocks, make_layer):
+        super().__init__()
+        self.num_blocks, self.layers = num_blocks, nn.ModuleList(make_layer() for _ in range(num_layers))
+
+    def forward(self, x):
+        for _ in range(self.num_blocks):
+            for layer in self.layers:
+                x = layer(x)
+        return x"""
+
+
+@pytest.mark.parametrize("named", ["layers", "self_attends"])
+def test_one_fixed_name_of_the_learners_stack_fits_every_case(named, file):
+    kept.keep("03.stack", run_cell(STACK)["Stack"])
+    code = solution("05.my_perceiver").replace("stack.{name}", f"stack.{named}")
+    exercise = replace(find("05.my_perceiver"), in_model=None)
+    report = judge(exercise, run_cell(code)["MyPerceiver"], Report(""))
+    assert report.ok == (named == "layers")
+    assert report.ok or "of your model get nothing (stack.layers.0" in " ".join(repr(report).split())
