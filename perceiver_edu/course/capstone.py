@@ -15,21 +15,13 @@ from perceiver_edu.course.checks import judge
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
 from perceiver_edu.course.guard import explain_error
+from perceiver_edu.course.kept import PARTS
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.swap import call
 from perceiver_edu.embedding import Embedding
 from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference
 from perceiver_edu.instruments.tracing import record
 from perceiver_edu.processor import Processor
-
-PARTS = {  # what a part is called in the model: the exercise in which it is written
-    "encode": "01.tokenizer",
-    "cross_attention": "02.cross_attention",
-    "self_attend": "03.self_attend",
-    "stack": "03.stack",
-    "decode": "04.decoder",
-    "tied_head": "04.tied_head",
-}
 
 
 @dataclass
@@ -135,13 +127,13 @@ class Assembled(nn.Module):
         self.queries = nn.Parameter(torch.zeros(c.max_position_embeddings, c.d_model))
         self.writer = mine.writer(c)
         self.bias = nn.Parameter(torch.zeros(c.vocab_size))
-        layers = next(name for name, _ in self.stack.named_children())  # whatever the stack calls them
+        layers = [name for name, part in self.stack.named_modules() if isinstance(part, Layer)]
         self.renames = [
             ("perceiver.input_preprocessor.embeddings", "embedding.byte_embedding"),
             ("perceiver.input_preprocessor.position_embeddings", "embedding.position_embedding"),
             ("perceiver.embeddings.latents", "latents"),
             ("perceiver.encoder.cross_attention", "reader"),
-            ("perceiver.encoder.self_attends", f"stack.{layers}"),
+            *((f"perceiver.encoder.self_attends.{i}.", f"stack.{name}.") for i, name in enumerate(layers)),
             ("perceiver.decoder.output_position_encodings.position_embeddings", "queries"),
             ("perceiver.decoder.decoding_cross_attention", "writer"),
             ("embedding_decoder.bias", "bias"),
@@ -210,11 +202,8 @@ def own(exercise: Exercise) -> tuple[Callable | None, str]:
         with torch.no_grad():
             report = judge(replace(exercise, in_model=None), learner, Report(exercise.title))
         if not report.ok:
-            return (
-                None,
-                "your kept answer fails its check here. Does the exercise's cell define everything that it "
-                "uses?",
-            )
+            lacks = kept.missing_names(kept.answer_file(exercise.id).read_text("utf-8"))
+            return None, kept.say_missing(lacks) if lacks else "your kept answer fails its check here"
         return by_name(exercise.accept(learner, exercise), exercise), ""
     except KeyboardInterrupt:
         raise

@@ -98,7 +98,8 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
             try:
                 got[label] = viewed(exercise, outcome.value, arguments, wanted)
             except Misfit as misfit:
-                outcome = Outcome(problem=str(misfit))
+                words, _, code = str(misfit).partition("\n")
+                outcome = Outcome(problem=words, code=code)
         if outcome.problem and problem is None:
             problem = (label, outcome)
     if not problem and changes_its_mind(exercise, function, cases, expected, results, got, report):

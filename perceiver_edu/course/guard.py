@@ -15,6 +15,7 @@ from torch import nn
 
 from perceiver_edu.course.report import shown
 
+ANSWERS = "answers"  # the folder of the kept answers
 PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -90,8 +91,10 @@ def explain_error(
         return Outcome(not_done=True)
     code = ""
     if last is not None:
-        line = (linecache.getline(last.filename, last.lineno) or last.line or "").strip()
-        code = f"line {last.lineno} of your code, in {last.name}:\n    {line}"
+        code = place(last)
+        if is_kept_answer(last.filename):  # of an earlier exercise: what did this one pass to it?
+            callers = [frame for frame in theirs if not is_kept_answer(frame.filename)]
+            code += f"\ncalled by {place(callers[-1])}" if callers else ""
     if isinstance(error, RecursionError) and theirs:
         return Outcome(problem="your code calls itself endlessly (RecursionError).", code=code)
     try:
@@ -112,6 +115,18 @@ def explain_error(
         sizes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())
         code += f"\nwith the inputs {sizes}"
     return Outcome(problem=problem, code=code)
+
+
+def place(frame: traceback.FrameSummary) -> str:
+    """Where a line of theirs is, and the line."""
+    path = Path(frame.filename)
+    whose = f"{path.parent.name}/{path.name}, your kept answer" if is_kept_answer(path) else "your code"
+    line = (linecache.getline(frame.filename, frame.lineno or 0) or frame.line or "").strip()
+    return f"line {frame.lineno} of {whose}, in {frame.name}:\n    {line}"
+
+
+def is_kept_answer(file: str | Path) -> bool:
+    return Path(file).parent.name == ANSWERS
 
 
 def is_learners(filename: str) -> bool:

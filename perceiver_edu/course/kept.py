@@ -1,25 +1,40 @@
 """The code of solved exercises, kept for notebook 05, which builds a whole model from it.
 
 When a check says "right", it writes the cell's imports, functions and classes to a file of its own beside the
-progress file, such as `answers/02.cross_attention.py` in the course folder. The file runs by itself. Whoever
+progress file, such as `answers/02.cross_attention.py` in the course folder, together with the functions and
+classes of other cells that they call. The file runs by itself. Its last line says what was handed in. Whoever
 can write there can also write in the notebooks, so reading it is as safe as running one of them.
 """
 
 import ast
+import builtins
 import inspect
 import linecache
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
+from symtable import symtable
+from types import FunctionType, ModuleType
 from typing import Any
 
+from torch import nn
+
+from perceiver_edu.course.guard import ANSWERS
 from perceiver_edu.course.progress import progress_file
 from perceiver_edu.errors import InputError
 from perceiver_edu.writing import check_plain, write_whole
 
-ANSWERS = "answers"
 LONGEST = 2**18  # bytes
 DEFINES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+HANDED_IN = "handed_in"
+PARTS = {  # what a part is called in the model of notebook 05: the exercise in which it is written
+    "encode": "01.tokenizer",
+    "cross_attention": "02.cross_attention",
+    "self_attend": "03.self_attend",
+    "stack": "03.stack",
+    "decode": "04.decoder",
+    "tied_head": "04.tied_head",
+}
 
 
 def answer_file(exercise_id: str) -> Path:
@@ -27,24 +42,30 @@ def answer_file(exercise_id: str) -> Path:
 
 
 def keep(exercise_id: str, learner: Any) -> str:
-    """Write down a right answer -> "", or a sentence that says why it could not be kept."""
+    """Write down a right answer -> "", or a sentence that says why notebook 05 cannot use it."""
+    needed = exercise_id in PARTS.values()
     try:
         code = source_of(learner)
-        if code:
-            path = answer_file(exercise_id)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            note = (
-                f"# Your answer to {exercise_id}, kept by its check. Notebook 05 builds your model from it.\n"
-            )
-            write_whole(path, (note + code).encode())
-        return ""
+        if not code:
+            reason = "the check finds no `def` or `class` of it in your cells"
+            return f"It is right, but it cannot be kept for notebook 05: {reason}." if needed else ""
+        path = answer_file(exercise_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        note = f"# Your answer to {exercise_id}, kept by its check. Notebook 05 builds your model from it.\n"
+        write_whole(path, (note + code).encode())
+        lacks = missing_names(code)
+        return (
+            f"It is right, but notebook 05 cannot use it yet: {say_missing(lacks)}"
+            if needed and lacks
+            else ""
+        )
     except (OSError, InputError) as error:
         reason = getattr(error, "strerror", None) or error
         return f"It is right, but your code cannot be kept for notebook 05 ({reason})."
 
 
 def load(exercise_id: str, name: str) -> Any:
-    """What a kept answer defines as `name`; None where none is kept.
+    """What was handed in, or in a file of an older version what it defines as `name`; None without a file.
 
     Raises: InputError for a file that cannot be used; and whatever its code raises.
     """
@@ -58,35 +79,106 @@ def load(exercise_id: str, name: str) -> Any:
     linecache.cache[str(path)] = (len(code), None, code.splitlines(keepends=True), str(path))
     namespace: dict[str, Any] = {"__name__": f"answer_{exercise_id.replace('.', '_')}"}
     exec(compile(code, str(path), "exec"), namespace)
-    if name not in namespace:
-        raise InputError(f"{path} defines no {name}: run the cell of the exercise again")
-    return namespace[name]
+    for known in (HANDED_IN, name):
+        if known in namespace:
+            return namespace[known]
+    raise InputError(f"{path} defines no {name}: run the cell of the exercise again")
+
+
+def missing_names(code: str) -> list[str]:
+    """What this code uses, but neither defines nor imports."""
+    tables = [symtable(code, "answer", "exec")]
+    for table in tables:
+        tables += table.get_children()
+    top = tables[0].get_symbols()
+    defined = {each.get_name() for each in top if each.is_assigned() or each.is_imported()}
+    used = {each.get_name() for table in tables[1:] for each in table.get_symbols() if each.is_global()}
+    used |= {each.get_name() for each in top if each.is_referenced()}
+    return sorted(used - defined - vars(builtins).keys())
+
+
+def say_missing(names: list[str]) -> str:
+    return (
+        f"its code uses {' and '.join(f'`{name}`' for name in names)}, which the cell of the exercise does "
+        "not define. Define it there, or inside the function, and run the check again."
+    )
 
 
 def source_of(learner: Any) -> str:
-    """The definitions of the cell in which this function or class is written, after the imports that they
-    need from other cells; "" where there is no such cell."""
+    """The definitions of the cell in which this function or class is written, after what they need from other
+    cells; "" where there is no such cell."""
+    instance = isinstance(learner, nn.Module)
+    learner, weights = (
+        (type(learner), any(True for _ in learner.parameters())) if instance else (learner, True)
+    )
+    function = function_of(learner)
+    body = [node for node in cell_of(function) if is_kept(node)]
+    defined = {name for node in body for name in names_of(node)}
+    space = function.__globals__ if function else {}
+    names = [name for name in sorted(defined) if space.get(name) is learner]
+    if not names:
+        return ""
+    others = needed(body, space, defined)
+    parts = [text_of(node, function) for node in body]
+    last = f"{HANDED_IN} = {names[0]}" + ("" if weights else "()")
+    return "\n".join([*others, "", "", *"\n\n\n".join([*parts, last]).splitlines()]) + "\n"
+
+
+def function_of(learner: Any) -> FunctionType | None:
+    """The function itself, or one of the class, by which their cell is found."""
     made_by = [learner, *vars(learner).values()] if inspect.isclass(learner) else [learner]
-    function = next((each for each in map(inspect.unwrap, made_by) if inspect.isfunction(each)), None)
-    if function is None:
-        return ""
-    cell = "".join(linecache.getlines(function.__code__.co_filename))
+    functions = (each for each in map(inspect.unwrap, made_by) if inspect.isfunction(each))
+    return next((each for each in functions if linecache.getlines(each.__code__.co_filename)), None)
+
+
+def cell_of(function: FunctionType | None) -> list[ast.stmt]:
+    """The statements of the cell, or the file, in which a function is written."""
     try:
-        body = ast.parse(cell).body
+        lines = linecache.getlines(function.__code__.co_filename) if function else []
+        return ast.parse("".join(lines)).body
     except SyntaxError:  # the file has been changed since it was run
-        return ""
-    lines = cell.splitlines()
-    parts = [
-        "\n".join(lines[min([node.lineno, *(d.lineno for d in decorators(node))]) - 1 : node.end_lineno])
-        for node in body
-        if isinstance(node, DEFINES) or (isinstance(node, ast.Assign) and not has_call(node))
-    ]
-    if not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in body):
-        return ""
-    used = {node.id for node in ast.walk(ast.Module(body, [])) if isinstance(node, ast.Name)}
-    found = {name: function.__globals__[name] for name in sorted(used & function.__globals__.keys())}
-    imports = [line for name, value in found.items() if (line := import_of(name, value))]
-    return "\n".join([*imports, "", "", *"\n\n\n".join(parts).splitlines()]) + "\n"
+        return []
+
+
+def text_of(node: ast.stmt, function: FunctionType) -> str:
+    lines = linecache.getlines(function.__code__.co_filename)
+    first = min([node.lineno, *(each.lineno for each in decorators(node))])
+    return "".join(lines[first - 1 : node.end_lineno]).rstrip("\n")
+
+
+def is_kept(node: ast.stmt) -> bool:
+    return isinstance(node, DEFINES) or (isinstance(node, ast.Assign) and not has_call(node))
+
+
+def names_of(node: ast.stmt) -> set[str]:
+    """What a statement defines."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    parts = (part for target in getattr(node, "targets", []) for part in ast.walk(target))
+    return {part.id for part in parts if isinstance(part, ast.Name)}
+
+
+def needed(nodes: Iterable[ast.stmt], space: dict[str, Any], known: set[str]) -> list[str]:
+    """The code of what these statements use from other cells: imports, numbers, functions and classes."""
+    found = []
+    used = {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
+    for name in sorted(used & space.keys()):
+        value = space[name]
+        if name in known:
+            continue
+        known.add(name)
+        function = function_of(value) if callable(value) else None
+        made = [node for node in cell_of(function) if names_of(node) == {getattr(value, "__name__", "")}]
+        if line := import_of(name, value):
+            found.append(line)
+        elif isinstance(value, bool | int | float | str):
+            found.append(f"{name} = {value!r}")
+        elif function is not None and made:
+            found += [*needed(made[-1:], function.__globals__, known), "", "", text_of(made[-1], function)]
+            found += [f"{name} = {value.__name__}"] if value.__name__ != name else []
+    return found
 
 
 def decorators(node: ast.stmt) -> list[ast.expr]:

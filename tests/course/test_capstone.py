@@ -2,15 +2,19 @@
 
 import linecache
 import re
+from dataclasses import replace
 from itertools import count
 
 import nbformat
 import pytest
 import torch
+from torch import nn
 
 from perceiver_edu import ByteTokenizer, data, load_pretrained
 from perceiver_edu.course import capstone, check, kept
+from perceiver_edu.course.checks import judge
 from perceiver_edu.course.exercises import find
+from perceiver_edu.course.report import Report
 from perceiver_edu.weights.files import read_safetensors
 from perceiver_edu.weights.pretrained import EMBEDDED
 
@@ -53,6 +57,44 @@ def test_the_definitions_of_a_cell_are_kept_with_the_imports_that_they_need(file
     assert f(torch.ones(1)).item() == pytest.approx(1.5 * torch.pi / 3)
 
 
+def test_functions_of_other_cells_are_kept_too_and_what_cannot_be_kept_is_named(file):
+    helper = run_cell("def scaled(x):\n    return FACTOR * x", FACTOR=3)["scaled"]
+    answer = "def cross_attention(x):\n    return scaled(x) + offset"
+    cell = run_cell(answer, scaled=helper, offset=torch.ones(1))
+    said = kept.keep("02.cross_attention", cell["cross_attention"])
+    assert "uses `offset`, which the cell of the exercise does not define" in said
+    whose = capstone.collect().whose["cross_attention"]
+    assert whose.startswith("the library's") and "uses `offset`" in whose
+    assert kept.keep("02.cross_attention", run_cell(answer, scaled=helper, offset=1)["cross_attention"]) == ""
+    assert kept.load("02.cross_attention", "cross_attention")(2) == 7
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("class Mine(nn.Module):\n    def forward(self, x):\n        return x", "Mine"),
+        ("def mine(x):\n    pass", "mine"),
+    ],
+)
+def test_what_was_handed_in_is_found_by_whatever_name(code, name, file):
+    code += "\n\n\ndef cross_attention():\n    raise NotImplementedError"
+    handed_in = run_cell(code)[name]
+    assert kept.keep("02.cross_attention", handed_in) == ""
+    assert kept.load("02.cross_attention", "cross_attention").__name__ == name
+    if name == "Mine":
+        assert kept.keep("02.cross_attention", handed_in()) == ""
+        assert isinstance(kept.load("02.cross_attention", "cross_attention"), nn.Module)
+
+
+def test_an_error_in_a_kept_answer_is_shown_there_and_where_it_was_called(file):
+    kept.keep("04.tied_head", run_cell(solution("04.tied_head"))["tied_head"])
+    code = solution("05.my_perceiver").replace("self.embedding, self.bias", "self.latents, self.bias")
+    exercise = replace(find("05.my_perceiver"), in_model=None)
+    report = " ".join(repr(judge(exercise, run_cell(code)["MyPerceiver"], Report(""))).split())
+    assert "of answers/04.tied_head.py, your kept answer, in tied_head:" in report
+    assert "called by line" in report and "of your code, in forward:" in report
+
+
 def test_what_has_no_cell_is_not_kept_and_a_place_that_cannot_be_written_costs_a_sentence(file):
     assert kept.keep("09.f", len) == "" and kept.load("09.f", "f") is None
     file.parent.mkdir()
@@ -79,7 +121,7 @@ def test_the_library_stands_in_by_name_and_says_why(file):
     (folder / "04.tied_head.py").write_text("def tied_head(outputs, embedding, bias):\n    return outputs")
     whose = capstone.collect().whose
     assert all(who.startswith("the library's") for who in whose.values())
-    assert "fails its check" in whose["cross_attention"] and "fails its check" in whose["tied_head"]
+    assert "uses `helper`" in whose["cross_attention"] and "fails its check" in whose["tied_head"]
     assert "SystemExit" in whose["stack"] and "defines no decode" in whose["decode"]
     assert "0 of 6 parts are your own" in repr(capstone.collect())
 
@@ -108,3 +150,35 @@ def test_a_class_that_is_not_written_yet_is_replaced_and_said_so(file, capsys):
     config = find("05.my_perceiver").cases()["two texts, the first of them padded"]["config"]
     model = capstone.assemble(stub, config, capstone.library_parts())
     assert isinstance(model, capstone.Assembled) and "stands in" in capsys.readouterr().out
+
+
+STACK = """class Stack(nn.Module):
+    def __init__(self, num_layers, num_blocks, make_layer):
+        super().__init__()
+        self.num_blocks, self.layers = num_blocks, nn.ModuleList(make_layer() for _ in range(num_layers))
+
+    def forward(self, x):
+        for _ in range(self.num_blocks):
+            for layer in self.layers:
+                x = layer(x)
+        return x"""
+
+
+@pytest.mark.parametrize("named", ["layers", "self_attends"])
+def test_one_fixed_name_of_the_learners_stack_fits_every_case(named, file):
+    kept.keep("03.stack", run_cell(STACK)["Stack"])
+    code = solution("05.my_perceiver").replace("stack.{name}", f"stack.{named}")
+    exercise = replace(find("05.my_perceiver"), in_model=None)
+    report = judge(exercise, run_cell(code)["MyPerceiver"], Report(""))
+    assert report.ok == (named == "layers")
+    assert report.ok or "of your model get nothing (stack.layers.0" in " ".join(repr(report).split())
+
+
+def test_the_capstone_can_be_entered_without_the_cells_above_it():
+    cells = nbformat.read(next(data.NOTEBOOKS.glob("05_*.ipynb")), as_version=4).cells
+    ids = [cell.id for cell in cells]
+    section = cells[ids.index("capstone-text") : ids.index("capstone-after")]
+    code = [cell.source for cell in section if cell.cell_type == "code"]
+    assert len(code) > 6
+    for n in range(1, len(code) + 1):
+        assert kept.missing_names("\n".join(code[:n])) == []

@@ -25,6 +25,9 @@ def cost_variant(N, C, D, qk_channels, v_channels, num_heads, wrong=""):
         "heads": {"once": once, "each": keys_and_values + num_heads * attention_map},
         "N × N": {"once": once + N * attention_map, "each": keys_and_values},
         "no map": {"once": once, "each": keys_and_values},
+        "swapped": {"once": each, "each": once},
+        "map only": {"once": 0, "each": attention_map},
+        "no keys and values": {"once": once, "each": attention_map},
         "scores only": {"once": once, "each": each - N * v_channels},
         "one key": {"once": once, "each": keys_and_values + qk_channels + v_channels},
         "no output": {"once": query, "each": each},
@@ -66,6 +69,12 @@ EXERCISE = Exercise(
             "N × N": "The map is counted as N × N, as in the processor. In the encoder, each byte adds a "
             "column of N entries, which belongs to `each`.",
             "no map": "The map is missing. Each byte adds N entries to Q · Kᵀ and N rows to weights · V.",
+            "swapped": "The two numbers are swapped. `each` is what one more byte costs, and `once` is "
+            "what does not depend on M.",
+            "map only": "The four layers are missing. Query and output belong to `once`, key and value to "
+            "`each`.",
+            "no keys and values": "The layers that compute keys and values are missing. Each byte passes "
+            "through both.",
             "scores only": "The map takes two products, queries with keys and weights with values. The "
             "second is missing.",
             "one key": "The map is counted for one latent. Each byte is compared with all N latents.",

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from perceiver_edu.config import PerceiverIOConfig
-from perceiver_edu.course.capstone import Assembled, collect, compare_assembled, library_parts, renamed
+from perceiver_edu.course.capstone import Assembled, collect, compare_assembled, renamed
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import numbers
 from perceiver_edu.course.guard import Misfit, as_function, run
@@ -27,7 +27,8 @@ SIZES = dict(
 
 
 def model_cases():
-    given = {"mine": library_parts()}
+    """Each with the parts that `collect` gives the learner, so that one table of names fits them all."""
+    given = {"mine": collect()}
     return {
         "two texts, the first of them padded": {"config": PerceiverIOConfig(**SIZES)} | given,
         "the same stack in two blocks": {"config": PerceiverIOConfig(**SIZES | {"num_blocks": 2})} | given,
