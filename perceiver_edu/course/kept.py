@@ -169,15 +169,20 @@ def needed(nodes: Iterable[ast.stmt], space: dict[str, Any], known: set[str]) ->
         if name in known:
             continue
         known.add(name)
-        function = function_of(value) if callable(value) else None
-        made = [node for node in cell_of(function) if names_of(node) == {getattr(value, "__name__", "")}]
         if line := import_of(name, value):
             found.append(line)
         elif isinstance(value, bool | int | float | str):
             found.append(f"{name} = {value!r}")
-        elif function is not None and made:
-            found += [*needed(made[-1:], function.__globals__, known), "", "", text_of(made[-1], function)]
-            found += [f"{name} = {value.__name__}"] if value.__name__ != name else []
+        elif callable(value) and (function := function_of(value)):
+            made = [node for node in cell_of(function) if names_of(node) == {value.__name__}]
+            if made:
+                found += [
+                    *needed(made[-1:], function.__globals__, known),
+                    "",
+                    "",
+                    text_of(made[-1], function),
+                ]
+                found += [f"{name} = {value.__name__}"] if value.__name__ != name else []
     return found
 
 
