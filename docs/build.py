@@ -29,14 +29,14 @@ PAPER += ["-D", "suppress_warnings=toc.excluded,toc.not_readable"]
 BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)
 
 
-def gather(source: Path = SOURCE) -> None:
+def gather(notebooks: Path, source: Path = SOURCE) -> None:
     """Everything that Sphinx reads. A file that has not changed is left alone, so that its page is, too."""
     wanted: dict[str, bytes] = {name: (ROOT / name).read_bytes() for name in PAGES}
     for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks/images").iterdir()]:
         wanted[path.relative_to(ROOT).as_posix()] = path.read_bytes()
     wanted["index.md"] = wanted.pop("docs/index.md")
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        name = path.relative_to(ROOT).as_posix()
+    for path in sorted(notebooks.glob("*.ipynb")):
+        name = f"notebooks/{path.name}"
         page = chapter(nbformat.read(path, as_version=4), colab(REPOSITORY, release, name))
         wanted[name] = nbformat.writes(page).encode()
     for name, text in sections((ROOT / "README.md").read_text("utf-8")).items():
@@ -68,11 +68,11 @@ def build(builder: str, out: Path, *options: str) -> None:
         sys.exit("The book was not built: Sphinx warned above.")
 
 
-def book() -> None:
-    gather()
+def book(notebooks: Path) -> None:
+    gather(notebooks)
     build("html", BOOK)
     (BOOK / "downloads/notebooks").mkdir(parents=True, exist_ok=True)
-    for path in (ROOT / "notebooks").glob("*.ipynb"):  # the originals, with every cell
+    for path in notebooks.glob("*.ipynb"):  # the originals, with every cell
         shutil.copy2(path, BOOK / "downloads/notebooks")
     for path in (BOOK / "_static").glob("*webpack-macros.html"):  # the theme's templates, which are not pages
         path.unlink()
@@ -82,8 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--zip", action="store_true", help=f"also write build/{NAME}.zip, to read offline")
     parser.add_argument("--pdf", action="store_true", help=f"also write build/{NAME}.pdf; needs Chromium")
+    words = "other notebooks, such as those without solutions of `perceiver-edu classroom --plain`"
+    parser.add_argument("--notebooks", type=Path, default=ROOT / "notebooks", metavar="FOLDER", help=words)
     options = parser.parse_args()
-    book()
+    names = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    if lacking := names - {path.name for path in options.notebooks.glob("*.ipynb")}:
+        sys.exit(f"{options.notebooks} lacks {', '.join(sorted(lacking))}.")
+    book(options.notebooks)
     print(BOOK / "index.html")
     if options.zip:
         print(shutil.make_archive(str(BUILD / NAME), "zip", BUILD, "book"))

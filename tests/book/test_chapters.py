@@ -1,9 +1,15 @@
 """What `docs/transforms/chapters.py` makes of a notebook."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import nbformat
 import pytest
 from transforms.chapters import chapter, with_foldings
 
+from perceiver_edu.classroom.assignments import write_plain
+
+ROOT = Path(__file__).parents[2]
 v4 = nbformat.v4
 
 
@@ -72,3 +78,13 @@ def test_pictures_keep_their_alternative_text():
     picture.metadata = {"image/png": {"alt": "A curve falls."}}
     [cell] = page_of(v4.new_code_cell("draw()", outputs=[picture]))
     assert cell.metadata["pictures"] == ["A curve falls."]
+
+
+def test_a_book_for_a_class_has_no_solutions(tmp_path):
+    spec = spec_from_file_location("build_book", ROOT / "docs/build.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    write_plain(tmp_path / "plain", ["02"])
+    module.gather(tmp_path / "plain", tmp_path / "source")
+    page = (tmp_path / "source/notebooks/02_encoder.ipynb").read_text("utf-8")
+    assert "Hint 1" in page and "Solution" not in page

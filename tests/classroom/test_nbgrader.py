@@ -182,6 +182,7 @@ def test_a_class_is_graded_from_an_empty_folder(teacher, tmp_path, tally):
     with zipfile.ZipFile(archive / "all.zip", "w") as downloaded:
         for student, text in {
             "ada": hand_in(released, SOLUTIONS),
+            "dora": released.read_text("utf-8"),
             "bela": hand_in(released, HALF, with_helper),
             "mallory": hand_in(released, SOLUTIONS | {"01.truncate": ENDLESS}, tampered),
         }.items():
@@ -192,7 +193,7 @@ def test_a_class_is_graded_from_an_empty_folder(teacher, tmp_path, tally):
     printed = json.loads(room.run("classroom", "report", room.folder, "--json", module="perceiver_edu.cli"))
 
     points = printed["students"]
-    assert points["ada"] == sum(POINTS.values())
+    assert points["ada"] == sum(POINTS.values()) and points["dora"] == 0
     assert points["bela"] == points["mallory"] == POINTS["01.tokenizer"]
     said = {row["exercise"].split(" · ")[0]: row["said"] for row in printed["exercises"]}
     [mistake] = [
