@@ -47,7 +47,7 @@ test: $(READY)
 
 test-slow: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 --durations 25 -m "(slow or network) and not browser" $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
-	$(VENV) -m pytest -n auto --dist loadgroup --maxprocesses 2 --durations 12 -m browser $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
+	$(VENV) -m pytest --durations 12 -m browser $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
 
 test-long: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 -m long $(PYTEST_ARGS)

@@ -68,14 +68,6 @@ def tally(request):
     return add
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """In parallel, one process starts JupyterLab for tests/browser, one builds the book for tests/book."""
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
-
-
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):  # one of several processes: its counts go to the first
         session.config.workeroutput["tally"] = session.config.stash.get(TALLY, {})
