@@ -1,6 +1,7 @@
 """The book in Chromium: axe-core, three sizes, both themes, keyboard, and search with and without a server.
 
-Every page is opened at the width of a phone, and axe reads one page of each kind. It reads all pages with
+Every page but those of source code is opened at the width of a phone, and axe reads one page of each kind.
+Both take all pages with
 
     PERCEIVER_EDU_BOOK=all .venv/bin/python -m pytest tests/book
 """
@@ -58,7 +59,8 @@ def wait_for_results(page) -> None:
 
 
 def test_every_page_fits_a_phone(book, read):
-    too_wide = [name for name in all_pages(book) if not fits(read(name, 390))]
+    names = [name for name in all_pages(book) if ALL or not name.startswith("_modules")]  # one is in KINDS
+    too_wide = [name for name in names if not fits(read(name, 390))]
     assert not too_wide, too_wide
 
 
