@@ -1,7 +1,8 @@
-"""What many tests share: a tiny model and Hugging Face's beside it; counts of what was tried."""
+"""What many tests share: a tiny model and Hugging Face's beside it; Chromium; counts of what was tried."""
 
 import io
 import os
+import shutil
 import sys
 
 import pytest
@@ -14,6 +15,20 @@ os.environ.pop("PERCEIVER_EDU_WEIGHTS", None)  # the tests choose their weights 
 from tiny import TEXTS, tiny_hf_model
 
 from perceiver_edu import ByteTokenizer, cli, from_huggingface
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    if BROWSER is None and MUST:
+        pytest.fail("no Chromium on this machine, and here the browser tests may not be left out")
+    if BROWSER is None:
+        pytest.skip("no Chromium on this machine")
+    return browser_type_launch_args | {"executable_path": BROWSER, "args": FLAGS}
 
 
 @pytest.fixture

@@ -29,10 +29,3 @@ document.addEventListener("DOMContentLoaded", () => {
   box.addEventListener("mouseleave", leave);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 });
-
-// The theme's arrow in the sidebar has no name for a screen reader.
-document.addEventListener("DOMContentLoaded", () => {
-  for (const arrow of document.querySelectorAll(".bd-sidebar-primary li > details > summary")) {
-    arrow.setAttribute("aria-label", arrow.closest("li").querySelector("a").textContent.trim());
-  }
-});

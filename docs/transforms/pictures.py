@@ -4,10 +4,6 @@ from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 
-def pictures_of(cell) -> list[nodes.image]:
-    return [image for image in cell.findall(nodes.image) if image.get("nb_output", True)]
-
-
 class AltTexts(SphinxPostTransform):
     default_priority = 300
 

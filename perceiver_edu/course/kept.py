@@ -107,10 +107,10 @@ def say_missing(names: list[str]) -> str:
 def source_of(learner: Any) -> str:
     """The definitions of the cell in which this function or class is written, after what they need from other
     cells; "" where there is no such cell."""
-    instance = isinstance(learner, nn.Module)
-    learner, weights = (
-        (type(learner), any(True for _ in learner.parameters())) if instance else (learner, True)
-    )
+    call = ""
+    if isinstance(learner, nn.Module):  # without weights, an instance can be made again
+        call = "" if any(True for _ in learner.parameters()) else "()"
+        learner = type(learner)
     function = function_of(learner)
     body = [node for node in cell_of(function) if is_kept(node)]
     defined = {name for node in body for name in names_of(node)}
@@ -120,7 +120,7 @@ def source_of(learner: Any) -> str:
         return ""
     others = needed(body, space, defined)
     parts = [text_of(node, function) for node in body]
-    last = f"{HANDED_IN} = {names[0]}" + ("" if weights else "()")
+    last = f"{HANDED_IN} = {names[0]}{call}"
     return "\n".join([*others, "", "", *"\n\n\n".join([*parts, last]).splitlines()]) + "\n"
 
 

@@ -1,9 +1,7 @@
-"""The book, built once for all tests, over HTTP and from its archive; and Chromium."""
+"""The book, built once for all tests, over HTTP and from its archive."""
 
 import functools
 import http.server
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,19 +14,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 sys.path.append(str(DOCS))  # `from transforms.chapters import chapter`
 BOOK, BUILD = ROOT / "build/book", ROOT / "build"
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args):
-    if BROWSER is None and MUST:
-        pytest.fail("no Chromium on this machine, and here the browser tests may not be left out")
-    if BROWSER is None:
-        pytest.skip("no Chromium on this machine")
-    return browser_type_launch_args | {"executable_path": BROWSER, "args": FLAGS}
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,6 @@ from perceiver_edu.instruments.machine import processor_name
 
 RESULTS = ROOT / "benchmarks" / "results" / "widgets.json"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-MUST = os.environ.get("CI") or os.environ.get("PERCEIVER_EDU_REQUIRE_BROWSER")
 SETTINGS = {  # JupyterLab's own: every cell is on the page, nothing is saved, nobody is asked for news
     "notebook-extension/tracker": {"windowingMode": "none"},
     "docmanager-extension/plugin": {"autosave": False},
@@ -33,17 +31,6 @@ SETTINGS = {  # JupyterLab's own: every cell is on the page, nothing is saved, n
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 AXE["rules"] = {"scrollable-region-focusable": {"enabled": False}}  # Chromium itself lets Tab go to them
 OURS = [".jp-RenderedHTMLCommon", ".jp-OutputArea-output"]  # of a notebook's page; the rest is JupyterLab's
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args):
-    if BROWSER is None and MUST:
-        pytest.fail("no Chromium on this machine, and here the browser tests may not be left out")
-    if BROWSER is None:
-        pytest.skip("no Chromium on this machine")
-    return browser_type_launch_args | {"executable_path": BROWSER, "args": FLAGS}
 
 
 @pytest.fixture(scope="session")
