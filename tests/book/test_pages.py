@@ -106,6 +106,10 @@ def test_nothing_of_a_notebook_is_left_over(pages):
             assert not [words for words in LEFT_OVER if words in text], name
 
 
+def test_no_page_names_the_folder_in_which_it_was_built(pages):
+    assert not [name for name, page in pages.items() if str(ROOT) in page.get_text()]
+
+
 def test_foldings_are_closed_and_named(pages):
     foldings = [
         node
