@@ -15,7 +15,7 @@ from perceiver_edu.errors import InputError, brief
 from perceiver_edu.writing import write_whole
 
 CONFIG = "nbgrader_config.py"
-KEY = "key.md"
+KEY = "key"
 POINTS = {"easy": 1, "medium": 2, "hard": 3}
 
 SETTINGS = r"""# Settings of nbgrader for this class, written once by perceiver-edu, and yours to change.
@@ -48,7 +48,7 @@ class Written(NamedTuple):
 def write_classroom(
     folder: Path, numbers: list[str], keep_solutions: bool = False, drop_hints: bool = False
 ) -> Written:
-    """Make `folder` an nbgrader course with one assignment per notebook, and a key for the teacher.
+    """Make `folder` an nbgrader course with one assignment per notebook, and keys for the teacher.
 
     A file that is there already stays as it is, because a teacher may have changed it.
     Raises: InputError for a folder that holds something else.
@@ -61,33 +61,34 @@ def write_classroom(
     for name, notebook in chosen.items():
         assignment = as_assignment(notebook, chosen, keep_solutions, drop_hints)
         files[f"source/{name}/{name}.ipynb"] = to_bytes(assignment)
+        files[f"{KEY}/{name}.md"] = answer_key(notebook).encode()
         points[name] = sum(map(points_for, exercises_of(notebook)))
-    files[KEY] = answer_key(list(chosen.values())).encode()
-    return Written(*write_missing(folder, files, renewed=KEY), points)
+    return Written(*write_missing(folder, files), points)
 
 
 def write_plain(folder: Path, numbers: list[str], drop_hints: bool = False) -> Written:
-    """Write the notebooks without their solutions, outputs included, and a key for the teacher."""
+    """Write the notebooks without their solutions, outputs included, and keys for the teacher."""
     prepare(folder, KEY)
     notebooks = dict(read_notebooks(numbers))
     files = {path.name: to_bytes(plain(notebook, drop_hints)) for path, notebook in notebooks.items()}
-    files[KEY] = answer_key(list(notebooks.values())).encode()
-    return Written(*write_missing(folder, files, renewed=KEY), {})
+    solved = {path.stem: notebook for path, notebook in notebooks.items() if exercises_of(notebook)}
+    files |= {f"{KEY}/{name}.md": answer_key(notebook).encode() for name, notebook in solved.items()}
+    return Written(*write_missing(folder, files), {})
 
 
 def prepare(folder: Path, ours: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / ours).is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / ours).exists():
         raise InputError(f"{folder} is not empty and was not written by this command: name another folder")
 
 
-def write_missing(folder: Path, files: dict[str, bytes], renewed: str) -> tuple[list[str], list[str]]:
-    """Write the files that are not there, and `renewed` in any case -> (written, kept)."""
+def write_missing(folder: Path, files: dict[str, bytes]) -> tuple[list[str], list[str]]:
+    """Write the files that are not there -> (written, kept: those that are there with another content)."""
     new, kept = [], []
     for name, content in files.items():
         path = folder / name
-        if path.exists() and name != renewed:
+        if path.exists():
             if path.read_bytes() != content:
                 kept.append(name)
             continue
@@ -241,16 +242,13 @@ def settings(name: str, grade: bool = False, solution: bool = False, locked: boo
     }
 
 
-def answer_key(notebooks: list[dict[str, Any]]) -> str:
-    """Hints and solutions of these notebooks in one Markdown text, for the teacher."""
-    parts = ["# Key", "For the teacher only: every exercise with its points, its hints and its solution."]
-    for notebook in notebooks:
-        exercises = exercises_of(notebook)
-        if exercises:
-            parts.append("#" + "".join(notebook["cells"][0]["source"]).splitlines()[0])
-        for exercise_id, roles in exercises.items():
-            exercise, number = find(exercise_id), points_for(exercise_id)
-            points = f"{number} point{'s' * (number > 1)}"
-            parts.append(f"### {exercise_id} · {exercise.title}\n\n*{points} · {exercise.about}*")
-            parts += [roles["hints"], roles["solution"]]
+def answer_key(notebook: dict[str, Any]) -> str:
+    """Hints and solutions of a notebook as a Markdown text, for the teacher."""
+    parts = ["".join(notebook["cells"][0]["source"]).splitlines()[0]]
+    parts.append("For the teacher only: every exercise with its points, its hints and its solution.")
+    for exercise_id, roles in exercises_of(notebook).items():
+        exercise, number = find(exercise_id), points_for(exercise_id)
+        points = f"{number} point{'s' * (number > 1)}"
+        parts.append(f"## {exercise_id} · {exercise.title}\n\n*{points} · {exercise.about}*")
+        parts += [roles["hints"], roles["solution"]]
     return "\n\n".join(parts) + "\n"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from perceiver_edu.classroom.assignments import grade_id
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import all_exercises
-from perceiver_edu.course.report import WAITING
+from perceiver_edu.course.report import WAITING, with_code
 from perceiver_edu.errors import InputError
 from perceiver_edu.terminal import visible
 from perceiver_edu.writing import write_together
@@ -44,13 +44,13 @@ class Results(NamedTuple):
     marks: dict[tuple[str, str], Mark]  # {(cell, student): …}, for what was handed in
 
     def counted(self, cell: str) -> dict[str, list[str]]:
-        """{what was said: students}, most frequent first, without what is right."""
+        """{what was said: students} without what is right: most frequent first, "not done" after equals."""
         found: dict[str, list[str]] = defaultdict(list)
         for student in self.students:
             for sentence in self.marks[cell, student].said if (cell, student) in self.marks else []:
                 found[sentence].append(student)
         found.pop(RIGHT, None)
-        return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
+        return dict(sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0] == UNTOUCHED)))
 
     def right(self, cell: str) -> tuple[int, int]:
         """How many have it right, of how many who handed it in."""
@@ -210,7 +210,7 @@ def as_html(results: Results) -> str:
         for sentence, students in results.counted(cell).items():
             names = escaped(", ".join(students))
             count = f"<details><summary>{len(students)}</summary>{names}</details>"
-            said.append(f"<tr><td>{escaped(title)}</td><td>{count}</td><td>{escaped(sentence)}</td></tr>")
+            said.append(f"<tr><td>{escaped(title)}</td><td>{count}</td><td>{with_code(sentence)}</td></tr>")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Results of the class</title><style>{STYLE}</style></head>

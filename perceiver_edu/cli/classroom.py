@@ -33,9 +33,10 @@ def classroom(
 ):
     """Prepare notebooks for a class, and show where it is stuck.
 
-    It writes a course for nbgrader into FOLDER, with an assignment for each notebook, and key.md, which has
-    all hints and solutions. Files that are there already stay as they are. Then report FOLDER reads what
-    nbgrader has graded and writes report.html, points.csv and mistakes.csv. Nothing is sent anywhere.
+    It writes a course for nbgrader into FOLDER, with an assignment for each notebook, and for you the
+    folder key, which has all hints and solutions. Files that are there already stay as they are. Then report
+    FOLDER reads what nbgrader has graded and writes report.html, points.csv and mistakes.csv. Nothing is
+    sent anywhere.
 
     \b
     Examples:

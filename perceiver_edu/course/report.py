@@ -114,12 +114,15 @@ class NotRight(AssertionError):
     def __init__(self, report: Report):
         super().__init__(repr(report))
         self.report = report
+        self.is_shown = False
 
     def _render_traceback_(self) -> list[str]:
         """In a notebook the report itself is shown, followed by one line instead of a traceback."""
         from IPython.display import display
 
-        display(self.report)
+        if not self.is_shown:  # IPython asks twice: for the notebook, and for its log
+            display(self.report)
+        self.is_shown = True
         return [f"{type(self).__name__}: {_plain(self.report.title)}"]
 
 
@@ -137,9 +140,13 @@ NOTEBOOK_LINK = re.compile(r"\[([^\]\n]+)\]\((\d\d_\w+\.ipynb)\)")
 
 
 def _inline(text: str) -> str:
-    """Escaped, with `code` in backticks set as code, and links to notebooks."""
-    text = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(visible(text)))
-    return NOTEBOOK_LINK.sub(r'<a href="\2">\1</a>', text)
+    """As `with_code`, with links to notebooks."""
+    return NOTEBOOK_LINK.sub(r'<a href="\2">\1</a>', with_code(text))
+
+
+def with_code(text: str) -> str:
+    """As HTML: escaped, with `code` in backticks set as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(visible(text)))
 
 
 def _plain(text: str) -> str:

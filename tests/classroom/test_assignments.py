@@ -102,12 +102,16 @@ def test_links_lead_to_other_assignments_or_to_the_web():
 def test_a_class_has_its_folder_and_the_teacher_a_key(tmp_path):
     folder = tmp_path / "class"
     written = write_classroom(folder, ["00", "02", "11"])
-    sources = [f"source/{name}/{name}.ipynb" for name in ("00_quickstart", "02_encoder")]
-    assert written.new == ["nbgrader_config.py", *sources, "key.md"]
+    files = [
+        file
+        for name in ("00_quickstart", "02_encoder")
+        for file in (f"source/{name}/{name}.ipynb", f"key/{name}.md")
+    ]
+    assert written.new == ["nbgrader_config.py", *files]
     assert written.points == {"00_quickstart": 1, "02_encoder": 1 + 1 + 2 + 3 + 2}
-    key = (folder / "key.md").read_text("utf-8")
-    for exercise_id in ("00.shapes", "02.cost"):
-        cells = exercises_of(NOTEBOOKS["00_quickstart"]) | exercises_of(NOTEBOOKS["02_encoder"])
+    for name, exercise_id in (("00_quickstart", "00.shapes"), ("02_encoder", "02.cost")):
+        key = (folder / f"key/{name}.md").read_text("utf-8")
+        cells = exercises_of(NOTEBOOKS[name])
         assert solution_in(cells[exercise_id]["solution"]) in key and exercise_id in key
     compile((folder / "nbgrader_config.py").read_text("utf-8"), "config", "exec")
 
@@ -116,15 +120,17 @@ def test_what_the_teacher_changed_stays(tmp_path):
     write_classroom(tmp_path, ["00"])
     config, source = tmp_path / "nbgrader_config.py", tmp_path / "source/00_quickstart/00_quickstart.ipynb"
     config.write_text("mine", "utf-8")
+    key = tmp_path / "key/00_quickstart.md"
+    key.write_text("my notes", "utf-8")
     source.unlink()
     written = write_classroom(tmp_path, ["00", "01"])
-    assert config.read_text("utf-8") == "mine" and source.exists()
-    assert written.kept == ["nbgrader_config.py"] and len(written.new) == 3
+    assert config.read_text("utf-8") == "mine" and key.read_text("utf-8") == "my notes" and source.exists()
+    assert written.kept == ["nbgrader_config.py", "key/00_quickstart.md"] and len(written.new) == 3
 
 
 def test_plain_notebooks_have_their_outputs_and_no_solutions(tmp_path):
     written = write_plain(tmp_path, ["00", "11"])
-    assert written.new == ["00_quickstart.ipynb", "11_playground.ipynb", "key.md"]
+    assert written.new == ["00_quickstart.ipynb", "11_playground.ipynb", "key/00_quickstart.md"]
     notebook = json.loads((tmp_path / "00_quickstart.ipynb").read_text("utf-8"))
     assert [set(roles) for roles in exercises_of(notebook).values()] == [{"task", "stub", "hints"}]
     assert any(cell.get("outputs") for cell in notebook["cells"])
@@ -167,7 +173,7 @@ def test_the_command_writes_and_says_what_comes_next(run, tmp_path):
     source.write_text("mine", "utf-8")
     code, out, err = run("classroom", tmp_path / "class", "--notebooks", "00", "--json")
     assert json.loads(out)["kept"] == ["source/00_quickstart/00_quickstart.ipynb"]
-    assert json.loads(out)["written"] == ["key.md"] and source.read_text("utf-8") == "mine"
+    assert json.loads(out)["written"] == [] and source.read_text("utf-8") == "mine"
 
 
 @pytest.mark.parametrize(

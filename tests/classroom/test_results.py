@@ -80,9 +80,14 @@ RESULTS = Results(
 )
 
 
+def test_a_mistake_comes_before_what_as_many_left_undone():
+    marks = {("own", "ada"): Mark(0, 1, [UNTOUCHED]), ("own", "bela"): Mark(0, 1, [MISTAKE])}
+    assert list(Results({"own": "own"}, ["ada", "bela"], marks).counted("own")) == [MISTAKE, UNTOUCHED]
+
+
 def test_the_page_counts_and_escapes(tmp_path):
     page = as_html(RESULTS)
-    assert "<script" not in page and "&lt;script&gt;" in page and "a &lt; b" in page
+    assert "<script" not in page and "&lt;script&gt;" in page and "<code>a &lt; b</code>" in page
     assert "<td>1 of 3</td>" in page and "<summary>2</summary>" in page
     assert [path.name for path in write_results(tmp_path, RESULTS)] == [
         "report.html",
