@@ -12,6 +12,7 @@ from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.kinds import KINDS, attention_kind, count_kinds, maps_over_texts
 
 T, M = 8, 96
+IRREGULAR = [2, 9, 25, 43, 67, 88]  # the criterion finds no period: _rise is 0.34
 
 
 def kind_cases():
@@ -32,6 +33,7 @@ def kind_cases():
         "a stretch of a few positions": noisy(7 - (m - 66.0).square() / 4),
         "every eighth position": noisy(4 * torch.cos(2 * math.pi * m / 8)),
         "every twentieth position, sharply": noisy(7.0 * (m % 20 == 3)),
+        "six sharp peaks at irregular distances": noisy(7.0 * torch.isin(m, torch.tensor(IRREGULAR))),
         "one letter, elsewhere in each text": noisy(peaks(somewhere[:, :1]) * 1.5),
         "four letters, elsewhere in each text": noisy(peaks(somewhere[:, :4])),
         "the spaces of each text": noisy(peaks(somewhere[:, :16])),
@@ -52,6 +54,7 @@ def kind_variant(weights, wrong=""):
         "sharp first": "position" if sharp else kind,
         "no periodic": "other" if kind == "periodic" else kind,
         "no other": "periodic" if kind == "other" else kind,
+        "any peaks": "periodic" if kind == "other" and weights.mean(0).max() > 2 / M else kind,
         "argmax": ("position" if agree else "content"),
         "spread is content": "content" if kind == "other" else kind,
         "single": "other" if kind == "position" and not sharp else kind,
@@ -94,6 +97,8 @@ EXERCISE = Exercise(
             "and repeat at a regular distance.",
             "no other": "Your function calls a pattern without any peak “periodic”. Is there a distance "
             "after which it repeats?",
+            "any peaks": "Your function calls sharp peaks “periodic” at whatever distances they are. Test "
+            "whether the distances are regular.",
             "argmax": "Your function looks only at the position of the largest weight. With that alone it "
             "cannot tell one peak from several, or from none.",
             "spread is content": "Your function calls a uniform pattern “content”, although it is the same "
