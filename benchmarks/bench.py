@@ -73,7 +73,7 @@ def jobs() -> dict[str, Job]:
         "embedded batch": Job(
             "embedded", "32 sentences, embedded weights", mixed_sentences(32), range(8, 16), rounds=20
         ),
-        "one": Job("random", "fill one hole, 62 ids, full size", [CARD], one),
+        "one": Job("random", "fill one hole, 62 ids, full size", [CARD], one, rounds=15),
         "sentences": Job(
             "random",
             "64 sentences of mixed length, full size",
@@ -213,9 +213,9 @@ def ratio(row: Row, peer: Row) -> Ratio:
 
 
 def best_peer(row: Row, rows: list[Row]) -> Row | None:
-    """The fastest of another library at the same job in the same precision, by the median."""
+    """Of another library at the same job in the same precision: the one that leaves the smallest ratio."""
     same = [r for r in rows if (r.job, r.precision) == (row.job, row.precision) and not r.ours]
-    return min(same, key=lambda r: r.seconds, default=None)
+    return min(same, key=lambda peer: ratio(row, peer).median, default=None)
 
 
 def table(rows: list[Row]) -> str:
@@ -308,7 +308,7 @@ def main(arguments=None):
         record(race(title, runners, options.rounds or 5, device), where, device)
     if "start-up" in chosen:
         print("\nstart-up", flush=True)
-        record(start_up(options.rounds or 3), where, device)
+        record(start_up(options.rounds or 2), where, device)
 
 
 def record(rows: list[Row], where: dict, device: str):

@@ -73,3 +73,15 @@ def test_a_ratio_is_a_tie_where_its_quartiles_lie_on_both_sides_of_one():
     assert str(ratio(row(1, 2, 1), row(2, 4, 3))) == "2.00 [2.00, 2.50]"
     assert "(a tie)" in str(ratio(row(1, 1, 1), row(0.9, 1.0, 1.1)))
     assert "(a tie)" not in str(ratio(row(1, 1, 1), row(0.5, 0.6, 0.7)))
+
+
+def test_the_best_peer_is_the_one_that_comes_closest_turn_against_turn():
+    from bench import Row, best_peer
+
+    def row(name, *turns, ours=False):
+        return Row("job", name, ours, "fp32", sorted(turns)[1], 0.0, 0.0, 0.0, turns=turns)
+
+    ours = row("ours", 1, 4, 2, ours=True)
+    lucky, strong = row("lucky", 2, 2, 6), row("strong", 1.1, 4.4, 2.2)  # lucky has the smaller median time
+    assert lucky.seconds < strong.seconds
+    assert best_peer(ours, [ours, lucky, strong]) is strong
