@@ -55,7 +55,8 @@ def summary(machine: dict, rows: list[Row]) -> str:
             f"| {precision} | {best.seconds * 1e3:.0f} ms, {best.contender.removeprefix('optimize() in ')} "
             f"| {peer.seconds * 1e3:.0f} ms, {peer.contender} | {ratio(best, peer)} |"
         )
-    return "\n".join([*lines, "", f"Measured on {measured_on(machine)}"])
+    about = f"Measured on {machine['threads']} threads of an {machine['device']}, {machine['date']}."
+    return "\n".join([*lines, "", about])
 
 
 def put(text: str, numbers: str) -> str:
