@@ -9,14 +9,14 @@ VENV := .venv/bin/python
 READY := .venv/.ready
 COURSE := course
 
-.PHONY: help lab test test-slow test-long book book-pdf notebooks new-exercise bench bench-full format clean
+.PHONY: help lab test test-slow test-book test-lab test-long book book-pdf notebooks new-exercise bench bench-full format clean
 
 help:
 	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
 	@echo "                your copy of the notebooks is in the folder course; for another: COURSE=\"my folder\""
 	@echo "make test       lint, types, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
 	@echo "make test-slow  full size, packaging, browser, network; skips say why"
-	@echo "make test-long  the outputs of the notebooks that train, at full size: half an hour on 2 cores"
+	@echo "make test-long  optical flow, and the outputs of the notebooks that train, at full size: half an hour on 2 cores"
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, 10 to 15 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make book       the course as web pages, in build/book        as an archive, too: BOOK_ARGS=\"--zip\""
@@ -49,7 +49,11 @@ test: $(READY)
 
 test-slow: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 --durations 25 -m "(slow or network) and not browser" $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
-	$(VENV) -m pytest --durations 12 -m browser $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-book test-lab
+
+# The pages of the book and those of JupyterLab, beside each other.
+test-book test-lab: $(READY)
+	$(VENV) -m pytest --durations 12 -m browser $(if $(filter test-book,$@),tests/book,tests/browser) $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
 
 test-long: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 -m long $(PYTEST_ARGS)

@@ -270,9 +270,14 @@ FULL_INPUTS = {
 FULL_POINTS = {"audio": torch.arange(100, 115), "image": torch.arange(0, 16 * 224**2, 999), "label": None}
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1500)  # optical flow has 182,528 queries
-@pytest.mark.parametrize("name", FULL)
+FLOW = "PerceiverForOpticalFlow"  # 182,528 queries: minutes
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long if name == FLOW else pytest.mark.slow) for name in FULL],
+)
 def test_the_full_size_agrees(name):
     hf_model = new_hf_model(name, torch.float32, redraw=False, **FULL[name])
     x = FULL_INPUTS.get(name, lambda: torch.randn(1, 3, 224, 224))()

@@ -221,7 +221,7 @@ print(step, while_saving)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="forks and kills as POSIX does")
-@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_path, kills, tally):
     command = [sys.executable, "-c", KILL, tmp_path / "run", str(kills)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=500)

@@ -34,7 +34,7 @@ TEXTS = st.one_of(
     st.lists(st.one_of(st.sampled_from(SPICE), st.text(max_size=4)), max_size=12).map("".join),
     st.text(alphabet=st.characters(), max_size=30),
 )
-SIZES = [(150, "short"), (4000, "long")]
+SIZES = [(150, "short"), (3000, "long")]
 
 
 def each_text(check, number, tally, what):
@@ -168,7 +168,7 @@ def test_a_dollar_is_no_formula():
 
 @pytest.mark.slow
 def test_no_text_stops_an_experiment(tally):
-    """All that have a box for text, drawn each time; a hundred texts take a minute."""
+    """All that have a box for text, drawn each time; fifty texts take a minute or two."""
     made = [widget.try_out() for widget in widgets.WIDGETS.values()]
     experiments = [experiment for experiment in made if "text" in experiment.controls]
 
@@ -183,4 +183,4 @@ def test_no_text_stops_an_experiment(tally):
             assert "img" in tags.seen, "the last picture stays, dimmed where the text has none of its own"
             assert ('class="perceiver-stale"' in view) == bool(experiment.problem)
 
-    each_text(check, 100, tally, f"{len(experiments)} experiments each")
+    each_text(check, 50, tally, f"{len(experiments)} experiments each")
