@@ -62,7 +62,6 @@ new-exercise: $(READY)
 	$(VENV) tests/notebooks/new_exercise.py $(ID)
 
 bench bench-full: $(READY)
-	$(VENV) -m pip install --disable-pip-version-check -q -c constraints.txt -r benchmarks/requirements.txt
 	$(VENV) benchmarks/bench.py $(if $(filter bench-full,$@),--full) $(BENCH_ARGS)
 
 format: $(READY)
@@ -81,5 +80,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv: a few minutes, this once."
 	@rm -f $@
 	@$(VENV) -m pip --version > /dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
-	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,fast,book,test]"
+	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,fast,export,book,test]"
 	@touch $@
