@@ -20,6 +20,7 @@ help:
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, ≤ 10 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make book       the course as web pages, in build/book        as an archive, too: BOOK_ARGS=\"--zip\""
+	@echo "                its live page needs npm; BOOK_ARGS=\"--complete\" fails without it"
 	@echo "make book-pdf   the course to print; needs Chromium"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
 	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03 and 06 to 09, with every assertion"
