@@ -130,7 +130,7 @@ function fill(ids, hole, string) {
 }
 
 // logits, a tensor (B, O, V) -> for each text, for each position, the log-probabilities of the 256 bytes.
-function byteLogProbs({ data, dims: [B, O, V] }) {
+export function byteLogProbs({ data, dims: [B, O, V] }) {
     return Array.from({ length: B }, (_, b) => Array.from({ length: O }, (_, o) => {
         const row = Float64Array.from(data.subarray((b * O + o) * V, (b * O + o + 1) * V));
         const top = row.reduce((a, c) => Math.max(a, c)), total = top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
@@ -333,7 +333,7 @@ function showAttention() {
     const overBytes = ofEncoder || state.columns === "bytes", rows = overBytes ? bytes : raw;
     const head = state.head === "mean" ? "mean of the heads" : `head ${state.head}`, name = state.map.replace("_", " ");
     state.row = Math.min(state.row, rows.length - 1);
-    $("columns-label").hidden = ofEncoder;
+    $("columns-part").hidden = ofEncoder;
     $("row").max = rows.length - 1;
     $("row").value = state.row;
     $("row-value").textContent = state.row;

@@ -62,22 +62,49 @@ def complete(book):
     return about
 
 
-@pytest.fixture
-def watched(page, address):
-    """The page of the test. At the end: no error in the console, no request elsewhere."""
+@contextmanager
+def watching(page, address):
+    """At the end: no error in the console, no request elsewhere."""
     complaints = []
     ours = (address, "data:", f"blob:{address.partition('/book')[0]}")
-    page.on("request", lambda r: None if r.url.startswith(ours) else complaints.append(r.url))
-    page.on("pageerror", lambda error: complaints.append(f"error on the page: {error}"))
-    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-    yield page
+
+    def request(asked):
+        if not asked.url.startswith(ours):
+            complaints.append(asked.url)
+
+    def error(error):
+        complaints.append(f"error on the page: {error}")
+
+    def console(message):
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    listeners = {"request": request, "pageerror": error, "console": console}
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    yield
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
     assert not complaints, complaints[:5]
 
 
+@pytest.fixture(scope="module")
+def loaded(browser, address, complete):
+    """The page, loaded once for the tests of this file, because that takes seconds."""
+    page = browser.new_context().new_page()
+    with watching(page, address):
+        yield opened(page, address)
+        page.context.close()
+
+
 @pytest.fixture
-def live(watched, address, complete):
-    """The page, with its first answer."""
-    return opened(watched, address)
+def live(loaded, address):
+    """The page as it is at first."""
+    loaded.set_viewport_size({"width": 1280, "height": 900})
+    with watching(loaded, address):
+        loaded.get_by_role("button", name="start again").click()
+        settle(loaded)
+        yield loaded
 
 
 def opened(page, address):
@@ -227,7 +254,7 @@ def test_a_typed_text_never_becomes_html(live):
     text = "<img src=x onerror=\"document.title='run'\"> <script>document.title='run'</script> & <b>x</b>"
     live.get_by_label("Text, at most").fill(text)
     settle(live)
-    assert live.locator("#answer img, #strip img, #answer script, #answer b:text('x')").count() == 0
+    assert live.locator("#answer img, #strip img, #answer script, #answer b:text-is('x')").count() == 0
     assert "onerror" in live.locator("#sentence").inner_text() and "run" not in live.title()
 
 
@@ -302,13 +329,14 @@ def test_it_can_be_read_by_everyone(live, theme):
         assert not faults(live) and fits(live)
 
 
-def test_the_book_s_choice_of_a_theme_holds(live, address):
-    live.emulate_media(color_scheme="light")
-    paper = "getComputedStyle(document.body).backgroundColor"
-    light = live.evaluate(paper)
-    live.evaluate("localStorage.setItem('theme', 'dark')")
-    opened(live, address)
-    assert live.evaluate(paper) != light
+def test_the_book_s_choice_of_a_theme_holds(page, address, complete):
+    page.emulate_media(color_scheme="light")
+    papers = set()
+    for theme in ("light", "dark", "auto"):
+        page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+        page.goto(f"{address}live/")
+        papers.add((theme == "dark", page.evaluate("getComputedStyle(document.body).backgroundColor")))
+    assert len(papers) == 2
 
 
 class Isolated(SimpleHTTPRequestHandler):
@@ -339,12 +367,12 @@ def test_with_cross_origin_isolation_it_has_threads_and_a_second_visit_loads_not
     assert best == '" into"'
 
 
-def test_without_its_model_the_page_says_so(watched, address):
+def test_without_its_model_the_page_says_so(page, address):
     said = "This copy of the book was built without the model for the browser: npm was not found."
-    watched.route("**/live/about.json", lambda route: route.fulfill(json={"missing": said}))
-    watched.goto(f"{address}live/")
-    watched.locator("#loading.failed").wait_for()
-    assert watched.locator("#status").inner_text() == said and watched.locator("#app").is_hidden()
+    page.route("**/live/about.json", lambda route: route.fulfill(json={"missing": said}))
+    page.goto(f"{address}live/")
+    page.locator("#loading.failed").wait_for()
+    assert page.locator("#status").inner_text() == said and page.locator("#app").is_hidden()
 
 
 def test_the_model_is_small(complete, book):
