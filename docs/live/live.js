@@ -191,8 +191,7 @@ async function load() {
     ort.env.logLevel = "error";
     const externalData = [{ path: "weights", data: await expand(packed) }];
     session = await ort.InferenceSession.create(graph, { externalData, executionProviders: ["wasm"] });
-    const { numThreads: threads } = ort.env.wasm;
-    $("threads").textContent = `Your browser computes with ${threads} thread${threads > 1 ? "s" : ""}.`;
+    $("threads").textContent = `Your browser computes with ${ort.env.wasm.numThreads > 1 ? `${ort.env.wasm.numThreads} threads` : "1 thread"}.`;
 }
 
 function runModel(rows, hole, outputs) {
@@ -452,6 +451,7 @@ function ask(question, values) {
 function connect() {
     $("text").addEventListener("input", () => {
         const now = $("text").value, hole = holeAfter([...state.text], [...now], state.hole);
+        $("question").textContent = ""; // it was about another text
         setState({ text: now, hole: hole ?? middleWord(now) });
     });
     $("layers").addEventListener("input", () => setState({ layers: Number($("layers").value) }));
@@ -459,7 +459,7 @@ function connect() {
         "Every letter is the same now, so only positions differ. Does latent 8 still attend to the place in the text that it attends to in the sentence?",
         { text: "a".repeat(44), row: 8 }));
     $("preset-layers").addEventListener("click", () => ask(
-        `Only six of the ${about.layers} layers run. Move “stop after layer” down to 0 and up again: does every layer make the hidden word more probable?`,
+        `Only 6 of the ${about.layers} layers run. Move “stop after layer” down to 0 and up again: does every layer make the hidden word more probable?`,
         { layers: 6 }));
     $("reset").addEventListener("click", () => ask("", {}));
     $("search").addEventListener("click", () => void search());
@@ -472,7 +472,7 @@ function connect() {
         showAttention();
     });
     addEventListener("resize", showAttention);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showAttention);
+    matchMedia("(prefers-color-scheme: dark)").onchange = showAttention;
 }
 
 async function start() {

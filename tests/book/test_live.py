@@ -375,6 +375,27 @@ def test_without_its_model_the_page_says_so(page, address):
     assert page.locator("#status").inner_text() == said and page.locator("#app").is_hidden()
 
 
+def test_without_npm_the_book_has_a_page_that_says_so(tmp_path, monkeypatch):
+    import browser_model
+
+    monkeypatch.setattr(browser_model, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    missing = browser_model.add_live_page(tmp_path)
+    assert "npm was not found. Install Node.js" in missing and (tmp_path / "live/index.html").exists()
+    assert json.loads((tmp_path / "live/about.json").read_text("utf-8")) == {"missing": missing}
+
+
+def test_another_onnx_runtime_than_the_known_one_is_refused(tmp_path, monkeypatch):
+    import browser_model
+
+    monkeypatch.setattr(browser_model, "KEPT", tmp_path)
+    archive = tmp_path / browser_model.package()
+    archive.write_bytes(b"something else")
+    with pytest.raises(SystemExit, match="so it was deleted"):
+        browser_model.runtime(tmp_path / "ort")
+    assert not archive.exists()
+
+
 def test_the_model_is_small(complete, book):
     assert complete["weights"]["bytes"] + complete["graph"]["bytes"] <= 12e6
     assert len((book / "live/live.js").read_text("utf-8").splitlines()) <= 500
