@@ -192,8 +192,14 @@ def compare(found, expected):
 def test_the_search_for_valid_utf8_is_the_library_s(live):
     """On random numbers that favour bytes of long characters, which the embedded model rarely does."""
     draw = np.random.default_rng(0)
-    for length in range(1, 9):
-        rows = draw.normal(size=(length, 256)) + 3 * (np.arange(256) >= 0x80)
+    values = np.arange(256)
+    drawn = [draw.normal(size=(length, 256)) + 3 * (values >= 0x80) for length in range(1, 9)]
+    for lead in (0xC1, 0xE0, 0xED, 0xF0, 0xF4):  # after which some bytes would be overlong, or no character
+        for length in (2, 3, 4):
+            rows = draw.normal(size=(length, 256)) + 3 * (values >= 0x80)
+            rows[0, lead] += 20
+            drawn.append(rows)
+    for rows in drawn:
         found = live.evaluate(
             "async rows => (await import('./live.js')).bestByteStrings(rows, 5)", rows.tolist()
         )
