@@ -20,6 +20,7 @@ help:
 	@echo "make bench      speed beside Hugging Face and ONNX Runtime, 10 to 15 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make book       the course as web pages, in build/book        as an archive, too: BOOK_ARGS=\"--zip\""
+	@echo "                its live page needs npm; BOOK_ARGS=\"--complete\" fails without it"
 	@echo "make book-pdf   the course to print; needs Chromium"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
 	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03 and 06 to 10, with every assertion"
@@ -68,7 +69,6 @@ new-exercise: $(READY)
 	$(VENV) tests/notebooks/new_exercise.py $(ID)
 
 bench bench-full: $(READY)
-	$(VENV) -m pip install --disable-pip-version-check -q -c constraints.txt -r benchmarks/requirements.txt
 	$(VENV) benchmarks/bench.py $(if $(filter bench-full,$@),--full) $(BENCH_ARGS)
 
 format: $(READY)
@@ -87,5 +87,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv: a few minutes, this once."
 	@rm -f $@
 	@$(VENV) -m pip --version > /dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
-	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,fast,book,test]"
+	$(VENV) -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[lab,train,fast,export,book,test]"
 	@touch $@

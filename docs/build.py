@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import nbformat
+from browser_model import add_live_page
+from conf import PAGES as PUBLISHED
 from conf import REPOSITORY, ROOT, release
 from sphinx.cmd.build import main as sphinx
 from transforms.actions import colab
@@ -26,7 +28,7 @@ NAME = f"perceiver-edu-book-{release}"
 LEFT_OUT = ["_readme", "docs/api/*", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 PAPER = ["-D", f"exclude_patterns={','.join(LEFT_OUT)}"]
 PAPER += ["-D", "suppress_warnings=toc.excluded,toc.not_readable"]
-BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)
+BADGE = re.compile(r"^\[!\[Open in .*\n", re.MULTILINE)
 
 
 def gather(notebooks: Path, source: Path = SOURCE) -> None:
@@ -54,7 +56,8 @@ def gather(notebooks: Path, source: Path = SOURCE) -> None:
 def sections(readme: str) -> dict[str, str]:
     """{"pitch": …, "start": …, "the-course": …}: what the README says, for the front page to include."""
     pitch, *others = re.split(r"^## ", BADGE.sub("", readme), flags=re.MULTILINE)
-    found = {"pitch": pitch.partition("\n")[2].replace("](#", f"]({REPOSITORY}#")}
+    pitch = pitch.partition("\n")[2].replace("](#", f"]({REPOSITORY}#")
+    found = {"pitch": pitch.replace(f"{PUBLISHED}/", "")}  # the live page of this copy of the book
     for text in others:
         title, _, body = text.partition("\n")
         found[re.sub(r"\W+", "-", title.lower())] = body
@@ -68,14 +71,17 @@ def build(builder: str, out: Path, *options: str) -> None:
         sys.exit("The book was not built: Sphinx warned above.")
 
 
-def book(notebooks: Path) -> None:
+def book(notebooks: Path) -> str:
+    """-> what the live page lacks, a sentence, or nothing."""
     gather(notebooks)
     build("html", BOOK)
     (BOOK / "downloads/notebooks").mkdir(parents=True, exist_ok=True)
     for path in notebooks.glob("*.ipynb"):  # the originals, with every cell
         shutil.copy2(path, BOOK / "downloads/notebooks")
+    missing = add_live_page(BOOK)
     for path in (BOOK / "_static").glob("*webpack-macros.html"):  # the theme's templates, which are not pages
         path.unlink()
+    return missing
 
 
 def main() -> None:
@@ -84,11 +90,16 @@ def main() -> None:
     parser.add_argument("--pdf", action="store_true", help=f"also write build/{NAME}.pdf; needs Chromium")
     words = "other notebooks, such as those without solutions of `perceiver-edu classroom --plain`"
     parser.add_argument("--notebooks", type=Path, default=ROOT / "notebooks", metavar="FOLDER", help=words)
+    words = "fail where the live page cannot get its model, which by default is one line of warning"
+    parser.add_argument("--complete", action="store_true", help=words)
     options = parser.parse_args()
     names = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     if lacking := names - {path.name for path in options.notebooks.glob("*.ipynb")}:
         sys.exit(f"{options.notebooks} lacks {', '.join(sorted(lacking))}.")
-    book(options.notebooks)
+    if missing := book(options.notebooks):
+        if options.complete:
+            sys.exit(missing)
+        print(f"{BOOK / 'live/index.html'}: {missing}", file=sys.stderr)
     print(BOOK / "index.html")
     if options.zip:
         print(shutil.make_archive(str(BUILD / NAME), "zip", BUILD, "book"))

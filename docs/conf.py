@@ -13,6 +13,8 @@ import torch  # noqa: E402, F401  once, before Sphinx starts its processes
 import perceiver_edu  # noqa: E402  from this repository
 
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
+OWNER, NAME = REPOSITORY.split("/")[-2:]
+PAGES = f"https://{OWNER}.github.io/{NAME}"  # where .github/workflows/pages.yml publishes the book
 
 project, author = "perceiver_edu", "the perceiver-edu contributors"
 version = release = perceiver_edu.__version__
@@ -30,7 +32,7 @@ extensions = [
     *(f"transforms.{name}" for name in ("foldings", "formulas", "sources", "pictures", "terms")),
     *(f"transforms.{name}" for name in ("docstrings", "searching", "actions")),
 ]
-book_root, book_repository = ROOT, REPOSITORY
+book_root, book_repository, book_pages = ROOT, REPOSITORY, PAGES
 exclude_patterns = ["_readme"]  # the front page includes them
 
 nb_execution_mode = "off"

@@ -34,4 +34,4 @@ class Decoder(nn.Module):
 
     def forward(self, queries, latents):
         """queries (B or 1, O, E), latents (B, N, D) -> outputs (B, O, E)."""
-        return self.cross_attend(queries.expand(len(latents), -1, -1), latents)
+        return self.cross_attend(queries.expand(latents.shape[0], -1, -1), latents)

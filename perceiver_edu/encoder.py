@@ -16,5 +16,5 @@ class Encoder(nn.Module):
 
     def forward(self, inputs, mask=None):
         """inputs (B, M, C), mask (B, M) bool, True = real -> latents (B, N, D)."""
-        latents = self.latents.expand(len(inputs), -1, -1)  # (B, N, D), the same start for every text
+        latents = self.latents.expand(inputs.shape[0], -1, -1)  # (B, N, D), the same start for every text
         return self.cross_attend(latents, inputs, mask)

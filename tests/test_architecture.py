@@ -18,7 +18,7 @@ FLOORS = [  # from the bottom up; a name stands for the module, or for all modul
     ["attention"],
     [*STAGES],
     ["model"],
-    ["weights", "filling", "easy_first", "utf8_search", "fast", "openvino_engine"],
+    ["weights", "filling", "easy_first", "utf8_search", "fast", "openvino_engine", "export"],
     ["instruments"],
     ["training", "modalities"],
     ["course", "classroom"],

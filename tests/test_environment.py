@@ -61,7 +61,8 @@ def imported(folder):
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("perceiver_edu", ["train", "lab", "fast", "teach"]), ("tests", list(EXTRAS))]
+    ("folder", "extras"),
+    [("perceiver_edu", ["train", "lab", "fast", "export", "teach"]), ("tests", list(EXTRAS))],
 )
 def test_whatever_is_imported_is_declared(folder, extras):
     declared = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]

@@ -30,13 +30,15 @@ def test_the_repository_has_one_address():
     """In files that people read or run; a link to another copy would be noticed by nobody."""
     files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
     owner_and_name = REPOSITORY.removeprefix("https://github.com/")
+    owner, repository_name = owner_and_name.split("/")
+    pages = f"https://{owner}.github.io/{repository_name}/"
     for name in filter(None, files):
         path = ROOT / name
         if path.suffix in (".md", ".ipynb", ".toml", ".yml", ".py", ".json", ".cff") and path.is_file():
             for link in re.findall(
                 r"https?://[^\s\"'<>)\\]*/perceiver-edu\b[^\s\"'<>)\\]*", path.read_text("utf-8")
             ):
-                assert owner_and_name in link, f"{name}: {link}"
+                assert owner_and_name in link or link.startswith(pages), f"{name}: {link}"
 
 
 def test_urls_and_links_on_pypi_lead_to_the_repository():

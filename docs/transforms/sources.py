@@ -1,4 +1,5 @@
-"""Links to files of the repository lead to their source page in the book, or to the repository."""
+"""Links to files of the repository lead to their source page in the book, or to the repository; those to the
+live page, which Sphinx does not make, lead to it."""
 
 import posixpath
 
@@ -7,6 +8,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 FRONT = "README.md"  # the front page says what the README says
+LIVE = "live/index.html"
 
 
 class Sources(SphinxPostTransform):
@@ -27,6 +29,10 @@ class Sources(SphinxPostTransform):
     def address(self, path: str, fragment: str) -> str | None:
         builder, modules = self.app.builder, self.env.domains.python_domain.modules
         page = None
+        if path == LIVE:
+            if builder.name == "html":
+                return posixpath.relpath(path, posixpath.dirname(self.env.docname))
+            return f"{self.config.book_pages}/{LIVE}"
         if path == FRONT:
             page = self.config.root_doc
         elif path.endswith(".py"):
@@ -48,5 +54,6 @@ class Sources(SphinxPostTransform):
 def setup(app):
     app.add_config_value("book_root", None, "env")
     app.add_config_value("book_repository", "", "env", [str])
+    app.add_config_value("book_pages", "", "env", [str])
     app.add_post_transform(Sources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,6 +19,7 @@ import typer
 from perceiver_edu.cli.classroom import classroom
 from perceiver_edu.cli.course import course
 from perceiver_edu.cli.evaluate import evaluate
+from perceiver_edu.cli.export import export
 from perceiver_edu.cli.fill import fill
 from perceiver_edu.cli.finetune import finetune
 from perceiver_edu.cli.optimize import optimize
@@ -188,6 +189,7 @@ COMMANDS = (
     evaluate,
     profile,
     optimize,
+    export,
     weights,
     course,
     classroom,
