@@ -1,8 +1,8 @@
 """The live page's files: the embedded model, small enough to download, and ONNX Runtime, which runs it.
 
 ONNX Runtime comes from npm, in the version whose SHA-256 is below. Both are kept in build/live, so that they
-are fetched and exported once. Without npm or a network, about.json has a sentence instead, and the page shows
-it.
+are fetched and exported once. `python docs/browser_model.py build/book` writes the page into the book. Without
+npm or a network, about.json has a sentence instead, and the page shows it.
 """
 
 import gzip
@@ -50,7 +50,7 @@ def add_live_page(book: Path) -> str:
         about = {"wasm": runtime(live / "ort")} | browser_model(live)
     except Unavailable as error:
         about = {"missing": f"This copy of the book was built without the model for the browser: {error}"}
-    (live / "about.json").write_text(json.dumps(about, indent=1))
+    (live / "about.json").write_text(json.dumps(about, indent=1), "utf-8")
     return about.get("missing", "")
 
 
@@ -159,3 +159,7 @@ def split(content: bytes) -> tuple[bytes, bytes]:
     exponents, rest = halves >> 7 & 0xFF, (halves >> 8 & 0x80) | (halves & 0x7F)
     packed = np.concatenate([exponents, rest]).astype(np.uint8).tobytes()
     return model.SerializeToString(), gzip.compress(packed, 9, mtime=0)
+
+
+if __name__ == "__main__":
+    add_live_page(Path(sys.argv[1]))

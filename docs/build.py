@@ -6,13 +6,14 @@ repository, and because a chapter is not quite its notebook (`transforms/chapter
 """
 
 import argparse
+import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
-from browser_model import add_live_page
 from conf import PAGES as PUBLISHED
 from conf import REPOSITORY, ROOT, release
 from sphinx.cmd.build import main as sphinx
@@ -74,14 +75,17 @@ def build(builder: str, out: Path, *options: str) -> None:
 def book(notebooks: Path) -> str:
     """-> what the live page lacks, a sentence, or nothing."""
     gather(notebooks)
-    build("html", BOOK)
+    # In a process of its own: the model's export takes as long as Sphinx, and its libraries log a lot.
+    with subprocess.Popen([sys.executable, ROOT / "docs/browser_model.py", BOOK]) as live:
+        build("html", BOOK)
+    if live.returncode:
+        sys.exit("The book has no live page: its program ended with the error above.")
     (BOOK / "downloads/notebooks").mkdir(parents=True, exist_ok=True)
     for path in notebooks.glob("*.ipynb"):  # the originals, with every cell
         shutil.copy2(path, BOOK / "downloads/notebooks")
-    missing = add_live_page(BOOK)
     for path in (BOOK / "_static").glob("*webpack-macros.html"):  # the theme's templates, which are not pages
         path.unlink()
-    return missing
+    return json.loads((BOOK / "live/about.json").read_text("utf-8")).get("missing", "")
 
 
 def main() -> None:
