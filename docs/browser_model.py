@@ -1,8 +1,8 @@
 """The live page's files: the embedded model, small enough to download, and ONNX Runtime, which runs it.
 
 ONNX Runtime comes from npm, in the version whose SHA-256 is below. Both are kept in build/live, so that they
-are fetched and exported once. `python docs/browser_model.py build/book` writes the page into the book. Without
-npm or a network, about.json has a sentence instead, and the page shows it.
+are fetched and exported once. `python docs/browser_model.py build/book` writes the page into the book. If npm
+or a network is missing, about.json has a sentence instead, and the page shows it.
 """
 
 import gzip
