@@ -235,6 +235,7 @@ COMMANDS = {  # each command, with signs that cp1252 lacks where a user can brin
     ],
     "predict": ["tuned", "☃.csv"],
     "optimize": ["☃/fast", "-w", "TINY"],
+    "export": ["TINY", "☃.onnx"],
 }
 
 
