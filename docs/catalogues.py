@@ -14,9 +14,11 @@ import json
 import re
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -24,15 +26,21 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from perceiver_edu.course.translation import keys  # noqa: E402
+from perceiver_edu.language import INTERFACE  # noqa: E402
+from perceiver_edu.translation import keys  # noqa: E402
 
 LOCALE = ROOT / "docs/locale"
 LANGUAGES = ["zh_CN"]
 COMMON = "common"  # the catalogue of blocks that several texts have
+# What is translated as a whole, and stays so. A text joins the list when its catalogue is full.
+COMPLETE: list[str] = []
 PAGES = {
     name: ROOT / f"docs/{name}.md"
     for name in ("index", "glossary", "cheatsheet", "install", "scaling", "teaching")
 }
+START = ROOT / "perceiver_edu/course/start.md"  # the start page of a course folder
+SPOKEN = ["perceiver_edu", "docs/transforms"]  # where `translated` and `to_translate` mark what is translated
+MARKS = {"translated": None, "to_translate": None}
 BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)  # pictures that are links, which the book leaves out
 MARKDOWN = MarkdownIt("commonmark").use(dollarmath_plugin, allow_space=False, allow_digits=False)
 
@@ -40,11 +48,13 @@ HAN = r"[\u3400-\u9fff]"
 HALF_WIDTH = re.compile(rf"{HAN}[,;:?!]|[,;:?!]{HAN}|{HAN}\.(?:\s|$)")  # Chinese has punctuation of its own
 
 
+@cache
 def texts() -> dict[str, list[tuple[str, str]]]:
     """{name of a text: [(where, Markdown), …]}: the README, the pages of docs and the notebooks."""
     found = {"readme": [("README.md", BADGE.sub("", (ROOT / "README.md").read_text("utf-8")))]}
     for name, path in PAGES.items():
         found[name] = [(f"docs/{path.name}", path.read_text("utf-8"))]
+    found["start"] = [("perceiver_edu/course/start.md", START.read_text("utf-8"))]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         cells = json.loads(path.read_text("utf-8"))["cells"]
         found[path.stem] = [
@@ -55,6 +65,18 @@ def texts() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+def spoken() -> dict[str, list[str]]:
+    """{what the package or the book says: the files that say it}."""
+    found: dict[str, list[str]] = {}
+    for folder in SPOKEN:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            with path.open("rb") as file:
+                for _, message, *_ in extract("python", file, keywords=MARKS):
+                    found.setdefault(str(message), []).append(path.relative_to(ROOT).as_posix())
+    return found
+
+
+@cache
 def wanted() -> dict[str, dict[str, list[str]]]:
     """{catalogue: {key: where it is}}, in the order of the texts."""
     places: dict[str, dict[str, list[str]]] = {}  # {key: {text: where}}
@@ -62,9 +84,12 @@ def wanted() -> dict[str, dict[str, list[str]]]:
         for where, markdown in parts:
             for key in keys(markdown):
                 places.setdefault(key, {}).setdefault(name, []).append(where)
-    found: dict[str, dict[str, list[str]]] = {COMMON: {}, **{name: {} for name in texts()}}
+    for key, where in spoken().items():
+        places.setdefault(key, {})[INTERFACE] = where
+    found: dict[str, dict[str, list[str]]] = {name: {} for name in (COMMON, INTERFACE, *texts())}
     for key, of_texts in places.items():
-        name = next(iter(of_texts)) if len(of_texts) == 1 else COMMON
+        # What is said has a catalogue of its own, also where a text has the same words.
+        name = COMMON if len(of_texts) > 1 and INTERFACE not in of_texts else next(reversed(of_texts))
         found[name][key] = list(dict.fromkeys(where for several in of_texts.values() for where in several))
     return found
 
@@ -99,12 +124,19 @@ def refresh(language: str, fuzzy: bool) -> None:
             if message.id and message.id in catalogue:
                 catalogue[message.id].string = message.string
                 catalogue[message.id].flags = message.flags
-        with path_of(language, name).open("wb") as file:
+        path = path_of(language, name)
+        if path.exists() and content(read(path)) == content(catalogue):
+            continue  # somebody's line breaks stay, too
+        with path.open("wb") as file:
             file.write(HEADER.format(language=language).encode())
             write_po(file, catalogue, width=0, omit_header=True)
     for path in folder.glob("*.po"):
         if path.stem not in wanted():
             path.unlink()
+
+
+def content(catalogue: Catalog) -> list[tuple]:
+    return [(m.id, m.string, m.fuzzy, [place for place, _ in m.locations]) for m in catalogue if m.id]
 
 
 # Without dates, so that bringing a catalogue up to date changes only what is new.
@@ -120,7 +152,7 @@ msgstr ""
 
 
 def fixed(text: str) -> Counter:
-    """What a translation must keep: code, formulas, targets of links, pictures, tags, bold, italics, columns."""
+    """What a translation must keep: code, formulas, links, pictures, tags, bold and italics, columns."""
     [line] = MARKDOWN.parseInline(text)
     found: Counter = Counter()
     for token in line.children or []:
@@ -138,8 +170,8 @@ def fixed(text: str) -> Counter:
             found[f"{'bold' if token.tag == 'strong' else 'italic'} text"] += 1
         elif token.type == "text":
             for mark, words in (("*", "the mark * as text"), ("|", "the mark | between columns")):
-                if count := token.content.count(mark):
-                    found[words] += count
+                found[words] += token.content.count(mark)
+            found += Counter(f"the placeholder {name}" for name in re.findall(r"\{\w+\}", token.content))
     return found
 
 
@@ -154,7 +186,7 @@ def problems(message: Message) -> list[str]:
     found += [f"It has {what} ({n} ×), unlike the English." for what, n in (after - before).items()]
     if words != " ".join(words.split()):
         found.append("It has line breaks, or spaces at its ends or in a row.")
-    elif keys(words) != [words]:
+    elif keys(english) == [english] and keys(words) != [words]:
         found.append("It begins like another kind of block, such as a heading or a list.")
     spoken = re.sub(r"(`+).+?\1|\$[^$]+\$|\]\([^)]*\)", "", words)
     if half := HALF_WIDTH.search(spoken):
@@ -181,11 +213,9 @@ def coverage(language: str) -> dict[str, tuple[int, int]]:
         for message in read(path_of(language, name))
         if message.id and message.string and not message.fuzzy
     }
-    found = {}
-    for name, parts in texts().items():
-        blocks = {key for _, markdown in parts for key in keys(markdown)}
-        found[name] = len(blocks & done), len(blocks)
-    return found
+    blocks = {name: {key for _, text in parts for key in keys(text)} for name, parts in texts().items()}
+    blocks[INTERFACE] = {*wanted()[INTERFACE]}
+    return {name: (len(found & done), len(found)) for name, found in blocks.items()}
 
 
 def main() -> int:

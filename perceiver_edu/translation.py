@@ -1,19 +1,14 @@
-"""The course in another language: its Markdown, with the sentences of a catalogue in place of the English ones.
+"""The course in another language: its Markdown, with what the catalogues say in place of the English.
 
-A text is cut into blocks: a heading, a paragraph, an item of a list, a row of a table, the label of a folding.
-The English of a block, without its line breaks, is its key in the catalogue. A block that a catalogue lacks
-stays English, so a sentence that was changed is untranslated until somebody translates it, but never wrong.
-Code and formulas are no blocks. Catalogues are PO files, which `docs/catalogues.py` writes.
+A text is cut into blocks: a heading, a paragraph, an item of a list, a row of a table, the label of a
+folding. The English of a block, without its line breaks, is its key in the catalogue. A block that a
+catalogue lacks stays English, so a sentence that was changed is untranslated until somebody translates it,
+but never wrong. Code and formulas are no blocks. Catalogues are PO files, which `docs/catalogues.py` writes.
 """
 
-import ast
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
-
-from perceiver_edu import data
-from perceiver_edu.errors import InputError
 
 FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 CAPTION = re.compile(r"(:caption: )(.+?)(\s*)")  # of a table of contents, which is a fence
@@ -36,6 +31,9 @@ TAG = re.compile(r"</?[a-zA-Z][^>]*>|<!--.*?-->|&#?\w+;")
 RELEASE = re.compile(r"(?<=/v)\d+\.\d+[\w.]*(?=[/?])")
 VERSION = "{version}"
 
+ANCHOR = re.compile(r"(?<=\]\()([^)#\s]*#)([^)\s]+)(?=\))")  # of a link to a heading
+LONGEST_HEADING = 100
+
 
 class Block(NamedTuple):
     """What is translated as a whole, between what is not translated."""
@@ -50,7 +48,7 @@ class Block(NamedTuple):
 
 
 def blocks(markdown: str) -> Iterator[Block | str]:
-    """The blocks of a text, and between them, as strings, what is not translated. Joined, they are the text."""
+    """The blocks of a text, and as strings what is not translated. Joined, they are the text."""
     lines = markdown.splitlines(keepends=True)
     while lines:
         line = lines.pop(0)
@@ -119,33 +117,22 @@ def translate(markdown: str, look_up: Callable[[str], str | None]) -> str:
     return "".join(found)
 
 
-def read_catalogue(path: Path) -> dict[str, str]:
-    """{English: translation} of a PO file, without what is untranslated or fuzzy.
-
-    Raises: InputError where it is not a PO file.
-    """
-    found: dict[str, str] = {}
-    for entry in re.split(r"\n\s*\n", path.read_text("utf-8")):
-        texts: dict[str, str] = {}
-        part, fuzzy = "", False
-        for line in entry.splitlines():
-            if line.startswith("#"):
-                fuzzy = fuzzy or (line.startswith("#,") and "fuzzy" in line)
-                continue
-            word, _, quoted = line.partition('"')
-            part = word.strip() or part
-            try:
-                texts[part] = texts.get(part, "") + ast.literal_eval(f'"{quoted.strip()}')
-            except (SyntaxError, ValueError):
-                raise InputError(f"{path} is not a PO file: its line {line!r} cannot be read") from None
-        if texts.get("msgid") and texts.get("msgstr") and not fuzzy:
-            found[texts["msgid"]] = texts["msgstr"]
-    return found
+def translate_page(markdown: str, words: dict[str, str]) -> str:
+    """The text in another language; its links to headings lead to the headings in that language."""
+    if not words:
+        return markdown
+    anchors = anchors_of(words)
+    text = translate(markdown, words.get)
+    return ANCHOR.sub(lambda link: link[1] + anchors.get(link[2].lower(), link[2]), text)
 
 
-def read_catalogues(language: str) -> dict[str, str]:
-    """All translations into a language. Raises: InputError where there are none."""
-    paths = sorted((data.LOCALE / language / "LC_MESSAGES").glob("*.po"))
-    if not paths:
-        raise InputError(f"there are no translations into {language!r}")
-    return {english: words for path in paths for english, words in read_catalogue(path).items()}
+def anchors_of(words: dict[str, str]) -> dict[str, str]:
+    """{anchor of an English heading: the anchor that it has in the other language}."""
+    return {
+        anchor(english): anchor(other) for english, other in words.items() if len(english) <= LONGEST_HEADING
+    }
+
+
+def anchor(heading: str) -> str:
+    """As GitHub, Jupyter and MyST write it, but for capitals, which Jupyter keeps."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
