@@ -3,12 +3,16 @@
 Sphinx reads the repository's own pages under the names that they have there, so that their links need no
 second form. They are gathered in build/book-source because Sphinx would otherwise walk through the whole
 repository, and because a chapter is not quite its notebook (`transforms/chapters.py`).
+
+An edition in another language has the course and its guides, from the same sources and the catalogues of
+`docs/locale`. It is in a folder of the book, as in build/book/zh.
 """
 
 import argparse
 import re
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import nbformat
@@ -16,9 +20,14 @@ from conf import REPOSITORY, ROOT, release
 from sphinx.cmd.build import main as sphinx
 from transforms.actions import colab
 from transforms.chapters import chapter
+from transforms.languages import EDITIONS
+
+from perceiver_edu.language import ENGLISH, catalogues
+from perceiver_edu.translation import translate_page
 
 BUILD = ROOT / "build"
 SOURCE, BOOK, DOCTREES = BUILD / "book-source", BUILD / "book", BUILD / "book-doctrees"
+GUIDES = [f"docs/{name}.md" for name in ("index", "glossary", "cheatsheet", "install", "scaling", "teaching")]
 PAGES = ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "benchmarks/README.md"]
 PAGES += ["perceiver_edu/weights/embedded/README.md"]
 NAME = f"perceiver-edu-book-{release}"
@@ -26,21 +35,28 @@ NAME = f"perceiver-edu-book-{release}"
 LEFT_OUT = ["_readme", "docs/api/*", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 PAPER = ["-D", f"exclude_patterns={','.join(LEFT_OUT)}"]
 PAPER += ["-D", "suppress_warnings=toc.excluded,toc.not_readable"]
+IMAGES = ROOT / "notebooks/images"
+TOC = re.compile(r"(```\{toctree\}\n(?::.*\n)*\n)((?:[^`\n]+\n)+)```\n")
 BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)
 
 
-def gather(notebooks: Path, source: Path = SOURCE) -> None:
+def gather(notebooks: Path, source: Path = SOURCE, language: str = ENGLISH) -> None:
     """Everything that Sphinx reads. A file that has not changed is left alone, so that its page is, too."""
-    wanted: dict[str, bytes] = {name: (ROOT / name).read_bytes() for name in PAGES}
-    for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks/images").iterdir()]:
-        wanted[path.relative_to(ROOT).as_posix()] = path.read_bytes()
-    wanted["index.md"] = wanted.pop("docs/index.md")
+    words = catalogues(language)
+    pages = [ROOT / name for name in (PAGES if language == ENGLISH else GUIDES)]
+    pages += (ROOT / "docs").rglob("*.md") if language == ENGLISH else []
+    wanted = {
+        path.relative_to(ROOT).as_posix(): translate_page(path.read_text("utf-8"), words).encode()
+        for path in pages
+    }
+    wanted |= {f"notebooks/images/{path.name}": path.read_bytes() for path in IMAGES.iterdir()}
     for path in sorted(notebooks.glob("*.ipynb")):
         name = f"notebooks/{path.name}"
-        page = chapter(nbformat.read(path, as_version=4), colab(REPOSITORY, release, name))
+        page = chapter(nbformat.read(path, as_version=4), colab(REPOSITORY, release, name), words)
         wanted[name] = nbformat.writes(page).encode()
+    wanted["index.md"] = only_pages(wanted.pop("docs/index.md").decode(), wanted).encode()
     for name, text in sections((ROOT / "README.md").read_text("utf-8")).items():
-        wanted[f"_readme/{name}.md"] = text.encode()
+        wanted[f"_readme/{name}.md"] = translate_page(text, words).encode()
     for path in source.rglob("*"):
         if path.is_file() and path.relative_to(source).as_posix() not in wanted:
             path.unlink()
@@ -49,6 +65,19 @@ def gather(notebooks: Path, source: Path = SOURCE) -> None:
         if not path.exists() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+
+def only_pages(index: str, pages: Collection[str]) -> str:
+    """The front page, whose tables of contents list only these pages; those that list none are left out."""
+    there = {name.rpartition(".")[0] for name in pages}
+    return TOC.sub(
+        lambda toc: (
+            f"{toc[1]}{''.join(kept)}```\n"
+            if (kept := [line for line in toc[2].splitlines(keepends=True) if line.strip() in there])
+            else ""
+        ),
+        index,
+    )
 
 
 def sections(readme: str) -> dict[str, str]:
@@ -61,21 +90,42 @@ def sections(readme: str) -> dict[str, str]:
     return found
 
 
-def build(builder: str, out: Path, *options: str) -> None:
+def build(builder: str, out: Path, *options: str, language: str = ENGLISH) -> None:
     """Run Sphinx, for which every warning is an error."""
-    places = [str(SOURCE), str(out), "-c", str(ROOT / "docs"), "-d", str(DOCTREES / builder)]
+    doctrees = DOCTREES / (builder if language == ENGLISH else language)
+    places = [str(source_of(language)), str(out), "-c", str(ROOT / "docs"), "-d", str(doctrees)]
+    options = ("-D", f"language={language}", *options)
     if sphinx([*places, "-b", builder, "-j", "auto", "-q", "-W", "--keep-going", *options]):
         sys.exit("The book was not built: Sphinx warned above.")
 
 
+def source_of(language: str) -> Path:
+    return SOURCE if language == ENGLISH else SOURCE.with_name(f"{SOURCE.name}-{language}")
+
+
 def book(notebooks: Path) -> None:
-    gather(notebooks)
-    build("html", BOOK)
-    (BOOK / "downloads/notebooks").mkdir(parents=True, exist_ok=True)
-    for path in notebooks.glob("*.ipynb"):  # the originals, with every cell
-        shutil.copy2(path, BOOK / "downloads/notebooks")
-    for path in (BOOK / "_static").glob("*webpack-macros.html"):  # the theme's templates, which are not pages
-        path.unlink()
+    for language in EDITIONS:  # all before the first is built, because their pages link to each other
+        gather(notebooks, source_of(language), language)
+    for language, folder in EDITIONS.items():
+        words, out = catalogues(language), BOOK / folder
+        build("html", out, language=language)
+        (out / "downloads/notebooks").mkdir(parents=True, exist_ok=True)
+        for path in notebooks.glob("*.ipynb"):  # the originals, with every cell
+            copy = out / "downloads/notebooks" / path.name
+            copy.write_bytes(in_language(path.read_bytes(), words))
+        for path in (out / "_static").glob("*webpack-macros.html"):  # the theme's templates, no pages
+            path.unlink()
+
+
+def in_language(notebook: bytes, words: dict[str, str]) -> bytes:
+    """A notebook whose Markdown is translated; without words, the same bytes."""
+    if not words:
+        return notebook
+    content = nbformat.reads(notebook.decode(), as_version=4)
+    for cell in content.cells:
+        if cell.cell_type == "markdown":
+            cell.source = translate_page(cell.source, words)
+    return (nbformat.writes(content) + "\n").encode()
 
 
 def main() -> None:

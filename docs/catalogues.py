@@ -39,7 +39,7 @@ PAGES = {
     for name in ("index", "glossary", "cheatsheet", "install", "scaling", "teaching")
 }
 START = ROOT / "perceiver_edu/course/start.md"  # the start page of a course folder
-SPOKEN = ["perceiver_edu", "docs/transforms"]  # where `translated` and `to_translate` mark what is translated
+SPOKEN = ["perceiver_edu", "docs"]  # where `translated` and `to_translate` mark what is translated
 MARKS = {"translated": None, "to_translate": None}
 BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)  # pictures that are links, which the book leaves out
 MARKDOWN = MarkdownIt("commonmark").use(dollarmath_plugin, allow_space=False, allow_digits=False)

@@ -3,13 +3,26 @@
 Sphinx's search fetches each page that it has found, which browsers forbid to pages opened from disk.
 """
 
+import csv
 import json
 import re
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
+
 SCRIPT = "search-pages.js"
 LEFT_OUT = re.compile(r'<a class="headerlink".*?</a>|<(script|style)\b.*?</\1>', re.DOTALL)
 TAG = re.compile(r'<(?:(section|dt)\b[^>]*?(\sid="[^"]*")[^>]*|(/(?:section|dt))|[^>]*)>')
+
+
+def chinese_words() -> Path:
+    """A dictionary for jieba, which cuts Chinese texts into words: its own words, and those of our terms."""
+    with (ROOT / "docs/locale/terms.csv").open(encoding="utf-8", newline="") as file:
+        words = [row["Chinese"] for row in csv.DictReader(file)]
+    path = ROOT / "build/chinese-words.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(f"{word} 1000 n\n" for word in words if " " not in word), "utf-8")
+    return path
 
 
 def add_script(app, pagename, templatename, context, doctree):
