@@ -46,10 +46,12 @@ def chapter(
     `words` are the translations of a book in another language."""
     words = words or {}
 
-    def admonition(kind: str, title: str, text: str) -> str:
-        return ADMONITION.format(kind=kind, title=words.get(title, title), text=words.get(text, text))
-
     how = words.get(OPEN, OPEN).format(colab=colab)
+
+    def admonition(kind: str, title: str, text: str) -> str:
+        text = words.get(text, text).replace("{open}", how)
+        return ADMONITION.format(kind=kind, title=words.get(title, title), text=text)
+
     cells = []
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
@@ -69,14 +71,14 @@ def chapter(
             if text.startswith(CONTROLS):
                 cell.outputs.remove(output)
                 note = LIVE if text.startswith(CONTROLS[0]) else BUTTONS
-                after.append(admonition("live", *note).format(open=how))
+                after.append(admonition("live", *note))
             elif text.startswith(PREDICTION):
                 cell.outputs.remove(output)
                 question = with_list(text.removeprefix(PREDICTION))
                 after.append(admonition("predict", PREDICT, question))
         if cell.metadata.get("exercise", {}).get("role") == "stub":
             cell.outputs = []
-            after.append(admonition("live", *YOURS).format(open=how))
+            after.append(admonition("live", *YOURS))
         if cell.id.endswith(("-still", "-predict")):
             cell.metadata["tags"] = [*tags, "remove-input"]
         describe_pictures(cell)

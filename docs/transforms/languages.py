@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from perceiver_edu.language import ENGLISH, LANGUAGES, catalogues, to_translate
-from transforms.searching import chinese_words
 
 TOC_TITLE = to_translate("On this page")
 EDITIONS = {ENGLISH: "", "zh_CN": "zh"}  # the folder of each in the book; English is first, and has all pages
@@ -15,8 +14,6 @@ def configure(app, config):
     config.html_theme_options["toc_title"] = words.get(TOC_TITLE, TOC_TITLE)
     if EDITIONS[config.language]:
         config.book_english = "../"  # from its front page, the front page of the edition that has all pages
-    if config.language == "zh_CN":
-        config.html_search_options = {"dict": str(chinese_words())}
 
 
 def add_switch(app, pagename, templatename, context, doctree):

@@ -6,6 +6,7 @@ A link to a term carries its definition as its title, which `book.js` shows on h
 import re
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 GLOSSARY = "docs/glossary"
@@ -22,7 +23,10 @@ def collect(app, document):
     for section in document.findall(nodes.section):
         if sum(isinstance(above, nodes.section) for above in ancestors(section, document)) == 2:
             # In another language, the English term is behind it in brackets: "潜在向量（latent）".
-            name, anchor = section[0].astext().partition("（")[0], section["ids"][0]
+            title, anchor = section[0].astext(), section["ids"][0]
+            name = title.partition("（")[0]
+            if name != title:  # so that a search for the term alone finds its heading
+                section.append(addnodes.index(entries=[("single", name, anchor, "", None)]))
             definition = re.sub(r"\s*\d\d$", "", section[1].astext())  # without the link to its notebook
             terms[name] = anchor, definition
             app.env.domains.standard_domain.note_object("term", name.lower(), anchor, location=section)

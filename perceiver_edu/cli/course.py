@@ -71,10 +71,10 @@ def course(
 
     if lab_options and not open_it:
         raise InputError(f"{lab_options[0]!r} is for JupyterLab, so it needs --open")
-    place, update = choose(folder, ask=open_it and not as_json), None
-    use_language(language_of(place))
     if language is not None:
         use_language(language)
+    place, update = choose(folder, ask=open_it and not as_json), None
+    use_language(language_of(place))
     if open_it or folder is not None or carry_answers or language is not None:
         update = update_course(place, carry_answers)
         try:

@@ -40,8 +40,8 @@ KEPT = "A *new* **word** `x` at [it](a.ipynb#B) with $c_1$ and <b>"
 @pytest.mark.parametrize(
     "words, problem",
     [
-        ("*新***词** `x` 见[它](a.ipynb#B)和 $c_1$ 与 <b>", "bold text"),
-        ("*新* **词。**`x` 见[它](a.ipynb#B)和 $c_1$ 与 <b>", "bold text"),
+        ("*新* **词。**见[它](a.ipynb#B)里的 `x` 和 $c_1$ 与 <b>", "bold text"),
+        ("新 **词** `x` 见[它](a.ipynb#B)和 $c_1$ 与 <b>", "italic text"),
         ("*新* **词** `y` 见[它](a.ipynb#B)和 $c_1$ 与 <b>", "the code `y`"),
         ("*新* **词** `x` 见[它](a.ipynb#词)和 $c_1$ 与 <b>", "the link to a.ipynb#B"),
         ("*新* **词** `x` 见[它](a.ipynb#B)和 $c_2$ 与 <b>", "the formula $c_1$"),
