@@ -9,7 +9,7 @@ VENV := .venv/bin/python
 READY := .venv/.ready
 COURSE := course
 
-.PHONY: help lab test test-slow test-book test-lab test-long book book-pdf notebooks new-exercise bench bench-full format clean
+.PHONY: help lab test test-slow test-book test-lab test-long book book-pdf notebooks messages new-exercise bench bench-full format clean
 
 help:
 	@echo "make lab        open the course in JupyterLab        more options: LAB_ARGS=\"--no-browser --port 9000\""
@@ -24,6 +24,7 @@ help:
 	@echo "make book-pdf   the course to print; needs Chromium"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
 	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03 and 06 to 10, with every assertion"
+	@echo "make messages   bring the catalogues of the translations up to date with the English texts"
 	@echo "make new-exercise ID=02.my_exercise   lay out a new exercise; CONTRIBUTING.md says what to fill in"
 	@echo "make format     format the code and mend what ruff can mend"
 	@echo "make clean      remove .venv and everything built"
@@ -64,6 +65,9 @@ book book-pdf: $(READY)
 
 notebooks: $(READY)
 	$(VENV) tests/notebooks/outputs.py --write
+
+messages: $(READY)
+	$(VENV) docs/catalogues.py $(MESSAGES_ARGS)
 
 new-exercise: $(READY)
 	$(VENV) tests/notebooks/new_exercise.py $(ID)

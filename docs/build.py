@@ -3,6 +3,9 @@
 Sphinx reads the repository's own pages under the names that they have there, so that their links need no
 second form. They are gathered in build/book-source because Sphinx would otherwise walk through the whole
 repository, and because a chapter is not quite its notebook (`transforms/chapters.py`).
+
+An edition in another language has the course and its guides, from the same sources and the catalogues of
+`docs/locale`. It is in a folder of the book, as in build/book/zh.
 """
 
 import argparse
@@ -11,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import nbformat
@@ -19,9 +23,14 @@ from conf import REPOSITORY, ROOT, release
 from sphinx.cmd.build import main as sphinx
 from transforms.actions import colab
 from transforms.chapters import chapter
+from transforms.languages import EDITIONS
+
+from perceiver_edu.language import ENGLISH, catalogues
+from perceiver_edu.translation import translate_page
 
 BUILD = ROOT / "build"
 SOURCE, BOOK, DOCTREES = BUILD / "book-source", BUILD / "book", BUILD / "book-doctrees"
+GUIDES = [f"docs/{name}.md" for name in ("index", "glossary", "cheatsheet", "install", "scaling", "teaching")]
 PAGES = ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "benchmarks/README.md"]
 PAGES += ["perceiver_edu/weights/embedded/README.md"]
 NAME = f"perceiver-edu-book-{release}"
@@ -29,20 +38,28 @@ NAME = f"perceiver-edu-book-{release}"
 LEFT_OUT = ["_readme", "docs/api/*", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 PAPER = ["-D", f"exclude_patterns={','.join(LEFT_OUT)}"]
 PAPER += ["-D", "suppress_warnings=toc.excluded,toc.not_readable"]
+IMAGES = ROOT / "notebooks/images"
+TOC = re.compile(r"(```\{toctree\}\n(?::.*\n)*\n)((?:[^`\n]+\n)+)```\n")
 BADGE = re.compile(r"^\[!\[Open in .*\n", re.MULTILINE)
 
 
-def gather(notebooks: Path, source: Path = SOURCE) -> None:
+def gather(notebooks: Path, source: Path = SOURCE, language: str = ENGLISH) -> None:
     """Everything that Sphinx reads. A file that has not changed is left alone, so that its page is, too."""
-    wanted: dict[str, bytes] = {name: (ROOT / name).read_bytes() for name in PAGES}
-    for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks/images").iterdir()]:
-        wanted[path.relative_to(ROOT).as_posix()] = path.read_bytes()
-    wanted["index.md"] = wanted.pop("docs/index.md")
+    words = catalogues(language)
+    pages = [ROOT / name for name in (PAGES if language == ENGLISH else GUIDES)]
+    pages += (ROOT / "docs").rglob("*.md") if language == ENGLISH else []
+    wanted = {
+        path.relative_to(ROOT).as_posix(): translate_page(path.read_text("utf-8"), words).encode()
+        for path in pages
+    }
+    wanted |= {f"notebooks/images/{path.name}": path.read_bytes() for path in IMAGES.iterdir()}
     for path in sorted(notebooks.glob("*.ipynb")):
         name = f"notebooks/{path.name}"
-        page = chapter(nbformat.read(path, as_version=4), colab(REPOSITORY, release, name))
+        page = chapter(nbformat.read(path, as_version=4), colab(REPOSITORY, release, name), words)
         wanted[name] = nbformat.writes(page).encode()
+    wanted["index.md"] = only_pages(wanted.pop("docs/index.md").decode(), wanted).encode()
     for name, text in sections((ROOT / "README.md").read_text("utf-8")).items():
+        text = translate_page(text, words).replace(f"{PUBLISHED}/", "")  # the live page of this copy
         wanted[f"_readme/{name}.md"] = text.encode()
     for path in source.rglob("*"):
         if path.is_file() and path.relative_to(source).as_posix() not in wanted:
@@ -54,38 +71,77 @@ def gather(notebooks: Path, source: Path = SOURCE) -> None:
             path.write_bytes(content)
 
 
+def only_pages(index: str, pages: Collection[str]) -> str:
+    """The front page, whose tables of contents list only these pages; those that list none are left out."""
+    there = {name.rpartition(".")[0] for name in pages}
+    return TOC.sub(
+        lambda toc: (
+            f"{toc[1]}{''.join(kept)}```\n"
+            if (kept := [line for line in toc[2].splitlines(keepends=True) if line.strip() in there])
+            else ""
+        ),
+        index,
+    )
+
+
 def sections(readme: str) -> dict[str, str]:
     """{"pitch": …, "start": …, "the-course": …}: what the README says, for the front page to include."""
     pitch, *others = re.split(r"^## ", BADGE.sub("", readme), flags=re.MULTILINE)
     pitch = pitch.partition("\n")[2].replace("](#", f"]({REPOSITORY}#")
-    found = {"pitch": pitch.replace(f"{PUBLISHED}/", "")}  # the live page of this copy of the book
+    found = {"pitch": pitch}
     for text in others:
         title, _, body = text.partition("\n")
         found[re.sub(r"\W+", "-", title.lower())] = body
     return found
 
 
-def build(builder: str, out: Path, *options: str) -> None:
+def build(builder: str, out: Path, *options: str, language: str = ENGLISH) -> None:
     """Run Sphinx, for which every warning is an error."""
-    places = [str(SOURCE), str(out), "-c", str(ROOT / "docs"), "-d", str(DOCTREES / builder)]
+    doctrees = DOCTREES / (builder if language == ENGLISH else language)
+    places = [str(source_of(language)), str(out), "-c", str(ROOT / "docs"), "-d", str(doctrees)]
+    options = ("-D", f"language={language}", *options)
     if sphinx([*places, "-b", builder, "-j", "auto", "-q", "-W", "--keep-going", *options]):
         sys.exit("The book was not built: Sphinx warned above.")
 
 
+def source_of(language: str) -> Path:
+    return SOURCE if language == ENGLISH else SOURCE.with_name(f"{SOURCE.name}-{language}")
+
+
 def book(notebooks: Path) -> str:
     """-> what the live page lacks, a sentence, or nothing."""
-    gather(notebooks)
+    for language in EDITIONS:  # all before the first is built, because their pages link to each other
+        gather(notebooks, source_of(language), language)
     # In a process of its own: the model's export takes as long as Sphinx, and its libraries log a lot.
     with subprocess.Popen([sys.executable, ROOT / "docs/browser_model.py", BOOK]) as live:
-        build("html", BOOK)
+        for language, folder in EDITIONS.items():
+            edition(notebooks, language, BOOK / folder)
     if live.returncode:
         sys.exit("The book has no live page: its program ended with the error above.")
-    (BOOK / "downloads/notebooks").mkdir(parents=True, exist_ok=True)
-    for path in notebooks.glob("*.ipynb"):  # the originals, with every cell
-        shutil.copy2(path, BOOK / "downloads/notebooks")
-    for path in (BOOK / "_static").glob("*webpack-macros.html"):  # the theme's templates, which are not pages
-        path.unlink()
     return json.loads((BOOK / "live/about.json").read_text("utf-8")).get("missing", "")
+
+
+def edition(notebooks: Path, language: str, out: Path) -> None:
+    """The book in one language, with the notebooks to download."""
+    build("html", out, language=language)
+    (out / "downloads/notebooks").mkdir(parents=True, exist_ok=True)
+    for path in notebooks.glob("*.ipynb"):  # the originals, with every cell
+        copy = out / "downloads/notebooks" / path.name
+        copy.write_bytes(in_language(path.read_bytes(), catalogues(language)))
+    for path in (out / "_static").glob("*webpack-macros.html"):  # the theme's templates, which are not pages
+        path.unlink()
+
+
+
+def in_language(notebook: bytes, words: dict[str, str]) -> bytes:
+    """A notebook whose Markdown is translated; without words, the same bytes."""
+    if not words:
+        return notebook
+    content = nbformat.reads(notebook.decode(), as_version=4)
+    for cell in content.cells:
+        if cell.cell_type == "markdown":
+            cell.source = translate_page(cell.source, words)
+    return (nbformat.writes(content) + "\n").encode()
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ project, author = "perceiver_edu", "the perceiver-edu contributors"
 version = release = perceiver_edu.__version__
 copyright = f"2026, {author}"
 root_doc = "index"
-language = "en"
+language = "en"  # `build.py` names another, and transforms/languages.py says what that changes
 
 extensions = [
     "myst_nb",
@@ -30,7 +30,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     *(f"transforms.{name}" for name in ("foldings", "formulas", "sources", "pictures", "terms")),
-    *(f"transforms.{name}" for name in ("docstrings", "searching", "actions")),
+    *(f"transforms.{name}" for name in ("docstrings", "searching", "actions", "languages")),
 ]
 book_root, book_repository, book_pages = ROOT, REPOSITORY, PAGES
 exclude_patterns = ["_readme"]  # the front page includes them

@@ -11,6 +11,7 @@ import torch
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 os.environ.pop("PERCEIVER_EDU_WEIGHTS", None)  # the tests choose their weights themselves
+os.environ["PERCEIVER_EDU_LANGUAGE"] = "en"  # whatever the locale is
 
 from tiny import TEXTS, tiny_hf_model
 

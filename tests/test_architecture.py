@@ -14,7 +14,10 @@ PACKAGE = Path(perceiver_edu.__file__).parent
 ROOT = Path(__file__).parents[1]
 
 FLOORS = [  # from the bottom up; a name stands for the module, or for all modules of the folder
-    ["errors", "config", "stages", "data", "tokenizer", "terminal", "writing", "borrow"],
+    [
+        *["errors", "config", "stages", "data", "tokenizer", "terminal", "writing", "borrow"],
+        *["language", "translation"],
+    ],
     ["attention"],
     [*STAGES],
     ["model"],

@@ -7,44 +7,60 @@ import re
 
 import nbformat
 
+from perceiver_edu.language import to_translate
+from perceiver_edu.translation import ANCHOR, translate_page
+
 FIRST_AND_LAST = ("anywhere", "course-foot")  # the cell that installs, and the links to other notebooks
 HEAD_LINES = re.compile(r"\n+\*\*(?:In the browser|The course)\*\* .*")  # the page has buttons for these
 DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
-# A link to a heading: JupyterLab keeps the heading's capitals, MyST does not.
-ANCHOR = re.compile(r"(?<=\]\()([^)#\s]*#)([^)\s]+)(?=\))")
 PROGRESS_BAR = re.compile(r"^[^\n|]*:\s+\d+%\|")
 CONTROLS = ("An experiment with controls", "Buttons that save")  # how a widget's text for other pages begins
 PREDICTION = "Before you run the next cell, predict. "
 
-RUN_LIVE = """:::{{admonition}} An experiment with controls
-:class: live
-The picture below shows one state of it. To move the controls, {open}.
+ADMONITION = """:::{{admonition}} {title}
+:class: {kind}
+{text}
 :::"""
-RUN_BUTTONS = """:::{{admonition}} Buttons that save your results
-:class: live
-They need a running notebook: {open}.
-:::"""
-WRITE_HERE = """:::{{admonition}} Your turn
-:class: live
-Write this in the notebook, where the check tells you what is right and what is not yet: {open}.
-:::"""
-OPEN = "[open this chapter on Colab]({colab}), or [install the course](../docs/install.md)"
-PREDICT = """:::{{admonition}} Before you read on, predict
-:class: predict
-{question}
-:::"""
+LIVE = (
+    to_translate("An experiment with controls"),
+    to_translate("The picture below shows one state of it. To move the controls, {open}."),
+)
+BUTTONS = (
+    to_translate("Buttons that save your results"),
+    to_translate("They need a running notebook: {open}."),
+)
+YOURS = (
+    to_translate("Your turn"),
+    to_translate(
+        "Write this in the notebook, where the check tells you what is right and what is not yet: {open}."
+    ),
+)
+OPEN = to_translate("[open this chapter on Colab]({colab}), or [install the course](../docs/install.md)")
+PREDICT = to_translate("Before you read on, predict")
 
 
-def chapter(notebook: nbformat.NotebookNode, colab: str) -> nbformat.NotebookNode:
-    """The notebook as a page reads it. `colab` is the address where the original opens with a kernel."""
-    how = OPEN.format(colab=colab)
+def chapter(
+    notebook: nbformat.NotebookNode, colab: str, words: dict[str, str] | None = None
+) -> nbformat.NotebookNode:
+    """The notebook as a page reads it. `colab` is the address where the original opens with a kernel, and
+    `words` are the translations of a book in another language."""
+    words = words or {}
+
+    how = words.get(OPEN, OPEN).format(colab=colab)
+
+    def admonition(kind: str, title: str, text: str) -> str:
+        text = words.get(text, text).replace("{open}", how)
+        return ADMONITION.format(kind=kind, title=words.get(title, title), text=text)
+
     cells = []
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if cell.id in FIRST_AND_LAST or "claims" in tags:
             continue
         if cell.cell_type == "markdown":
-            text = ANCHOR.sub(lambda link: link[1] + link[2].lower(), HEAD_LINES.sub("", cell.source))
+            text = translate_page(HEAD_LINES.sub("", cell.source), words)
+            # JupyterLab keeps the capitals of a heading, MyST does not.
+            text = ANCHOR.sub(lambda link: link[1] + link[2].lower(), text)
             cell.source = with_foldings(text)
             cells.append(cell)
             continue
@@ -54,13 +70,15 @@ def chapter(notebook: nbformat.NotebookNode, colab: str) -> nbformat.NotebookNod
             text = output.get("data", {}).get("text/plain", "")
             if text.startswith(CONTROLS):
                 cell.outputs.remove(output)
-                after.append((RUN_LIVE if text.startswith(CONTROLS[0]) else RUN_BUTTONS).format(open=how))
+                note = LIVE if text.startswith(CONTROLS[0]) else BUTTONS
+                after.append(admonition("live", *note))
             elif text.startswith(PREDICTION):
                 cell.outputs.remove(output)
-                after.append(PREDICT.format(question=with_list(text.removeprefix(PREDICTION))))
+                question = with_list(text.removeprefix(PREDICTION))
+                after.append(admonition("predict", PREDICT, question))
         if cell.metadata.get("exercise", {}).get("role") == "stub":
             cell.outputs = []
-            after.append(WRITE_HERE.format(open=how))
+            after.append(admonition("live", *YOURS))
         if cell.id.endswith(("-still", "-predict")):
             cell.metadata["tags"] = [*tags, "remove-input"]
         describe_pictures(cell)

@@ -2,6 +2,7 @@
 live page, which Sphinx does not make, lead to it."""
 
 import posixpath
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -28,11 +29,13 @@ class Sources(SphinxPostTransform):
 
     def address(self, path: str, fragment: str) -> str | None:
         builder, modules = self.app.builder, self.env.domains.python_domain.modules
-        page = None
         if path == LIVE:
-            if builder.name == "html":
-                return posixpath.relpath(path, posixpath.dirname(self.env.docname))
+            if builder.name == "html":  # all editions share the page
+                return self.config.book_english + posixpath.relpath(path, posixpath.dirname(self.env.docname))
             return f"{self.config.book_pages}/{LIVE}"
+        if self.config.book_english and (address := self.in_english(path)):
+            return address
+        page = None
         if path == FRONT:
             page = self.config.root_doc
         elif path.endswith(".py"):
@@ -50,8 +53,18 @@ class Sources(SphinxPostTransform):
             f"#{fragment}" if fragment else ""
         )
 
+    def in_english(self, path: str) -> str | None:
+        """Of what only the English edition shows; it was built before."""
+        name = f"_modules/{path}" if path.endswith(".py") else path
+        page = Path(name).with_suffix(".html").as_posix()
+        front = self.app.builder.get_relative_uri(self.env.docname, self.config.root_doc)
+        if (Path(self.app.outdir) / self.config.book_english / page).is_file() and path != FRONT:
+            return posixpath.dirname(front) + ("/" if "/" in front else "") + self.config.book_english + page
+        return None
+
 
 def setup(app):
+    app.add_config_value("book_english", "", "env", [str])
     app.add_config_value("book_root", None, "env")
     app.add_config_value("book_repository", "", "env", [str])
     app.add_config_value("book_pages", "", "env", [str])

@@ -6,10 +6,12 @@ A link to a term carries its definition as its title, which `book.js` shows on h
 import re
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 GLOSSARY = "docs/glossary"
 CHAPTERS = ("notebooks/",)  # where first uses are linked
+HAN = re.compile(r"[\u3400-\u9fff]")
 NOT_IN = (nodes.reference, nodes.literal, nodes.title, nodes.raw, nodes.math, nodes.strong)
 
 
@@ -20,7 +22,11 @@ def collect(app, document):
     terms = app.env.book_terms = {}
     for section in document.findall(nodes.section):
         if sum(isinstance(above, nodes.section) for above in ancestors(section, document)) == 2:
-            name, anchor = section[0].astext(), section["ids"][0]
+            # In another language, the English term is behind it in brackets: "潜在向量（latent）".
+            title, anchor = section[0].astext(), section["ids"][0]
+            name = title.partition("（")[0]
+            if name != title:  # so that a search for the term alone finds its heading
+                section.append(addnodes.index(entries=[("single", name, anchor, "", None)]))
             definition = re.sub(r"\s*\d\d$", "", section[1].astext())  # without the link to its notebook
             terms[name] = anchor, definition
             app.env.domains.standard_domain.note_object("term", name.lower(), anchor, location=section)
@@ -33,9 +39,14 @@ def merge(app, env, docnames, other):
 
 
 def pattern(terms) -> re.Pattern:
-    """Any of the terms as a whole word, in the plural too, the longest first."""
-    names = "|".join(re.escape(name) for name in sorted(terms, key=len, reverse=True))
-    return re.compile(rf"(?<![\w.\-])({names})(?:e?s)?(?![\w\-])", re.IGNORECASE)
+    """Any of the terms as a whole word, in the plural too, the longest first.
+
+    Chinese has no spaces between words, so a term of one character, which most words contain, is left out.
+    """
+    names = "|".join(
+        re.escape(name) for name in sorted(terms, key=len, reverse=True) if not HAN.fullmatch(name)
+    )
+    return re.compile(rf"(?<![\w.\-])({names})(?:e?s)?(?![\w\-])", re.IGNORECASE | re.ASCII)
 
 
 class FirstUses(SphinxPostTransform):

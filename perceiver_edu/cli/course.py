@@ -24,6 +24,10 @@ Folder = Annotated[
 ]
 CARRY = "Copy your solved exercises into the new versions of their notebooks."
 ATTEMPTS = "Record in your progress file what was wrong in each attempt; or stop, and delete that record."
+LANGUAGE = (
+    "The language of your course folder and of what is said there: en or zh. If omitted: the variable "
+    "PERCEIVER_EDU_LANGUAGE, the language that the folder has, or your locale."
+)
 OPTIONS = "After --: options for JupyterLab, such as --no-browser."
 
 
@@ -34,6 +38,7 @@ def course(
     open_it: Annotated[bool, typer.Option("--open", help="Open the start page in JupyterLab.")] = False,
     folder: Folder = None,
     carry_answers: Annotated[bool, typer.Option("--carry-answers", help=CARRY)] = False,
+    language: Annotated[str | None, typer.Option("--language", help=LANGUAGE, show_default=False)] = None,
     attempts: Annotated[
         bool | None, typer.Option("--attempts/--no-attempts", help=ATTEMPTS, show_default=False)
     ] = None,
@@ -41,9 +46,10 @@ def course(
 ):
     """List the notebooks and the exercises done.
 
-    With --open, --folder or --carry-answers, the command first makes your course folder, with your own copy
-    of the notebooks, or brings it up to date. A notebook that you have changed stays as it is, and its new
-    version is put next to it. Your progress is in the folder's progress.json; delete it to start again.
+    With --open, --folder, --language or --carry-answers, the command first makes your course folder, with
+    your own copy of the notebooks, or brings it up to date. A notebook that you have changed stays as it is,
+    and its new version is put next to it. Your progress is in the folder's progress.json; delete it to start
+    again.
 
     \b
     Examples:
@@ -51,20 +57,25 @@ def course(
       perceiver-edu course --open
       perceiver-edu course --open --folder my-course -- --no-browser --port 9000
       perceiver-edu course --carry-answers
+      perceiver-edu course --language zh
       perceiver-edu course --json
     """
     from perceiver_edu import data
     from perceiver_edu.course.folder import update_course
     from perceiver_edu.course.lab import lab_command, open_lab
     from perceiver_edu.course.overview import read_overview
-    from perceiver_edu.course.place import is_course, remember
+    from perceiver_edu.course.place import is_course, language_of, remember
     from perceiver_edu.course.progress import progress_file, switch_attempts
     from perceiver_edu.course.start import START
+    from perceiver_edu.language import use_language
 
     if lab_options and not open_it:
         raise InputError(f"{lab_options[0]!r} is for JupyterLab, so it needs --open")
+    if language is not None:
+        use_language(language)
     place, update = choose(folder, ask=open_it and not as_json), None
-    if open_it or folder is not None or carry_answers:
+    use_language(language_of(place))
+    if open_it or folder is not None or carry_answers or language is not None:
         update = update_course(place, carry_answers)
         try:
             remember(place)

@@ -15,6 +15,7 @@ from perceiver_edu.course.exercises import find
 from perceiver_edu.course.gradients import lost_gradients
 from perceiver_edu.course.guard import Misfit, Outcome, explain_error, run
 from perceiver_edu.course.overview import next_step
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, NotRight, Report, shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.errors import InputError, brief
@@ -92,7 +93,9 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
         wanted = exercise.expected(arguments)
         outcome = run(function, arguments, quiet=number > 0)
         if outcome.not_done:
-            return report.say("Nothing below waits for it: until then the library's own code stands in.")
+            return report.say(
+                translated("Nothing below waits for it: until then the library's own code stands in.")
+            )
         expected[label], results[label] = wanted, outcome.value
         if outcome.value is not None or not outcome.problem:
             try:
@@ -116,30 +119,35 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
         told |= say_difference(report, exercise, wrong[0], cases, expected, got, right, told, folded)
     if right and (wrong or problem):
         if problem:
-            report.say(f"The results are right in: {'; '.join(right)}.")
+            report.say(translated("The results are right in: {cases}.").format(cases="; ".join(right)))
         broken = [label for label in cases if label not in right]
         if broken:
-            these = "do these cases have" if len(broken) > 1 else "does this case have"
-            ask = "" if told else f" What {these} that the others do not?"
-            report.say(f"Wrong in: {'; '.join(broken)}.{ask}")
+            wrong_in = translated("Wrong in: {cases}.").format(cases="; ".join(broken))
+            if len(broken) > 1:
+                ask = translated("What do these cases have that the others do not?")
+            else:
+                ask = translated("What does this case have that the others do not?")
+            report.say(wrong_in if told else f"{wrong_in} {ask}")
 
     fitting = [label for label in got if shapes(got[label]) == shapes(expected[label])]
     properties = [] if problem else list(look_at(exercise, function, cases, fitting))
     if properties:
-        marks = {True: "✓ yes", False: "✗ no", None: "– not tested"}
+        marks = {True: translated("✓ yes"), False: translated("✗ no"), None: translated("– not tested")}
         rows = [(says, marks[fine], seen) for says, fine, seen in properties]
-        report.table(("what a right answer does", "yours", "measured"), rows)
+        header = translated("what a right answer does"), translated("yours"), translated("measured")
+        report.table(header, rows)
     missing = "; ".join(says for says, fine, _ in properties if not fine)
     if missing and not problem and not wrong:
-        report.say(f"The numbers are right, but this is still missing: {missing}.")
+        still = translated("The numbers are right, but this is still missing: {missing}.")
+        report.say(still.format(missing=missing))
     ok = not problem and not wrong and not missing
     if ok and exercise.trains:
         ok = gradients_pass(exercise, function, cases, report)
     tensors = [(value, expected[key]) for key, value in got.items() if isinstance(value, torch.Tensor)]
     floats = [(mine, wanted) for mine, wanted in tensors if mine.is_floating_point()]
     if ok and any(mine.dtype != wanted.dtype or not same(mine, wanted, EXACT) for mine, wanted in floats):
-        report.say("The numbers are right, but only to the precision of float32, although the inputs are "
-                   "float64. Somewhere you make a tensor without `dtype=`.")  # fmt: skip
+        report.say(translated("The numbers are right, but only to the precision of float32, although the "
+                   "inputs are float64. Somewhere you make a tensor without `dtype=`."))  # fmt: skip
 
     fits = bool(got) and not problem and len(fitting) == len(got)
     if exercise.in_model is not None and fits and (ok or not folded):
@@ -170,16 +178,20 @@ def changes_its_mind(exercise: Exercise, function, cases, expected, results, got
                     raise Misfit(outcome.problem)
                 now = viewed(exercise, result, cases[label], expected[label])
             except Misfit as misfit:
-                report.say("A second call with the same arguments ends differently from the first.")
+                report.say(
+                    translated("A second call with the same arguments ends differently from the first.")
+                )
                 say_problem(report, label, outcome._replace(problem=str(misfit)), several=len(cases) > 1)
                 return True
             if not same(now, got[label]):
                 report.say(
-                    "The same call returns different results at different times. Is something random, such "
-                    "as dropout, or is something kept from one call to the next?"
+                    translated(
+                        "The same call returns different results at different times. Is something random, "
+                        "such as dropout, or is something kept from one call to the next?"
+                    )
                 )
                 sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
-                header = (f"“{label}”" if len(cases) > 1 else "", "at first", "later")
+                header = (f"“{label}”" if len(cases) > 1 else "", translated("at first"), translated("later"))
                 report.table(header, exercise.rows(got[label], now, sizes))
                 return True
     return False
@@ -194,7 +206,7 @@ def gradients_pass(exercise: Exercise, function, cases, report: Report) -> bool:
             raise
         except BaseException as error:
             outcome = explain_error(error, arguments, "the gradient of your result cannot be computed")
-            report.say("The numbers are right, but computing gradients fails.")
+            report.say(translated("The numbers are right, but computing gradients fails."))
             say_problem(report, label, outcome, several=len(cases) > 1)
             return False
         if lost:
@@ -216,26 +228,30 @@ def say_difference(
     """`right`: labels of the cases that are; `said`: whether a problem has been named already; `folded`:
     whether what is expected is shown only to those who ask. -> is the mistake named?"""
     if right and not said:
-        report.say(f"Right so far: {'; '.join(right)}.")
+        report.say(translated("Right so far: {cases}.").format(cases="; ".join(right)))
     diagnosis = diagnose(exercise, cases, expected, got)
     if diagnosis:
         report.say(diagnosis)
     elif exercise.mistakes and not said:
-        report.say("This is not one of the mistakes that the check knows. Here is what it can tell you.")
+        report.say(
+            translated("This is not one of the mistakes that the check knows. Here is what it can tell you.")
+        )
     sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
     for remark in remarks(expected[label], got[label]):
         report.say(remark)
     where = ", ".join(filter(None, [f"“{label}”" if len(cases) > 1 else "", exercise.compared]))
     rows = exercise.rows(expected[label], got[label], sizes)
     if not folded:
-        report.table((where, "expected", "got"), rows)
+        report.table((where, translated("expected"), translated("got")), rows)
         return bool(diagnosis)
-    report.table((where, "got"), [(what, yours) for what, _, yours in rows])
+    report.table((where, translated("got")), [(what, yours) for what, _, yours in rows])
     report.fold(
-        "What is expected",
-        (where, "expected"),
+        translated("What is expected"),
+        (where, translated("expected")),
         [(what, wanted) for what, wanted, _ in rows],
-        plain=f'check("{exercise.id}", {exercise.name}, show_expected=True) shows what is expected.',
+        plain=translated("{call} shows what is expected.").format(
+            call=f'check("{exercise.id}", {exercise.name}, show_expected=True)'
+        ),
     )
     return bool(diagnosis)
 

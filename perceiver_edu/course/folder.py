@@ -20,11 +20,13 @@ from typing import Any
 from perceiver_edu import __version__, data
 from perceiver_edu.course.links import LIBRARY, in_course, relink, source_of
 from perceiver_edu.course.overview import NAMES, new_versions
-from perceiver_edu.course.place import RECORD, is_course
+from perceiver_edu.course.place import RECORD, is_course, language_of
 from perceiver_edu.course.progress import take_along
 from perceiver_edu.course.renamed import FILES, today
 from perceiver_edu.course.start import START, TABLE, start_page
 from perceiver_edu.errors import InputError
+from perceiver_edu.language import ENGLISH, catalogues, speaking
+from perceiver_edu.translation import translate_page
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.writing import check_plain, write_whole
 
@@ -109,7 +111,8 @@ def update_course(folder: Path, carry_answers: bool = False) -> Update:
 
     Raises: InputError for a folder that has other things in it.
     """
-    files, made = course_files(folder), not is_course(folder)
+    language = language_of(folder)
+    files, made = course_files(folder, language), not is_course(folder)
     if made:
         prepare(folder)
     update = Update(folder, read_record(folder / RECORD), made)
@@ -120,11 +123,12 @@ def update_course(folder: Path, carry_answers: bool = False) -> Update:
         update.put(name, content, carry_answers)
     if made:
         update.problem = take_along(folder)
-    page = to_bytes(start_page(folder))
+    with speaking(language):
+        page = to_bytes(start_page(folder))
     update.start = update.put(START, page)
     bring_table_up_to_date(update.start, page)
     update.written[START] = [fingerprint(page)]  # no more than the last: it changes with every update
-    write_whole(folder / RECORD, to_json({"written": update.written}))
+    write_whole(folder / RECORD, to_json({"written": update.written, "language": language}))
     return update
 
 
@@ -168,12 +172,14 @@ def read_record(path: Path) -> dict[str, list[str]]:
         ) from None
 
 
-def course_files(folder: Path) -> dict[str, bytes]:
+def course_files(folder: Path, language: str = ENGLISH) -> dict[str, bytes]:
     """{name: content} of a course folder: notebooks, images, the glossary, and the files that they link to.
+
+    In another language, the notebooks have other Markdown and the same code.
 
     Raises: InputError where there are no notebooks, or one cannot be read.
     """
-    files, linked = {}, set()
+    files, linked, words = {}, set(), catalogues(language)
 
     def locate(path: str) -> str:
         target = in_course(path, folder)
@@ -186,7 +192,7 @@ def course_files(folder: Path) -> dict[str, bytes]:
             notebook = without_outputs(json.loads(path.read_text("utf-8")))
             for cell in notebook["cells"]:
                 if cell["cell_type"] == "markdown":
-                    cell["source"] = relink("".join(cell["source"]), locate)
+                    cell["source"] = relink(translate_page("".join(cell["source"]), words), locate)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} is not a notebook ({error}). Restore it, or install perceiver-edu again"
@@ -194,7 +200,9 @@ def course_files(folder: Path) -> dict[str, bytes]:
         files[path.name] = to_bytes(notebook)
     if not files:
         raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
-    files[data.GLOSSARY.name] = relink(data.GLOSSARY.read_text("utf-8"), locate).encode()
+    files[data.GLOSSARY.name] = relink(
+        translate_page(data.GLOSSARY.read_text("utf-8"), words), locate
+    ).encode()
     for path in sorted(filter(Path.is_file, (data.NOTEBOOKS / "images").glob("*"))):
         files[f"images/{path.name}"] = path.read_bytes()
     if linked:

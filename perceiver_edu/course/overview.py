@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perceiver_edu import data
-from perceiver_edu.course.place import course_folder, is_course
+from perceiver_edu.course.place import course_around, course_folder, is_course, language_of, translated
 from perceiver_edu.course.prediction import predictions_in
 from perceiver_edu.course.progress import progress_file, read_all
 from perceiver_edu.course.report import DONE, WAITING, Report
+from perceiver_edu.language import catalogues
 
 NAMES = "[0-9][0-9]_*.ipynb"
 
@@ -32,7 +33,7 @@ class Notebook(NamedTuple):
 
     @property
     def time(self) -> str:
-        return f"{self.minutes} min" if self.minutes else ""
+        return translated("{minutes} min").format(minutes=self.minutes) if self.minutes else ""
 
     @property
     def solved(self) -> int:
@@ -41,12 +42,13 @@ class Notebook(NamedTuple):
     @property
     def count(self) -> str:
         """ "1 of 2", or "" where there is no exercise."""
-        return f"{self.solved} of {len(self.exercises)}" if self.exercises else ""
+        return some_of(self.solved, len(self.exercises)) if self.exercises else ""
 
     @property
     def predicted(self) -> str:
         """ "3 of 7", or "" where no prediction is asked for."""
-        return f"{sum(self.predictions.values())} of {len(self.predictions)}" if self.predictions else ""
+        made = sum(self.predictions.values())
+        return some_of(made, len(self.predictions)) if self.predictions else ""
 
     @property
     def dots(self) -> str:
@@ -75,9 +77,10 @@ class Overview(NamedTuple):
     @property
     def count(self) -> str:
         """ "2 of 38 exercises are solved, and 3 of 7 predictions are made"; the same words everywhere."""
-        said = f"{self.solved} of {self.exercises} exercises are solved"
+        said = translated("{done} of {all} exercises are solved").format(done=self.solved, all=self.exercises)
         asked = self.predictions
-        return f"{said}, and {sum(asked)} of {len(asked)} predictions are made" if asked else said
+        made = translated("{said}, and {made} of {all} predictions are made")
+        return made.format(said=said, made=sum(asked), all=len(asked)) if asked else said
 
     @property
     def next(self) -> Notebook | None:
@@ -91,6 +94,7 @@ def read_overview(folder: Path | None = None) -> Overview:
     Titles and exercises are those of the original notebooks, whatever became of the learner's.
     """
     folder = folder or course_folder()
+    words = catalogues(language_of(course_around()))
     progress = read_all(partial(progress_file, folder))
     answers = progress.predictions
     found = []
@@ -109,7 +113,7 @@ def read_overview(folder: Path | None = None) -> Overview:
         found.append(
             Notebook(
                 theirs if is_course(folder) and theirs.is_file() else path,
-                title[1] if title else path.stem,
+                words.get(title[1], title[1]) if title else path.stem,
                 int(minutes[1]) if minutes else None,
                 {exercise: progress.done.get(exercise) for exercise in ids},
                 new_versions(theirs),
@@ -117,6 +121,10 @@ def read_overview(folder: Path | None = None) -> Overview:
             )
         )
     return Overview(found, progress.problem)
+
+
+def some_of(done: int, everything: int) -> str:
+    return translated("{done} of {all}").format(done=done, all=everything)
 
 
 def new_versions(path: Path) -> list[Path]:
@@ -130,17 +138,24 @@ def course_overview(folder: Path | None = None) -> Report:
     overview = read_overview(folder)
     report = Report(overview.count)
     if not overview.notebooks:
-        return report.say(f"There are no notebooks in `{data.NOTEBOOKS}`: install perceiver-edu again.")
+        nothing = translated("There are no notebooks in `{folder}`: install perceiver-edu again.")
+        return report.say(nothing.format(folder=data.NOTEBOOKS))
     report.verdict = DONE if overview.next is None else WAITING
     if overview.next:
-        report.say(f"{'Continue' if overview.solved else 'Begin'} with {link(overview.next)}.")
+        following = (
+            translated("Continue with {notebook}.")
+            if overview.solved
+            else translated("Begin with {notebook}.")
+        )
+        report.say(following.format(notebook=link(overview.next)))
     rows = [(link(n), n.time, f"{n.count} {n.dots}".strip(), n.predicted) for n in overview.notebooks]
-    report.table(("notebook", "time", "exercises", "predictions"), rows)
+    report.table(
+        (translated("notebook"), translated("time"), translated("exercises"), translated("predictions")), rows
+    )
     if overview.problem:
         return report.say(overview.problem)
-    return report.say(
-        f"Noted in `{progress_file(folder)}`, on this machine only. To start again, delete the file."
-    )
+    noted = translated("Noted in `{file}`, on this machine only. To start again, delete the file.")
+    return report.say(noted.format(file=progress_file(folder)))
 
 
 def next_step(exercise_id: str) -> str:
@@ -151,12 +166,17 @@ def next_step(exercise_id: str) -> str:
     after = ids[ids.index(exercise_id) + 1 :]
     left = [i for i in [*after, *ids] if here and here.exercises[i] is None]
     if left:
-        following = f"Next: `{left[0]}`, {'further down' if left[0] in after else 'further up'}."
+        where = (
+            translated("Next: `{id}`, further down.")
+            if left[0] in after
+            else translated("Next: `{id}`, further up.")
+        )
+        following = where.format(id=left[0])
     elif overview.next:
-        following = f"Next: {link(overview.next)}."
+        following = translated("Next: {notebook}.").format(notebook=link(overview.next))
     else:
-        following = "That was the last one."
-    return f"{overview.count}. {following}"
+        following = translated("That was the last one.")
+    return translated("{count}. {following}").format(count=overview.count, following=following)
 
 
 def link(notebook: Notebook) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from perceiver_edu import data
 from perceiver_edu.errors import InputError
+from perceiver_edu.language import ENGLISH, find_language, gettext, language
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.writing import check_plain, write_whole
 
@@ -57,6 +58,22 @@ def at_home(path: str) -> Path:
 
 def is_course(folder: Path) -> bool:
     return (folder / RECORD).is_file()
+
+
+def language_of(folder: Path | None) -> str:
+    """The language to speak in a course folder: unless another was asked for, that of its notebooks."""
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))["language"] if folder else ""
+        return language(find_language(record))
+    except FileNotFoundError:
+        return language()  # a new folder
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return language(ENGLISH)  # made before there were others; `read_record` says what else is wrong
+
+
+def translated(text: str) -> str:
+    """What the course says, in the language of the course folder that this runs in."""
+    return gettext(text, language_of(course_around()))
 
 
 def user_data() -> Path:

@@ -5,11 +5,13 @@ import re
 import textwrap
 from reprlib import Repr
 
+from perceiver_edu.course.place import translated
+from perceiver_edu.language import to_translate
 from perceiver_edu.terminal import visible
 
 # Verdicts, which precede the title, and the colours of the bar next to it (safe for colour-blind readers).
-DONE, NOT_YET, WAITING = "✓ right", "✗ not yet", "… not done yet"
-SAME, CHANGED = "✓ nothing changes", "✗ something changes"
+DONE, NOT_YET, WAITING = to_translate("✓ right"), to_translate("✗ not yet"), to_translate("… not done yet")
+SAME, CHANGED = to_translate("✓ nothing changes"), to_translate("✗ something changes")
 COLOURS = {DONE: "#009E73", SAME: "#009E73", NOT_YET: "#D55E00", CHANGED: "#D55E00", WAITING: "#999999"}
 
 
@@ -65,7 +67,7 @@ class Report:
         return self
 
     def __repr__(self):
-        blocks = [f"{self.verdict}: {_plain(self.title)}"]
+        blocks = [f"{translated(self.verdict)}: {_plain(self.title)}"]
         for kind, content in self.parts:
             if kind == "say":
                 blocks.append(
@@ -86,7 +88,7 @@ class Report:
     def _repr_html_(self):
         # No colour is set for the text: it is the page's own, so it is readable in light and in dark.
         style = f"border-left:4px solid {COLOURS[self.verdict]};padding-left:1em"
-        head = f"<p><b>{self.verdict}</b> · {_inline(self.title)}</p>"
+        head = f"<p><b>{translated(self.verdict)}</b> · {_inline(self.title)}</p>"
         body = head + self.parts_as_html()
         untouched = " mathjax_ignore tex2jax_ignore" * ("$" in body)  # JupyterLab would typeset $…$
         return f'<div class="perceiver-edu-check{untouched}" style="{style}">{body}</div>'

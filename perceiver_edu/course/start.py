@@ -8,22 +8,15 @@ from urllib.parse import quote
 
 from perceiver_edu.course.lab import shell_line
 from perceiver_edu.course.overview import Notebook, Overview, course_overview, read_overview
+from perceiver_edu.course.place import course_around, language_of, translated
+from perceiver_edu.language import catalogues
+from perceiver_edu.translation import translate_page
 
 START = "start.ipynb"
 TABLE = "again"  # the id of the cell that shows what is done
 AGAIN = "from perceiver_edu.course import course_overview\n\ncourse_overview()"
 
-WHAT = "Build the model stage by stage, put yours into the trained one, and see that it still works."
-HOW = """Click a notebook in the table to open it. There, Shift+Enter runs a cell and goes on to the next one.
-Before a result you are asked for a prediction, which you may skip. An exercise has hints, and a check that
-explains. View ▸ Table of Contents shows the sections of the open notebook at the side.
-
-To see what you have done since this page was opened, click on the table and press Shift+Enter."""
-CHANGED = (
-    "You have changed these notebooks, so the update left yours as they are and put the new versions next to "
-    "them. `perceiver-edu course --carry-answers` copies the exercises that you have solved into the new "
-    "versions. When you no longer need yours, delete it and give the new one its name."
-)
+TEXT = Path(__file__).with_name("start.md")  # what the page says, and in a second section of new versions
 
 
 def start_page(folder: Path) -> dict[str, Any]:
@@ -41,19 +34,24 @@ def start_page(folder: Path) -> dict[str, Any]:
 
 def as_markdown(overview: Overview) -> str:
     """What stands above the table of what is done."""
-    lines = ["# Perceiver IO, to the last tensor", "", WHAT, "", HOW]
+    words = catalogues(language_of(course_around()))
+    text, _, new_versions = translate_page(TEXT.read_text("utf-8"), words).partition("\n## ")
     updated = [notebook for notebook in overview.notebooks if notebook.newer]
     if updated:
-        lines += ["", "## New versions", "", CHANGED, ""]
-        lines += [f"- {row}" for row in map(new_version, updated)]
-    return "\n".join(lines)
+        rows = [f"- {new_version(notebook)}" for notebook in updated]
+        text += "\n".join(["\n## " + new_versions, *rows])
+    return text.rstrip()
 
 
 def new_version(notebook: Notebook) -> str:
     versions = ", ".join(link(path.name, path) for path in notebook.newer)
-    difference = difference_command(notebook.file, notebook.newer[-1])
-    return f"next to {link(notebook.file.name, notebook.file)}: {versions}" + (
-        f". To see what differs: `{difference}`" if difference else ""
+    yours, difference = (
+        link(notebook.file.name, notebook.file),
+        difference_command(notebook.file, notebook.newer[-1]),
+    )
+    row = translated("next to {yours}: {versions}").format(yours=yours, versions=versions)
+    return row + (
+        translated(". To see what differs: {command}").format(command=f"`{difference}`") if difference else ""
     )
 
 

@@ -15,4 +15,5 @@ ABLATION = HERE / "ablate_latents.json"  # a record; benchmarks/ablate_latents.p
 CHECKOUT = None if (HERE / "notebooks").is_dir() else PACKAGE.parent
 NOTEBOOKS = CHECKOUT / "notebooks" if CHECKOUT else HERE / "notebooks"
 GLOSSARY = CHECKOUT / "docs" / "glossary.md" if CHECKOUT else HERE / "glossary.md"
+LOCALE = CHECKOUT / "docs" / "locale" if CHECKOUT else HERE / "locale"  # catalogues; docs/catalogues.py
 BENCHMARKS = CHECKOUT / "benchmarks" / "results" if CHECKOUT else HERE / "benchmarks"  # benchmarks/bench.py

@@ -1,5 +1,7 @@
 """What every page of the book promises, read from its HTML."""
 
+import json
+import posixpath
 import re
 from functools import cache
 from pathlib import Path
@@ -98,7 +100,9 @@ def test_every_picture_is_described_by_a_sentence(pages):
     assert len(pictures) > stored > 50, "every picture of the notebooks, and the pipeline"
     for name, img in pictures:
         text = img.get("alt", "")
-        assert re.match(r"\S+ .+[.!?…]\"?$", text, re.DOTALL) and ".png" not in text, f"{name}: {text!r}"
+        assert re.match(r"\S+ .+[.!?…]\"?$|.{10,}。$", text, re.DOTALL) and ".png" not in text, (
+            f"{name}: {text!r}"
+        )
 
 
 def test_nothing_of_a_notebook_is_left_over(pages):
@@ -135,6 +139,36 @@ def test_a_chapter_offers_its_notebook(book, pages, path):
     assert len(stubs) == source.count('"role": "stub"')
     labs = [p for p in page.find_all(string="An experiment with controls")]
     assert len(labs) == source.count("An experiment with controls: run this cell")
+
+
+def test_each_page_leads_to_itself_in_the_other_language_and_back(pages):
+    translated = [name for name in pages if name.startswith("zh/")]
+    assert len(translated) > 17
+    for name, page in pages.items():
+        [link] = page.select("a.book-language")
+        there = posixpath.normpath(posixpath.join(posixpath.dirname(name), link["href"]))
+        here, other = ("zh-CN", "en") if name in translated else ("en", "zh-CN")
+        assert page.html["lang"] == here and link["hreflang"] == pages[there].html["lang"] == other
+        assert there == name.removeprefix("zh/") or there in (f"zh/{name}", "zh/index.html"), name
+    assert all(name.removeprefix("zh/") in pages for name in translated)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_translated_chapter_has_the_code_of_the_english_one(book, pages, path):
+    english, chinese = (pages[f"{folder}notebooks/{path.stem}.html"] for folder in ("", "zh/"))
+    cells = [[cell.get_text() for cell in page.select(".cell .highlight")] for page in (english, chinese)]
+    assert cells[0] == cells[1] and len(cells[0]) > 5
+    copy = json.loads((book / "zh/downloads/notebooks" / path.name).read_text("utf-8"))["cells"]
+    original = json.loads(path.read_text("utf-8"))["cells"]
+    code = [[cell for cell in some if cell["cell_type"] == "code"] for some in (copy, original)]
+    assert code[0] == code[1]
+
+
+def test_a_chinese_term_is_linked_with_its_definition(pages):
+    [link] = [
+        a for a in pages["zh/notebooks/02_encoder.html"].select("a.term") if a.get_text() == "交叉注意力"
+    ]
+    assert link["href"] == "../docs/glossary.html#cross-attention" and "注意力" in link["title"]
 
 
 def test_the_public_names_are_all_in_the_reference(pages):

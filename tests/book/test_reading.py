@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 ALL = os.environ.get("PERCEIVER_EDU_BOOK") == "all"
 KINDS = ["index.html", "notebooks/02_encoder.html", "docs/glossary.html", "docs/api/stages.html"]
+KINDS += ["zh/notebooks/02_encoder.html", "zh/docs/glossary.html"]
 KINDS += ["_modules/perceiver_edu/encoder.html", "search.html?q=cross-attention"]
 SIZES = {390: 844, 800: 1100, 1440: 900}
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
@@ -113,6 +114,25 @@ def test_search_leads_from_the_front_page_to_the_explanation_in_two_clicks(read,
     chapter.click()
     page.wait_for_url("**/notebooks/02_encoder.html*")
     assert "Encoder" in page.locator("main h1").first.inner_text()
+
+
+def test_a_chinese_query_without_spaces_finds_its_words(read):
+    page = read("zh/search.html?q=交叉注意力")
+    wait_for_results(page)
+    assert (
+        page.locator("#search-results li a").first.get_attribute("href")
+        == "docs/glossary.html#cross-attention"
+    )
+    page = read("zh/search.html?q=编码器的形状")
+    wait_for_results(page)
+    assert page.evaluate("splitQuery('编码器的形状')") == ["编码器", "形状"]
+
+
+def test_the_switch_leads_to_the_same_page_in_the_other_language_and_back(read):
+    page = read("notebooks/02_encoder.html", 390)
+    for name in ("zh/notebooks/02_encoder.html", "notebooks/02_encoder.html"):
+        page.locator("a.book-language").click()
+        page.wait_for_url(f"**/book/{name}")
 
 
 def test_the_archive_can_be_read_and_searched_from_disk(unpacked, page):

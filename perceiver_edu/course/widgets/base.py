@@ -137,6 +137,7 @@ class Experiment(Shown):
                 self.figure.begin()
                 self.alt = self._draw(self.figure, self.result)
                 self.figure.end()
+                add_chinese_fonts(self.figure)
                 png = BytesIO()
                 self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
             report = self._tell(self.result)

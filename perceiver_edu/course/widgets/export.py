@@ -41,6 +41,7 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
                 with plt.rc_context(STYLE):
                     figure = Figure(figsize=SIZE, dpi=192)
                     alt = draw(figure, found)
+                    add_chinese_fonts(figure)
                     about = {"Description": alt} | ({"Date": None} if kind == "svg" else {})
                     figure.savefig(file, format=kind, metadata=about)
     except (OSError, ValueError, RuntimeError) as error:

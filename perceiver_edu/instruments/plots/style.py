@@ -2,14 +2,17 @@
 those who cannot see it."""
 
 import html
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from math import ceil
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -32,6 +35,10 @@ STYLE: dict[Any, Any] = {
 }
 
 
+HAN = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")  # Chinese characters and punctuation
+CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC")
+CHINESE += ("Hiragino Sans GB", "Heiti SC", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei")
+
 # On a dark page the paper takes the page's colour and the ink is light; hues stay what they are.
 LOOK = """<style>
 .perceiver-picture {overflow-x: auto}
@@ -40,6 +47,18 @@ LOOK = """<style>
 html[theme="dark"] .perceiver-picture img {filter: invert(.93) hue-rotate(180deg)}
 </style>"""
 SMALLEST = 9  # pixels: in a narrow window a picture scrolls before its letters get smaller
+
+
+def add_chinese_fonts(figure: Figure) -> None:
+    """A label with Chinese characters also gets a font that has them, where the machine has one."""
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and HAN.search(text.get_text()):
+            text.set_fontfamily([*text.get_fontfamily(), *chinese_fonts()])
+
+
+@cache
+def chinese_fonts() -> list[str]:
+    return [name for name in CHINESE if name in font_manager.get_font_names()]
 
 
 class Picture:
@@ -88,6 +107,7 @@ def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> 
         fig, axes = plt.subplots(figsize=size, layout="constrained", **subplots)
         try:
             yield axes
+            add_chinese_fonts(fig)
             png = BytesIO()
             fig.savefig(png, format="png", dpi=110)
             picture = Picture(png.getvalue(), alt, fig)

@@ -1,0 +1,260 @@
+"""The catalogues of the translations, docs/locale/LANGUAGE/LC_MESSAGES/*.po, one for each text.
+
+    python docs/catalogues.py                   # bring them up to date with the English texts
+    python docs/catalogues.py --check 02        # what is wrong in the translation of a text; no name: of all
+    python docs/catalogues.py --coverage        # how much of each text is translated
+
+Bringing up to date keeps every translation whose English has not changed, and drops the others. With --fuzzy,
+a changed block gets the translation of the most similar old block, marked fuzzy, which nothing uses until
+somebody has corrected it and removed the mark. Blocks that several texts have are in common.po.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po, write_po
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from perceiver_edu.language import INTERFACE  # noqa: E402
+from perceiver_edu.translation import keys  # noqa: E402
+
+LOCALE = ROOT / "docs/locale"
+LANGUAGES = ["zh_CN"]
+COMMON = "common"  # the catalogue of blocks that several texts have
+# What is translated as a whole, and stays so. A text joins the list when its catalogue is full.
+COMPLETE = [
+    "readme",
+    "index",
+    "glossary",
+    "cheatsheet",
+    "install",
+    "scaling",
+    "teaching",
+    "start",
+    "interface",
+]
+COMPLETE += ["00_quickstart", "02_encoder", "03_processor", "04_decoder"]
+PAGES = {
+    name: ROOT / f"docs/{name}.md"
+    for name in ("index", "glossary", "cheatsheet", "install", "scaling", "teaching")
+}
+START = ROOT / "perceiver_edu/course/start.md"  # the start page of a course folder
+SPOKEN = ["perceiver_edu", "docs"]  # where `translated` and `to_translate` mark what is translated
+MARKS = {"translated": None, "to_translate": None}
+BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)  # pictures that are links, which the book leaves out
+MARKDOWN = MarkdownIt("commonmark").use(dollarmath_plugin, allow_space=False, allow_digits=False)
+
+HAN = r"[\u3400-\u9fff]"
+HALF_WIDTH = re.compile(rf"{HAN}[,;:?!]|[,;:?!]{HAN}|{HAN}\.(?:\s|$)")  # Chinese has punctuation of its own
+
+
+@cache
+def texts() -> dict[str, list[tuple[str, str]]]:
+    """{name of a text: [(where, Markdown), …]}: the README, the pages of docs and the notebooks."""
+    found = {"readme": [("README.md", BADGE.sub("", (ROOT / "README.md").read_text("utf-8")))]}
+    for name, path in PAGES.items():
+        found[name] = [(f"docs/{path.name}", path.read_text("utf-8"))]
+    found["start"] = [("perceiver_edu/course/start.md", START.read_text("utf-8"))]
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        found[path.stem] = [
+            (f"notebooks/{path.name}#{cell['id']}", "".join(cell["source"]))
+            for cell in cells
+            if cell["cell_type"] == "markdown"
+        ]
+    return found
+
+
+def spoken() -> dict[str, list[str]]:
+    """{what the package or the book says: the files that say it}."""
+    found: dict[str, list[str]] = {}
+    for folder in SPOKEN:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            with path.open("rb") as file:
+                for _, message, *_ in extract("python", file, keywords=MARKS):
+                    found.setdefault(str(message), []).append(path.relative_to(ROOT).as_posix())
+    return found
+
+
+@cache
+def wanted() -> dict[str, dict[str, list[str]]]:
+    """{catalogue: {key: where it is}}, in the order of the texts."""
+    places: dict[str, dict[str, list[str]]] = {}  # {key: {text: where}}
+    for name, parts in texts().items():
+        for where, markdown in parts:
+            for key in keys(markdown):
+                places.setdefault(key, {}).setdefault(name, []).append(where)
+    for key, where in spoken().items():
+        places.setdefault(key, {})[INTERFACE] = where
+    found: dict[str, dict[str, list[str]]] = {name: {} for name in (COMMON, INTERFACE, *texts())}
+    for key, of_texts in places.items():
+        # What is said has a catalogue of its own, also where a text has the same words.
+        name = COMMON if len(of_texts) > 1 and INTERFACE not in of_texts else next(reversed(of_texts))
+        found[name][key] = list(dict.fromkeys(where for several in of_texts.values() for where in several))
+    return found
+
+
+def path_of(language: str, name: str) -> Path:
+    return LOCALE / language / "LC_MESSAGES" / f"{name}.po"
+
+
+def read(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file, abort_invalid=True)
+
+
+def refresh(language: str, fuzzy: bool) -> None:
+    folder = LOCALE / language / "LC_MESSAGES"
+    folder.mkdir(parents=True, exist_ok=True)
+    old = Catalog(language)
+    for path in sorted(folder.glob("*.po")):
+        for message in read(path):
+            if message.id and message.string:
+                old[message.id] = message
+    for name, blocks in wanted().items():
+        catalogue = Catalog(language, header_comment="", project="perceiver_edu", fuzzy=False)
+        for key, where in blocks.items():
+            catalogue.add(key, locations=[(place, None) for place in where])
+        merged = Catalog(language)
+        for message in old:
+            if message.id:
+                merged[message.id] = message
+        merged.update(catalogue, no_fuzzy_matching=not fuzzy)
+        for message in merged:
+            if message.id and message.id in catalogue:
+                catalogue[message.id].string = message.string
+                catalogue[message.id].flags = message.flags
+        path = path_of(language, name)
+        if path.exists() and content(read(path)) == content(catalogue):
+            continue  # somebody's line breaks stay, too
+        with path.open("wb") as file:
+            file.write(HEADER.format(language=language).encode())
+            write_po(file, catalogue, width=0, omit_header=True)
+    for path in folder.glob("*.po"):
+        if path.stem not in wanted():
+            path.unlink()
+
+
+def content(catalogue: Catalog) -> list[tuple]:
+    return [(m.id, m.string, m.fuzzy, [place for place, _ in m.locations]) for m in catalogue if m.id]
+
+
+# Without dates, so that bringing a catalogue up to date changes only what is new.
+HEADER = """msgid ""
+msgstr ""
+"Project-Id-Version: perceiver_edu\\n"
+"Language: {language}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+
+"""
+
+
+def fixed(text: str) -> Counter:
+    """What a translation must keep: code, formulas, links, pictures, tags, bold and italics, columns."""
+    [line] = MARKDOWN.parseInline(text)
+    found: Counter = Counter()
+    for token in line.children or []:
+        if token.type == "code_inline":
+            found[f"the code `{token.content}`"] += 1
+        elif token.type.startswith("math"):
+            found[f"the formula ${token.content}$"] += 1
+        elif token.type == "link_open":
+            found[f"the link to {token.attrs['href']}"] += 1
+        elif token.type == "image":
+            found[f"the picture {token.attrs['src']}"] += 1
+        elif token.type == "html_inline":
+            found[f"the tag {token.content}"] += 1
+        elif token.type in ("strong_open", "em_open"):
+            found[f"{'bold' if token.tag == 'strong' else 'italic'} text"] += 1
+        elif token.type == "text":
+            for mark, words in (("*", "the mark * as text"), ("|", "the mark | between columns")):
+                found[words] += token.content.count(mark)
+            found += Counter(f"the placeholder {name}" for name in re.findall(r"\{\w+\}", token.content))
+    return found
+
+
+def problems(message: Message) -> list[str]:
+    """What is wrong with a translation, in sentences; nothing where there is none yet."""
+    english, words = message.id, message.string
+    if not words:
+        return []
+    found = ["It is fuzzy: correct it, and remove the mark."] if message.fuzzy else []
+    before, after = fixed(english), fixed(words)
+    found += [f"It lacks {what} ({n} ×)." for what, n in (before - after).items()]
+    found += [f"It has {what} ({n} ×), unlike the English." for what, n in (after - before).items()]
+    if words != " ".join(words.split()):
+        found.append("It has line breaks, or spaces at its ends or in a row.")
+    elif keys(english) == [english] and keys(words) != [words]:
+        found.append("It begins like another kind of block, such as a heading or a list.")
+    spoken = re.sub(r"(`+).+?\1|\$[^$]+\$|\]\([^)]*\)", "", words)
+    if half := HALF_WIDTH.search(spoken):
+        found.append(f"It has half-width punctuation in Chinese: {half[0]!r}.")
+    return found
+
+
+def check(language: str, names: list[str]) -> int:
+    """Print what is wrong -> how many translations are."""
+    wrong = 0
+    for name in names:
+        for message in read(path_of(language, name)):
+            if message.id and (found := problems(message)):
+                wrong += 1
+                print(f"{name}: {message.id[:90]}", *(f"    {sentence}" for sentence in found), sep="\n")
+    return wrong
+
+
+def coverage(language: str) -> dict[str, tuple[int, int]]:
+    """{text: (translated blocks, all blocks)}; a block that several texts have counts in each of them."""
+    done = {
+        message.id
+        for name in wanted()
+        for message in read(path_of(language, name))
+        if message.id and message.string and not message.fuzzy
+    }
+    blocks = {name: {key for _, text in parts for key in keys(text)} for name, parts in texts().items()}
+    blocks[INTERFACE] = {*wanted()[INTERFACE]}
+    return {name: (len(found & done), len(found)) for name, found in blocks.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", nargs="*", metavar="NAME", help="texts, by the beginning of their names")
+    parser.add_argument("--coverage", action="store_true")
+    parser.add_argument(
+        "--fuzzy", action="store_true", help="offer similar old translations for changed blocks"
+    )
+    options = parser.parse_args()
+    for language in LANGUAGES:
+        if options.check is not None:
+            names = [name for name in wanted() if name.startswith(tuple(options.check) or "")]
+            if not names:
+                sys.exit(f"There is no such text. There are {', '.join(wanted())}.")
+            wrong = check(language, names)
+            print(f"{language}: {wrong or 'no'} wrong translation{'s' * (wrong != 1)} in {', '.join(names)}")
+            if wrong:
+                return 1
+        if options.coverage:
+            for name, (done, everything) in coverage(language).items():
+                print(f"{language} {name:18} {done:4} of {everything:4}  {100 * done // everything:3} %")
+        if options.check is None and not options.coverage:
+            refresh(language, options.fuzzy)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The language of the course and of what the package says: English, or one that has catalogues.
+
+It is the first of these: `use_language`, the variable PERCEIVER_EDU_LANGUAGE, the language of the course
+folder, the user's locale. What a catalogue lacks is said in English.
+"""
+
+import ast
+import locale
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from perceiver_edu import data
+from perceiver_edu.errors import InputError
+
+LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
+VARIABLE = "PERCEIVER_EDU_LANGUAGE"
+ENGLISH = "en"
+INTERFACE = "interface"  # the catalogue of what the package says
+_used: list[str] = []  # by `use_language`
+
+
+def find_language(name: str) -> str | None:
+    """ "zh", "zh-CN", "zh_CN.UTF-8" → "zh_CN"; None for a language that has no catalogues."""
+    parts = re.split(r"[_\-.@]", name.lower())
+    if parts[0] == "zh" and not {"tw", "hk", "mo", "hant"} & {*parts}:
+        return "zh_CN"
+    return ENGLISH if parts[0] == "en" else None
+
+
+def known_language(name: str) -> str:
+    """Raises: InputError for a language that has no catalogues."""
+    found = find_language(name)
+    if found is None:
+        raise InputError(f"there is no edition in the language {name!r}: choose en or zh")
+    return found
+
+
+def use_language(name: str) -> str:
+    """Speak this language from now on, in this process and those that it starts. Raises: InputError."""
+    _used[:] = [known_language(name)]
+    os.environ[VARIABLE] = _used[0]
+    return _used[0]
+
+
+@contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Speak this language for a while."""
+    before = _used[:]
+    _used[:] = [name]
+    try:
+        yield
+    finally:
+        _used[:] = before
+
+
+def language(of_folder: str | None = None) -> str:
+    """The language to speak. Raises: InputError where the variable names one that there is not."""
+    if _used:
+        return _used[0]
+    if name := os.environ.get(VARIABLE):
+        return known_language(name)
+    return of_folder or find_language(users_locale()) or ENGLISH
+
+
+def users_locale() -> str:
+    """Such as zh_CN.UTF-8, or "" where none is set."""
+    if sys.platform == "win32":
+        import ctypes
+
+        return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")
+    names = map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((name for name in names if name), "")
+
+
+def gettext(text: str, of_folder: str | None = None) -> str:
+    """What the package says, in the language to speak."""
+    return interface(language(of_folder)).get(text, text)
+
+
+def to_translate(text: str) -> str:
+    """Marks for `docs/catalogues.py` what `translated` gets later, when it is shown."""
+    return text
+
+
+@cache
+def interface(language: str) -> dict[str, str]:
+    return {} if language == ENGLISH else read_catalogue(folder_of(language) / f"{INTERFACE}.po")
+
+
+@cache
+def catalogues(language: str) -> dict[str, str]:
+    """{English: translation} of all texts of the course; nothing for English."""
+    paths = [] if language == ENGLISH else sorted(folder_of(language).glob("*.po"))
+    return {english: words for path in paths for english, words in read_catalogue(path).items()}
+
+
+def folder_of(language: str) -> Path:
+    return data.LOCALE / language / "LC_MESSAGES"
+
+
+def read_catalogue(path: Path) -> dict[str, str]:
+    """{English: translation} of a PO file, without what is untranslated or fuzzy.
+
+    Raises: InputError where it is not a PO file.
+    """
+    found = {}
+    for entry in re.split(r"\n\s*\n", path.read_text("utf-8")):
+        texts, part = {"msgid": "", "msgstr": ""}, ""
+        for line in entry.splitlines():
+            if line.startswith("#"):
+                continue
+            word, _, quoted = line.partition('"')
+            part = word.strip() or part
+            try:
+                texts[part] += ast.literal_eval(f'"{quoted.strip()}')
+            except (SyntaxError, ValueError, KeyError):
+                raise InputError(f"{path} is not a PO file: its line {line!r} cannot be read") from None
+        if all(texts.values()) and not re.search("^#,.*fuzzy", entry, re.MULTILINE):
+            found[texts["msgid"]] = texts["msgstr"]
+    return found

@@ -1,0 +1,82 @@
+"""The catalogues of the translations: up to date, complete where promised, and true to the English."""
+
+import csv
+import re
+
+import pytest
+from babel.messages.catalog import Message
+from catalogues import COMPLETE, LANGUAGES, LOCALE, coverage, path_of, problems, read, wanted
+
+NAMES = list(wanted())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_catalogues_are_those_of_the_texts(language):
+    assert {path.stem for path in path_of(language, "x").parent.glob("*.po")} == set(NAMES)
+    for name, blocks in wanted().items():
+        found = [message.id for message in read(path_of(language, name)) if message.id]
+        assert found == list(blocks), f"{name}.po: run `make messages`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_keeps_code_formulas_and_links(language, name):
+    wrong = {m.id: found for m in read(path_of(language, name)) if m.id and (found := problems(m))}
+    assert not wrong
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_promised_is_complete(language, tally):
+    """A text that is not in COMPLETE may be translated in part; the table at the end says how far it is."""
+    for name, (done, everything) in coverage(language).items():
+        tally(f"% of {name} in {language}", 100 * done // everything)
+        assert done == everything or name not in COMPLETE, f"{name}: {everything - done} are not translated"
+    assert set(COMPLETE) <= coverage(language).keys()
+
+
+KEPT = "A *new* **word** `x` at [it](a.ipynb#B) with $c_1$ and <b>"
+
+
+@pytest.mark.parametrize(
+    "words, problem",
+    [
+        ("*新* **词。**见[它](a.ipynb#B)里的 `x` 和 $c_1$ 与 <b>", "bold text"),
+        ("新 **词** `x` 见[它](a.ipynb#B)和 $c_1$ 与 <b>", "italic text"),
+        ("*新* **词** `y` 见[它](a.ipynb#B)和 $c_1$ 与 <b>", "the code `y`"),
+        ("*新* **词** `x` 见[它](a.ipynb#词)和 $c_1$ 与 <b>", "the link to a.ipynb#B"),
+        ("*新* **词** `x` 见[它](a.ipynb#B)和 $c_2$ 与 <b>", "the formula $c_1$"),
+        ("*新* **词** `x` 见[它](a.ipynb#B)和 $c_1$", "the tag <b>"),
+        ("*新* **词**, `x` 见,[它](a.ipynb#B)和 $c_1$ 与 <b>", "half-width"),
+        ("- *新* **词** `x` 见[它](a.ipynb#B)和 $c_1$ 与 <b>", "another kind of block"),
+        ("*新* **词** `x` 见\n[它](a.ipynb#B)和 $c_1$ 与 <b>", "line breaks"),
+        ("$c_1$：见[它](a.ipynb#B)里的 `x`，**词**与*新* <b>。", None),
+        ("", None),
+    ],
+)
+def test_what_a_translation_lost_is_named(words, problem):
+    found = " ".join(problems(Message(KEPT, words)))
+    assert problem in found if problem else not found
+
+
+def test_a_fuzzy_translation_is_a_problem():
+    assert "fuzzy" in problems(Message("a", "甲", flags=["fuzzy"]))[0]
+
+
+def test_the_term_base_has_one_chinese_term_for_each_term():
+    with (LOCALE / "terms.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["English", "Chinese", "note"] and all(len(row) == 3 and row[1] for row in rows)
+    names = [row[0] for row in rows]
+    assert names == sorted(set(names), key=str.lower)
+    glossary = (LOCALE.parent / "glossary.md").read_text("utf-8")
+    assert set(re.findall(r"^### (.+)", glossary, re.MULTILINE)) <= {*names}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_glossary_and_the_term_base_agree(language):
+    with (LOCALE / "terms.csv").open(encoding="utf-8", newline="") as file:
+        terms = {row["English"]: row["Chinese"] for row in csv.DictReader(file)}
+    found = {m.id: m.string for m in read(path_of(language, "glossary")) if m.id in terms and m.string}
+    for term, words in found.items():
+        chinese = terms[term]
+        assert words == (chinese if chinese == term else f"{chinese}（{term}）")

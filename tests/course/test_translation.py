@@ -1,0 +1,202 @@
+"""The course in another language: blocks, catalogues, and notebooks whose code is the English one."""
+
+import json
+import sys
+
+import pytest
+
+from perceiver_edu import InputError, data, language
+from perceiver_edu.course.folder import course_files, update_course
+from perceiver_edu.course.overview import NAMES
+from perceiver_edu.course.place import RECORD, translated
+from perceiver_edu.translation import keys, translate, translate_page
+
+NOTEBOOKS = sorted(data.NOTEBOOKS.glob(NAMES))
+TEXT = """# A title
+
+A paragraph of
+two lines with `code`.
+
+- one item
+  that goes on
+1. another
+
+| a head | `b` |
+|---|---|
+| `only code` | 3 |
+
+<details><summary>Hint 1</summary>
+
+> A quotation.
+
+</details>
+
+$$\\text{no block}$$
+
+```python
+# no block
+```
+
+See [it](https://example.org/blob/v0.2.0/x#Some-title).
+
+    indented code
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_chosen(monkeypatch):
+    """No language was asked for yet, and none is afterwards."""
+    monkeypatch.setattr(language, "_used", [])
+    monkeypatch.delenv(language.VARIABLE, raising=False)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_text_is_cut_into_blocks():
+    assert keys(TEXT) == [
+        "A title",
+        "A paragraph of two lines with `code`.",
+        "one item that goes on",
+        "another",
+        "a head | `b`",
+        "Hint 1",
+        "A quotation.",
+        "See [it](https://example.org/blob/v{version}/x#Some-title).",
+    ]
+
+
+def test_a_translation_takes_the_place_of_its_block_alone():
+    words = {"A title": "题", "one item that goes on": "一", "Some title": "某题", "a head | `b`": "甲 | `b`"}
+    words["See [it](https://example.org/blob/v{version}/x#Some-title)."] = (
+        "见[此](https://example.org/blob/v{version}/x#Some-title)。"
+    )
+    expected = TEXT.replace("# A title", "# 题").replace("one item\n  that goes on", "一")
+    expected = expected.replace("| a head |", "| 甲 |").replace("See [it]", "见[此]")
+    expected = expected.replace("#Some-title).", "#某题)。")
+    assert translate_page(TEXT, words) == expected
+
+
+def test_nothing_is_lost_where_nothing_is_translated():
+    texts = [path.read_text("utf-8") for path in (data.CHECKOUT / "docs").glob("*.md")]
+    texts += ["".join(cell["source"]) for path in NOTEBOOKS for cell in cells_of(path.read_bytes())]
+    assert len(texts) > 900
+    assert all(translate(text, lambda key: None) == text for text in texts)
+
+
+def cells_of(notebook):
+    return json.loads(notebook)["cells"]
+
+
+def code_of(notebook):
+    """Everything of a notebook but the words of its Markdown."""
+    cells = [
+        cell | {"source": ""} if cell["cell_type"] == "markdown" else cell for cell in cells_of(notebook)
+    ]
+    return json.dumps([cells, json.loads(notebook)["metadata"]])
+
+
+@pytest.mark.parametrize("code", [name for name in language.LANGUAGES if name != "en"])
+def test_the_notebooks_of_another_language_have_the_same_code(tmp_path, code):
+    english, other = course_files(tmp_path), course_files(tmp_path, code)
+    assert english.keys() == other.keys()
+    for path in NOTEBOOKS:
+        assert code_of(english[path.name]) == code_of(other[path.name])
+    words = language.catalogues(code)
+    for name in ("00_quickstart.ipynb", "02_encoder.ipynb"):
+        titles = ["".join(cells_of(files[name])[0]["source"]) for files in (english, other)]
+        assert titles[1].startswith(f"# {words[keys(titles[0])[0]]}\n")
+
+
+def test_a_course_folder_keeps_its_language_until_another_is_asked_for(tmp_path, monkeypatch):
+    folder = tmp_path / "course"
+
+    def updated(name=None):
+        monkeypatch.setattr(language, "_used", [])
+        monkeypatch.delenv(language.VARIABLE, raising=False)
+        if name:
+            language.use_language(name)
+        update_course(folder)
+        return "".join(cells_of((folder / "00_quickstart.ipynb").read_bytes())[0]["source"])
+
+    chinese = updated("zh")
+    assert "潜在向量" in chinese and updated() == chinese
+    english = updated("en")
+    assert "why latents" in english and updated() == english
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    assert updated() == english
+    record = json.loads((folder / RECORD).read_text("utf-8"))
+    (folder / RECORD).write_text(json.dumps({"written": record["written"]}))  # as older releases wrote it
+    assert updated() == english
+
+
+def test_an_answer_stays_when_the_language_changes(tmp_path):
+    folder = tmp_path / "course"
+    update_course(folder)
+    path = folder / "00_quickstart.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    [stub] = [c for c in notebook["cells"] if c["metadata"].get("exercise", {}).get("role") == "stub"]
+    stub["source"] = "mine = 1"
+    path.write_text(json.dumps(notebook), "utf-8")
+    language.use_language("zh")
+    update = update_course(folder, carry_answers=True)
+    beside = folder / update.beside[path.name]
+    assert json.loads(path.read_text("utf-8")) == notebook
+    assert update.carried == ["00.shapes"] and "mine = 1" in beside.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "name, found",
+    [
+        *[
+            ("zh", "zh_CN"),
+            ("zh-CN", "zh_CN"),
+            ("zh_CN.UTF-8", "zh_CN"),
+            ("ZH_hans", "zh_CN"),
+            ("en_GB", "en"),
+        ],
+        *[("zh_TW", None), ("zh-Hant", None), ("de", None), ("C", None), ("", None), ("english", None)],
+    ],
+)
+def test_names_of_languages(name, found):
+    assert language.find_language(name) == found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, the locale is a setting of the system")
+def test_the_first_of_several_places_says_the_language(monkeypatch):
+    assert language.language() == "en"
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    assert language.language() == "zh_CN" and language.language("en") == "en"
+    monkeypatch.setenv(language.VARIABLE, "en")
+    assert language.language("zh_CN") == "en"
+    assert language.use_language("zh") == language.language() == "zh_CN"
+
+
+def test_a_language_that_there_is_not_is_refused(monkeypatch, run):
+    code, _, said = run("course", "--language", "tlh")
+    assert code == 2 and "there is no edition in the language 'tlh': choose en or zh" in said
+    monkeypatch.setenv(language.VARIABLE, "tlh")
+    with pytest.raises(InputError, match="choose en or zh"):
+        translated("anything")
+
+
+def test_what_a_catalogue_lacks_is_said_in_english():
+    language.use_language("zh")
+    assert (
+        translated("✓ right") != "✓ right"
+        and translated("a sentence that nobody wrote") == "a sentence that nobody wrote"
+    )
+
+
+def test_a_catalogue_is_read_as_babel_reads_it(tmp_path):
+    pofile = pytest.importorskip("babel.messages.pofile")
+    text = 'msgid ""\nmsgstr ""\n"Language: zh_CN\\n"\n\n#: a b\n'
+    text += 'msgid "a \\"b\\" \\\\text"\nmsgstr "\\\\text "\n"更多"\n\n'
+    text += '#, fuzzy\nmsgid "c"\nmsgstr "丙"\n\nmsgid "d"\nmsgstr ""\n'
+    path = tmp_path / "x.po"
+    path.write_text(text, "utf-8")
+    with path.open("rb") as file:
+        theirs = {m.id: m.string for m in pofile.read_po(file) if m.id and m.string and not m.fuzzy}
+    assert language.read_catalogue(path) == theirs == {'a "b" \\text': "\\text 更多"}
+    path.write_text(text + "\nwhat?\n", "utf-8")
+    with pytest.raises(InputError, match="is not a PO file: its line 'what"):
+        language.read_catalogue(path)
