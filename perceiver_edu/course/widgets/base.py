@@ -52,7 +52,7 @@ from perceiver_edu.course.widgets.redrawn import RedrawnFigure
 from perceiver_edu.course.widgets.strip import TextStrip
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import LOOK as PICTURE_LOOK
-from perceiver_edu.instruments.plots.style import STYLE, Picture
+from perceiver_edu.instruments.plots.style import STYLE, Picture, add_chinese_fonts
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
@@ -136,8 +136,8 @@ class Experiment(Shown):
                 self.result = self._compute(**self.state)
                 self.figure.begin()
                 self.alt = self._draw(self.figure, self.result)
-                self.figure.end()
                 add_chinese_fonts(self.figure)
+                self.figure.end()
                 png = BytesIO()
                 self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
             report = self._tell(self.result)

@@ -14,7 +14,7 @@ from perceiver_edu.course.widgets.base import FLOW, Experiment, line_box
 from perceiver_edu.course.widgets.exploring import Explored
 from perceiver_edu.course.widgets.playground import SIZE, draw
 from perceiver_edu.errors import InputError
-from perceiver_edu.instruments.plots.style import STYLE
+from perceiver_edu.instruments.plots.style import STYLE, add_chinese_fonts
 
 KINDS = ("png", "svg", "py")
 
