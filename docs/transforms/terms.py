@@ -26,7 +26,7 @@ def collect(app, document):
             title, anchor = section[0].astext(), section["ids"][0]
             name = title.partition("（")[0]
             if name != title:  # so that a search for the term alone finds its heading
-                section.append(addnodes.index(entries=[("single", name, anchor, "", None)]))
+                section.append(addnodes.index(entries=[("single", name, anchor, "main", None)]))
             definition = re.sub(r"\s*\d\d$", "", section[1].astext())  # without the link to its notebook
             terms[name] = anchor, definition
             app.env.domains.standard_domain.note_object("term", name.lower(), anchor, location=section)

@@ -36,8 +36,8 @@ STYLE: dict[Any, Any] = {
 
 
 HAN = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")  # Chinese characters and punctuation
-CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC")
-CHINESE += ("Hiragino Sans GB", "Heiti SC", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei")
+CHINESE = ["Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC"]
+CHINESE += ["Hiragino Sans GB", "Heiti SC", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"]
 
 # On a dark page the paper takes the page's colour and the ink is light; hues stay what they are.
 LOOK = """<style>
