@@ -132,7 +132,6 @@ def edition(notebooks: Path, language: str, out: Path) -> None:
         path.unlink()
 
 
-
 def in_language(notebook: bytes, words: dict[str, str]) -> bytes:
     """A notebook whose Markdown is translated; without words, the same bytes."""
     if not words:
