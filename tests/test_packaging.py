@@ -26,7 +26,10 @@ def files_below(folder):
 
 PACKAGE = files_below("perceiver_edu")
 COURSE = (
-    files_below("notebooks") | files_below("benchmarks/results") | {"constraints.txt", "docs/glossary.md"}
+    files_below("notebooks")
+    | files_below("benchmarks/results")
+    | files_below("docs/locale")
+    | {"constraints.txt", "docs/glossary.md"}
 )
 EMBEDDED = "perceiver_edu/weights/embedded"
 CHECKPOINT = {f"{EMBEDDED}/{name}" for name in ("config.json", "model.safetensors", "README.md")}
