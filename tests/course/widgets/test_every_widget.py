@@ -5,7 +5,6 @@ import html
 import random
 import re
 from functools import cache, reduce
-from importlib import import_module
 from inspect import isfunction, signature
 from io import BytesIO
 from pathlib import Path
@@ -114,7 +113,7 @@ def makers_called(source: str, names: dict) -> set:
     nodes = list(ast.walk(ast.parse(source)))
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("perceiver_edu.course."):
-            names |= {each.name: getattr(import_module(node.module), each.name) for each in node.names}
+            exec(ast.unparse(node), names)  # a name may be a module that nothing has imported so far
     called = set()
     for node in nodes:
         if isinstance(node, ast.Call):
