@@ -7,7 +7,7 @@ but never wrong. Code and formulas are no blocks. Catalogues are PO files, which
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 FENCE = re.compile(r"\s*(`{3,}|~{3,})")
@@ -124,6 +124,27 @@ def translate_page(markdown: str, words: dict[str, str]) -> str:
     anchors = anchors_of(words)
     text = translate(markdown, words.get)
     return ANCHOR.sub(lambda link: link[1] + anchors.get(link[2].lower(), link[2]), text)
+
+
+def translate_notes(markdown: str, words: dict[str, str], linked: Collection[str]) -> str:
+    """As `translate_page`, for JupyterLab, which finds no heading by a name with Chinese characters.
+
+    Links keep the English name of a heading, and each heading gets an anchor for the names in `linked` that
+    mean it, unless JupyterLab, which keeps capitals, calls it so itself.
+    """
+    found = []
+    for part in blocks(markdown):
+        if isinstance(part, Block) and part.before.startswith("#"):
+            itself = words.get(part.key, part.key).replace(" ", "-")
+            names = {name for name in linked if name.lower() == anchor(part.key)} - {itself}
+            found += [f'<a id="{name}"></a>\n\n' for name in sorted(names)]
+        found.append("".join(part))
+    return translate("".join(found), words.get)
+
+
+def linked_in(markdown: str) -> set[str]:
+    """The names of headings to which links of a text lead."""
+    return {link[2] for link in ANCHOR.finditer(markdown)}
 
 
 def anchors_of(words: dict[str, str]) -> dict[str, str]:

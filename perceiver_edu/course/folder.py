@@ -26,7 +26,7 @@ from perceiver_edu.course.renamed import FILES, today
 from perceiver_edu.course.start import START, TABLE, start_page
 from perceiver_edu.errors import InputError
 from perceiver_edu.language import ENGLISH, catalogues, speaking
-from perceiver_edu.translation import translate_page
+from perceiver_edu.translation import linked_in, translate_notes
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.writing import check_plain, write_whole
 
@@ -180,6 +180,7 @@ def course_files(folder: Path, language: str = ENGLISH) -> dict[str, bytes]:
     Raises: InputError where there are no notebooks, or one cannot be read.
     """
     files, linked, words = {}, set(), catalogues(language)
+    headings: set[str] = set()  # to which links lead
 
     def locate(path: str) -> str:
         target = in_course(path, folder)
@@ -187,22 +188,30 @@ def course_files(folder: Path, language: str = ENGLISH) -> dict[str, bytes]:
             linked.add(path)
         return target
 
+    def written(text: str) -> str:
+        return relink(translate_notes(text, words, headings), locate)
+
+    notebooks, glossary = {}, data.GLOSSARY.read_text("utf-8")
     for path in sorted(data.NOTEBOOKS.glob(NAMES)):
         try:
-            notebook = without_outputs(json.loads(path.read_text("utf-8")))
+            notebook = notebooks[path.name] = without_outputs(json.loads(path.read_text("utf-8")))
             for cell in notebook["cells"]:
                 if cell["cell_type"] == "markdown":
-                    cell["source"] = relink(translate_page("".join(cell["source"]), words), locate)
+                    cell["source"] = "".join(cell["source"])
+                    headings |= linked_in(cell["source"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} is not a notebook ({error}). Restore it, or install perceiver-edu again"
             ) from None
-        files[path.name] = to_bytes(notebook)
-    if not files:
+    if not notebooks:
         raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
-    files[data.GLOSSARY.name] = relink(
-        translate_page(data.GLOSSARY.read_text("utf-8"), words), locate
-    ).encode()
+    headings |= linked_in(glossary)
+    for name, notebook in notebooks.items():
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown":
+                cell["source"] = written(cell["source"])
+        files[name] = to_bytes(notebook)
+    files[data.GLOSSARY.name] = written(glossary).encode()
     for path in sorted(filter(Path.is_file, (data.NOTEBOOKS / "images").glob("*"))):
         files[f"images/{path.name}"] = path.read_bytes()
     if linked:

@@ -1,6 +1,7 @@
 """The course in another language: blocks, catalogues, and notebooks whose code is the English one."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -200,3 +201,28 @@ def test_a_catalogue_is_read_as_babel_reads_it(tmp_path):
     path.write_text(text + "\nwhat?\n", "utf-8")
     with pytest.raises(InputError, match="is not a PO file: its line 'what"):
         language.read_catalogue(path)
+
+
+@pytest.mark.parametrize("code", language.LANGUAGES)
+def test_every_link_to_a_heading_leads_to_it_in_jupyterlab(tmp_path, code):
+    """JupyterLab calls a heading as it is written, with - for a space, and finds ASCII names only."""
+    texts = {}
+    for name, content in course_files(tmp_path, code).items():
+        if name.endswith(".ipynb"):
+            cells = [cell for cell in cells_of(content) if cell["cell_type"] == "markdown"]
+            texts[name] = "\n\n".join("".join(cell["source"]) for cell in cells)
+        elif name == data.GLOSSARY.name:
+            texts[name] = content.decode()
+    names = {
+        name: {heading.replace(" ", "-") for heading in re.findall("^#+ (.+)$", text, re.MULTILINE)}
+        | {*re.findall('<a id="(.+?)"></a>', text)}
+        for name, text in texts.items()
+    }
+    links = [
+        (link[1] or name, link[2])
+        for name, text in texts.items()
+        for link in re.finditer(r"\]\(([^)#\s:]*)#([^)\s]+)\)", text)
+    ]
+    assert len(links) > 50
+    assert all(target.isascii() and target in names[page] for page, target in links if page in names)
+    assert {page for page, _ in links} <= {*names}
