@@ -8,6 +8,8 @@ from .adapters import Pixels as Pixels
 from .adapters import WithPositions as WithPositions
 from .files import prepare_picture as prepare_picture
 from .files import read_wav as read_wav
+from .flow import flow_between as flow_between
+from .flow import tiled_flow as tiled_flow
 from .heads import AudioHead as AudioHead
 from .heads import ClassHead as ClassHead
 from .heads import DenseHead as DenseHead

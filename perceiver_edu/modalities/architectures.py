@@ -69,7 +69,7 @@ def optical_flow(config: "PerceiverConfig") -> PerceiverIO:
     """Two frames, each pixel with its 3 x 3 neighbours: (B, 2, 27, H, W) -> (B, H, W, 2), x before y.
 
     The answer is in units of 20 pixels, because DeepMind trained on flow divided by 20: for pixels, multiply
-    it by 20 (deepmind-research, issue 266).
+    it by 20 (deepmind-research, issue 266), as `flow_between` does. `tiled_flow` takes larger frames.
     """
     grid = tuple(config.train_size)  # (H, W)
     features = Patches((2, 1, 1), 27, 64, squeeze=True)  # both frames' values of a pixel: 54 -> 64
