@@ -39,12 +39,13 @@ HAN = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")  # Chinese characters and punc
 CHINESE = ["Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC"]
 CHINESE += ["Hiragino Sans GB", "Heiti SC", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"]
 
-# On a dark page the paper takes the page's colour and the ink is light; hues stay what they are.
+# On a dark page the paper takes the page's colour and the ink is light; hues stay what they are. A photograph
+# would become a negative, so it stays as it is.
 LOOK = """<style>
 .perceiver-picture {overflow-x: auto}
 .perceiver-picture img {display: block; height: auto; max-width: 100%}
-[data-jp-theme-light="false"] .perceiver-picture img, .vscode-dark .perceiver-picture img,
-html[theme="dark"] .perceiver-picture img {filter: invert(.93) hue-rotate(180deg)}
+[data-jp-theme-light="false"] .perceiver-drawing img, .vscode-dark .perceiver-drawing img,
+html[theme="dark"] .perceiver-drawing img {filter: invert(.93) hue-rotate(180deg)}
 </style>"""
 SMALLEST = 9  # pixels: in a narrow window a picture scrolls before its letters get smaller
 
@@ -67,8 +68,8 @@ class Picture:
     JupyterLab shows the text of an image only where it is HTML; the PNG beside it is for all other readers.
     """
 
-    def __init__(self, png: bytes, alt: str, figure: Figure):
-        self.png, self.alt = png, alt
+    def __init__(self, png: bytes, alt: str, figure: Figure, photo: bool = False):
+        self.png, self.alt, self.photo = png, alt, photo
         width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # its header
         scale = width / figure.get_figwidth() / 72  # pixels in a point
         letters = [float(text.get_fontsize()) for text in figure.findobj(Text) if text.get_text().strip()]
@@ -78,8 +79,9 @@ class Picture:
     def html(self) -> str:
         width, height = self.size
         source, alt = b64encode(self.png).decode(), html.escape(self.alt)
+        kind = "" if self.photo else " perceiver-drawing"
         return (
-            f'<div class="perceiver-picture"><img src="data:image/png;base64,{source}" width="{width}" '
+            f'<div class="perceiver-picture{kind}"><img src="data:image/png;base64,{source}" width="{width}" '
             f'height="{height}" style="min-width: {self.least}px" alt="{alt}"></div>'
         )
 
@@ -89,13 +91,16 @@ class Picture:
 
 
 @contextmanager
-def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> Iterator[Any]:
+def figure(
+    *, alt: str, size: tuple[float, float] = (9, 4), photo: bool = False, **subplots: Any
+) -> Iterator[Any]:
     """Open a figure to draw on in the block; then show it with `alt` as its text, and close it.
 
         with figure(alt="Loss falls from 4.4 to 2.3 bits in 200 s.") as ax:
             ax.plot(seconds, bits)
 
-    `size` is in inches; `subplots` goes to `plt.subplots`, so `ncols=2` gives an array of two axes.
+    `size` is in inches; `photo=True` keeps the colours on a dark page; `subplots` goes to `plt.subplots`, so
+    `ncols=2` gives an array of two axes.
 
     Raises: InputError for an empty `alt`.
     """
@@ -110,7 +115,7 @@ def figure(*, alt: str, size: tuple[float, float] = (9, 4), **subplots: Any) -> 
             add_chinese_fonts(fig)
             png = BytesIO()
             fig.savefig(png, format="png", dpi=110)
-            picture = Picture(png.getvalue(), alt, fig)
+            picture = Picture(png.getvalue(), alt, fig, photo)
         finally:
             plt.close(fig)
     display(picture)

@@ -1,3 +1,5 @@
+import re
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -23,6 +25,16 @@ def test_a_figure_is_shown_once_with_its_alt_text_and_closed():
     assert output.data["image/png"] and output.metadata["image/png"]["alt"] == "A line that rises."
     assert 'alt="A line that rises."' in output.data["text/html"], "JupyterLab shows no other"
     assert plt.get_fignums() == before
+
+
+@pytest.mark.parametrize("photo", [False, True])
+def test_on_a_dark_page_drawings_change_their_colours_and_photographs_do_not(photo):
+    with capture_output() as shown, figure(alt="A line that rises.", photo=photo) as ax:
+        ax.plot([1, 2])
+    page = shown.outputs[0].data["text/html"]
+    rule = next(rule for rule in page.split("}") if "invert(" in rule)
+    (kinds,) = re.findall(r'<div class="([^"]*)">', page)
+    assert any(f".{kind} img" in rule for kind in kinds.split()) is not photo
 
 
 def test_a_figure_without_alt_text_is_refused():
