@@ -82,6 +82,11 @@ def gettext(text: str, of_folder: str | None = None) -> str:
     return interface(language(of_folder)).get(text, text)
 
 
+def in_every_language(text: str) -> tuple[str, ...]:
+    """What the package may have said, in whichever language."""
+    return tuple(interface(name).get(text, text) for name in LANGUAGES)
+
+
 def to_translate(text: str) -> str:
     """Marks for `docs/catalogues.py` what `translated` gets later, when it is shown."""
     return text

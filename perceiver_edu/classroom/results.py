@@ -18,6 +18,7 @@ from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import all_exercises
 from perceiver_edu.course.report import WAITING, with_code
 from perceiver_edu.errors import InputError
+from perceiver_edu.language import in_every_language
 from perceiver_edu.terminal import visible
 from perceiver_edu.writing import write_together
 
@@ -140,7 +141,7 @@ def said_of(cell: str, full_marks: bool, errors: dict[str, list[tuple[str, str]]
     if not text:
         return [STOPPED if "Stopped" in names else FAILED]
     exercise = exercise_of(cell)
-    if text.startswith(WAITING):
+    if text.startswith(in_every_language(WAITING)):
         return [UNTOUCHED]
     return (exercise.named_in(text) if exercise else []) or [UNKNOWN]
 

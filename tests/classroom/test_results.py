@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pytest
+
 from perceiver_edu.classroom.assignments import grade_id
 from perceiver_edu.classroom.results import (
     FAILED,
@@ -22,6 +24,7 @@ from perceiver_edu.classroom.results import (
 )
 from perceiver_edu.course.exercises import all_exercises
 from perceiver_edu.course.report import NOT_YET, WAITING, NotRight, Report
+from perceiver_edu.language import LANGUAGES, speaking
 
 
 def test_every_named_mistake_of_the_course_is_found_in_the_text_of_its_report(tally):
@@ -49,6 +52,17 @@ def test_what_else_can_become_of_an_exercise():
     assert said(("Stopped", "this cell took more than 120 seconds")) == [STOPPED]
     assert said() == [FAILED], "no points and no error, such as a teacher's correction"
     assert said(cell="02-kinds") == [UNGRADED] and said_of("02-cost", False, None) == [UNGRADED]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reports_are_read_in_the_language_in_which_they_were_graded(language):
+    [mistake, *_] = all_exercises()["02.cost"].known_mistakes
+    with speaking(language):
+        reports = Report("cost", WAITING), Report("cost", NOT_YET).say(mistake.says)
+        texts = [str(NotRight(report)) for report in reports]
+    assert texts[0].startswith(WAITING) == (language == "en"), "otherwise it is translated"
+    found = [said_of("02-cost", False, {"02-cost": [("NotRight", text)]}) for text in texts]
+    assert found == [[UNTOUCHED], [mistake.says]]
 
 
 def test_a_damaged_notebook_is_one_that_could_not_be_graded(tmp_path):
