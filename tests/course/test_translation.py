@@ -10,7 +10,7 @@ from perceiver_edu import InputError, data, language
 from perceiver_edu.course.folder import course_files, update_course
 from perceiver_edu.course.overview import NAMES
 from perceiver_edu.course.place import RECORD, translated
-from perceiver_edu.translation import keys, translate, translate_page
+from perceiver_edu.translation import keys, translate, translate_notes, translate_page
 
 NOTEBOOKS = sorted(data.NOTEBOOKS.glob(NAMES))
 TEXT = """# A title
@@ -226,3 +226,10 @@ def test_every_link_to_a_heading_leads_to_it_in_jupyterlab(tmp_path, code):
     assert len(links) > 50
     assert all(target.isascii() and target in names[page] for page, target in links if page in names)
     assert {page for page, _ in links} <= {*names}
+
+
+def test_a_heading_that_jupyterlab_finds_needs_no_anchor():
+    assert translate_notes("# Notation", {}, {"Notation"}) == "# Notation"
+    assert (
+        translate_notes("# Notation", {"Notation": "记号"}, {"Notation"}) == '<a id="Notation"></a>\n\n# 记号'
+    )
