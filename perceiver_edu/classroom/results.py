@@ -222,7 +222,8 @@ def as_html(results: Results) -> str:
 ? could not be graded. An empty field means that nothing was handed in.</p>
 <div class="wide"><table>{"".join(rows)}</table></div>
 <h2>What was not right</h2>
-<p>A mistake of this table is one that the check knows by name. Click on a number to see who made it.</p>
+<p>Each mistake is one that the check knows by name, unless the row says otherwise. Click on a number to see
+whose answers these are.</p>
 <table>{"".join(said)}</table>
 </body></html>
 """

@@ -77,7 +77,8 @@ def read_words(words: list[str]) -> tuple[bool, Path]:
 def say_written(folder: Path, written) -> None:
     print(f"{visible(str(folder))}: new files: {len(written.new)}.")
     if written.kept:
-        print("These files were there already and stay as they are. Delete one to have it written anew:")
+        print("These files stay as they are, although they would be written differently now.")
+        print("Delete one to have it written anew:")
         for name in written.kept:
             print(f"  {visible(name)}")
     for name, points in written.points.items():
