@@ -157,7 +157,7 @@ def heads_over_text(ax: Axes, ids: torch.Tensor, weights: torch.Tensor, head: in
 
 def attention_heads(axes: np.ndarray, weights: torch.Tensor, heads: Sequence[int]) -> None:
     """Draw a panel for each of these heads, on one scale: weights (all heads, N, M), a row for each latent, a
-    column for each byte.
+    column for each position.
 
     Shades are of the square root, so that faint attention is seen too; the colour bar says what they mean.
     """
@@ -166,7 +166,7 @@ def attention_heads(axes: np.ndarray, weights: torch.Tensor, heads: Sequence[int
         image = ax.imshow(weights[head].float().cpu().numpy(), aspect="auto", cmap="Greys", norm=norm,
                           interpolation="nearest")  # fmt: skip
         ax.set_title(f"head {head}", fontsize=10)
-        ax.set(xlabel="byte", ylabel="latent")
+        ax.set(xlabel="position", ylabel="latent")
         ax.label_outer()
     axes.flat[0].figure.colorbar(image, ax=list(axes.flat), label="attention weight", pad=0.01)
 

@@ -56,7 +56,7 @@ def dashed(ax: Axes, baselines: dict[str, float]) -> None:
 
 
 def attention_panels(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
-    """Draw a panel for each map (N, M), with a row for each latent and a column for each byte, on one scale.
+    """Draw a panel for each map (N, M), with a row for each latent and a column for each position, on one scale.
 
     Shades are of the square root, so that faint attention is seen too.
     """
@@ -65,7 +65,7 @@ def attention_panels(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
         shades = weights.float().cpu().sqrt().numpy()
         ax.imshow(shades, aspect="auto", cmap="Greys", vmin=0, vmax=largest, interpolation="nearest")
         ax.set_title(name, fontsize=10)
-        ax.set(xlabel="byte", ylabel="latent")
+        ax.set(xlabel="position", ylabel="latent")
         ax.label_outer()
 
 
