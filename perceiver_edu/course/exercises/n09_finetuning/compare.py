@@ -67,14 +67,14 @@ EXERCISE = Exercise(
             "unpaired": "The two spreads are combined as if the seeds had nothing in common. Take the "
             "difference seed by seed first, so that an effect of the seed on both methods cancels.",
             "ours": "This is the spread of `ours` alone. Return the spread of the differences.",
-            "over n": "The error of a mean is the spread / √n, not / n.",
+            "over n": "The standard error of a mean is the spread / √n, not / n.",
             "no root": "This is the spread of one seed. The mean of n seeds varies less, so divide by √n.",
             "no sign": "A baseline that is clearly better counts as decided, too. Compare |difference|.",
-            "no limit": "`limit` is not used. The difference must be more than `limit` errors.",
+            "no limit": "`limit` is not used. The difference must be more than `limit` standard errors.",
             "spreads": "`decided` compares the difference with `limit` spreads. Compare it with `limit` "
-            "*errors*.",
-            "no spread": "You call the same gain on every seed undecided. Its error is 0, so it is more than "
-            "`limit` errors.",
+            "*standard errors*.",
+            "no spread": "You call the same gain on every seed undecided. Its standard error is 0, so it is "
+            "more than `limit` standard errors.",
             "positive": "You count any difference above 0 as decided. Is it larger than chance would make "
             "it?",
         }
