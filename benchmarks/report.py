@@ -40,7 +40,7 @@ def measured_on(machine: dict) -> str:
 def summary(machine: dict, rows: list[Row]) -> str:
     """One hole at full size: ours, the best peer of each precision, and the ratio."""
     lines = [
-        "| precision | `optimize(model)` | the strongest other library | times as fast, turn by turn |",
+        "| precision | `optimize(model)` | the strongest other library | ratio of paired runs: median [quartiles] |",
         "|---|---|---|---|",
     ]
     for precision in ("fp32", "bf16", "int8"):
