@@ -115,7 +115,9 @@ def machine_peaks(
 
     The products have several shapes, and are in `dtype` and in float32, in which a processor that lacks
     `dtype` may be faster; the result names the fastest. All are products with a transposed matrix, as in a
-    linear layer. `shrink` divides their sides and the copy, to try the path: the rates are then too low.
+    linear layer. Each takes moments, so a processor may run it at a clock that it cannot hold in a long run,
+    least of all a GPU with a low power limit, such as a T4 with its 70 W. `shrink` divides the
+    sides and the copy, to try the path: the rates are then too low.
     """
     device = torch.device(device)
     size, length = MATMUL_SIZE[device.type] // shrink, COPY_BYTES[device.type] // shrink

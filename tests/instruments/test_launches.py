@@ -40,3 +40,5 @@ def test_datasheets_are_in_units_and_order():
         rates = [gpu.float32, gpu.tf32 or gpu.float32, gpu.bfloat16 or gpu.float16, gpu.float16]
         assert rates == sorted(rates) and 1e12 < rates[0] < 1e15 and "datasheet" in gpu.source
     assert GPUS["T4"].flops_per_second("bfloat16") is None
+    assert [name for name, gpu in GPUS.items() if gpu.bfloat16] == ["L4", "A100", "H100", "H200", "B200"]
+    assert len({gpu.bytes_per_second for gpu in GPUS.values()}) == len(GPUS)
