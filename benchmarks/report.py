@@ -40,7 +40,8 @@ def measured_on(machine: dict) -> str:
 def summary(machine: dict, rows: list[Row]) -> str:
     """One hole at full size: ours, the best peer of each precision, and the ratio."""
     lines = [
-        "| precision | `optimize(model)` | the strongest other library | ratio of paired runs: median [quartiles] |",
+        "| precision | `optimize(model)` | the fastest other library "
+        "| speed-up: median of paired runs [quartiles] |",
         "|---|---|---|---|",
     ]
     for precision in ("fp32", "bf16", "int8"):

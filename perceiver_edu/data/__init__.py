@@ -10,6 +10,7 @@ HELD_OUT = HERE / "heldout.jsonl"  # 100 kB of text that no shipped weights were
 BASELINES = HERE / "baselines.npz"  # counts of training text, for `training.baselines`
 CLOZE = HERE / "cloze.json"  # sentences with a hole, written for `training.cloze`
 ABLATION = HERE / "ablate_latents.json"  # a record; benchmarks/ablate_latents.py made it
+LABELS = HERE / "finetune_labels.json"  # a record; benchmarks/finetune_labels.py made it
 
 # A wheel carries copies of these files (see pyproject.toml); in a checkout they are at the top.
 CHECKOUT = None if (HERE / "notebooks").is_dir() else PACKAGE.parent
