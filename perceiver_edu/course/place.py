@@ -71,9 +71,12 @@ def language_of(folder: Path | None) -> str:
         return language(ENGLISH)  # made before there were others; `read_record` says what else is wrong
 
 
-def translated(text: str) -> str:
-    """What the course says, in the language of the course folder that this runs in."""
-    return gettext(text, language_of(course_around()))
+def translated(text: str, /, **values: object) -> str:
+    """What the course says, in the language of the course folder that this runs in.
+
+    `values` take the places of the {placeholders} in the text, as in `str.format`.
+    """
+    return gettext(text, language_of(course_around()), **values)
 
 
 def user_data() -> Path:

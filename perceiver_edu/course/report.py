@@ -19,12 +19,16 @@ class Short(Repr):
     """Values in a few words. A tensor, also within a list, shows as its shape."""
 
     def repr_Tensor(self, tensor, level):
-        return f"a tensor of shape {tuple(tensor.shape)}, {str(tensor.dtype).removeprefix('torch.')}"
+        return translated(
+            "a tensor of shape {shape}, {dtype}",
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+        )
 
     repr_Parameter = repr_Tensor
 
     def repr_ndarray(self, array, level):
-        return f"an array of shape {array.shape}, {array.dtype}"
+        return translated("an array of shape {shape}, {dtype}", shape=array.shape, dtype=array.dtype)
 
     def repr_ellipsis(self, value, level):
         return "..."
@@ -163,4 +167,4 @@ def shown(value) -> str:
     except KeyboardInterrupt:
         raise
     except BaseException:  # SystemExit, too: it would end the learner's session
-        return f"an object of type {type(value).__name__}"
+        return translated("an object of type {name}", name=type(value).__name__)
