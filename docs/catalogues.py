@@ -23,10 +23,12 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from typer.main import get_command
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from perceiver_edu import cli  # noqa: E402
 from perceiver_edu.course.exercises import all_exercises  # noqa: E402
 from perceiver_edu.language import INTERFACE  # noqa: E402
 from perceiver_edu.translation import keys  # noqa: E402
@@ -74,12 +76,16 @@ def texts() -> dict[str, list[tuple[str, str]]]:
 
 
 def spoken() -> dict[str, list[str]]:
-    """{what the package or the book says: the files that say it}: marked in code, or data of exercises."""
+    """{what the package or the book says: the files that say it}: marked in code, the help of the
+    command line, or data of exercises."""
     found: dict[str, list[str]] = {}
     for folder in SPOKEN:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for text in marked(path.read_text("utf-8")):
                 found.setdefault(text, []).append(path.relative_to(ROOT).as_posix())
+    for part, name in cli.helps(get_command(cli.app)):
+        for text in cli.paragraphs(getattr(part, name)):
+            found.setdefault(text, []).append("perceiver_edu/cli")
     for exercise in all_exercises().values():
         for text in exercise.sentences():
             found.setdefault(text, []).append(exercise.cases.__module__.replace(".", "/") + ".py")

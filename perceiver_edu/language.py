@@ -125,7 +125,7 @@ def read_catalogue(path: Path) -> dict[str, str]:
             word, _, quoted = line.partition('"')
             part = word.strip() or part
             try:
-                texts[part] += ast.literal_eval(f'"{quoted.strip()}')
+                texts[part] += ast.literal_eval(f'"{quoted.rstrip()}')
             except (SyntaxError, ValueError, KeyError):
                 raise InputError(f"{path} is not a PO file: its line {line!r} cannot be read") from None
         if all(texts.values()) and not re.search("^#,.*fuzzy", entry, re.MULTILINE):

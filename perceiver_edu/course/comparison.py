@@ -298,7 +298,7 @@ def first_difference(expected, got, axes, read) -> list[tuple[str, str, str]]:
         return []
     at = tuple(different[0].tolist())
     names = axes or ("",) * len(at)
-    counted = [f"{name} {i}".strip() for name, i in zip(names, at, strict=True)]
+    counted = [f"{translated(name)} {i}".strip() for name, i in zip(names, at, strict=True)]
     rows = [
         (
             translated("first difference: {place}", place=", ".join(counted)),

@@ -5,6 +5,8 @@ import re
 import textwrap
 from reprlib import Repr
 
+from rich.cells import cell_len, set_cell_size
+
 from perceiver_edu.course.place import translated
 from perceiver_edu.language import to_translate
 from perceiver_edu.terminal import visible
@@ -83,9 +85,9 @@ class Report:
                 blocks.append(textwrap.indent(visible(content, keep="\n"), "  "))
             else:
                 rows = [[_plain(cell) for cell in row] for row in content]
-                widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+                widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
                 for row in rows:
-                    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+                    cells = [set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)]
                     blocks.append("  " + "  ".join(cells).rstrip())
         return "\n".join(blocks)
 

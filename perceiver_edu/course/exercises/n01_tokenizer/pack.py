@@ -11,6 +11,7 @@ from perceiver_edu.course.comparison import side_by_side
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
+from perceiver_edu.language import to_translate
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.corpus import crop_pack, in_groups, packing_efficiency
 
@@ -196,6 +197,6 @@ EXERCISE = Exercise(
     },
     properties=pack_properties,
     sizes=lambda **arguments: {"num_crops": len(crop_pack(**arguments)), "length": arguments["length"]},
-    rows=partial(side_by_side, axes=("crop", "column"), read=read_aloud),
+    rows=partial(side_by_side, axes=(to_translate("crop"), to_translate("column")), read=read_aloud),
     in_model=pack_in_practice,
 )
