@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from transforms.chapters import PREDICTION, UNIT
 from typer.main import get_command
 
 ROOT = Path(__file__).parents[1]
@@ -77,7 +79,7 @@ def texts() -> dict[str, list[tuple[str, str]]]:
 
 def spoken() -> dict[str, list[str]]:
     """{what the package or the book says: the files that say it}: marked in code, the help of the
-    command line, or data of exercises."""
+    command line, data of exercises, and predictions."""
     found: dict[str, list[str]] = {}
     for folder in SPOKEN:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -89,7 +91,23 @@ def spoken() -> dict[str, list[str]]:
     for exercise in all_exercises().values():
         for text in exercise.sentences():
             found.setdefault(text, []).append(exercise.cases.__module__.replace(".", "/") + ".py")
+    for text, where in asked():
+        found.setdefault(text, []).append(where)
     return found
+
+
+def asked() -> Iterator[tuple[str, str]]:
+    """(what a prediction in a notebook asks, a choice, or the unit of a number; where), from the outputs."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                text = "".join(output.get("data", {}).get("text/plain", ""))
+                if text.startswith(PREDICTION):
+                    for part in text.removeprefix(PREDICTION).split("\n- "):
+                        unit = UNIT.fullmatch(part)
+                        words = unit[1] if unit else part
+                        if keys(words):
+                            yield words, f"notebooks/{path.name}#{cell['id']}"
 
 
 def marked(code: str) -> list[str]:

@@ -68,6 +68,7 @@ def translate_help(command: Any) -> None:
         for text in getattr(part, name).split("\n\n"):
             [words] = paragraphs(text) or [""]
             translation = gettext(words)
+            text = text.replace("Examples:", gettext("Examples:"))
             found.append(text if translation == words else translation)
         setattr(part, name, "\n\n".join(found))
 

@@ -45,7 +45,13 @@ class Question:
             )
         if self.unit is None:
             return typed
-        digits = typed.removesuffix(self.unit).replace(",", "").replace("_", "").strip()
+        digits = (
+            typed.removesuffix(self.unit)
+            .removesuffix(translated(self.unit))
+            .replace(",", "")
+            .replace("_", "")
+            .strip()
+        )
         try:
             number = float(digits)
         except ValueError:
@@ -59,9 +65,9 @@ class Question:
     def say(self, answer: Answer) -> str:
         """An answer in words: 13 bytes, or “it doubles”."""
         if isinstance(answer, str):
-            return f"“{visible(answer)}”"
+            return f"“{visible(translated(answer) if answer in self.choices else answer)}”"
         number = f"{answer:,}" if isinstance(answer, int) else f"{answer:,.3g}"
-        unit = self.unit or ""
+        unit = translated(self.unit) if self.unit else ""
         if number == "1" and len(unit) > 2:
             unit = unit.removesuffix("s")
         return f"{number}{unit}" if unit in ("", "%") else f"{number} {unit}"

@@ -34,10 +34,12 @@ class PredictionBox(Shown):
             tooltip=translated("Answers that you gave stay."),
         )
         self.said = ipywidgets.HTML()
-        unit = [ipywidgets.Label(question.unit)] if question.unit else []
+        unit = [ipywidgets.Label(translated(question.unit))] if question.unit else []
         super().__init__(
             [
-                ipywidgets.HTML(f"{LOOK}<p><b>{translated(BEFORE)}</b> {marked_up(question.text)}</p>"),
+                ipywidgets.HTML(
+                    f"{LOOK}<p><b>{translated(BEFORE)}</b> {marked_up(translated(question.text))}</p>"
+                ),
                 ipywidgets.HBox([self.field, *unit], layout={"flex_flow": "row wrap"}),
                 ipywidgets.HBox([self.predict, self.skip, self.skip_all], layout={"flex_flow": "row wrap"}),
                 self.said,
@@ -63,7 +65,8 @@ class PredictionBox(Shown):
     def _field(self):
         wide = {"width": "max-content", "max_width": "100%"}
         if self.question.choices:
-            return ipywidgets.RadioButtons(options=self.question.choices, value=None, layout=wide)
+            options = [(translated(answer), answer) for answer in self.question.choices]
+            return ipywidgets.RadioButtons(options=options, value=None, layout=wide)
         if self.question.unit is not None:
             return ipywidgets.Text(placeholder=translated("a number"), layout={"width": "12em"})
         return ipywidgets.Text(
@@ -110,15 +113,18 @@ class PredictionBox(Shown):
     def sentence(self) -> str:
         """All of it as plain text."""
         return "\n".join(
-            [f"{translated(BEFORE)} {self.question.text}", *(f"- {kind}" for kind in self._kinds())]
+            [
+                f"{translated(BEFORE)} {translated(self.question.text)}",
+                *(f"- {kind}" for kind in self._kinds()),
+            ]
         )
 
     def _kinds(self) -> list[str]:
         """The choices, or what an answer is."""
         if self.question.choices or self.question.unit is None:
-            return list(self.question.choices) or [translated("a few words")]
+            return [*map(translated, self.question.choices)] or [translated("a few words")]
         return [
-            translated("a number ({unit})", unit=self.question.unit)
+            translated("a number ({unit})", unit=translated(self.question.unit))
             if self.question.unit
             else translated("a number")
         ]
@@ -128,7 +134,7 @@ class PredictionBox(Shown):
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         items = "".join(f"<li>{marked_up(kind)}</li>" for kind in self._kinds())
         data["text/html"] = (
-            f"<p><b>{translated(BEFORE)}</b> {marked_up(self.question.text)}</p><ul>{items}</ul>"
+            f"<p><b>{translated(BEFORE)}</b> {marked_up(translated(self.question.text))}</p><ul>{items}</ul>"
         )
         return bundle
 
