@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 
 from perceiver_edu import InputError, data, language
 from perceiver_edu.course import check, predict, reveal
@@ -290,6 +291,7 @@ def test_a_right_answer_is_praised_in_chinese(file):
     assert text.startswith("✓ 正确: ") and "真实文本 字符数 id 数 你的预测" in text
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("id", all_exercises())
 def test_a_report_has_no_english_sentence(id):
     """Of the last mistake that an exercise knows; and a teacher counts it by its English name."""
