@@ -108,14 +108,14 @@ def source_of(language: str) -> Path:
     return SOURCE if language == ENGLISH else SOURCE.with_name(f"{SOURCE.name}-{language}")
 
 
-def book(notebooks: Path) -> str:
-    """-> what the live page lacks, a sentence, or nothing."""
+def book(notebooks: Path, languages: Collection[str] = EDITIONS) -> str:
+    """The editions in these languages -> what the live page lacks, a sentence, or nothing."""
     for language in EDITIONS:  # all before the first is built, because their pages link to each other
         gather(notebooks, source_of(language), language)
     # In a process of its own: the model's export takes as long as Sphinx, and its libraries log a lot.
     with subprocess.Popen([sys.executable, ROOT / "docs/browser_model.py", BOOK]) as live:
-        for language, folder in EDITIONS.items():
-            edition(notebooks, language, BOOK / folder)
+        for language in languages:
+            edition(notebooks, language, BOOK / EDITIONS[language])
     if live.returncode:
         sys.exit("The book has no live page: its program ended with the error above.")
     return json.loads((BOOK / "live/about.json").read_text("utf-8")).get("missing", "")
@@ -151,11 +151,13 @@ def main() -> None:
     parser.add_argument("--notebooks", type=Path, default=ROOT / "notebooks", metavar="FOLDER", help=words)
     words = "fail where the live page cannot get its model, which by default is one line of warning"
     parser.add_argument("--complete", action="store_true", help=words)
+    words = "build one edition only, whose links to the others lead to what was built before"
+    parser.add_argument("--language", choices=EDITIONS, help=words)
     options = parser.parse_args()
     names = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     if lacking := names - {path.name for path in options.notebooks.glob("*.ipynb")}:
         sys.exit(f"{options.notebooks} lacks {', '.join(sorted(lacking))}.")
-    if missing := book(options.notebooks):
+    if missing := book(options.notebooks, [options.language] if options.language else EDITIONS):
         if options.complete:
             sys.exit(missing)
         print(f"{BOOK / 'live/index.html'}: {missing}", file=sys.stderr)

@@ -10,28 +10,35 @@ somebody has corrected it and removed the mark. Blocks that several texts have a
 """
 
 import argparse
+import ast
 import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from transforms.chapters import PREDICTION, UNIT
+from typer.main import get_command
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from perceiver_edu import cli  # noqa: E402
+from perceiver_edu.course.exercises import all_exercises  # noqa: E402
 from perceiver_edu.language import INTERFACE  # noqa: E402
 from perceiver_edu.translation import keys  # noqa: E402
 
 LOCALE = ROOT / "docs/locale"
 LANGUAGES = ["zh_CN"]
 COMMON = "common"  # the catalogue of blocks that several texts have
+GLOSSARY = "glossary"
 # What is translated as a whole, and stays so. A text joins the list when its catalogue is full.
 COMPLETE = ["glossary", "scaling", "start", "interface"]
 COMPLETE += ["01_tokenizer", "03_processor", "04_decoder", "05_parity", "11_playground"]
@@ -40,10 +47,14 @@ PAGES = {
     for name in ("index", "glossary", "cheatsheet", "install", "scaling", "teaching")
 }
 START = ROOT / "perceiver_edu/course/start.md"  # the start page of a course folder
-SPOKEN = ["perceiver_edu", "docs"]  # where `translated` and `to_translate` mark what is translated
-MARKS = {"translated": None, "to_translate": None}
+SPOKEN = ["perceiver_edu", "docs"]  # where these functions mark what is translated: {name: which arguments}
+MARKS = {"translated": [0], "gettext": [0], "to_translate": [0]}
+MARKS |= {"slider": [0, 4], "range_slider": [0, 4], "stops": [0, 3], "choice": [0, 3]}  # label and tooltip
+MARKS |= {"text_box": [0, 2], "line_box": [0, 2]}
 BADGE = re.compile(r"^\[!\[.*\n", re.MULTILINE)  # pictures that are links, which the book leaves out
 MARKDOWN = MarkdownIt("commonmark").use(dollarmath_plugin, allow_space=False, allow_digits=False)
+
+PLACEHOLDER = re.compile(r"\{\w+(?:![ra])?(?::[^{}]*)?\}")
 
 HAN = r"[\u3400-\u9fff]"
 HALF_WIDTH = re.compile(rf"{HAN}[,;:?!]|[,;:?!]{HAN}|{HAN}\.(?:\s|$)")  # Chinese has punctuation of its own
@@ -67,13 +78,51 @@ def texts() -> dict[str, list[tuple[str, str]]]:
 
 
 def spoken() -> dict[str, list[str]]:
-    """{what the package or the book says: the files that say it}."""
+    """{what the package or the book says: the files that say it}: marked in code, the help of the
+    command line, data of exercises, and predictions."""
     found: dict[str, list[str]] = {}
     for folder in SPOKEN:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            with path.open("rb") as file:
-                for _, message, *_ in extract("python", file, keywords=MARKS):
-                    found.setdefault(str(message), []).append(path.relative_to(ROOT).as_posix())
+            for text in marked(path.read_text("utf-8")):
+                found.setdefault(text, []).append(path.relative_to(ROOT).as_posix())
+    for part, name in cli.helps(get_command(cli.app)):
+        for text in cli.paragraphs(getattr(part, name)):
+            found.setdefault(text, []).append("perceiver_edu/cli")
+    for exercise in all_exercises().values():
+        for text in exercise.sentences():
+            found.setdefault(text, []).append(exercise.cases.__module__.replace(".", "/") + ".py")
+    for text, where in asked():
+        found.setdefault(text, []).append(where)
+    return found
+
+
+def asked() -> Iterator[tuple[str, str]]:
+    """(what a prediction in a notebook asks, a choice, or the unit of a number; where), from the outputs."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                text = "".join(output.get("data", {}).get("text/plain", ""))
+                if text.startswith(PREDICTION):
+                    for part in text.removeprefix(PREDICTION).split("\n- "):
+                        unit = UNIT.fullmatch(part)
+                        words = unit[1] if unit else part
+                        if keys(words):
+                            yield words, f"notebooks/{path.name}#{cell['id']}"
+
+
+def marked(code: str) -> list[str]:
+    """What a module marks to be translated, in order."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    found = []
+    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+        places = MARKS.get(call.func.id, []) if isinstance(call.func, ast.Name) else []
+        for argument in (call.args[place] for place in places if place < len(call.args)):
+            if isinstance(argument, ast.JoinedStr):
+                raise ValueError(
+                    f"what is translated has {{placeholders}}, and is no f-string: {ast.unparse(call)}"
+                )
+            if isinstance(argument, ast.Constant):
+                found.append(argument.value)
     return found
 
 
@@ -85,14 +134,20 @@ def wanted() -> dict[str, dict[str, list[str]]]:
         for where, markdown in parts:
             for key in keys(markdown):
                 places.setdefault(key, {}).setdefault(name, []).append(where)
-    for key, where in spoken().items():
-        places.setdefault(key, {})[INTERFACE] = where
     found: dict[str, dict[str, list[str]]] = {name: {} for name in (COMMON, INTERFACE, *texts())}
+    for key, where in spoken().items():
+        # What is said has a catalogue of its own, also where a text has the same words. But a term of the
+        # glossary is translated with the English word after it, and the same word on a slider without.
+        theirs = {} if GLOSSARY in places.get(key, {}) else places.pop(key, {})
+        found[INTERFACE][key] = unique(theirs | {INTERFACE: where})
     for key, of_texts in places.items():
-        # What is said has a catalogue of its own, also where a text has the same words.
-        name = COMMON if len(of_texts) > 1 and INTERFACE not in of_texts else next(reversed(of_texts))
-        found[name][key] = list(dict.fromkeys(where for several in of_texts.values() for where in several))
+        name = COMMON if len(of_texts) > 1 else next(iter(of_texts))
+        found[name][key] = unique(of_texts)
     return found
+
+
+def unique(places: dict[str, list[str]]) -> list[str]:
+    return list(dict.fromkeys(where for several in places.values() for where in several))
 
 
 def path_of(language: str, name: str) -> Path:
@@ -107,18 +162,14 @@ def read(path: Path) -> Catalog:
 def refresh(language: str, fuzzy: bool) -> None:
     folder = LOCALE / language / "LC_MESSAGES"
     folder.mkdir(parents=True, exist_ok=True)
-    old = Catalog(language)
-    for path in sorted(folder.glob("*.po")):
-        for message in read(path):
-            if message.id and message.string:
-                old[message.id] = message
+    old = {path.stem: read(path) for path in sorted(folder.glob("*.po"))}
     for name, blocks in wanted().items():
         catalogue = Catalog(language, header_comment="", project="perceiver_edu", fuzzy=False)
         for key, where in blocks.items():
             catalogue.add(key, locations=[(place, None) for place in where])
         merged = Catalog(language)
-        for message in old:
-            if message.id:
+        for message in chain(old.get(name, ()), *old.values()):  # of two translations, the first
+            if message.id and message.string:
                 merged[message.id] = message
         merged.update(catalogue, no_fuzzy_matching=not fuzzy)
         for message in merged:
@@ -172,7 +223,7 @@ def fixed(text: str) -> Counter:
         elif token.type == "text":
             for mark, words in (("*", "the mark * as text"), ("|", "the mark | between columns")):
                 found[words] += token.content.count(mark)
-            found += Counter(f"the placeholder {name}" for name in re.findall(r"\{\w+\}", token.content))
+            found += Counter(f"the placeholder {name}" for name in PLACEHOLDER.findall(token.content))
     return found
 
 
@@ -185,7 +236,7 @@ def problems(message: Message) -> list[str]:
     before, after = fixed(english), fixed(words)
     found += [f"It lacks {what} ({n} ×)." for what, n in (before - after).items()]
     found += [f"It has {what} ({n} ×), unlike the English." for what, n in (after - before).items()]
-    if words != " ".join(words.split()):
+    if english == " ".join(english.split()) and words != " ".join(words.split()):
         found.append("It has line breaks, or spaces at its ends or in a row.")
     elif keys(english) == [english] and keys(words) != [words]:
         found.append("It begins like another kind of block, such as a heading or a list.")

@@ -77,9 +77,10 @@ def users_locale() -> str:
     return next((name for name in names if name), "")
 
 
-def gettext(text: str, of_folder: str | None = None) -> str:
-    """What the package says, in the language to speak."""
-    return interface(language(of_folder)).get(text, text)
+def gettext(text: str, of_folder: str | None = None, /, **values: object) -> str:
+    """What the package says, in the language to speak; `values` are those of the {placeholders}."""
+    words = interface(language(of_folder)).get(text, text)
+    return words.format(**values) if values else words
 
 
 def in_every_language(text: str) -> tuple[str, ...]:
@@ -101,7 +102,9 @@ def interface(language: str) -> dict[str, str]:
 def catalogues(language: str) -> dict[str, str]:
     """{English: translation} of all texts of the course; nothing for English."""
     paths = [] if language == ENGLISH else sorted(folder_of(language).glob("*.po"))
-    return {english: words for path in paths for english, words in read_catalogue(path).items()}
+    words = {english: words for path in paths for english, words in read_catalogue(path).items()}
+    # A term of the glossary is translated with the English word after it, and on a slider without.
+    return words | (read_catalogue(folder_of(language) / "glossary.po") if paths else {})
 
 
 def folder_of(language: str) -> Path:
@@ -122,7 +125,7 @@ def read_catalogue(path: Path) -> dict[str, str]:
             word, _, quoted = line.partition('"')
             part = word.strip() or part
             try:
-                texts[part] += ast.literal_eval(f'"{quoted.strip()}')
+                texts[part] += ast.literal_eval(f'"{quoted.rstrip()}')
             except (SyntaxError, ValueError, KeyError):
                 raise InputError(f"{path} is not a PO file: its line {line!r} cannot be read") from None
         if all(texts.values()) and not re.search("^#,.*fuzzy", entry, re.MULTILINE):

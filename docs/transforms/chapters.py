@@ -16,6 +16,7 @@ DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.
 PROGRESS_BAR = re.compile(r"^[^\n|]*:\s+\d+%\|")
 CONTROLS = ("An experiment with controls", "Buttons that save")  # how a widget's text for other pages begins
 PREDICTION = "Before you run the next cell, predict. "
+UNIT, NUMBER = re.compile(r"a number \((.+)\)"), "a number ({unit})"
 
 ADMONITION = """:::{{admonition}} {title}
 :class: {kind}
@@ -74,7 +75,7 @@ def chapter(
                 after.append(admonition("live", *note))
             elif text.startswith(PREDICTION):
                 cell.outputs.remove(output)
-                question = with_list(text.removeprefix(PREDICTION))
+                question = with_list(text.removeprefix(PREDICTION), words)
                 after.append(admonition("predict", PREDICT, question))
         if cell.metadata.get("exercise", {}).get("role") == "stub":
             cell.outputs = []
@@ -99,10 +100,18 @@ def is_progress(output) -> bool:
     return bool(PROGRESS_BAR.match(output.get("data", {}).get("text/plain", "")))
 
 
-def with_list(text: str) -> str:
+def with_list(text: str, words: dict[str, str]) -> str:
     """A question and its choices as Markdown, where a list needs an empty line before it."""
-    question, _, choices = text.partition("\n- ")
-    return f"{question}\n\n- {choices}" if choices else question
+    question, *kinds = text.split("\n- ")
+    question = words.get(question, question)
+    return "\n- ".join([f"{question}\n", *(kind_in(kind, words) for kind in kinds)]) if kinds else question
+
+
+def kind_in(kind: str, words: dict[str, str]) -> str:
+    """A choice, or what an answer is, in the language of these words."""
+    if unit := UNIT.fullmatch(kind):
+        return words.get(NUMBER, NUMBER).format(unit=words.get(unit[1], unit[1]))
+    return words.get(kind, kind)
 
 
 def describe_pictures(cell) -> None:

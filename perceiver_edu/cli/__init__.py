@@ -12,9 +12,11 @@ import re
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from perceiver_edu.cli.classroom import classroom
 from perceiver_edu.cli.course import course
@@ -29,11 +31,64 @@ from perceiver_edu.cli.pretrain import pretrain
 from perceiver_edu.cli.profile import profile
 from perceiver_edu.cli.weights import weights
 from perceiver_edu.errors import DivergedError, InputError, InputWarning
+from perceiver_edu.language import gettext, use_language
 from perceiver_edu.terminal import PLAIN_SIGNS, visible
 
 INTERRUPTED = "perceiver-edu: interrupted"
+LANGUAGE = (
+    "The language of this help and of what is said there: en or zh. If omitted: the variable "
+    "PERCEIVER_EDU_LANGUAGE, or your locale. Every command takes this option, too."
+)
+
+
+class Spoken(TyperGroup):
+    """The commands, whose help is in the user's language."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        translate_help(self)
+        return super().make_context(*args, **kwargs)
+
+
+def helps(command: Any) -> Iterator[tuple[Any, str]]:
+    """(part of a command, name of its help): the command, its options and arguments, its subcommands."""
+    yield from ((command, name) for name in ("help", "epilog") if getattr(command, name))
+    yield from ((option, "help") for option in command.params if getattr(option, "help", None))
+    for subcommand in getattr(command, "commands", {}).values():
+        yield from helps(subcommand)
+
+
+def paragraphs(text: str) -> list[str]:
+    """Those of a help that are translated: not those with examples, which keep their lines."""
+    return [" ".join(part.split()) for part in text.split("\n\n") if not part.startswith("\b")]
+
+
+def translate_help(command: Any) -> None:
+    for part, name in helps(command):
+        found = []
+        for text in getattr(part, name).split("\n\n"):
+            [words] = paragraphs(text) or [""]
+            translation = gettext(words)
+            text = text.replace("Examples:", gettext("Examples:"))
+            found.append(text if translation == words else translation)
+        setattr(part, name, "\n\n".join(found))
+
+
+def speak(arguments: list[str]) -> list[str]:
+    """Use the language of --language -> the arguments without it. `course` has an option of this name itself.
+
+    Raises: InputError for a language that there is not.
+    """
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for place, (option, value) in enumerate(zip(ours, [*ours[1:], ""], strict=True)):
+        joined = option.startswith("--language=")
+        if joined or (option == "--language" and value):
+            use_language(option.partition("=")[2] if joined else value)
+            return arguments if ours[0] == "course" else arguments[:place] + arguments[place + 2 - joined :]
+    return arguments
+
 
 app = typer.Typer(
+    cls=Spoken,
     help="Learn Perceiver IO: fill holes in a text, compare every stage with Hugging Face's model, train a "
     "model of your own and evaluate it.",
     epilog="`perceiver-edu COMMAND --help` has examples.",
@@ -65,6 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         try:
             check_not_empty(arguments)
+            arguments = speak(arguments)
             code = app(arguments or ["--help"], prog_name="perceiver-edu", standalone_mode=False) or 0
         finally:
             sys.stdout.flush()
@@ -75,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "allocate" not in str(error):  # torch's way to say so
             raise
-        code = refuse("not enough memory: choose smaller sizes")
+        code = refuse(gettext("not enough memory: choose smaller sizes"))
     except OSError as error:
         code = 1 if reader_has_left(error) else refuse(str(error))
     except InputError as error:
@@ -103,8 +159,9 @@ def check_not_empty(arguments: list[str]) -> None:
         joined = re.fullmatch(r"(--[a-z-]+)=", value)
         if joined or not value:
             option = joined[1] if joined else before
-            what = f"the value after {option}" if option.startswith("-") else "an argument"
-            raise InputError(f"{what} is empty: give a value, or leave it out")
+            after = gettext("the value after {option} is empty: give a value, or leave it out", option=option)
+            empty = gettext("an argument is empty: give a value, or leave it out")
+            raise InputError(after if option.startswith("-") else empty)
 
 
 def open_streams() -> None:
@@ -176,8 +233,9 @@ def common(
     version: Annotated[
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
+    language: Annotated[str | None, typer.Option("--language", help=LANGUAGE, show_default=False)] = None,
 ):
-    pass
+    pass  # what --language says was heard before: see `speak`
 
 
 COMMANDS = (

@@ -10,6 +10,7 @@ import typer
 
 from perceiver_edu.cli.shared import Json
 from perceiver_edu.errors import InputError, brief, warn
+from perceiver_edu.language import gettext
 from perceiver_edu.terminal import new_console, new_table, print_json, visible
 
 Folder = Annotated[
@@ -70,7 +71,7 @@ def course(
     from perceiver_edu.language import use_language
 
     if lab_options and not open_it:
-        raise InputError(f"{lab_options[0]!r} is for JupyterLab, so it needs --open")
+        raise InputError(gettext("{option!r} is for JupyterLab, so it needs --open", option=lab_options[0]))
     if language is not None:
         use_language(language)
     place, update = choose(folder, ask=open_it and not as_json), None
@@ -85,7 +86,9 @@ def course(
         raise InputError(problem)
     overview = read_overview(place)
     if not overview.notebooks:
-        raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
+        raise InputError(
+            gettext("there are no notebooks in {folder}: install perceiver-edu again", folder=data.NOTEBOOKS)
+        )
     start = update.start if update else place / START
     following = overview.next and overview.next.file
     problems = [problem for problem in (update and update.problem, overview.problem) if problem]
@@ -123,20 +126,27 @@ def choose(folder: str | None, ask: bool) -> Path:
         usual = course_folder()
         if data.CHECKOUT or is_course(usual) or not (ask and sys.stdin.isatty() and sys.stdout.isatty()):
             return usual
-        print("Where should your copy of the notebooks go? Name a folder, or press Enter for")
+        print(gettext("Where should your copy of the notebooks go? Name a folder, or press Enter for"))
         try:
             folder = input(f"{visible(str(usual))}: ").strip() or str(usual)
         except EOFError:
-            raise InputError("no folder was named: give one with --folder") from None
+            raise InputError(gettext("no folder was named: give one with --folder")) from None
     if "\0" in folder:
-        raise InputError(f"{brief(folder)} is not a valid folder name: choose another")
+        raise InputError(gettext("{folder} is not a valid folder name: choose another", folder=brief(folder)))
     return Path(os.path.abspath(at_home(folder)))
 
 
 def print_course(overview) -> None:
     """An `Overview` of the course as a table, and how to go on."""
     console = new_console()
-    table = new_table(console, "notebook", "#minutes", "#done", "#predicted", "exercises")
+    table = new_table(
+        console,
+        gettext("notebook"),
+        f"#{gettext('minutes')}",
+        f"#{gettext('done')}",
+        f"#{gettext('predicted')}",
+        gettext("exercises"),
+    )
     for notebook in overview.notebooks:
         style = "green" if notebook.exercises and notebook.solved == len(notebook.exercises) else None
         row = visible(notebook.title), str(notebook.minutes or ""), notebook.count, notebook.predicted
@@ -144,10 +154,13 @@ def print_course(overview) -> None:
     console.print(table)
     if overview.next:
         console.print(
-            f"next: {visible(overview.next.file.stem)}; to open the course: perceiver-edu course --open"
+            gettext(
+                "next: {notebook}; to open the course: perceiver-edu course --open",
+                notebook=visible(overview.next.file.stem),
+            )
         )
     else:
-        console.print("every exercise is done")
+        console.print(gettext("every exercise is done"))
 
 
 def print_update(update, carry_answers: bool) -> None:
@@ -159,25 +172,48 @@ def print_update(update, carry_answers: bool) -> None:
     added, replaced = ([n for n in names if n != START] for names in (update.added, update.replaced))
     notebooks = {name: new for name, new in update.beside.items() if name != START}
     if update.made:
-        print(f"Your course folder is {folder}. The notebooks in it are yours to change.")
+        print(
+            gettext("Your course folder is {folder}. The notebooks in it are yours to change.", folder=folder)
+        )
     elif added or replaced or notebooks:
         print(
-            f"Your course folder {folder} is up to date. New files: {len(added)}, replaced: {len(replaced)}."
+            gettext(
+                "Your course folder {folder} is up to date. New files: {added}, replaced: {replaced}.",
+                folder=folder,
+                added=len(added),
+                replaced=len(replaced),
+            )
         )
     if notebooks:
-        print("You have changed these files, so they stay as they are, and the new version is next to each:")
+        print(
+            gettext(
+                "You have changed these files, so they stay as they are, and the new version is next to each:"
+            )
+        )
     for name, new in notebooks.items():
         print(f"  {visible(name)}: {visible(new)}")
         difference = difference_command(update.folder / name, update.folder / new)
         if difference:
-            print(f"    to see what differs: {visible(difference)}")
+            print("    " + gettext("to see what differs: {command}", command=visible(difference)))
     if update.carried:
-        print(f"Your answers were copied into the new versions: {', '.join(update.carried)}.")
+        print(
+            gettext(
+                "Your answers were copied into the new versions: {exercises}.",
+                exercises=", ".join(update.carried),
+            )
+        )
     elif carry_answers:
         print(
-            "There were no answers to copy. Only the new version of a notebook with solved exercises gets "
-            "them."
+            gettext(
+                "There were no answers to copy. Only the new version of a notebook with solved exercises "
+                "gets them."
+            )
         )
     elif notebooks:
         named = "" if update.folder == course_folder() else f'--folder "{folder}" '
-        print(f"To copy your answers into the new versions: perceiver-edu course {named}--carry-answers")
+        print(
+            gettext(
+                "To copy your answers into the new versions: perceiver-edu course {folder}--carry-answers",
+                folder=named,
+            )
+        )

@@ -7,6 +7,7 @@ import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import Device, Engine, Json, Weights
+from perceiver_edu.language import gettext
 from perceiver_edu.terminal import new_console, new_table, print_json, visible
 
 if TYPE_CHECKING:
@@ -96,9 +97,18 @@ def print_fillings(text: str, holes: Sequence[tuple[int, int]], fillings: "Seque
     console = new_console()
     for number, ((start, stop), ranked) in enumerate(zip(holes, fillings, strict=True), 1):
         num_bytes = len(ranked[0].text.encode())
-        size = f"{num_bytes} byte{'s' * (num_bytes > 1)}"
-        console.print(f"hole {number}, characters {start} to {stop}, {size}: {text[start:stop]!r}")
-        table = new_table(console, "#rank", "#probability", "filling")
+        size = gettext("{number} bytes", number=num_bytes) if num_bytes > 1 else gettext("1 byte")
+        console.print(
+            gettext(
+                "hole {number}, characters {start} to {stop}, {size}: {hidden!r}",
+                number=number,
+                start=start,
+                stop=stop,
+                size=size,
+                hidden=text[start:stop],
+            )
+        )
+        table = new_table(console, f"#{gettext('rank')}", f"#{gettext('probability')}", gettext("filling"))
         for rank, filling in enumerate(ranked, 1):
             table.add_row(str(rank), f"{filling.probability:.3g}", repr(filling.text))
         console.print(table)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from perceiver_edu.errors import InputError, brief, choose
+from perceiver_edu.language import gettext
 from perceiver_edu.terminal import visible
 
 WEIGHTS_HELP = (
@@ -42,7 +43,10 @@ def load(weights: str | None, device: str, engine: str | None = None):
     if is_optimized(name):
         if engine not in (None, "openvino") or device != "cpu":
             raise InputError(
-                f"{name} is an optimized model, which runs only with --engine openvino and --device cpu"
+                gettext(
+                    "{name} is an optimized model, which runs only with --engine openvino and --device cpu",
+                    name=name,
+                )
             )
         return load_optimized(name), name
     model = load_pretrained(name, device=device)
@@ -52,11 +56,24 @@ def load(weights: str | None, device: str, engine: str | None = None):
 def say_which(model, name: str):
     """On stderr, whose answer it is and what computed it; a command says so when it has an answer, so that an
     error stays one line."""
-    note = " (untrained, so its answers are meaningless)" if name == "random" else ""
+    note = gettext(" (untrained, so its answers are meaningless)") if name == "random" else ""
     engine = getattr(model, "engine", None)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    what = f"optimized, run by {engine}" if engine else f"{num_parameters:,} parameters"
-    print(f"weights: {visible(name)}{note}, {what}, on {model.device}", file=sys.stderr)
+    what = (
+        gettext("optimized, run by {engine}", engine=engine)
+        if engine
+        else gettext("{number:,} parameters", number=num_parameters)
+    )
+    print(
+        gettext(
+            "weights: {name}{note}, {what}, on {device}",
+            name=visible(name),
+            note=note,
+            what=what,
+            device=model.device,
+        ),
+        file=sys.stderr,
+    )
 
 
 def read_stdin() -> str:
@@ -65,18 +82,26 @@ def read_stdin() -> str:
     Raises: InputError where it is not UTF-8, or longer than any model reads: it may have no end.
     """
     if sys.stdin is None:
-        raise InputError("there is no text: give one, or pipe it in")
+        raise InputError(gettext("there is no text: give one, or pipe it in"))
     if sys.stdin.isatty():
         end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
-        print(f"type the text, then {end} on a line of its own", file=sys.stderr)
+        print(gettext("type the text, then {end} on a line of its own", end=end), file=sys.stderr)
     raw = sys.stdin.buffer.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
-        raise InputError(f"standard input is longer than any model reads ({MOST_BYTES:,} bytes): shorten it")
+        raise InputError(
+            gettext(
+                "standard input is longer than any model reads ({most:,} bytes): shorten it", most=MOST_BYTES
+            )
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"standard input is not valid UTF-8: byte {error.start} is 0x{raw[error.start]:02x}"
+            gettext(
+                "standard input is not valid UTF-8: byte {place} is 0x{byte:02x}",
+                place=error.start,
+                byte=raw[error.start],
+            )
         ) from None
     return re.sub(r"\r?\n\Z", "", text)
 
@@ -84,7 +109,9 @@ def read_stdin() -> str:
 def parse_span(span: str) -> tuple[int, int]:
     found = re.fullmatch(r"([0-9]{1,18}):([0-9]{1,18})", span)
     if not found:
-        raise InputError(f"--span takes START:STOP in characters, such as 8:11, got {brief(span)}")
+        raise InputError(
+            gettext("--span takes START:STOP in characters, such as 8:11, got {span}", span=brief(span))
+        )
     return int(found[1]), int(found[2])
 
 

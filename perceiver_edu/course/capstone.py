@@ -16,11 +16,13 @@ from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises import find
 from perceiver_edu.course.guard import explain_error
 from perceiver_edu.course.kept import PARTS
-from perceiver_edu.course.report import Report
+from perceiver_edu.course.place import translated
+from perceiver_edu.course.report import DONE, WAITING, Report
 from perceiver_edu.course.swap import call
 from perceiver_edu.embedding import Embedding
 from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference
 from perceiver_edu.instruments.tracing import record
+from perceiver_edu.language import to_translate
 from perceiver_edu.processor import Processor
 
 
@@ -35,6 +37,7 @@ class Parts:
     decode: Callable
     tied_head: Callable
     whose: dict[str, str] = field(default_factory=dict, compare=False)  # part -> whose code it is, and why
+    yours: list[str] = field(default_factory=list, compare=False)  # the parts that are the learner's own
 
     def embedding(self, c: PerceiverIOConfig) -> nn.Module:
         """The library's embedding, for which there is no exercise."""
@@ -63,12 +66,13 @@ class Parts:
         return nn.ModuleDict(parts | {"mlp": MLP(q_dim, widening)})
 
     def report(self) -> Report:
-        yours = sum(who.startswith("yours") for who in self.whose.values())
+        yours = len(self.yours)
         report = Report(
-            f"{yours} of {len(PARTS)} parts are your own code", "✓ right" if yours == 6 else "… not done yet"
+            translated("{yours} of {all} parts are your own code", yours=yours, all=len(PARTS)),
+            DONE if yours == len(PARTS) else WAITING,
         )
         rows = [(f"`{name}`", PARTS[name], who) for name, who in self.whose.items()]
-        return report.table(("part", "exercise", "whose code"), rows)
+        return report.table((translated("part"), translated("exercise"), translated("whose code")), rows)
 
     def __repr__(self):
         return repr(self.report())
@@ -172,7 +176,9 @@ def library_parts() -> Parts:
     """The library's own code for each part."""
     exercises = {name: find(exercise_id) for name, exercise_id in PARTS.items()}
     functions = {name: by_name(each.reference or each.variant, each) for name, each in exercises.items()}
-    return Parts(**functions | {"stack": library_stack}, whose={name: "the library's" for name in PARTS})
+    return Parts(
+        **functions | {"stack": library_stack}, whose={name: translated("the library's") for name in PARTS}
+    )
 
 
 def collect() -> Parts:
@@ -186,10 +192,11 @@ def collect() -> Parts:
         exercise = find(exercise_id)
         function, why = own(exercise)
         if function is None:
-            parts.whose[name] = f"the library's: {why}"
+            parts.whose[name] = translated("the library's: {why}", why=why)
         else:
             setattr(parts, name, function)
-            parts.whose[name] = f"yours: {kept.ANSWERS}/{exercise_id}.py"
+            parts.whose[name] = translated("yours: {file}", file=f"{kept.ANSWERS}/{exercise_id}.py")
+            parts.yours.append(name)
     return parts
 
 
@@ -198,17 +205,19 @@ def own(exercise: Exercise) -> tuple[Callable | None, str]:
     try:
         learner = kept.load(exercise.id, exercise.name)
         if learner is None:
-            return None, "no answer is kept; solve the exercise, or run its check once more"
+            return None, translated("no answer is kept; solve the exercise, or run its check once more")
         with torch.no_grad():
             report = judge(replace(exercise, in_model=None), learner, Report(exercise.title))
         if not report.ok:
             lacks = kept.missing_names(kept.answer_file(exercise.id).read_text("utf-8"))
-            return None, kept.say_missing(lacks) if lacks else "your kept answer fails its check here"
+            return None, kept.say_missing(lacks) if lacks else translated(
+                "your kept answer fails its check here"
+            )
         return by_name(exercise.accept(learner, exercise), exercise), ""
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a learner's code does when it is read
-        return None, explain_error(error, {}, "your answer cannot be read").problem
+        return None, explain_error(error, {}, to_translate("your answer cannot be read")).problem
 
 
 def by_name(function: Callable, exercise: Exercise) -> Callable:
@@ -235,10 +244,10 @@ def assemble(learner: type[nn.Module], config: PerceiverIOConfig, mine: Parts) -
     try:
         model = learner(config, mine)
         model.eval()(torch.tensor([[4, 5]]))  # [CLS], [SEP]
-        print(f"assembled by your class {learner.__name__}")
+        print(translated("assembled by your class {name}", name=learner.__name__))
         return model
     except NotImplementedError:
-        print(f"{learner.__name__} is not written yet: the library's class stands in")
+        print(translated("{name} is not written yet: the library's class stands in", name=learner.__name__))
         return Assembled(config, mine).eval()
 
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import math
 import os
+from collections.abc import Iterable
 from itertools import combinations
 
 import torch
@@ -19,10 +20,11 @@ from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import DONE, NOT_YET, WAITING, NotRight, Report, shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.errors import InputError, brief
+from perceiver_edu.language import to_translate
 
 STRICT_VARIABLE = "PERCEIVER_EDU_STRICT"
 UNNAMED = "not one of the mistakes that the check knows by name"
-NOT_USED = "the result of your code cannot be used there"
+NOT_USED = to_translate("the result of your code cannot be used there")
 
 
 def check(exercise_id: str, learner, show_expected: bool = False, strict: bool = False) -> Report:
@@ -62,7 +64,7 @@ def note_attempt(exercise: Exercise, report: Report) -> None:
 
 def reported(exercise: Exercise, learner, show_expected: bool) -> Report:
     """The report of `check`, which also notes that an exercise is done."""
-    report = Report(f"{exercise.id} · {exercise.title}")
+    report = Report(f"{exercise.id} · {translated(exercise.title)}")
     try:
         with torch.no_grad():
             judge(exercise, learner, report, show_expected)
@@ -80,7 +82,11 @@ def reported(exercise: Exercise, learner, show_expected: bool) -> Report:
     except BaseException as error:  # for example from an object that fails when it is only looked at
         report.verdict = NOT_YET
         return report.say(
-            f"the check cannot read what you handed in, {shown(learner)}: {type(error).__name__}."
+            translated(
+                "the check cannot read what you handed in, {learner}: {name}.",
+                learner=shown(learner),
+                name=type(error).__name__,
+            )
         )
 
 
@@ -119,10 +125,10 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
         told |= say_difference(report, exercise, wrong[0], cases, expected, got, right, told, folded)
     if right and (wrong or problem):
         if problem:
-            report.say(translated("The results are right in: {cases}.").format(cases="; ".join(right)))
+            report.say(translated("The results are right in: {cases}.", cases=named(right)))
         broken = [label for label in cases if label not in right]
         if broken:
-            wrong_in = translated("Wrong in: {cases}.").format(cases="; ".join(broken))
+            wrong_in = translated("Wrong in: {cases}.", cases=named(broken))
             if len(broken) > 1:
                 ask = translated("What do these cases have that the others do not?")
             else:
@@ -133,13 +139,14 @@ def judge(exercise: Exercise, learner, report: Report, show_expected: bool = Fal
     properties = [] if problem else list(look_at(exercise, function, cases, fitting))
     if properties:
         marks = {True: translated("✓ yes"), False: translated("✗ no"), None: translated("– not tested")}
-        rows = [(says, marks[fine], seen) for says, fine, seen in properties]
+        rows = [(translated(says), marks[fine], seen) for says, fine, seen in properties]
         header = translated("what a right answer does"), translated("yours"), translated("measured")
         report.table(header, rows)
-    missing = "; ".join(says for says, fine, _ in properties if not fine)
+    missing = named(says for says, fine, _ in properties if not fine)
     if missing and not problem and not wrong:
-        still = translated("The numbers are right, but this is still missing: {missing}.")
-        report.say(still.format(missing=missing))
+        report.say(
+            translated("The numbers are right, but this is still missing: {missing}.", missing=missing)
+        )
     ok = not problem and not wrong and not missing
     if ok and exercise.trains:
         ok = gradients_pass(exercise, function, cases, report)
@@ -165,7 +172,9 @@ def viewed(exercise: Exercise, result, arguments, wanted):
         raise
     except Exception:
         readable(result, wanted)
-        raise Misfit(f"the check cannot read your result, {shown(result)}.") from None
+        raise Misfit(
+            translated("the check cannot read your result, {result}.", result=shown(result))
+        ) from None
 
 
 def changes_its_mind(exercise: Exercise, function, cases, expected, results, got, report: Report) -> bool:
@@ -191,7 +200,8 @@ def changes_its_mind(exercise: Exercise, function, cases, expected, results, got
                     )
                 )
                 sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
-                header = (f"“{label}”" if len(cases) > 1 else "", translated("at first"), translated("later"))
+                case = f"“{translated(label)}”" if len(cases) > 1 else ""
+                header = (case, translated("at first"), translated("later"))
                 report.table(header, exercise.rows(got[label], now, sizes))
                 return True
     return False
@@ -205,7 +215,9 @@ def gradients_pass(exercise: Exercise, function, cases, report: Report) -> bool:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            outcome = explain_error(error, arguments, "the gradient of your result cannot be computed")
+            outcome = explain_error(
+                error, arguments, to_translate("the gradient of your result cannot be computed")
+            )
             report.say(translated("The numbers are right, but computing gradients fails."))
             say_problem(report, label, outcome, several=len(cases) > 1)
             return False
@@ -215,9 +227,17 @@ def gradients_pass(exercise: Exercise, function, cases, report: Report) -> bool:
     return True
 
 
+def named(parts: Iterable[str]) -> str:
+    """Cases, or properties, one after another."""
+    return translated("; ").join(map(translated, parts))
+
+
 def say_problem(report: Report, label: str, outcome: Outcome, several: bool):
-    case = f"In the case “{label}”, " if several else ""
-    report.say(case + outcome.problem if case else outcome.problem[0].upper() + outcome.problem[1:])
+    problem = outcome.problem[0].upper() + outcome.problem[1:]
+    if several:
+        case = translated(label)
+        problem = translated("In the case “{case}”, {problem}", case=case, problem=outcome.problem)
+    report.say(problem)
     if outcome.code:
         report.pre(outcome.code)
 
@@ -228,7 +248,7 @@ def say_difference(
     """`right`: labels of the cases that are; `said`: whether a problem has been named already; `folded`:
     whether what is expected is shown only to those who ask. -> is the mistake named?"""
     if right and not said:
-        report.say(translated("Right so far: {cases}.").format(cases="; ".join(right)))
+        report.say(translated("Right so far: {cases}.", cases=named(right)))
     diagnosis = diagnose(exercise, cases, expected, got)
     if diagnosis:
         report.say(diagnosis)
@@ -239,7 +259,8 @@ def say_difference(
     sizes = exercise.sizes(**cases[label]) if exercise.sizes else {}
     for remark in remarks(expected[label], got[label]):
         report.say(remark)
-    where = ", ".join(filter(None, [f"“{label}”" if len(cases) > 1 else "", exercise.compared]))
+    case = f"“{translated(label)}”" if len(cases) > 1 else ""
+    where = ", ".join(filter(None, [case, translated(exercise.compared)]))
     rows = exercise.rows(expected[label], got[label], sizes)
     if not folded:
         report.table((where, translated("expected"), translated("got")), rows)
@@ -249,8 +270,9 @@ def say_difference(
         translated("What is expected"),
         (where, translated("expected")),
         [(what, wanted) for what, wanted, _ in rows],
-        plain=translated("{call} shows what is expected.").format(
-            call=f'check("{exercise.id}", {exercise.name}, show_expected=True)'
+        plain=translated(
+            "{call} shows what is expected.",
+            call=f'check("{exercise.id}", {exercise.name}, show_expected=True)',
         ),
     )
     return bool(diagnosis)
@@ -260,11 +282,13 @@ def remarks(expected, got):
     """What can be said at first sight."""
     if shapes(expected) != shapes(got) and isinstance(got, torch.Tensor):
         if sorted(expected.shape) == sorted(got.shape):
-            yield "The sizes of your result are right, but the axes are in a different order."
+            yield translated("The sizes of your result are right, but the axes are in a different order.")
         if not got.numel():
-            yield "Your result is empty."
+            yield translated("Your result is empty.")
     if isinstance(got, torch.Tensor | float) and torch.as_tensor(got).isnan().any():
-        yield "Your result contains NaN (not a number), which comes from 0 / 0, inf - inf or 0 · inf."
+        yield translated(
+            "Your result contains NaN (not a number), which comes from 0 / 0, inf - inf or 0 · inf."
+        )
 
 
 def diagnose(exercise: Exercise, cases, expected, got) -> str:
@@ -278,20 +302,17 @@ def diagnose(exercise: Exercise, cases, expected, got) -> str:
         return explains(exercise, mistakes, cases, expected, got)
 
     known = exercise.known_mistakes
-    says = " Or: ".join(mistake.says for mistake in known if fit(mistake))
+    says = translated(" Or: ").join(translated(mistake.says) for mistake in known if fit(mistake))
     if not says:
         pairs = [
             pair for pair in combinations(known, 2) if not pair[0].switches.keys() & pair[1].switches.keys()
         ]
         found = [pair for pair in pairs if fit(*pair)]
         common = [mistake.says for mistake in known if found and all(mistake in pair for pair in found)]
-        says = " And: ".join(common) + (" Something else is wrong, too." if len(common) == 1 else "")
-    hedge = (
-        "Other mistakes can lead to these results, too, but perhaps it is this one. "
-        if says and exercise.terse
-        else ""
-    )
-    return hedge + says
+        says = translated(" And: ").join(map(translated, common))
+        says += translated(" Something else is wrong, too.") if len(common) == 1 else ""
+    hedge = translated("Other mistakes can lead to these results, too, but perhaps it is this one. ")
+    return hedge + says if says and exercise.terse else says
 
 
 def explains(exercise: Exercise, mistakes, cases, expected, got) -> bool:
@@ -320,7 +341,7 @@ def look_at(exercise: Exercise, function, cases, labels):
     def call(**arguments):
         outcome = run(function, arguments, quiet=True)
         if outcome.problem or outcome.not_done:
-            raise Misfit(outcome.problem or "your code raises NotImplementedError.")
+            raise Misfit(outcome.problem or translated("your code raises NotImplementedError."))
         return plain(outcome.value)
 
     for says, test in exercise.properties(cases[labels[-1]]):
@@ -331,7 +352,7 @@ def look_at(exercise: Exercise, function, cases, labels):
         except Misfit as misfit:  # the learner's code failed there
             yield says, None, str(misfit)
         except BaseException as error:  # its result cannot be looked at
-            yield says, None, f"the check cannot read your result: {brief(error)}"
+            yield says, None, translated("the check cannot read your result: {error}", error=brief(error))
 
 
 def put_into_model(exercise: Exercise, function, report: Report, ok: bool, number: bool) -> bool:
@@ -354,7 +375,7 @@ def put_into_model(exercise: Exercise, function, report: Report, ok: bool, numbe
         in_words = isinstance(error, Misfit | InputError)
         outcome = Outcome(problem=str(error)) if in_words else explain_error(error, {}, NOT_USED)
         if ok or outcome.code:
-            report.say(f"In the whole model, {outcome.problem}")
+            report.say(translated("In the whole model, {problem}", problem=outcome.problem))
         if outcome.code:
             report.pre(outcome.code)
         return False

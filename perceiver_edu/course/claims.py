@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from perceiver_edu.course.place import learner_at_work
+from perceiver_edu.course.place import learner_at_work, translated
+from perceiver_edu.language import to_translate
 
-OTHER_INPUTS = (
+OTHER_INPUTS = to_translate(
     "What the text says about this result does not hold for yours, because the text was written for the "
     "original inputs. Nothing is wrong with your change."
 )
@@ -26,4 +27,4 @@ def claims() -> Iterator[None]:
         if not learner_at_work():
             raise
         missing = isinstance(error, NameError)
-        print("Run the cell above first." if missing else OTHER_INPUTS)
+        print(translated("Run the cell above first.") if missing else translated(OTHER_INPUTS))

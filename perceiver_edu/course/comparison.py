@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
+from perceiver_edu.language import to_translate
 
 # As shares of the largest number expected:
 TOLERANCE = 1e-6  # float64, in which one number may be rounded to float32, such as `torch.tensor(d).sqrt()`
@@ -32,10 +34,19 @@ def plain(result, largest: float = LARGEST, number: bool = False) -> Any:
             return value
         if isinstance(value, torch.Tensor):
             left -= value.numel()
-            kinds = {"without numbers, on the device `meta`": value.is_meta, "complex": value.is_complex()}
-            kinds["sparse"] = value.layout != torch.strided
+            kinds = {
+                to_translate("without numbers, on the device `meta`"): value.is_meta,
+                to_translate("complex"): value.is_complex(),
+                to_translate("sparse"): value.layout != torch.strided,
+            }
             for kind in filter(kinds.get, kinds):
-                raise Misfit(f"your result is {kind}: {shown(value)}. Return a plain tensor of real numbers.")
+                raise Misfit(
+                    translated(
+                        "your result is {kind}: {value}. Return a plain tensor of real numbers.",
+                        kind=translated(kind),
+                        value=shown(value),
+                    )
+                )
             value = value.item() if inside and value.numel() == 1 else value
         elif getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # NumPy's
             value = value.item()
@@ -43,13 +54,18 @@ def plain(result, largest: float = LARGEST, number: bool = False) -> Any:
             value = float(value)
         elif isinstance(value, Iterator) or (isinstance(value, Iterable) and not isinstance(value, Sized)):
             raise Misfit(
-                f"your result is a {type(value).__name__}, which produces its entries one by one, on demand. "
-                "Return them all, for example by `list(…)`."
+                translated(
+                    "your result is a {name}, which produces its entries one by one, on demand. Return them "
+                    "all, for example by `list(…)`.",
+                    name=type(value).__name__,
+                )
             )
         elif isinstance(value, Sized):
             left -= len(value)
         if left < 0:
-            raise Misfit(f"your result is too large: it has more than {largest:,} entries.")
+            raise Misfit(
+                translated("your result is too large: it has more than {largest:,} entries.", largest=largest)
+            )
         if isinstance(value, dict):
             return {key: convert(part) for key, part in value.items()}
         return type(value)(map(convert, value)) if type(value) in (list, tuple) else value
@@ -57,7 +73,7 @@ def plain(result, largest: float = LARGEST, number: bool = False) -> Any:
     try:
         return convert(result, inside=number)
     except RecursionError:
-        raise Misfit("your result is nested without end.") from None
+        raise Misfit(translated("your result is nested without end.")) from None
 
 
 def readable(result, expected, part="") -> Any:
@@ -65,12 +81,16 @@ def readable(result, expected, part="") -> Any:
 
     `part` names the part of the result that this is, such as "`outputs`".
     """
-    at = f"{part}: " if part else ""
+    at = translated("{part}: ", part=part) if part else ""
     if result is None:
-        whole = "your function returned None: is the `return` missing?"
-        raise Misfit(f"{part} is None. Does a function that you call lack a `return`?" if part else whole)
+        whole = translated("your function returned None: is the `return` missing?")
+        raise Misfit(
+            translated("{part} is None. Does a function that you call lack a `return`?", part=part)
+            if part
+            else whole
+        )
     if result is ...:
-        raise Misfit(f"{at}`...` is still there. Replace it by your answer.")
+        raise Misfit(translated("{at}`...` is still there. Replace it by your answer.", at=at))
     if isinstance(expected, torch.Tensor):
         return readable_tensor(result, expected, at)
     if isinstance(expected, bool | int | float):
@@ -78,20 +98,41 @@ def readable(result, expected, part="") -> Any:
     if isinstance(expected, dict):
         if not isinstance(result, dict) or result.keys() != expected.keys():
             got = (
-                f"the keys {', '.join(map(str, result))}"
+                translated("the keys {result}", result=", ".join(map(str, result)))
                 if isinstance(result, dict) and result
                 else shown(result)
             )
-            raise Misfit(f"{at}expected a dict with the keys {', '.join(expected)}; got {got}.")
+            raise Misfit(
+                translated(
+                    "{at}expected a dict with the keys {expected}; got {got}.",
+                    at=at,
+                    expected=", ".join(expected),
+                    got=got,
+                )
+            )
         return {key: readable(result[key], value, f"`{key}`") for key, value in expected.items()}
     if isinstance(expected, tuple | list):
         if isinstance(getattr(result, "ndim", None), int) and result.ndim == 1:  # of torch or NumPy
             result = result.tolist()
         if not isinstance(result, tuple | list):
-            raise Misfit(f"{at}expected a {type(expected).__name__}, got {shown(result)}.")
+            raise Misfit(
+                translated(
+                    "{at}expected a {name}, got {result}.",
+                    at=at,
+                    name=type(expected).__name__,
+                    result=shown(result),
+                )
+            )
         return type(expected)(readable(entry, expected[0] if expected else entry, part) for entry in result)
     if not isinstance(result, type(expected)):
-        raise Misfit(f"{at}expected a {type(expected).__name__}, got {shown(result)}.")
+        raise Misfit(
+            translated(
+                "{at}expected a {name}, got {result}.",
+                at=at,
+                name=type(expected).__name__,
+                result=shown(result),
+            )
+        )
     return result
 
 
@@ -100,29 +141,69 @@ def readable_number(result, truth: bool, at: str) -> bool | int | float:
     if isinstance(result, torch.Tensor) and result.numel() == 1:
         result = result.item()
     if isinstance(result, str) and not truth:
-        raise Misfit(f"{at}expected a number, got the text {shown(result)}. Return the number itself.")
+        raise Misfit(
+            translated(
+                "{at}expected a number, got the text {result}. Return the number itself.",
+                at=at,
+                result=shown(result),
+            )
+        )
     if truth != isinstance(result, bool) or not isinstance(result, int | float):
-        raise Misfit(f"{at}expected {'True or False' if truth else 'a number'}, got {shown(result)}.")
+        raise Misfit(
+            translated(
+                "{at}expected {truth}, got {result}.",
+                at=at,
+                truth=translated("True or False") if truth else translated("a number"),
+                result=shown(result),
+            )
+        )
     if isinstance(result, int) and result.bit_length() > 1000:
-        raise Misfit(f"{at}your number has {result.bit_length():,} bits, which is far too large.")
+        raise Misfit(
+            translated(
+                "{at}your number has {number:,} bits, which is far too large.",
+                at=at,
+                number=result.bit_length(),
+            )
+        )
     return result
 
 
 def readable_tensor(result, expected: torch.Tensor, at: str) -> torch.Tensor:
     if isinstance(result, tuple | list) and any(isinstance(entry, torch.Tensor) for entry in result):
-        raise Misfit(f"{at}your function returned {len(result)} objects. Return a single tensor.")
+        raise Misfit(
+            translated(
+                "{at}your function returned {number} objects. Return a single tensor.",
+                at=at,
+                number=len(result),
+            )
+        )
     if not isinstance(result, torch.Tensor):
-        raise Misfit(f"{at}expected a torch tensor, got {shown(result)}.")
+        raise Misfit(translated("{at}expected a torch tensor, got {result}.", at=at, result=shown(result)))
     if result.device != expected.device:
         wanted, got = expected.device, result.device
-        raise Misfit(f"{at}expected a tensor on {wanted}, where the inputs are; got one on {got}.")
+        raise Misfit(
+            translated(
+                "{at}expected a tensor on {wanted}, where the inputs are; got one on {got}.",
+                at=at,
+                wanted=wanted,
+                got=got,
+            )
+        )
     kinds = [(tensor.is_floating_point(), tensor.dtype == torch.bool) for tensor in (result, expected)]
     if kinds[0] != kinds[1]:
-        wanted = "floating-point" if kinds[1][0] else "bool" if kinds[1][1] else "whole"
-        raise Misfit(f"{at}expected {wanted} numbers, got {shown(result)}.")
+        wanted = to_translate("{at}expected floating-point numbers, got {result}.")
+        if not kinds[1][0]:
+            whole = to_translate("{at}expected whole numbers, got {result}.")
+            wanted = to_translate("{at}expected bool numbers, got {result}.") if kinds[1][1] else whole
+        raise Misfit(translated(wanted, at=at, result=shown(result)))
     if result.dtype in (torch.float16, torch.bfloat16) and expected.dtype != result.dtype:
         raise Misfit(
-            f"{at}your result is {result.dtype}, which is not precise enough. Compute in {expected.dtype}."
+            translated(
+                "{at}your result is {dtype}, which is not precise enough. Compute in {wanted}.",
+                at=at,
+                dtype=result.dtype,
+                wanted=expected.dtype,
+            )
         )
     return result.detach().clone()
 
@@ -178,26 +259,32 @@ def side_by_side(expected, got, sizes: dict[str, int], axes=(), read=None) -> li
             if same(expected[key], got[key]):
                 rows.append((key, *own[0][1:]))
             else:
-                names = [key if what == "result" else f"{key}: {what}" for what, *_ in own]
+                names = [key if what == translated("result") else f"{key}: {what}" for what, *_ in own]
                 rows += [
                     (name, right, yours if yours == right else f"{yours}  ✗")
                     for name, (_, right, yours) in zip(names, own, strict=True)
                 ]
         return rows
     if not isinstance(expected, torch.Tensor):
-        return [("result", *in_words(expected, got, sizes, differ=not same(expected, got)))]
-    rows = [("shape", named_shape(expected.shape, sizes), named_shape(got.shape, sizes))]
+        return [(translated("result"), *in_words(expected, got, sizes, differ=not same(expected, got)))]
+    rows = [(translated("shape"), named_shape(expected.shape, sizes), named_shape(got.shape, sizes))]
     if not expected.is_floating_point():
         return rows + first_difference(expected, got, axes, read)
     if got.shape == expected.shape and got.numel():
         distance = (got.double() - expected.double()).abs().nan_to_num(torch.inf)
         place = [int(i) for i in torch.unravel_index(distance.argmax(), distance.shape)]
-        where = f"at {place}, where they differ most"
+        where = translated("at {place}, where they differ most", place=place)
         at = tuple(place)
         rows.append((where, *in_words(float(expected[at]), float(got[at]), {}, differ=True)))
-        rows.append(("largest number", f"{_largest(expected):.4g}", f"{_largest(got):.4g}"))
+        rows.append((translated("largest number"), f"{_largest(expected):.4g}", f"{_largest(got):.4g}"))
         if got.isnan().any():
-            rows.append(("not a number (NaN)", "0", f"{int(got.isnan().sum())} of {got.numel()}"))
+            rows.append(
+                (
+                    translated("not a number (NaN)"),
+                    "0",
+                    translated("{number} of {all}", number=int(got.isnan().sum()), all=got.numel()),
+                )
+            )
     return rows
 
 
@@ -211,8 +298,14 @@ def first_difference(expected, got, axes, read) -> list[tuple[str, str, str]]:
         return []
     at = tuple(different[0].tolist())
     names = axes or ("",) * len(at)
-    counted = [f"{name} {i}".strip() for name, i in zip(names, at, strict=True)]
-    rows = [(f"first difference: {', '.join(counted)}", str(expected[at].item()), str(got[at].item()))]
+    counted = [f"{translated(name)} {i}".strip() for name, i in zip(names, at, strict=True)]
+    rows = [
+        (
+            translated("first difference: {place}", place=", ".join(counted)),
+            str(expected[at].item()),
+            str(got[at].item()),
+        )
+    ]
     if read is not None:
         lines = (read(ids[at[:-1]]) for ids in (expected, got))
         rows.append((", ".join(counted[:-1]), *lines))

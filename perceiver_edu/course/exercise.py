@@ -1,6 +1,6 @@
 """What an exercise is."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ import torch
 
 from perceiver_edu.course.comparison import side_by_side
 from perceiver_edu.course.guard import as_function
+from perceiver_edu.language import in_every_language
 
 
 class Mistake(NamedTuple):
@@ -51,14 +52,26 @@ class Exercise:
         pairs = ((switch, *pair) for switch, values in self.mistakes.items() for pair in values.items())
         return [Mistake(says, {switch: value}) for switch, value, says in pairs]
 
+    def sentences(self) -> Iterator[str]:
+        """All that a report may say of these data, in English: the course translates it where it is shown."""
+        yield self.title
+        yield from filter(None, [self.compared])
+        yield from (mistake.says for mistake in self.known_mistakes)
+        for label, arguments in self.cases().items():
+            yield label
+            yield from (says for says, _ in self.properties(arguments)) if self.properties else ()
+
     def named_in(self, text: str) -> list[str]:
-        """The sentences of the known mistakes that a report names, however its lines are broken."""
+        """The sentences, in English, of the known mistakes that a report in any language names, however its
+        lines are broken."""
         left, found = "".join(text.split()), []
-        for says in sorted((mistake.says for mistake in self.known_mistakes), key=len, reverse=True):
-            if (squeezed := "".join(says.split())) in left:  # the longest first: one may contain another
+        sentences = (mistake.says for mistake in self.known_mistakes)
+        said = {words: says for says in sentences for words in in_every_language(says)}
+        for words in sorted(said, key=len, reverse=True):  # the longest first: one may contain another
+            if (squeezed := "".join(words.split())) in left:
                 left = left.replace(squeezed, " ")
-                found.append(says)
-        return found
+                found.append(said[words])
+        return list(dict.fromkeys(found))
 
     @torch.no_grad()
     def expected(self, arguments: dict[str, Any]):

@@ -3,6 +3,8 @@
 import os
 from functools import cache
 
+from perceiver_edu.course.place import translated
+
 FAST_VARIABLE = "PERCEIVER_EDU_FAST"
 
 
@@ -20,4 +22,9 @@ def full_or_fast(full, fast):
 @cache
 def announce():
     """Once a notebook, for its texts and committed outputs speak of the full sizes."""
-    print(f"fast mode ({FAST_VARIABLE}): smaller sizes, so other numbers than the text says")
+    print(
+        translated(
+            "fast mode ({variable}): smaller sizes, so other numbers than the text says",
+            variable=FAST_VARIABLE,
+        )
+    )

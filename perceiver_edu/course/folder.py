@@ -20,7 +20,7 @@ from typing import Any
 from perceiver_edu import __version__, data
 from perceiver_edu.course.links import LIBRARY, in_course, relink, source_of
 from perceiver_edu.course.overview import NAMES, new_versions
-from perceiver_edu.course.place import RECORD, is_course, language_of
+from perceiver_edu.course.place import RECORD, is_course, language_of, translated
 from perceiver_edu.course.progress import take_along
 from perceiver_edu.course.renamed import FILES, today
 from perceiver_edu.course.start import START, TABLE, start_page
@@ -151,7 +151,10 @@ def prepare(folder: Path) -> None:
     """Make an empty folder a course folder. Raises: InputError where there is something else."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
-            f"{folder} is not empty and is not a course folder. Name another, as in --folder my-course"
+            translated(
+                "{folder} is not empty and is not a course folder. Name another, as in --folder my-course",
+                folder=folder,
+            )
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / RECORD, to_json({"written": {}}))
@@ -167,8 +170,11 @@ def read_record(path: Path) -> dict[str, list[str]]:
         return written
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(
-            f'{path} is damaged. To repair it, write {{"written": {{}}}} into it; then every notebook counts '
-            "as yours"
+            translated(
+                '{path} is damaged. To repair it, write {{"written": {{}}}} into it; then every notebook '
+                "counts as yours",
+                path=path,
+            )
         ) from None
 
 
@@ -204,7 +210,11 @@ def course_files(folder: Path, language: str = ENGLISH) -> dict[str, bytes]:
                 f"{path} is not a notebook ({error}). Restore it, or install perceiver-edu again"
             ) from None
     if not notebooks:
-        raise InputError(f"there are no notebooks in {data.NOTEBOOKS}: install perceiver-edu again")
+        raise InputError(
+            translated(
+                "there are no notebooks in {folder}: install perceiver-edu again", folder=data.NOTEBOOKS
+            )
+        )
     headings |= linked_in(glossary)
     for name, notebook in notebooks.items():
         for cell in notebook["cells"]:

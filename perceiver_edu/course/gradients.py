@@ -8,6 +8,7 @@ from torch import nn
 from perceiver_edu.course.comparison import same
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import bind
+from perceiver_edu.course.place import translated
 
 
 def lost_gradients(exercise: Exercise, function, arguments) -> str:
@@ -19,10 +20,15 @@ def lost_gradients(exercise: Exercise, function, arguments) -> str:
         return ""
     names = ", ".join(f"`{name}`" for name in dict.fromkeys(name.partition(".")[0] for name in wrong))
     none = not any(yours[name].any() for name in wrong)
-    says = f"no gradient reaches {names}" if none else f"a part of the gradient of {names} is lost"
-    return (
-        f"The numbers are right, but {says}, so a model could not be trained with this. Is there a "
-        "`.detach()`, `.data`, `.item()`, `float()`, `tolist()` or `no_grad` on the way?"
+    says = (
+        translated("no gradient reaches {names}", names=names)
+        if none
+        else translated("a part of the gradient of {names} is lost", names=names)
+    )
+    return translated(
+        "The numbers are right, but {says}, so a model could not be trained with this. Is there a "
+        "`.detach()`, `.data`, `.item()`, `float()`, `tolist()` or `no_grad` on the way?",
+        says=says,
     )
 
 

@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
+from perceiver_edu.language import to_translate
 
 ANSWERS = "answers"  # the folder of the kept answers
+OUTSIDE = to_translate("the call failed outside your code")
 PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -51,11 +54,15 @@ def run(function, arguments: dict[str, Any], quiet: bool = False) -> Outcome:
         return explain_error(error, arguments)
     changed = [name for name in given if not unchanged(given[name], arguments[name])]
     if changed:
-        names = " and ".join(f"`{name}`" for name in changed)
+        names = translated(" and ").join(f"`{name}`" for name in changed)
         layers = any(isinstance(given[name], nn.Module) for name in changed)
-        way = "`deepcopy`" if layers else "for example `x.clone()`, or with `+` instead of `+=`"
-        problem = f"your code changed its input {names} in place. The model still needs it: work on a copy"
-        return Outcome(value, f"{problem}, {way}.")
+        way = "`deepcopy`" if layers else translated("for example `x.clone()`, or with `+` instead of `+=`")
+        problem = translated(
+            "your code changed its input {names} in place. The model still needs it: work on a copy, {way}.",
+            names=names,
+            way=way,
+        )
+        return Outcome(value, problem)
     return Outcome(value)
 
 
@@ -72,14 +79,18 @@ def bind(function, given: dict[str, Any]) -> partial:
             continue
         return partial(function, *args, **kwargs)
     raise Misfit(
-        f"your code takes {len(signature.parameters)} arguments, {signature}. "
-        f"The check gives {len(given)}: ({', '.join(given)}). Keep the first line of the stub."
+        translated(
+            "your code takes {number} arguments, {signature}. The check gives {given}: ({names}). "
+            "Keep the first line of the stub.",
+            number=len(signature.parameters),
+            signature=signature,
+            given=len(given),
+            names=", ".join(given),
+        )
     )
 
 
-def explain_error(
-    error: BaseException, arguments: dict[str, Any], outside="the call failed outside your code"
-) -> Outcome:
+def explain_error(error: BaseException, arguments: dict[str, Any], outside=OUTSIDE) -> Outcome:
     """An exception in the learner's code -> what it means, and the line of their code.
 
     `outside`: what is to be said where no line of theirs is involved.
@@ -94,9 +105,9 @@ def explain_error(
         code = place(last)
         if is_kept_answer(last.filename):  # of an earlier exercise: what did this one pass to it?
             callers = [frame for frame in theirs if not is_kept_answer(frame.filename)]
-            code += f"\ncalled by {place(callers[-1])}" if callers else ""
+            code += "\n" + translated("called by {place}", place=place(callers[-1])) if callers else ""
     if isinstance(error, RecursionError) and theirs:
-        return Outcome(problem="your code calls itself endlessly (RecursionError).", code=code)
+        return Outcome(problem=translated("your code calls itself endlessly (RecursionError)."), code=code)
     try:
         message = str(error).strip().splitlines()[0]
     except KeyboardInterrupt:
@@ -104,25 +115,33 @@ def explain_error(
     except BaseException:
         message = ""
     name = type(error).__name__ + (f": {message[:300]}" if message else ".")
-    problem = f"your code stopped with {name}" if theirs else f"{outside}. Python says {name}"
+    problem = (
+        translated("your code stopped with {name}", name=name)
+        if theirs
+        else translated("{outside}. Python says {name}", outside=translated(outside), name=name)
+    )
     if "without overflow" in message:
-        problem += (
+        problem += translated(
             ". A number does not fit its dtype. Plain numbers are float32, and `torch.finfo` gives the "
             "limits."
         )
     tensors = {name: value for name, value in arguments.items() if isinstance(value, torch.Tensor)}
     if code and tensors:
         sizes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())
-        code += f"\nwith the inputs {sizes}"
+        code += "\n" + translated("with the inputs {sizes}", sizes=sizes)
     return Outcome(problem=problem, code=code)
 
 
 def place(frame: traceback.FrameSummary) -> str:
     """Where a line of theirs is, and the line."""
     path = Path(frame.filename)
-    whose = f"{path.parent.name}/{path.name}, your kept answer" if is_kept_answer(path) else "your code"
+    kept = translated("{file}, your kept answer", file=f"{path.parent.name}/{path.name}")
+    whose = kept if is_kept_answer(path) else translated("your code")
     line = (linecache.getline(frame.filename, frame.lineno or 0) or frame.line or "").strip()
-    return f"line {frame.lineno} of {whose}, in {frame.name}:\n    {line}"
+    where = translated(
+        "line {number} of {whose}, in {function}:", number=frame.lineno, whose=whose, function=frame.name
+    )
+    return f"{where}\n    {line}"
 
 
 def is_kept_answer(file: str | Path) -> bool:
@@ -154,16 +173,30 @@ def as_function(learner, exercise):
     """What the learner handed in, where a function is asked for. Raises: Misfit for anything else."""
     if isinstance(learner, torch.Tensor | str | int | float | dict | list | tuple) or learner is None:
         raise Misfit(
-            f"the check takes your function itself, but got {shown(learner)}. Write `check({exercise.id!r}, "
-            f"{exercise.name})`: the name alone, without parentheses after it."
+            translated(
+                "the check takes your function itself, but got {learner}. Write `check({id!r}, {name})`: "
+                "the name alone, without parentheses after it.",
+                learner=shown(learner),
+                id=exercise.id,
+                name=exercise.name,
+            )
         )
     if isinstance(learner, nn.Module) or (inspect.isclass(learner) and issubclass(learner, nn.Module)):
-        raise Misfit("this exercise needs a function, but got an nn.Module. Write it as in the stub.")
+        raise Misfit(
+            translated("this exercise needs a function, but got an nn.Module. Write it as in the stub.")
+        )
     if inspect.isclass(learner):
         raise Misfit(
-            f"`{learner.__name__}` is a class, but not an nn.Module. Hand in a function, or write "
-            f"`class {learner.__name__}(nn.Module)`."
+            translated(
+                "`{name}` is a class, but not an nn.Module. Hand in a function, or write `class "
+                "{name}(nn.Module)`.",
+                name=learner.__name__,
+            )
         )
     if not callable(learner):
-        raise Misfit(f"the check takes a function or an nn.Module, but got {shown(learner)}.")
+        raise Misfit(
+            translated(
+                "the check takes a function or an nn.Module, but got {learner}.", learner=shown(learner)
+            )
+        )
     return learner

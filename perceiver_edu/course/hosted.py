@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.progress import PROGRESS_VARIABLE, note, read_all
+from perceiver_edu.language import to_translate
 
 DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts it
 
@@ -16,10 +18,12 @@ def keep_progress(drive: Path = DRIVE) -> None:
     if PROGRESS_VARIABLE in os.environ:
         return
     if not drive.is_dir():
-        how = "mount Google Drive (the folder symbol on the left) and run this cell again"
-        print(f"Your progress is lost when this session ends. To keep it on Colab, {how}.")
+        how = translated("mount Google Drive (the folder symbol on the left) and run this cell again")
+        print(
+            translated("Your progress is lost when this session ends. To keep it on Colab, {how}.", how=how)
+        )
         return
     before = read_all()
     os.environ[PROGRESS_VARIABLE] = str(drive / "perceiver-edu" / "progress.json")
-    problem = note(before.done, before.predictions, "The course works")
-    print(problem or f"Your progress is kept in {os.environ[PROGRESS_VARIABLE]}.")
+    problem = note(before.done, before.predictions, to_translate("The course works"))
+    print(problem or translated("Your progress is kept in {file}.", file=os.environ[PROGRESS_VARIABLE]))

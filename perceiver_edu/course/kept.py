@@ -20,6 +20,7 @@ from typing import Any
 from torch import nn
 
 from perceiver_edu.course.guard import ANSWERS
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.progress import progress_file
 from perceiver_edu.errors import InputError
 from perceiver_edu.writing import check_plain, write_whole
@@ -47,21 +48,27 @@ def keep(exercise_id: str, learner: Any) -> str:
     try:
         code = source_of(learner)
         if not code:
-            reason = "the check finds no `def` or `class` of it in your cells"
-            return f"It is right, but it cannot be kept for notebook 05: {reason}." if needed else ""
+            reason = translated("the check finds no `def` or `class` of it in your cells")
+            return (
+                translated("It is right, but it cannot be kept for notebook 05: {reason}.", reason=reason)
+                if needed
+                else ""
+            )
         path = answer_file(exercise_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         note = f"# Your answer to {exercise_id}, kept by its check. Notebook 05 builds your model from it.\n"
         write_whole(path, (note + code).encode())
         lacks = missing_names(code)
         return (
-            f"It is right, but notebook 05 cannot use it yet: {say_missing(lacks)}"
+            translated("It is right, but notebook 05 cannot use it yet: {lacks}", lacks=say_missing(lacks))
             if needed and lacks
             else ""
         )
     except (OSError, InputError) as error:
         reason = getattr(error, "strerror", None) or error
-        return f"It is right, but your code cannot be kept for notebook 05 ({reason})."
+        return translated(
+            "It is right, but your code cannot be kept for notebook 05 ({reason}).", reason=reason
+        )
 
 
 def load(exercise_id: str, name: str) -> Any:
@@ -74,7 +81,9 @@ def load(exercise_id: str, name: str) -> Any:
     if about is None:
         return None
     if about.st_size > LONGEST:
-        raise InputError(f"{path} is too large to be an answer: run the cell of the exercise again")
+        raise InputError(
+            translated("{path} is too large to be an answer: run the cell of the exercise again", path=path)
+        )
     code = path.read_text("utf-8")
     linecache.cache[str(path)] = (len(code), None, code.splitlines(keepends=True), str(path))
     namespace: dict[str, Any] = {"__name__": f"answer_{exercise_id.replace('.', '_')}"}
@@ -82,7 +91,9 @@ def load(exercise_id: str, name: str) -> Any:
     for known in (HANDED_IN, name):
         if known in namespace:
             return namespace[known]
-    raise InputError(f"{path} defines no {name}: run the cell of the exercise again")
+    raise InputError(
+        translated("{path} defines no {name}: run the cell of the exercise again", path=path, name=name)
+    )
 
 
 def missing_names(code: str) -> list[str]:
@@ -98,9 +109,10 @@ def missing_names(code: str) -> list[str]:
 
 
 def say_missing(names: list[str]) -> str:
-    return (
-        f"its code uses {' and '.join(f'`{name}`' for name in names)}, which the cell of the exercise does "
-        "not define. Define it there, or inside the function, and run the check again."
+    return translated(
+        "its code uses {names}, which the cell of the exercise does not define. Define it there, "
+        "or inside the function, and run the check again.",
+        names=translated(" and ").join(f"`{name}`" for name in names),
     )
 
 

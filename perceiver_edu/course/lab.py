@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from perceiver_edu import data
+from perceiver_edu.course.place import translated
 from perceiver_edu.errors import InputError
 
 
@@ -41,9 +42,12 @@ def open_lab(notebook: Path, arguments: Sequence[str] = ()) -> None:
     command = [*lab_command(notebook), *arguments]
     if find_spec("jupyterlab") is None:
         raise InputError(
-            "JupyterLab is not installed in this environment. Install it: "
-            f"{shell_line([sys.executable, '-m', 'pip', 'install', 'perceiver-edu[lab]'])}. "
-            f"Then this command starts it: {shell_line(command)}"
+            translated(
+                "JupyterLab is not installed in this environment. Install it: {install}. Then this "
+                "command starts it: {command}",
+                install=shell_line([sys.executable, "-m", "pip", "install", "perceiver-edu[lab]"]),
+                command=shell_line(command),
+            )
         )
     if os.name == "nt":  # there, exec gives the terminal back at once
         sys.exit(subprocess.call(command))

@@ -33,7 +33,7 @@ class Notebook(NamedTuple):
 
     @property
     def time(self) -> str:
-        return translated("{minutes} min").format(minutes=self.minutes) if self.minutes else ""
+        return translated("{minutes} min", minutes=self.minutes) if self.minutes else ""
 
     @property
     def solved(self) -> int:
@@ -77,7 +77,7 @@ class Overview(NamedTuple):
     @property
     def count(self) -> str:
         """ "2 of 38 exercises are solved, and 3 of 7 predictions are made"; the same words everywhere."""
-        said = translated("{done} of {all} exercises are solved").format(done=self.solved, all=self.exercises)
+        said = translated("{done} of {all} exercises are solved", done=self.solved, all=self.exercises)
         asked = self.predictions
         made = translated("{said}, and {made} of {all} predictions are made")
         return made.format(said=said, made=sum(asked), all=len(asked)) if asked else said
@@ -124,7 +124,7 @@ def read_overview(folder: Path | None = None) -> Overview:
 
 
 def some_of(done: int, everything: int) -> str:
-    return translated("{done} of {all}").format(done=done, all=everything)
+    return translated("{done} of {all}", done=done, all=everything)
 
 
 def new_versions(path: Path) -> list[Path]:
@@ -173,10 +173,10 @@ def next_step(exercise_id: str) -> str:
         )
         following = where.format(id=left[0])
     elif overview.next:
-        following = translated("Next: {notebook}.").format(notebook=link(overview.next))
+        following = translated("Next: {notebook}.", notebook=link(overview.next))
     else:
         following = translated("That was the last one.")
-    return translated("{count}. {following}").format(count=overview.count, following=following)
+    return translated("{count}. {following}", count=overview.count, following=following)
 
 
 def link(notebook: Notebook) -> str:

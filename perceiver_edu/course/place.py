@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from perceiver_edu import data
@@ -63,17 +64,28 @@ def is_course(folder: Path) -> bool:
 def language_of(folder: Path | None) -> str:
     """The language to speak in a course folder: unless another was asked for, that of its notebooks."""
     try:
-        record = json.loads((folder / RECORD).read_text("utf-8"))["language"] if folder else ""
-        return language(find_language(record))
+        if folder is None:
+            return language()
+        about = os.stat(folder / RECORD)
+        return language(recorded(folder / RECORD, (about.st_mtime_ns, about.st_ino, about.st_size)))
     except FileNotFoundError:
         return language()  # a new folder
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return language(ENGLISH)  # made before there were others; `read_record` says what else is wrong
 
 
-def translated(text: str) -> str:
-    """What the course says, in the language of the course folder that this runs in."""
-    return gettext(text, language_of(course_around()))
+@lru_cache(maxsize=2)
+def recorded(record: Path, version: tuple[int, ...]) -> str | None:
+    """The language of a course folder, read once for each version of its record."""
+    return find_language(json.loads(record.read_text("utf-8"))["language"])
+
+
+def translated(text: str, /, **values: object) -> str:
+    """What the course says, in the language of the course folder that this runs in.
+
+    `values` take the places of the {placeholders} in the text, as in `str.format`.
+    """
+    return gettext(text, language_of(course_around()), **values)
 
 
 def user_data() -> Path:

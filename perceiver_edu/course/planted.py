@@ -3,6 +3,7 @@
 import torch
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.language import to_translate
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.pretrained import from_huggingface
@@ -80,12 +81,12 @@ def one_block(model):
 
 
 MUTATIONS = {
-    "tanh GELU": tanh_gelu,
-    "LayerNorm eps 1e-12": wrong_eps,
-    "MLP layers swapped": swapped_layers,
-    "residual in the decoder": decoder_residual,
-    "mask inverted": inverted_mask,
-    "one block instead of two": one_block,
+    to_translate("tanh GELU"): tanh_gelu,
+    to_translate("LayerNorm eps 1e-12"): wrong_eps,
+    to_translate("MLP layers swapped"): swapped_layers,
+    to_translate("residual in the decoder"): decoder_residual,
+    to_translate("mask inverted"): inverted_mask,
+    to_translate("one block instead of two"): one_block,
 }
 
 

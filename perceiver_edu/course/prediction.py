@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from perceiver_edu.course.place import learner_at_work
+from perceiver_edu.course.place import learner_at_work, translated
 from perceiver_edu.course.progress import Answer, note, read_all
 from perceiver_edu.errors import InputError, brief
+from perceiver_edu.language import to_translate
 from perceiver_edu.terminal import visible
 
 ASKED = re.compile(r"""\bpredict\(\s*["'](\d\d\.\w+)["']""")
@@ -37,24 +38,36 @@ class Question:
         """What was typed or chosen, as an answer. Raises: InputError where it is none."""
         typed = typed.strip()[:LONGEST]
         if not typed:
-            raise InputError("Choose one of the answers." if self.choices else "The field is empty.")
+            raise InputError(
+                translated("Choose one of the answers.")
+                if self.choices
+                else translated("The field is empty.")
+            )
         if self.unit is None:
             return typed
-        digits = typed.removesuffix(self.unit).replace(",", "").replace("_", "").strip()
+        digits = (
+            typed.removesuffix(self.unit)
+            .removesuffix(translated(self.unit))
+            .replace(",", "")
+            .replace("_", "")
+            .strip()
+        )
         try:
             number = float(digits)
         except ValueError:
             number = float("inf")
         if abs(number) > 1e30 or number != number:
-            raise InputError(f"Type a number, such as 12 or 0.5, instead of {brief(typed)}.")
+            raise InputError(
+                translated("Type a number, such as 12 or 0.5, instead of {typed}.", typed=brief(typed))
+            )
         return int(number) if number.is_integer() else number
 
     def say(self, answer: Answer) -> str:
         """An answer in words: 13 bytes, or “it doubles”."""
         if isinstance(answer, str):
-            return f"“{visible(answer)}”"
+            return f"“{visible(translated(answer) if answer in self.choices else answer)}”"
         number = f"{answer:,}" if isinstance(answer, int) else f"{answer:,.3g}"
-        unit = self.unit or ""
+        unit = translated(self.unit) if self.unit else ""
         if number == "1" and len(unit) > 2:
             unit = unit.removesuffix("s")
         return f"{number}{unit}" if unit in ("", "%") else f"{number} {unit}"
@@ -118,9 +131,11 @@ def reveal(id: str, actual: Any, *, explain: str = "") -> None:
     answers = all_answers()
     if id not in answers and learner_at_work():
         raise NotPredicted(
-            "Answer or skip the prediction above, then run this cell again."
+            translated("Answer or skip the prediction above, then run this cell again.")
             if question
-            else "Run the cell with the prediction above, answer or skip it, then run this cell again."
+            else translated(
+                "Run the cell with the prediction above, answer or skip it, then run this cell again."
+            )
         )
     show(f"{compared(question or Question(id, ''), answers.get(id), actual)} {explain}".strip())
 
@@ -143,11 +158,16 @@ def compared(question: Question, answer: Answer, actual: Answer) -> str:
     """Prediction and result in one sentence. `answer`: None where the prediction was skipped."""
     result = question.say(actual)
     if answer is None or isinstance(answer, str) != isinstance(actual, str):
-        return f"The result: {result}."
-    predicted = f"You predicted {question.say(answer)}"
+        return translated("The result: {result}.", result=result)
+    predicted = translated("You predicted {answer}", answer=question.say(answer))
     if answer == actual or is_close(answer, actual):
-        return f"✓ {predicted}, and the result is {result}."
-    return f"{predicted}; the result is {result}{ratio(answer, actual)}."
+        return translated("✓ {predicted}, and the result is {result}.", predicted=predicted, result=result)
+    return translated(
+        "{predicted}; the result is {result}{ratio}.",
+        predicted=predicted,
+        result=result,
+        ratio=ratio(answer, actual),
+    )
 
 
 def is_close(answer: Answer, actual: Answer) -> bool:
@@ -162,7 +182,8 @@ def ratio(answer: Answer, actual: Answer) -> str:
     if factor < FAR:
         return ""
     times = f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"
-    return f", {times} times {'as much' if abs(actual) > abs(answer) else 'less'}"
+    more, less = to_translate(", {times} times as much"), to_translate(", {times} times less")
+    return translated(more if abs(actual) > abs(answer) else less, times=times)
 
 
 def show(line: str) -> None:
@@ -183,7 +204,7 @@ def all_answers() -> dict[str, Answer]:
 
 def keep(answers: dict[str, Answer]) -> str:
     """Note answers -> "", or why they are kept in this kernel only."""
-    problem = note(predictions=answers, what="Your prediction counts here")
+    problem = note(predictions=answers, what=to_translate("Your prediction counts here"))
     for id, answer in answers.items():
         NOT_NOTED.pop(id, None)
         if problem:

@@ -5,11 +5,13 @@ import re
 
 import ipywidgets
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.prediction import Question, all_answers, keep
 from perceiver_edu.course.shown import Shown
 from perceiver_edu.errors import InputError
+from perceiver_edu.language import to_translate
 
-BEFORE = "Before you run the next cell, predict"
+BEFORE = to_translate("Before you run the next cell, predict.")
 
 LOOK = """<style>
 .perceiver-prediction {border-left: 4px solid #0072B2; padding-left: 1em}
@@ -24,18 +26,20 @@ class PredictionBox(Shown):
     def __init__(self, question: Question):
         self.question = question
         self.field = self._field()
-        self.predict = ipywidgets.Button(description="Predict", button_style="primary")
-        self.skip = ipywidgets.Button(description="Skip")
+        self.predict = ipywidgets.Button(description=translated("Predict"), button_style="primary")
+        self.skip = ipywidgets.Button(description=translated("Skip"))
         self.skip_all = ipywidgets.Button(
-            description="Skip all in this notebook",
+            description=translated("Skip all in this notebook"),
             layout={"width": "auto"},
-            tooltip="Answers that you gave stay.",
+            tooltip=translated("Answers that you gave stay."),
         )
         self.said = ipywidgets.HTML()
-        unit = [ipywidgets.Label(question.unit)] if question.unit else []
+        unit = [ipywidgets.Label(translated(question.unit))] if question.unit else []
         super().__init__(
             [
-                ipywidgets.HTML(f"{LOOK}<p><b>{BEFORE}.</b> {marked_up(question.text)}</p>"),
+                ipywidgets.HTML(
+                    f"{LOOK}<p><b>{translated(BEFORE)}</b> {marked_up(translated(question.text))}</p>"
+                ),
                 ipywidgets.HBox([self.field, *unit], layout={"flex_flow": "row wrap"}),
                 ipywidgets.HBox([self.predict, self.skip, self.skip_all], layout={"flex_flow": "row wrap"}),
                 self.said,
@@ -61,10 +65,13 @@ class PredictionBox(Shown):
     def _field(self):
         wide = {"width": "max-content", "max_width": "100%"}
         if self.question.choices:
-            return ipywidgets.RadioButtons(options=self.question.choices, value=None, layout=wide)
+            options = [(translated(answer), answer) for answer in self.question.choices]
+            return ipywidgets.RadioButtons(options=options, value=None, layout=wide)
         if self.question.unit is not None:
-            return ipywidgets.Text(placeholder="a number", layout={"width": "12em"})
-        return ipywidgets.Text(placeholder="a few words", layout={"width": "36em", "max_width": "100%"})
+            return ipywidgets.Text(placeholder=translated("a number"), layout={"width": "12em"})
+        return ipywidgets.Text(
+            placeholder=translated("a few words"), layout={"width": "36em", "max_width": "100%"}
+        )
 
     def _restore(self) -> None:
         """The answer that was given before, perhaps in another kernel."""
@@ -78,12 +85,16 @@ class PredictionBox(Shown):
     def _tell(self, problem: str) -> None:
         """The state of this prediction in words."""
         answers, id = all_answers(), self.question.id
-        self.predict.description = "Predict" if answers.get(id) is None else "Change"
+        self.predict.description = translated("Predict") if answers.get(id) is None else translated("Change")
         if id not in answers:
             return self._say(problem)
         answer = answers[id]
-        state = "Skipped" if answer is None else f"Your prediction: {self.question.say(answer)}"
-        self._say(f"{state}. Now run the next cell. {problem}")
+        state = (
+            translated("Skipped")
+            if answer is None
+            else translated("Your prediction: {answer}", answer=self.question.say(answer))
+        )
+        self._say(translated("{state}. Now run the next cell. {problem}", state=state, problem=problem))
 
     def _say(self, words: str) -> None:
         self.said.value = f'<p role="status">{html.escape(words)}</p>' if words else ""
@@ -101,19 +112,30 @@ class PredictionBox(Shown):
     @property
     def sentence(self) -> str:
         """All of it as plain text."""
-        return "\n".join([f"{BEFORE}. {self.question.text}", *(f"- {kind}" for kind in self._kinds())])
+        return "\n".join(
+            [
+                f"{translated(BEFORE)} {translated(self.question.text)}",
+                *(f"- {kind}" for kind in self._kinds()),
+            ]
+        )
 
     def _kinds(self) -> list[str]:
         """The choices, or what an answer is."""
         if self.question.choices or self.question.unit is None:
-            return list(self.question.choices) or ["a few words"]
-        return [f"a number ({self.question.unit})" if self.question.unit else "a number"]
+            return [*map(translated, self.question.choices)] or [translated("a few words")]
+        return [
+            translated("a number ({unit})", unit=translated(self.question.unit))
+            if self.question.unit
+            else translated("a number")
+        ]
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         items = "".join(f"<li>{marked_up(kind)}</li>" for kind in self._kinds())
-        data["text/html"] = f"<p><b>{BEFORE}.</b> {marked_up(self.question.text)}</p><ul>{items}</ul>"
+        data["text/html"] = (
+            f"<p><b>{translated(BEFORE)}</b> {marked_up(translated(self.question.text))}</p><ul>{items}</ul>"
+        )
         return bundle
 
 

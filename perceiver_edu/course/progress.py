@@ -12,14 +12,16 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from perceiver_edu.course.place import at_home, course_folder, is_course, user_data
+from perceiver_edu.course.place import at_home, course_folder, is_course, translated, user_data
 from perceiver_edu.course.renamed import today
 from perceiver_edu.errors import InputError
+from perceiver_edu.language import to_translate
 from perceiver_edu.weights.files import to_json
 from perceiver_edu.writing import check_plain, write_whole
 
 PROGRESS_VARIABLE = "PERCEIVER_EDU_PROGRESS"
 PROGRESS = "progress.json"
+FINE = to_translate("That is fine")
 LONGEST = 2**20  # bytes
 MOST_ATTEMPTS = 20  # of an exercise; the oldest are forgotten
 
@@ -72,11 +74,11 @@ def read_all(find: Callable[[], Path] = progress_file) -> Progress:
     except FileNotFoundError:
         return Progress({}, {})
     except InputError as error:
-        problem = f"Your progress cannot be read ({error})."
+        problem = translated("Your progress cannot be read ({error}).", error=error)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        problem = f"The progress file {path} is damaged; delete it to start a new one."
+        problem = translated("The progress file {path} is damaged; delete it to start a new one.", path=path)
     except OSError as error:
-        problem = f"Your progress cannot be read ({error.strerror or error})."
+        problem = translated("Your progress cannot be read ({error}).", error=error.strerror or error)
     return Progress({}, {}, problem)
 
 
@@ -113,11 +115,13 @@ def take_along(folder: Path) -> str:
 
 def mark_done(exercise_id: str) -> str:
     """Note that an exercise is done, once. -> "", or a sentence that says why it could not be noted."""
-    return note({exercise_id: date.today().isoformat()}, what="It is right")
+    return note({exercise_id: date.today().isoformat()}, what=to_translate("It is right"))
 
 
 def note(
-    done: Mapping[str, str] = {}, predictions: Mapping[str, Answer] = {}, what: str = "That is fine"
+    done: Mapping[str, str] = {},
+    predictions: Mapping[str, Answer] = {},
+    what: str = FINE,
 ) -> str:
     """Add to the file. An exercise keeps its first date, and a prediction gets its last answer.
 
@@ -137,14 +141,14 @@ def note_attempt(exercise_id: str, mistakes: list[str]) -> str:
     attempt = [date.today().isoformat(), *mistakes]
     those = [*before.attempts.get(exercise_id, []), attempt][-MOST_ATTEMPTS:]
     now = before._replace(attempts={**before.attempts, exercise_id: those})
-    return replace(before, now, "The check has run")
+    return replace(before, now, to_translate("The check has run"))
 
 
 def switch_attempts(on: bool, find: Callable[[], Path] = progress_file) -> str:
     """Begin to note attempts, or stop and forget those that were noted. -> as `note`."""
     before = read_all(find)
     attempts = (before.attempts or {}) if on else None
-    return replace(before, before._replace(attempts=attempts), "The course works", find)
+    return replace(before, before._replace(attempts=attempts), to_translate("The course works"), find)
 
 
 def replace(before: Progress, now: Progress, what: str, find: Callable[[], Path] = progress_file) -> str:
@@ -157,7 +161,11 @@ def replace(before: Progress, now: Progress, what: str, find: Callable[[], Path]
         write(path, now)
     except (OSError, InputError) as error:
         reason = getattr(error, "strerror", None) or error
-        return f"{what}, but your progress cannot be noted ({reason}). Everything else still works."
+        return translated(
+            "{what}, but your progress cannot be noted ({reason}). Everything else still works.",
+            what=translated(what),
+            reason=reason,
+        )
     return ""
 
 

@@ -5,6 +5,8 @@ import re
 import textwrap
 from reprlib import Repr
 
+from rich.cells import cell_len, set_cell_size
+
 from perceiver_edu.course.place import translated
 from perceiver_edu.language import to_translate
 from perceiver_edu.terminal import visible
@@ -19,12 +21,16 @@ class Short(Repr):
     """Values in a few words. A tensor, also within a list, shows as its shape."""
 
     def repr_Tensor(self, tensor, level):
-        return f"a tensor of shape {tuple(tensor.shape)}, {str(tensor.dtype).removeprefix('torch.')}"
+        return translated(
+            "a tensor of shape {shape}, {dtype}",
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+        )
 
     repr_Parameter = repr_Tensor
 
     def repr_ndarray(self, array, level):
-        return f"an array of shape {array.shape}, {array.dtype}"
+        return translated("an array of shape {shape}, {dtype}", shape=array.shape, dtype=array.dtype)
 
     def repr_ellipsis(self, value, level):
         return "..."
@@ -79,9 +85,9 @@ class Report:
                 blocks.append(textwrap.indent(visible(content, keep="\n"), "  "))
             else:
                 rows = [[_plain(cell) for cell in row] for row in content]
-                widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+                widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
                 for row in rows:
-                    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+                    cells = [set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)]
                     blocks.append("  " + "  ".join(cells).rstrip())
         return "\n".join(blocks)
 
@@ -163,4 +169,4 @@ def shown(value) -> str:
     except KeyboardInterrupt:
         raise
     except BaseException:  # SystemExit, too: it would end the learner's session
-        return f"an object of type {type(value).__name__}"
+        return translated("an object of type {name}", name=type(value).__name__)

@@ -11,6 +11,9 @@ import ipywidgets
 from IPython import get_ipython
 from IPython.display import display, publish_display_data
 
+from perceiver_edu.course.place import translated
+from perceiver_edu.language import to_translate
+
 MARK = "perceiver_edu"  # in the metadata of outputs that are of no use without a kernel
 
 LOOK = """<style>
@@ -24,7 +27,10 @@ LOOK = """<style>
 .jp-OutputArea-child:has(.perceiver-asleep) + .jp-OutputArea-child
     .jp-OutputArea-output:not(:has(.perceiver-shown)) {display: none}
 </style>"""
-STOPPED = "This cell was run by a kernel that has ended. To use it again, run it."
+STOPPED = to_translate("This cell was run by a kernel that has ended. To use it again, run it.")
+
+
+RUN = to_translate("Run this cell")
 
 
 class Shown(ipywidgets.VBox):
@@ -39,12 +45,12 @@ class Shown(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/plain"] = self.sentence
+        data["text/plain"] = translated(self.sentence)
         return bundle
 
     def _ipython_display_(self):
         if getattr(get_ipython(), "kernel", None) is not None:
-            words = f"<p>{STOPPED} {run_button('notebook:run-cell')}</p>"
+            words = f"<p>{translated(STOPPED)} {run_button('notebook:run-cell')}</p>"
             asleep = f'{LOOK}<div class="perceiver-asleep">{words}</div>'
             display({"text/plain": "", "text/html": asleep}, raw=True, metadata={MARK: {"asleep": True}})
         bundle = self._repr_mimebundle_()
@@ -55,22 +61,26 @@ class Asleep:
     """In the place of an experiment that lacks what the cells above compute."""
 
     def __init__(self, name: str):
-        self.sentence = f"This experiment shows what the cells above compute (`{name}` is not there yet)."
-        self.what = "Run them by Run ▸ Run All Above Selected Cell, then run this cell."
+        self.sentence = translated(
+            "This experiment shows what the cells above compute (`{name}` is not there yet).", name=name
+        )
+        self.what = translated("Run them by Run ▸ Run All Above Selected Cell, then run this cell.")
 
     def __repr__(self):
         return f"{self.sentence} {self.what}"
 
     def _repr_html_(self):
-        button = run_button("notebook:run-all-above", "Run All Above")
+        button = run_button("notebook:run-all-above", to_translate("Run All Above"))
         return f"<p>{html.escape(repr(self))} {button}</p>"
 
     def still(self) -> None:
         """There is no picture yet."""
 
 
-def run_button(command: str, label: str = "Run this cell") -> str:
+def run_button(command: str, label: str = RUN) -> str:
     """A button that gives JupyterLab a command. Elsewhere there is none."""
     style = ".perceiver-run {display: none} .jp-OutputArea .perceiver-run {display: inline}"
-    button = f'<button class="perceiver-run" data-commandlinker-command="{command}">{label}</button>'
+    button = (
+        f'<button class="perceiver-run" data-commandlinker-command="{command}">{translated(label)}</button>'
+    )
     return f"<style>{style}</style>{button}"

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import Dataset
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.tokenizer import ByteTokenizer
 
 
@@ -104,24 +105,30 @@ def slownesses(B: int) -> dict[str, Callable[[Watch], Found]]:
 
     def batched(watch: Watch) -> Found:
         rows = [rows for rows, _ in watch.outputs]
-        return max(rows, default=B) > 1, f"at most {max(rows, default=B)} of {B} texts in a call"
+        return max(rows, default=B) > 1, translated(
+            "at most {number} of {all} texts in a call", number=max(rows, default=B), all=B
+        )
 
     def asked(watch: Watch) -> Found:
         queries = [queries for _, queries in watch.outputs]
-        return max(queries, default=2) > 1, f"at most {max(queries, default=2)} queries a text in a call"
+        return max(queries, default=2) > 1, translated(
+            "at most {number} queries a text in a call", number=max(queries, default=2)
+        )
 
     def counted(number: int, most: int, what: str) -> Found:
-        return number <= most, f"{number:,} {what}"
+        return number <= most, translated("{number:,} {what}", number=number, what=what)
 
     return {
         "runs the texts as one batch": batched,
         "asks for all hidden positions of a text at once": asked,
         "computes in the model's float32, not in float64": lambda w: counted(
-            w.doubles, 0, "results in float64"
+            w.doubles, 0, translated("results in float64")
         ),
         "does not make the CPU wait for a number, as `.item()` and `int(…)` do": lambda w: counted(
-            w.waits, 2, "waits"
+            w.waits, 2, translated("waits")
         ),
-        "builds the mask once": lambda w: counted(w.masks, B + 2, "operations that write a bool tensor"),
-        "copies no array of floats, and no model": lambda w: counted(w.copies, 0, "copies"),
+        "builds the mask once": lambda w: counted(
+            w.masks, B + 2, translated("operations that write a bool tensor")
+        ),
+        "copies no array of floats, and no model": lambda w: counted(w.copies, 0, translated("copies")),
     }

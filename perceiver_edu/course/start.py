@@ -49,9 +49,9 @@ def new_version(notebook: Notebook) -> str:
         link(notebook.file.name, notebook.file),
         difference_command(notebook.file, notebook.newer[-1]),
     )
-    row = translated("next to {yours}: {versions}").format(yours=yours, versions=versions)
+    row = translated("next to {yours}: {versions}", yours=yours, versions=versions)
     return row + (
-        translated(". To see what differs: {command}").format(command=f"`{difference}`") if difference else ""
+        translated(". To see what differs: {command}", command=f"`{difference}`") if difference else ""
     )
 
 

@@ -8,6 +8,7 @@ import torch
 
 from perceiver_edu.borrow import changes_model, eval_mode
 from perceiver_edu.course.guard import bind
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import CHANGED, SAME, Report
 from perceiver_edu.course.swap_huggingface import ADAPTERS, HFAttention, HFCrossAttend, Replacement
 from perceiver_edu.errors import InputError
@@ -45,12 +46,18 @@ class Swap(NamedTuple):
     def describe(self, report: Report) -> Report:
         report.pre(self.ledger)
         return report.table(
-            ("the hole filled", ""),
-            [("text", self.text), ("before", repr(self.before)), ("after", repr(self.after))],
+            (translated("the hole filled"), ""),
+            [
+                (translated("text"), self.text),
+                (translated("before"), repr(self.before)),
+                (translated("after"), repr(self.after)),
+            ],
         )
 
     def report(self) -> Report:
-        return self.describe(Report(f"`{self.stage}` swapped", SAME if self.ok else CHANGED))
+        return self.describe(
+            Report(translated("`{stage}` swapped", stage=self.stage), SAME if self.ok else CHANGED)
+        )
 
     def __repr__(self):
         return repr(self.report())
@@ -83,11 +90,18 @@ def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -
     ours = hasattr(model, "mlm_head")
     if not ours and type(model).__name__ != "PerceiverForMaskedLM":
         raise InputError(
-            "swap_stage takes a PerceiverIOForMaskedLM or a transformers.PerceiverForMaskedLM, "
-            f"got {type(model).__name__}"
+            translated(
+                "swap_stage takes a PerceiverIOForMaskedLM or a transformers.PerceiverForMaskedLM, got "
+                "{name}",
+                name=type(model).__name__,
+            )
         )
     if not callable(replacement):
-        raise InputError(f"a replacement is a function or an nn.Module, got {type(replacement).__name__}")
+        raise InputError(
+            translated(
+                "a replacement is a function or an nn.Module, got {name}", name=type(replacement).__name__
+            )
+        )
     path, kind = find_place(model, stage, ours)
     holes = find_holes(text, spans)
     before, filled_before = run_filled(model, text, holes, ours)
@@ -106,7 +120,13 @@ def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -
 def find_place(model, stage, ours: bool):
     """A stage's name -> its path in this model, and how to call a replacement there."""
     if not isinstance(stage, str):
-        raise InputError(f"a stage is named by a str, one of {', '.join(STAGES)}; got {type(stage).__name__}")
+        raise InputError(
+            translated(
+                "a stage is named by a str, one of {stages}; got {name}",
+                stages=", ".join(STAGES),
+                name=type(stage).__name__,
+            )
+        )
     if ours:
         path, kind = stage, Replacement
     elif stage in STAGES:
@@ -118,7 +138,11 @@ def find_place(model, stage, ours: bool):
     inside = ours or stage in STAGES or stage.endswith((".attention", ".cross_attend"))
     inside = inside or stage.rpartition(".")[0] == "processor.self_attends"
     if path not in known or not path or not inside:
-        raise InputError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
+        raise InputError(
+            translated(
+                "there is no stage {stage!r}; the stages are {stages}", stage=stage, stages=", ".join(STAGES)
+            )
+        )
     return path, kind
 
 
@@ -131,7 +155,11 @@ def run_filled(model, text: str, holes, ours: bool) -> tuple[dict[str, torch.Ten
     ids, mask = tokenizer.batch([masked])
     if ids.shape[1] > longest:
         raise InputError(
-            f"the text has {ids.shape[1]} ids, but this model reads at most {longest}: give a shorter text="
+            translated(
+                "the text has {number} ids, but this model reads at most {longest}: give a shorter text=",
+                number=ids.shape[1],
+                longest=longest,
+            )
         )
     ids, mask = tokenizer.batch([masked, masked + LONGER], min(longest, ids.shape[1] + len(LONGER)), True)
     device = next(model.parameters()).device
@@ -176,11 +204,19 @@ def into_model(stage: str, replacement, report: Report) -> bool:
     model = pretrained()
     with swap_stage(model, stage, replacement) as swap:
         pass
-    report.say(f"In the whole model ({weights_name()} weights), your code instead of `{stage}`:")
+    report.say(
+        translated(
+            "In the whole model ({weights} weights), your code instead of `{stage}`:",
+            weights=weights_name(),
+            stage=stage,
+        )
+    )
     swap.describe(report)
     if not swap.ok:
         report.say(
-            "One sentence proves nothing, because a wrong stage may fill a hole in the same way. The ledger "
-            "decides."
+            translated(
+                "One sentence proves nothing, because a wrong stage may fill a hole in the same way. The "
+                "ledger decides."
+            )
         )
     return swap.ok

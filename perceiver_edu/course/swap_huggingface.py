@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.errors import InputError
 
 
@@ -20,7 +21,13 @@ class Replacement(nn.Module):
     def compute(self, *args):
         result = self.replacement(*args)
         if not isinstance(result, torch.Tensor):
-            raise InputError(f"the {self.stage} must return a tensor, got {type(result).__name__}")
+            raise InputError(
+                translated(
+                    "the {stage} must return a tensor, got {name}",
+                    stage=self.stage,
+                    name=type(result).__name__,
+                )
+            )
         return result
 
     def __getattr__(self, name):

@@ -5,7 +5,9 @@ import re
 
 import pytest
 from babel.messages.catalog import Message
-from catalogues import COMPLETE, LANGUAGES, LOCALE, coverage, path_of, problems, read, wanted
+from catalogues import COMPLETE, LANGUAGES, LOCALE, coverage, marked, path_of, problems, read, spoken, wanted
+
+from perceiver_edu.course.exercises import all_exercises
 
 NAMES = list(wanted())
 
@@ -60,6 +62,21 @@ def test_what_a_translation_lost_is_named(words, problem):
 
 def test_a_fuzzy_translation_is_a_problem():
     assert "fuzzy" in problems(Message("a", "甲", flags=["fuzzy"]))[0]
+
+
+def test_what_code_marks_is_found():
+    code = 'translated("a {x:.2f}", x=1)\nslider("label", 3, 0, 5, "the " "tip")\nstops(label, [], 2, "tip")'
+    assert marked(code) == ["a {x:.2f}", "label", "the tip", "tip"]
+    with pytest.raises(ValueError, match="no f-string"):
+        marked('translated(f"a {x}")')
+    assert "placeholder {x:.2f}" in " ".join(problems(Message("a {x:.2f}", "甲 {x}")))
+
+
+def test_the_data_of_exercises_and_predictions_are_found():
+    found = spoken()
+    for exercise in all_exercises().values():
+        assert {mistake.says for mistake in exercise.known_mistakes} | {*exercise.cases()} <= found.keys()
+    assert found["How many bytes does `naïve 猫🎉` have?"] == ["notebooks/01_tokenizer.ipynb#bytes-predict"]
 
 
 def test_the_term_base_has_one_chinese_term_for_each_term():

@@ -67,6 +67,14 @@ def test_a_prediction_is_a_question_with_its_choices():
     assert "Equal?\n\n- yes\n- no\n:::" in note.source and asked.metadata["tags"] == ["remove-input"]
 
 
+def test_a_prediction_in_another_language():
+    text = "Before you run the next cell, predict. How long?\n- a number (bytes)"
+    words = {"How long?": "多长？", "a number ({unit})": "数值（{unit}）", "bytes": "字节"}
+    cell = v4.new_code_cell("predict(…)", id="x-predict", outputs=[output(text)])
+    note = chapter(v4.new_notebook(cells=[cell]), "https://colab.example/x", words).cells[-1]
+    assert "多长？\n\n- 数值（字节）\n:::" in note.source
+
+
 @pytest.mark.parametrize("bar", ["training:   0%|          | 0/400 [00:00<?, ?it/s]", "x:  100%|███| 3/3"])
 def test_progress_bars_are_left_out(bar):
     [cell] = page_of(v4.new_code_cell("train()", outputs=[output(bar), output("loss: 30%")]))

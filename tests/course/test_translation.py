@@ -3,13 +3,20 @@
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
+import torch
 
 from perceiver_edu import InputError, data, language
+from perceiver_edu.course import check, predict, reveal
+from perceiver_edu.course.checks import judge
+from perceiver_edu.course.exercises import all_exercises
 from perceiver_edu.course.folder import course_files, update_course
 from perceiver_edu.course.overview import NAMES
 from perceiver_edu.course.place import RECORD, translated
+from perceiver_edu.course.report import Report
+from perceiver_edu.course.widgets import WIDGETS
 from perceiver_edu.translation import keys, translate, translate_notes, translate_page
 
 NOTEBOOKS = sorted(data.NOTEBOOKS.glob(NAMES))
@@ -233,3 +240,112 @@ def test_a_heading_that_jupyterlab_finds_needs_no_anchor():
     assert (
         translate_notes("# Notation", {"Notation": "记号"}, {"Notation"}) == '<a id="Notation"></a>\n\n# 记号'
     )
+
+
+HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def in_chinese(id, learner):
+    """The report of a check as one line: line breaks of a terminal say nothing."""
+    language.use_language("zh")
+    return " ".join(repr(check(id, learner)).split())
+
+
+def test_a_classic_mistake_is_named_in_chinese(file):
+    text = in_chinese("01.bytes_per_script", lambda plain, accented, chinese, emoji: plain + accented + 2)
+    assert (
+        "✗ 尚未正确: 01.bytes_per_script · 预测 id 的个数" in text
+        and "目前正确的情形：只有英文；空文本。" in text
+    )
+    text = in_chinese("01.bytes_per_script", lambda **counts: sum(counts.values()) + 2)
+    assert "你数的是字符，而一个 id 代表一个字节，只有 ASCII 字符才恰好是一个字节。" in text
+
+
+def test_a_wrong_shape_is_described_in_chinese(file):
+    def head(outputs, embedding, bias):
+        return (outputs @ embedding.byte_embedding.weight.T + bias).transpose(0, 1)
+
+    text = in_chinese("04.tied_head", head)
+    assert "结果的各个尺寸都对，但轴的顺序不同。" in text
+    assert "“偏置为 0” 期望 得到 形状 (2, 3, 11) = (B, O, V) (3, 2, 11) = (O, B, V)" in text
+
+
+@pytest.mark.parametrize(
+    "learner, said",
+    [
+        (lambda *_: 1 / 0, "你的代码中断，错误是 ZeroDivisionError: division by zero"),
+        (lambda *_: None, "你的函数返回了 None：是不是缺了 `return`？"),
+        (lambda *_: "7", "应为数值，得到文本：'7'。请返回数值本身。"),
+        (lambda: 7, "你的代码接受 0 个参数：()。检查给出 4 个：(plain, accented, chinese, emoji)。"),
+        (7, "检查要的是函数本身，得到：7。"),
+    ],
+)
+def test_what_cannot_be_compared_is_explained_in_chinese(file, learner, said):
+    assert said in in_chinese("01.bytes_per_script", learner)
+
+
+def test_a_right_answer_is_praised_in_chinese(file):
+    from perceiver_edu.course.exercises.n01_tokenizer.bytes_per_script import script_variant
+
+    text = in_chinese("01.bytes_per_script", lambda **counts: script_variant(**counts))
+    assert text.startswith("✓ 正确: ") and "真实文本 字符数 id 数 你的预测" in text
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("id", all_exercises())
+def test_a_report_has_no_english_sentence(id):
+    """Of the last mistake that an exercise knows; and a teacher counts it by its English name."""
+    language.use_language("zh")
+    exercise = replace(all_exercises()[id], in_model=None, accept=lambda learner, exercise: learner)
+    mistake = exercise.known_mistakes[-1]
+    words = {translated(known.says) for known in exercise.known_mistakes}
+    assert len(words) == len({known.says for known in exercise.known_mistakes})
+    report = judge(
+        exercise, lambda **arguments: exercise.variant(**arguments, **mistake.switches), Report(id)
+    )
+    said = [content for kind, content in report.parts if kind == "say"]
+    assert said and all(map(HAN.search, said))
+    assert mistake.says in exercise.named_in(repr(report))
+    for kind, content in report.parts:
+        if kind == "table":
+            assert HAN.search(content[0][-1])  # the first names a case, such as ASCII
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_an_experiment_speaks_chinese(name):
+    language.use_language("zh")
+    experiment = WIDGETS[name].try_out()
+    assert not experiment.problem and HAN.search(experiment.alt) and HAN.search(experiment.view.value)
+    for control in experiment.controls.values():
+        assert HAN.search(control.description) and HAN.search(control.tooltip)
+
+
+def test_a_prediction_is_asked_and_compared_in_chinese(file, capsys):
+    language.use_language("zh")
+    box = predict("01.bytes", "How many bytes does `naïve 猫🎉` have?", number="bytes")
+    assert box.sentence == "运行下一个单元格之前，先做预测。 `naïve 猫🎉` 有多少个字节？\n- 数值（字节）"
+    box.field.value = "12 字节"
+    box.answer()
+    assert "你的预测：12 字节。现在请运行下一个单元格。" in box.said.value
+    reveal("01.bytes", 13)
+    assert capsys.readouterr().out == "你的预测是 12 字节；结果是 13 字节。\n"
+    box = predict("02.kinds", "?", choices=["none", "a few"])
+    assert box.field.options == (("无", "none"), ("少数几个", "a few"))
+    box.field.value = "a few"
+    box.answer()
+    reveal("02.kinds", "a few")
+    assert capsys.readouterr().out == "✓ 你的预测是 “少数几个”，结果是 “少数几个”。\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--language", "zh", "fill", "-h"], ["fill", "--language=zh", "-h"], ["fill", "-h"]]
+)
+def test_the_help_of_a_command_is_in_the_language_that_is_asked_for(run, arguments):
+    code, out, _ = run(*arguments)
+    words = "填补文本中的空缺。" if len(arguments) > 2 else "Fill the holes in a text."
+    assert code == 0 and words in out and "perceiver-edu fill" in out
+
+
+def test_the_course_is_listed_in_the_language_that_is_asked_for(run):
+    code, out, _ = run("--language", "zh", "course")
+    assert code == 0 and "00 · 快速上手" in out and "打开课程的命令：perceiver-edu course --open" in out

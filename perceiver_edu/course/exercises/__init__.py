@@ -10,6 +10,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.renamed import today
 from perceiver_edu.errors import InputError
 
@@ -34,5 +35,11 @@ def find(exercise_id) -> Exercise:
     if isinstance(exercise_id, str) and today(exercise_id) in known:
         return known[today(exercise_id)]
     near = get_close_matches(exercise_id, known, n=3) if isinstance(exercise_id, str) else []
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"The exercises are {', '.join(known)}."
-    raise InputError(f"There is no exercise {exercise_id!r}. {hint}")
+    hint = (
+        translated("Did you mean {near}?", near=" or ".join(near))
+        if near
+        else translated("The exercises are {known}.", known=", ".join(known))
+    )
+    raise InputError(
+        translated("There is no exercise {exercise_id!r}. {hint}", exercise_id=exercise_id, hint=hint)
+    )

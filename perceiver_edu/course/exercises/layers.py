@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from perceiver_edu.course.place import translated
+
 
 def numbers(source: int | torch.Generator) -> Callable[..., torch.Tensor]:
     """A seed, or a generator -> draw(*shape): the next random numbers, in float64."""
@@ -37,4 +39,4 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> float:
 def agree(a: torch.Tensor, b: torch.Tensor, limit: float = 1e-6) -> tuple[bool, str]:
     """What a property returns where two results must be equal."""
     moved = distance(a, b)
-    return moved < limit, f"changes by {moved:.2g}"
+    return moved < limit, translated("changes by {moved:.2g}", moved=moved)

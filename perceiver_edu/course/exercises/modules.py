@@ -7,6 +7,7 @@ from torch import nn
 from torch.func import functional_call
 
 from perceiver_edu.course.guard import Misfit, as_function, bind
+from perceiver_edu.course.place import translated
 
 
 def module_or_function(sizes_of):
@@ -53,8 +54,13 @@ def build(module: type[nn.Module], sizes: dict[str, int]) -> nn.Module:
         make = bind(module, sizes)
     except Misfit:
         raise Misfit(
-            f"the check builds your module in several sizes, as `{module.__name__}({', '.join(sizes)})`. "
-            f"Yours takes {inspect.signature(module)}: give `__init__` these arguments."
+            translated(
+                "the check builds your module in several sizes, as `{name}({sizes})`. Yours takes "
+                "{module}: give `__init__` these arguments.",
+                name=module.__name__,
+                sizes=", ".join(sizes),
+                module=inspect.signature(module),
+            )
         ) from None
     return make()
 
@@ -81,15 +87,26 @@ def fitting(module: nn.Module, weights: dict[str, torch.Tensor], known: dict[str
     if len(shapes) != len(fits) or len(set(chosen.values())) != len(fits):
 
         def listed(tensors):
-            return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items()) or "none"
+            return ", ".join(
+                f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items()
+            ) or translated("none")
 
         raise Misfit(
-            "the weights do not fit your module. Make the layers of the stub, with the same names. Expected: "
-            f"{listed(weights)}. Got: {listed(own)}."
+            translated(
+                "the weights do not fit your module. Make the layers of the stub, with the same names. "
+                "Expected: {weights}. Got: {own}.",
+                weights=listed(weights),
+                own=listed(own),
+            )
         )
     frozen = [name for name, parameter in module.named_parameters() if not parameter.requires_grad]
     if frozen:
-        raise Misfit(f"your module has frozen weights, {', '.join(frozen)}: no optimiser could train them.")
+        raise Misfit(
+            translated(
+                "your module has frozen weights, {frozen}: no optimiser could train them.",
+                frozen=", ".join(frozen),
+            )
+        )
     reference = next(iter(weights.values()))
     module.to(device=reference.device, dtype=reference.dtype)
     return chosen

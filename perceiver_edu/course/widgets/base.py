@@ -46,18 +46,20 @@ import matplotlib.pyplot as plt
 import torch
 from IPython import get_ipython
 
-from perceiver_edu.course.place import learner_at_work
+from perceiver_edu.course.place import learner_at_work, translated
 from perceiver_edu.course.shown import Asleep, Shown
 from perceiver_edu.course.widgets.redrawn import RedrawnFigure
 from perceiver_edu.course.widgets.strip import TextStrip
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import LOOK as PICTURE_LOOK
 from perceiver_edu.instruments.plots.style import STYLE, Picture, add_chinese_fonts
+from perceiver_edu.language import to_translate
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
 DEBOUNCE = 0.06  # seconds without a further event before the picture is drawn
 DPI = 96
+WORKING = to_translate("working …")
 
 LOOK = (
     """<style>
@@ -95,7 +97,7 @@ class Experiment(Shown):
         strip: the text as a control, in the place of the sliders that it names.
     """
 
-    sentence = "An experiment with controls: run this cell to use it."
+    sentence = to_translate("An experiment with controls: run this cell to use it.")
 
     def __init__(self, name: str, controls: dict, compute, draw, tell, size, headline=None, strip=None):
         self.name, self.controls = name, controls
@@ -149,9 +151,11 @@ class Experiment(Shown):
         except InputError as error:
             self.problem = str(error)
         except Exception as error:  # a widget goes on, whatever one state of it does
-            self.problem = f"This state stopped the experiment: {type(error).__name__}: {error}"[:300]
+            self.problem = translated(
+                "This state stopped the experiment: {name}: {error}", name=type(error).__name__, error=error
+            )[:300]
         self.draws, self.seconds = self.draws + 1, time.perf_counter() - started
-        self.view.value = LOOK + self._as_html()
+        self.view.value = LOOK.replace(WORKING, translated(WORKING)) + self._as_html()
         self.view.remove_class("perceiver-busy")
 
     def still(self) -> None:
@@ -228,7 +232,7 @@ def from_above(make: Callable[[], Experiment]) -> Experiment | Asleep:
         inside = error.__traceback__ and error.__traceback__.tb_next
         if inside is None or inside.tb_next is not None:  # it comes from further in
             raise
-        return Asleep(error.name or "a name")
+        return Asleep(error.name or translated("a name"))
 
 
 def widget(notebook: str, cell: str, *, needs: str = "", example=lambda: [embedded()]) -> Callable:
@@ -251,7 +255,7 @@ def widget(notebook: str, cell: str, *, needs: str = "", example=lambda: [embedd
 def _control(kind, label: str, tip: str, width: str, **traits):
     layout = {"width": width, "max_width": "100%", "min_width": "12em"}
     style = {"description_width": "initial"}
-    return kind(description=label, tooltip=tip, layout=layout, style=style, **traits)
+    return kind(description=translated(label), tooltip=translated(tip), layout=layout, style=style, **traits)
 
 
 def slider(label: str, value: int, low: int, high: int, tip: str, step: int = 1):
@@ -265,7 +269,9 @@ def range_slider(label: str, value: tuple[int, int], low: int, high: int, tip: s
     control.style.description_width = "12em"  # so that the slider stays where it is
 
     def count(change=None):
-        control.description = f"{label}: {counted(control.value)}"
+        control.description = translated(
+            "{label}: {interval}", label=translated(label), interval=counted(control.value)
+        )
 
     control.observe(count, "value")
     count()
@@ -275,7 +281,7 @@ def range_slider(label: str, value: tuple[int, int], low: int, high: int, tip: s
 def counted(interval: tuple[int, int]) -> str:
     """What lies from one number up to, but not including, another."""
     start, stop = interval
-    return "none" if start >= stop else str(start) if stop - start == 1 else f"{start}–{stop - 1}"
+    return translated("none") if start >= stop else str(start) if stop - start == 1 else f"{start}–{stop - 1}"
 
 
 def stops(label: str, options, value, tip: str):
@@ -288,7 +294,9 @@ def choice(label: str, options, value, tip: str):
 
     Not a drop-down list: JupyterLab takes its arrow keys and letters for commands of its own.
     """
-    control = _control(ipywidgets.ToggleButtons, label, tip, "auto", options=options, value=value)
+    pairs = [option if isinstance(option, tuple) else (option, option) for option in options]
+    labelled = [(translated(label), value) for label, value in pairs]
+    control = _control(ipywidgets.ToggleButtons, label, tip, "auto", options=labelled, value=value)
     control.style.button_width = "auto"
     return control
 
@@ -313,5 +321,10 @@ def readable(model, text: str) -> tuple[str, str]:
     kept = tokenizer.decode(ids[:longest])
     while not text.startswith(kept):  # the cut may have gone through a character
         kept = kept[:-1]
-    said = f"This model reads {longest} bytes: the first {len(kept)} of {len(text):,} characters are used."
+    said = translated(
+        "This model reads {longest} bytes: the first {kept} of {all:,} characters are used.",
+        longest=longest,
+        kept=len(kept),
+        all=len(text),
+    )
     return kept, said

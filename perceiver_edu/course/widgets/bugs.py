@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.planted import MUTATIONS
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.swap import run_filled
@@ -21,10 +22,11 @@ from perceiver_edu.course.widgets.base import (
 from perceiver_edu.filling import MASK_TOKEN, find_holes
 from perceiver_edu.instruments.parity import BOUNDARIES, Row, difference, huggingface_copy
 from perceiver_edu.instruments.plots.parity import differences_by_stage
+from perceiver_edu.language import to_translate
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.stages import STAGES
 
-NONE = "none"
+NONE = to_translate("none")
 MASKED = f"She opened the door and went{5 * MASK_TOKEN} the house."
 BUGS = {name: plant for name, plant in MUTATIONS.items() if name != "one block instead of two"}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -92,7 +94,9 @@ def break_it(reference_of, untrained, text: str, stage: str, bug: str, dtype: st
         BUGS[bug](broken)
     text, _ = readable(broken, text)
     ours, after = run_filled(broken, text, holes_of(text), ours=True)
-    what = " and ".join([f"untrained {stage}"] * (stage != NONE) + [bug] * (bug != NONE)) or "nothing wrong"
+    what = translated(" and ").join(
+        [translated("untrained {stage}", stage=stage)] * (stage != NONE) + [translated(bug)] * (bug != NONE)
+    ) or translated("nothing wrong")
     return Broken(what, known, ledger_rows(ours, known.theirs), after, known.note)
 
 
@@ -102,21 +106,36 @@ def draw(figure, broken: Broken) -> str:
     differences_by_stage(ax, {"right": broken.known.right}, {"yours": broken.rows})
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")  # quicker to draw than 10 with an exponent
     ax.minorticks_off()
-    first = f"first at {broken.first.stage}" if broken.first else "nowhere more than rounding"
-    return (
-        "The difference from the reference at each boundary, as a share of the scale, for the right model "
-        f"and for yours ({broken.what}): {first}."
+    first = (
+        translated("first at {stage}", stage=broken.first.stage)
+        if broken.first
+        else translated("nowhere more than rounding")
+    )
+    return translated(
+        "The difference from the reference at each boundary, as a share of the scale, for the "
+        "right model and for yours ({what}): {first}.",
+        what=broken.what,
+        first=first,
     )
 
 
 def tell(broken: Broken) -> Report:
     rows = []
     for row in broken.rows:
-        said = "ok" if row.ok else "first divergence" if row is broken.first else "differs"
+        said = (
+            translated("ok")
+            if row.ok
+            else translated("first divergence")
+            if row is broken.first
+            else translated("differs")
+        )
         rows.append((row.stage, f"{row.max_abs:.1e}", f"{row.tolerance * max(1.0, row.scale):.1e}", said))
-    report = Report("ledger").table(("boundary", "largest difference", "allowed", ""), rows)
+    report = Report("ledger").table(
+        (translated("boundary"), translated("largest difference"), translated("allowed"), ""), rows
+    )
     return report.table(
-        ("filled by", ""), [("the right model", broken.known.before), ("yours", broken.after)]
+        (translated("filled by"), ""),
+        [(translated("the right model"), broken.known.before), (translated("yours"), broken.after)],
     )
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from perceiver_edu.config import DECODER_QK_CHANNELS, PerceiverIOConfig
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, stops, widget
 from perceiver_edu.instruments.costs import Cost, stage_costs, total
@@ -41,12 +42,17 @@ def formulas(found: TextCosts) -> dict[str, str]:
     own = D * qk + v * D + 2 * wide * D * D
     layer = 2 * D * c.processor_qk + 2 * D * D + 2 * c.self_attention_widening_factor * D * D
     asked = 3 * C * C + C * dqk
-    at = f"with M = {M:,}, N = {N:,}", f"with L = {L}, N = {N:,}; no M, no O", f"with O = {O:,}, N = {N:,}"
+    at = (
+        translated("with M = {M:,}, N = {N:,}", M=M, N=N),
+        translated("with L = {L}, N = {N:,}; no M, no O", L=L, N=N),
+        translated("with O = {O:,}, N = {N:,}", O=O, N=N),
+        translated("with O = {O:,}", O=O),
+    )
     return {
         "encoder": f"2 · (M · {C * (qk + v):,} + N · M · {qk + v:,} + N · {own:,})  {at[0]}",
         "processor": f"2 · L · (N · {layer:,} + N · N · {c.processor_qk + c.processor_v:,})  {at[1]}",
         "decoder": f"2 · (O · {asked:,} + O · N · {dqk + C:,} + N · {D * (dqk + C):,})  {at[2]}",
-        "mlm_head": f"2 · O · {C * c.vocab_size:,}  with O = {O:,}",
+        "mlm_head": f"2 · O · {C * c.vocab_size:,}  {at[3]}",
     }
 
 
@@ -70,18 +76,30 @@ def draw(figure, found: TextCosts) -> str:
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     ax.set_xlabel(f"share of the {gigaflops(whole)} (10⁹ floating-point operations) for one text")
     largest = max(costs, key=lambda cost: cost.flops)
-    return (
-        f"A bar for each stage, M = {found.M:,}, N = {found.config.num_latents:,}, depth "
-        f"{found.config.num_self_attends_per_block}, O = {found.O:,}: {gigaflops(whole)} in all; "
-        f"the largest is the {largest.stage}, {largest.flops / whole:.0%}."
+    return translated(
+        "A bar for each stage, M = {M:,}, N = {N:,}, depth {depth}, "
+        "O = {O:,}: {whole} in all; the largest is the {stage}, {share:.0%}.",
+        M=found.M,
+        N=found.config.num_latents,
+        depth=found.config.num_self_attends_per_block,
+        O=found.O,
+        whole=gigaflops(whole),
+        stage=largest.stage,
+        share=largest.flops / whole,
     )
 
 
 def tell(found: TextCosts) -> Report:
     words, whole = formulas(found), total(found.costs)
     rows = [(cost.stage, f"{cost.flops:,}", words[cost.stage]) for cost in found.costs if cost.stage in words]
-    rows.append(("all", f"{whole.flops:,}", f"{whole.parameters / 1e6:,.1f} million parameters"))
-    return Report("cost").table(("stage", "FLOPs", "= formula"), rows)
+    rows.append(
+        (
+            translated("all"),
+            f"{whole.flops:,}",
+            translated("{parameters:,.1f} million parameters", parameters=whole.parameters / 1e6),
+        )
+    )
+    return Report("cost").table((translated("stage"), "FLOPs", translated("= formula")), rows)
 
 
 @widget("06_cost_model", "cost-lab", needs="setup real", example=lambda: [])

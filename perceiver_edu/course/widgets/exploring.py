@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.widgets.base import counted
 from perceiver_edu.course.widgets.bugs import untrained_like
 from perceiver_edu.course.widgets.hole import first_hidden, hidden_part
@@ -17,11 +18,14 @@ from perceiver_edu.instruments.interventions import ablate_heads, ablate_latents
 from perceiver_edu.instruments.latents import depth
 from perceiver_edu.instruments.plots.diagrams import PARTS
 from perceiver_edu.instruments.tracing import DECODER_MAP, ENCODER_MAP, record
+from perceiver_edu.language import to_translate
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.weights.pretrained import load_pretrained
 
-UNTOUCHED, CHANGED, SECOND = "untouched", "changed", "second weights"
-NOTHING, HALF, UNTRAINED, NAMED = "nothing", "half its layers", "untrained", "named weights"
+UNTOUCHED, CHANGED = to_translate("untouched"), to_translate("changed")
+SECOND = to_translate("second weights")
+NOTHING, HALF = to_translate("nothing"), to_translate("half its layers")
+UNTRAINED, NAMED = to_translate("untrained"), to_translate("named weights")
 SECONDS = [NOTHING, HALF, UNTRAINED, NAMED]
 
 
@@ -37,13 +41,19 @@ class Change(NamedTuple):
         """What of it changes a model of so many layers: in words -> model -> a block with that change."""
         parts = {}
         if self.silenced[0] < self.silenced[1]:
-            words = f"heads silenced in layer {self.layer}: {counted(self.silenced)}"
+            words = translated(
+                "heads silenced in layer {layer}: {silenced}",
+                layer=self.layer,
+                silenced=counted(self.silenced),
+            )
             parts[words] = lambda model: ablate_heads(model, self.layer, range(*self.silenced))
         if self.zeroed[0] < self.zeroed[1]:
-            words = f"latents zeroed after the encoder: {counted(self.zeroed)}"
+            words = translated("latents zeroed after the encoder: {zeroed}", zeroed=counted(self.zeroed))
             parts[words] = lambda model: ablate_latents(model, range(*self.zeroed))
         if self.k < layers:
-            parts[f"{self.k} of {layers} layers run"] = lambda model: stop_after(model, self.k)
+            parts[translated("{number} of {all} layers run", number=self.k, all=layers)] = lambda model: (
+                stop_after(model, self.k)
+            )
         return parts
 
 
@@ -111,7 +121,9 @@ class ForwardPasses:
         if beside != NAMED:
             return run_once(self.model, text, hole, change)
         if not second.strip():
-            raise InputError('Name the second weights: "embedded", "random", a folder or a hub id.')
+            raise InputError(
+                translated('Name the second weights: "embedded", "random", a folder or a hub id.')
+            )
         return run_once(self.named(second.strip()), text, hole)
 
 
@@ -161,9 +173,13 @@ def explore(
 def described(found: Explored) -> str:
     """What is changed, and what the second weights are, in a sentence each."""
     parts = reversed(found.change.parts(found.layers))
-    said = f"Changed: {'; '.join(parts)}." if CHANGED in found.runs else "Nothing is changed."
-    second = {UNTRAINED: "the same sizes, untrained"}
-    second[HALF] = f"the same, stopped after {found.layers // 2} layers"
+    said = (
+        translated("Changed: {parts}.", parts=translated("; ").join(parts))
+        if CHANGED in found.runs
+        else translated("Nothing is changed.")
+    )
+    second = {UNTRAINED: translated("the same sizes, untrained")}
+    second[HALF] = translated("the same, stopped after {number} layers", number=found.layers // 2)
     if found.beside != NOTHING:
-        said += f" Second weights: {second.get(found.beside, found.second)}."
+        said += translated(" Second weights: {second}.", second=second.get(found.beside, found.second))
     return said

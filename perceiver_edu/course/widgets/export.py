@@ -9,12 +9,14 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.shown import Shown
 from perceiver_edu.course.widgets.base import FLOW, Experiment, line_box
 from perceiver_edu.course.widgets.exploring import Explored
 from perceiver_edu.course.widgets.playground import SIZE, draw
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import STYLE, add_chinese_fonts
+from perceiver_edu.language import to_translate
 
 KINDS = ("png", "svg", "py")
 
@@ -27,11 +29,17 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
     Raises: InputError for a folder that is not there or cannot be written, and for another kind.
     """
     if kind not in KINDS:
-        raise InputError(f"a figure can be saved as {', '.join(KINDS)}, not {kind!r}")
+        raise InputError(
+            translated("a figure can be saved as {kinds}, not {kind!r}", kinds=", ".join(KINDS), kind=kind)
+        )
     try:
         folder = Path(folder).expanduser()
         if not folder.is_dir():
-            raise InputError(f"There is no folder {str(folder)!r}: create it first, or name another.")
+            raise InputError(
+                translated(
+                    "There is no folder {folder!r}: create it first, or name another.", folder=str(folder)
+                )
+            )
         names = (f"playground{f'-{number}' * (number > 1)}.{kind}" for number in count(1))
         path = next(folder / name for name in names if not (folder / name).exists())
         with path.open("xb") as file:
@@ -48,7 +56,9 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
         if isinstance(error, InputError):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"Cannot write to {str(folder)!r}: {reason}.") from None
+        raise InputError(
+            translated("Cannot write to {folder!r}: {reason}.", folder=str(folder), reason=reason)
+        ) from None
     return path
 
 
@@ -106,7 +116,7 @@ def code(found: Explored) -> str:
 class Export(Shown):
     """A folder, three buttons, and the code for what a playground shows at this moment."""
 
-    sentence = "Buttons that save the figure and the code: run this cell to use them."
+    sentence = to_translate("Buttons that save the figure and the code: run this cell to use them.")
 
     def __init__(self, lab: Experiment):
         self.lab = lab
@@ -114,8 +124,10 @@ class Export(Shown):
             "folder", ".", "The folder for the files; a dot is the folder of this notebook."
         )
         self.buttons = {}
-        for kind, label in zip(KINDS, ("save PNG", "save SVG", "save code"), strict=True):
-            tip = f"Write playground.{kind}, or add a number if that name is taken."
+        for kind, label in zip(
+            KINDS, (translated("save PNG"), translated("save SVG"), translated("save code")), strict=True
+        ):
+            tip = translated("Write playground.{kind}, or add a number if that name is taken.", kind=kind)
             self.buttons[kind] = ipywidgets.Button(description=label, tooltip=tip)
             self.buttons[kind].on_click(lambda _, kind=kind: self._save(kind))
             self.buttons[kind].add_class(f"perceiver-save-{kind}")
@@ -130,7 +142,10 @@ class Export(Shown):
         try:
             if self.lab.problem:
                 raise InputError(self.lab.problem)
-            text, role = f"Written: {save(self.lab.result, self.folder.value, kind).resolve()}", "status"
+            text, role = (
+                translated("Written: {file}", file=save(self.lab.result, self.folder.value, kind).resolve()),
+                "status",
+            )
         except InputError as error:
             text, role = str(error), "alert"
         self.said.value = f'<p role="{role}">{html.escape(text)}</p>'
@@ -140,5 +155,5 @@ class Export(Shown):
         style = "border:1px solid #8888;padding:.5em;white-space:pre-wrap;word-break:normal;"
         style += "overflow-wrap:anywhere;box-sizing:border-box;"
         style += "overflow:auto;line-height:1.4;max-height:28em;color:inherit;background:none"
-        about = f'tabindex="0" aria-label="the code" style="{style}"'
+        about = f'tabindex="0" aria-label="{translated("the code")}" style="{style}"'
         self.code.value = f"<pre {about}>{html.escape(shown)}</pre>"

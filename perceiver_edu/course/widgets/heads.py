@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import (
     Experiment,
@@ -18,10 +19,13 @@ from perceiver_edu.course.widgets.base import (
 from perceiver_edu.course.widgets.hole import LONGER, TEXT, text_strip
 from perceiver_edu.instruments.plots.attention import byte_labels, heads_over_text
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
+from perceiver_edu.language import to_translate
 from perceiver_edu.tokenizer import ByteTokenizer
 
 TOP = 6
-CLICK = "Click a letter, or press Enter on it, to go to the latent that attends to it most with this head."
+CLICK = to_translate(
+    "Click a letter, or press Enter on it, to go to the latent that attends to it most with this head."
+)
 
 
 class Reading(NamedTuple):
@@ -68,10 +72,15 @@ def draw(figure, reading: Reading) -> str:
     title = f"attention of latent {reading.latent} with heads 0 to {last}, head {reading.head} framed"
     ax.set_title(title, fontsize=10)
     place, sign, share = most_read(reading)[0]
-    return (
-        f"The text in lines, above each line the attention weights of latent {reading.latent}, a row for "
-        f"each head; the text is blue where head {reading.head} attends, most to position {place}, {sign!r}: "
-        f"{share:.0%}."
+    return translated(
+        "The text in lines, above each line the attention weights of latent {latent}, a row for "
+        "each head; the text is blue where head {head} attends, most to position {place}, "
+        "{sign!r}: {share:.0%}.",
+        latent=reading.latent,
+        head=reading.head,
+        place=place,
+        sign=sign,
+        share=share,
     )
 
 
@@ -80,11 +89,15 @@ def tell(reading: Reading) -> Report:
     uniform = float(torch.tensor(float(len(reading.ids))).log2())
     return (
         Report("read")
-        .table(("position", "byte", "attention weight"), rows)
+        .table((translated("position"), translated("byte"), translated("attention weight")), rows)
         .say(
-            f"Entropy {reading.bits:.2f} bits; uniform attention would have {uniform:.2f} bits. "
-            "␣ is a space, ⟨ and ⟩ are [CLS] and [SEP], ◂ is a further byte of the character before it, "
-            "▪ a byte without a sign."
+            translated(
+                "Entropy {bits:.2f} bits; uniform attention would have {uniform:.2f} bits. ␣ is a space, ⟨ "
+                "and ⟩ are [CLS] and [SEP], ◂ is a further byte of the character before it, ▪ a byte "
+                "without a sign.",
+                bits=reading.bits,
+                uniform=uniform,
+            )
         )
     )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, or_loaded, range_slider, readable, text_box, widget
 from perceiver_edu.course.widgets.strip import TextStrip, hole_after, middle_word
@@ -40,13 +41,17 @@ def hidden_part(model, text: str, hole, known: bool = False) -> tuple[str, tuple
     hole = hole[0], min(hole[1], len(text))
     hidden = text[slice(*hole)]
     if not hidden:
-        raise InputError("Nothing is hidden: type a text, and select some of its letters.")
+        raise InputError(translated("Nothing is hidden: type a text, and select some of its letters."))
     if hole_length(hidden) > LONGEST:
         raise InputError(
-            f"This hole has {hole_length(hidden)} bytes. The picture has room for {LONGEST}: make it shorter."
+            translated(
+                "This hole has {number} bytes. The picture has room for {longest}: make it shorter.",
+                number=hole_length(hidden),
+                longest=LONGEST,
+            )
         )
     if known and MASK_TOKEN in hidden:
-        raise InputError("[MASK] has no known text behind it: select other letters.")
+        raise InputError(translated("[MASK] has no known text behind it: select other letters."))
     return text, hole, hidden, note
 
 
@@ -78,20 +83,25 @@ def draw(figure, filled: Filled) -> str:
     ax = figure.add_axes((0.0, 0.0, 1.0, 0.94))
     byte_guesses(ax, filled.by_byte)
     ax.set_xlim(-0.9, max(9, len(filled.by_byte)) - 0.5)  # cells of one size, where the hole is short
-    best = ascii(filled.fillings[0].text) if filled.fillings else "none"
-    return (
-        f"A column for each of the {len(filled.by_byte)} hidden bytes, with the four likeliest bytes there "
-        f"and their probabilities. The best filling of all: {best}."
+    best = ascii(filled.fillings[0].text) if filled.fillings else translated("none")
+    return translated(
+        "A column for each of the {number} hidden bytes, with the four likeliest bytes there and "
+        "their probabilities. The best filling of all: {best}.",
+        number=len(filled.by_byte),
+        best=best,
     )
 
 
 def tell(filled: Filled) -> Report:
-    report = Report("a filled hole").table(("what the model is given",), [(filled.with_hole,)])
+    report = Report("a filled hole").table((translated("what the model is given"),), [(filled.with_hole,)])
     ranking(report, filled.fillings, filled.hidden)
     if filled.hidden not in [filling.text for filling in filled.fillings]:
         report.say(
-            f"The hidden text was {filled.hidden!r}, which is not among the first {len(filled.fillings)} "
-            "fillings."
+            translated(
+                "The hidden text was {hidden!r}, which is not among the first {number} fillings.",
+                hidden=filled.hidden,
+                number=len(filled.fillings),
+            )
         )
     return report
 
@@ -99,10 +109,10 @@ def tell(filled: Filled) -> Report:
 def ranking(report: Report, fillings: list[Filling], hidden: str) -> Report:
     """The table of the fillings, with a mark beside the one that was hidden."""
     rows = [
-        (f"{rank}.", f"{100 * p:.3g} %", repr(text), "← this was hidden" * (text == hidden))
+        (f"{rank}.", f"{100 * p:.3g} %", repr(text), translated("← this was hidden") * (text == hidden))
         for rank, (text, p) in enumerate(fillings, 1)
     ]
-    return report.table(("rank", "probability", "filling", ""), rows)
+    return report.table((translated("rank"), translated("probability"), translated("filling"), ""), rows)
 
 
 def hole_controls(model, text: str, hole: tuple[int, int]) -> dict:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, counted, or_loaded, range_slider, slider, widget
 from perceiver_edu.course.widgets.hole import (
@@ -100,21 +101,33 @@ def draw(figure, stopped: Stopped) -> str:
     ax.axvline(stopped.k, color=INK, ls="--", lw=1.2)
     ax.set_ylim(bottom=0)
     k, whole = stopped.k, stopped.asked.whole
-    return (
-        f"Bits per hidden byte when the decoder gets the latents after 0, 1, … layers. At the dashed line, "
-        f"at {k}, it is {whole[k]:.2f}, and with latents zeroed ({counted(stopped.zeroed)}) "
-        f"{stopped.changed[k]:.2f}."
+    return translated(
+        "Bits per hidden byte when the decoder gets the latents after 0, 1, … layers. At the "
+        "dashed line, at {k}, it is {bits:.2f}, and with latents zeroed ({zeroed}) {changed:.2f}.",
+        k=k,
+        bits=whole[k],
+        zeroed=counted(stopped.zeroed),
+        changed=stopped.changed[k],
     )
 
 
 def tell(stopped: Stopped) -> Report:
     k, whole = stopped.k, stopped.asked.whole
-    header = ("layers", "zeroed", "bits per hidden byte", "with nothing zeroed")
+    header = (
+        translated("layers"),
+        translated("zeroed"),
+        translated("bits per hidden byte"),
+        translated("with nothing zeroed"),
+    )
     now = (k, counted(stopped.zeroed), f"{stopped.changed[k]:.2f}", f"{whole[k]:.2f}")
     report = Report("stopped").table(header, [now])
     ranking(report, stopped.fillings, stopped.asked.hidden)
     first, second = stopped.asked.readers
-    return report.say(f"The latents that attend most to the hole are {first} and {second}.")
+    return report.say(
+        translated(
+            "The latents that attend most to the hole are {first} and {second}.", first=first, second=second
+        )
+    )
 
 
 @widget("03_processor", "cuts-lab", needs="setup lens")

@@ -8,12 +8,14 @@ import torch.nn.functional as F
 from matplotlib.patches import Rectangle
 
 from perceiver_edu import modalities as m
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops, widget
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.encoder import Encoder
 from perceiver_edu.instruments.plots.modalities import framed
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, VERMILION
+from perceiver_edu.language import to_translate
 from perceiver_edu.processor import Processor
 
 GRID = (16, 16)
@@ -84,21 +86,28 @@ def draw_likeness(figure, seen: Likeness) -> str:
     frame = {"fill": False, "ec": VERMILION, "lw": 2.5, "clip_on": False}
     ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **frame))
     framed(ax, f"{seen.num_channels} channels for each pixel")
-    return (
-        f"A map of 16 by 16 pixels: cosine with the framed one, {seen.chosen}. Its neighbours have "
-        f"{seen.beside:.2f} on average; the most similar one 4 or more steps away has {seen.far:.2f}."
+    return translated(
+        "A map of 16 by 16 pixels: cosine with the framed one, {chosen}. Its neighbours have "
+        "{beside:.2f} on average; the most similar one 4 or more steps away has {far:.2f}.",
+        chosen=seen.chosen,
+        beside=seen.beside,
+        far=seen.far,
     )
 
 
 def tell_likeness(seen: Likeness) -> Report:
     rows = [
-        ("the pixels that touch it, on average", f"{seen.beside:.2f}"),
-        ("the most similar pixel 4 or more steps away", f"{seen.far:.2f}"),
+        (translated("the pixels that touch it, on average"), f"{seen.beside:.2f}"),
+        (translated("the most similar pixel 4 or more steps away"), f"{seen.far:.2f}"),
     ]
-    report = Report("likeness").table(("cosine with the framed pixel", ""), rows)
+    report = Report("likeness").table((translated("cosine with the framed pixel"), ""), rows)
     return report.say(
-        f"The framed pixel is row {seen.chosen[0]}, column {seen.chosen[1]}. "
-        f"Each position has {seen.num_channels} channels."
+        translated(
+            "The framed pixel is row {row}, column {column}. Each position has {channels} channels.",
+            row=seen.chosen[0],
+            column=seen.chosen[1],
+            channels=seen.num_channels,
+        )
     )
 
 
@@ -168,14 +177,19 @@ def draw_shuffled(figure, seen: Shuffled) -> str:
     ax.set_xticks(range(len(seen.right)), list(seen.right))
     ax.set(ylim=(0, 1.12), ylabel="accuracy on held-out images")
     shares = ", ".join(f"{name} ≈ {share:.0%}" for name, share in seen.right.items())
-    return (
-        f"One image, some of its inputs exchanged, and for each model the accuracy on such images: {shares}."
+    return translated(
+        "One image, some of its inputs exchanged, and for each model the accuracy on such images: {shares}.",
+        shares=shares,
     )
 
 
 def tell_shuffled(seen: Shuffled) -> Report:
     rows = [(name, f"{share:.0%}", seen.guesses[name]) for name, share in seen.right.items()]
-    header = ("positions", "accuracy", f"guess for this {seen.truth}")
+    header = (
+        translated("positions"),
+        translated("accuracy"),
+        translated("guess for this {truth}", truth=seen.truth),
+    )
     return Report("shuffled").table(header, rows)
 
 
@@ -188,7 +202,7 @@ def tell_shuffled(seen: Shuffled) -> Report:
 def shuffle_pixels(models: dict, images, labels) -> Experiment:
     """Two trained models, {name: model} with `Pixels(1)` adapters, on images whose pixels are exchanged."""
     M = images[0].numel()
-    what = [("the pixel alone", False), ("the pixel and its position", True)]
+    what = [(to_translate("the pixel alone"), False), (to_translate("the pixel and its position"), True)]
     controls = {
         "digit": slider("image", 0, 0, min(len(images), 100) - 1, "Which held-out image is shown."),
         "moved": stops("exchanged inputs", [0, 2, 4, 8, 16, 32, M], 16, "How many inputs exchange their "
@@ -229,8 +243,8 @@ def draw_sensed(figure, seen: Sensed) -> str:
     ax.set(ylim=(0, 1.3), xlabel=f"digit (the true one is {seen.truth})", ylabel="probability")
     ax.legend(frameon=False, ncols=2, loc="upper center", fontsize=8)
     true = ", ".join(f"{name} ≈ {shares[seen.truth]:.0%}" for name, shares in seen.shares.items())
-    said = "The modalities that are present, and a bar for each digit and model."
-    return f"{said} The true digit, {seen.truth}, gets: {true}."
+    said = translated("The modalities that are present, and a bar for each digit and model.")
+    return translated("{said} The true digit, {truth}, gets: {true}.", said=said, truth=seen.truth, true=true)
 
 
 def tell_sensed(seen: Sensed) -> Report:
@@ -238,7 +252,15 @@ def tell_sensed(seen: Sensed) -> Report:
         (name, int(shares.argmax()), f"{shares.max():.0%}", f"{shares[seen.truth]:.0%}")
         for name, shares in seen.shares.items()
     ]
-    return Report("senses").table(("trained with", "guess", "its probability", f"that of {seen.truth}"), rows)
+    return Report("senses").table(
+        (
+            translated("trained with"),
+            translated("guess"),
+            translated("its probability"),
+            translated("that of {truth}", truth=seen.truth),
+        ),
+        rows,
+    )
 
 
 @widget(
@@ -262,7 +284,8 @@ def drop_a_sense(models: dict, x: dict, labels, sizes: dict[str, int]) -> Experi
         wave = x["sound"][digit] if "sound" in senses else None
         return Sensed(image, wave, int(labels[digit]), {k: p[digit] for k, p in scores(senses).items()})
 
-    there = [("both", "image and sound"), ("image only", "image"), ("sound only", "sound")]
+    there = [(to_translate("both"), "image and sound"), (to_translate("image only"), "image")]
+    there += [(to_translate("sound only"), "sound")]
     controls = {
         "digit": slider("example", 0, 0, min(len(labels), 100) - 1, "Which held-out digit."),
         "senses": choice("present", there, "image", "Which modalities the encoder may attend to."),

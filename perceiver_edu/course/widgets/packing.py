@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, slider, stops, widget
 from perceiver_edu.instruments.plots.packing import packing_strip, packing_waste
@@ -64,20 +65,36 @@ def draw(figure, packed: Packed) -> str:
     above.set_xlim(0, 1.05 * above.get_xlim()[1])
     packing_waste(below, packed.waste, packed.expected, marked=packed.joined)
     now = packed.waste[packed.joined - 1]
-    return (
-        f"Two strips of crops of {packed.length} ids, each document alone and {packed.joined} joined; below, "
-        f"a bar for 1 to {MOST} documents joined. {packed.joined} joined leave {now:.1%} padding."
+    return translated(
+        "Two strips of crops of {length} ids, each document alone and {joined} joined; below, a "
+        "bar for 1 to {most} documents joined. {joined} joined leave {now:.1%} padding.",
+        length=packed.length,
+        joined=packed.joined,
+        most=MOST,
+        now=now,
     )
 
 
 def tell(packed: Packed) -> Report:
     now, alone = packed.waste[packed.joined - 1], packed.waste[0]
     rows = [
-        ("each alone", f"{alone:.1%}", f"{packed.expected[0]:.1%}"),
-        (f"{packed.joined} joined", f"{now:.1%}", f"{packed.expected[packed.joined - 1]:.1%}"),
+        (translated("each alone"), f"{alone:.1%}", f"{packed.expected[0]:.1%}"),
+        (
+            translated("{joined} joined", joined=packed.joined),
+            f"{now:.1%}",
+            f"{packed.expected[packed.joined - 1]:.1%}",
+        ),
     ]
-    report = Report("documents joined").table(("documents", "padding", "by the rule"), rows)
-    return report.say(f"All documents together are {packed.crops:,} crops of {packed.length:,} ids now.")
+    report = Report("documents joined").table(
+        (translated("documents"), translated("padding"), translated("by the rule")), rows
+    )
+    return report.say(
+        translated(
+            "All documents together are {crops:,} crops of {length:,} ids now.",
+            crops=packed.crops,
+            length=packed.length,
+        )
+    )
 
 
 def help_pages() -> list[str]:

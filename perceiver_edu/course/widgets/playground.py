@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import (
     DPI,
@@ -41,6 +42,7 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.attention import byte_labels, lines_of, text_shaded
 from perceiver_edu.instruments.plots.diagrams import PARTS, stage_graph
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT
+from perceiver_edu.language import to_translate
 from perceiver_edu.stages import STAGES
 from perceiver_edu.weights.pretrained import weights_name
 
@@ -48,7 +50,9 @@ SIZE = (10, 6)  # inches
 TOP = 5
 LINE, LINES = 64, 4  # signs in a line of the picture, and lines
 ARRAYS = {part: STAGES[part].array if part in STAGES else part for part in PARTS}
-INTERVAL = "The two ends of the range that is removed; at the same position they remove nothing."
+INTERVAL = to_translate(
+    "The two ends of the range that is removed; at the same position they remove nothing."
+)
 
 
 class Preset(NamedTuple):
@@ -59,16 +63,22 @@ class Preset(NamedTuple):
 
 
 PRESETS = {
-    "three latents removed": Preset(
-        "The latents 6–8 are set to zero. Which of the three does the hidden word need? Zero one at a time.",
+    to_translate("three latents removed"): Preset(
+        to_translate(
+            "The latents 6–8 are set to zero. Which of the three does the hidden word need? Zero one at a "
+            "time."
+        ),
         {"zeroed": (6, 9), "latent": 7},
     ),
-    "one letter, 44 times": Preset(
-        "Every letter is the same. Does latent 8 attend to the same position as in the sentence, or to none?",
+    to_translate("one letter, 44 times"): Preset(
+        to_translate(
+            "Every letter is the same. Does latent 8 attend to the same position as in the sentence, or to "
+            "none?"
+        ),
         {"text": 44 * "a", "hole": HOLE, "latent": 8},
     ),
-    "stopped after six layers": Preset(
-        "Only six layers run. Move the layer slider to 0 and up again. Does every layer help?",
+    to_translate("stopped after six layers"): Preset(
+        to_translate("Only six layers run. Move the layer slider to 0 and up again. Does every layer help?"),
         {"k": 6},
     ),
 }
@@ -153,64 +163,109 @@ def draw(figure, found: Explored, stages=stages) -> str:
     bits.set_axis_off()
 
     norms = ", ".join(f"{ARRAYS[part]} {norm:.3g}" for part, norm in shown.norms.items())
-    costs = ", ".join(f"{name} {run.bits:.2f}" for name, run in found.runs.items())
+    costs = ", ".join(f"{translated(name)} {run.bits:.2f}" for name, run in found.runs.items())
     asked = (
         ""
         if query is None
-        else f" Its query attends most to latent {int(query.argmax())}, {query.max():.0%}."
+        else translated(
+            " Its query attends most to latent {latent}, {weight:.0%}.",
+            latent=int(query.argmax()),
+            weight=query.max(),
+        )
     )
-    return (
-        f"The stages with their shapes, and the mean norm of the rows of each array: {norms}. Below, the "
-        f"attention of latent {found.latent} with head {found.head}, which is highest on byte "
-        f"{int(row.argmax())}, {float(row.max()):.0%}. The latent that attends most to byte {found.place} is "
-        f"{int(column.argmax())}, {float(column.max()):.0%}.{asked} Bits per hidden byte: {costs}."
+    return translated(
+        "The stages with their shapes, and the mean norm of the rows of each array: {norms}. "
+        "Below, the attention of latent {latent} with head {head}, which is highest on byte "
+        "{byte}, {byte_weight:.0%}. The latent that attends most to byte {place} is {most}, "
+        "{weight:.0%}.{asked} Bits per hidden byte: {costs}.",
+        norms=norms,
+        latent=found.latent,
+        head=found.head,
+        byte=int(row.argmax()),
+        byte_weight=float(row.max()),
+        place=found.place,
+        most=int(column.argmax()),
+        weight=float(column.max()),
+        asked=asked,
+        costs=costs,
     )
 
 
 def headline(found: Explored) -> str:
-    best = {name: repr(run.fillings[0].text) if run.fillings else "none" for name, run in found.runs.items()}
-    parts = [f"{name}: {best[name]}, {run.bits:.2f} bits per hidden byte" for name, run in found.runs.items()]
+    best = {
+        name: repr(run.fillings[0].text) if run.fillings else translated("none")
+        for name, run in found.runs.items()
+    }
+    parts = [
+        translated(
+            "{name}: {best}, {bits:.2f} bits per hidden byte",
+            name=translated(name),
+            best=best[name],
+            bits=run.bits,
+        )
+        for name, run in found.runs.items()
+    ]
     return "; ".join(parts)
 
 
 def compared(run: ForwardPass, whole: ForwardPass, part: str) -> tuple[str, str]:
     """The norm of an array's rows, and its difference from the untouched one."""
     difference = run.difference(whole, part)
-    return f"{run.norms[part]:.3f}", "different shape" if difference is None else f"{difference:.1%}"
+    return f"{run.norms[part]:.3f}", translated(
+        "different shape"
+    ) if difference is None else f"{difference:.1%}"
 
 
 def tell(found: Explored) -> Report:
     whole = found.runs[UNTOUCHED]
-    report = Report("playground").table(("what the model is given",), [(with_signs(found.text, found.hole),)])
-    header = ["rank", *(f"{name}: filling" for name in found.runs)]
+    report = Report("playground").table(
+        (translated("what the model is given"),), [(with_signs(found.text, found.hole),)]
+    )
+    header = [
+        translated("rank"),
+        *(translated("{name}: filling", name=translated(name)) for name in found.runs),
+    ]
     columns = [[f"{text!r} {100 * p:.3g} %" for text, p in run.fillings] for run in found.runs.values()]
     ranks = [f"{rank}." for rank in range(1, max(map(len, columns)) + 1)]
     rows = list(zip_longest(ranks, *columns, fillvalue=""))
-    rows.append(("bits per hidden byte", *(f"{run.bits:.2f}" for run in found.runs.values())))
+    rows.append((translated("bits per hidden byte"), *(f"{run.bits:.2f}" for run in found.runs.values())))
     report.table(header, rows)
-    report.say(f"The hidden text was {found.hidden!r}. {described(found)}")
+    report.say(
+        translated("The hidden text was {hidden!r}. {change}", hidden=found.hidden, change=described(found))
+    )
     others = {name: run for name, run in found.runs.items() if name != UNTOUCHED}
     rows = [
         (
-            f"latents, {part}" if ARRAYS[part] == "latents" else ARRAYS[part],
+            translated("latents, {part}", part=part) if ARRAYS[part] == "latents" else ARRAYS[part],
             " × ".join(map(str, whole.shapes[part])),
             f"{whole.norms[part]:.3f}",
             *chain.from_iterable(compared(run, whole, part) for run in others.values()),
         )
         for part in whole.norms
     ]
-    header = ("array", "shape", f"{UNTOUCHED}: norm")
-    header += tuple(f"{name}: {what}" for name in others for what in ("norm", "difference"))
+    header = (
+        translated("array"),
+        translated("shape"),
+        translated("{name}: norm", name=translated(UNTOUCHED)),
+    )
+    header += tuple(
+        translated("{name}: {what}", name=translated(name), what=what)
+        for name in others
+        for what in (translated("norm"), translated("difference"))
+    )
     report.table(header, rows)
     signs = byte_labels(whole.ids)
     places, shares = largest(whole.weights[found.head, found.latent])
-    header = [f"latent {found.latent} attends to", "weight"]
-    header += [f"latents attending to byte {found.place} {signs[found.place]}", "weight"]
+    header = [translated("latent {latent} attends to", latent=found.latent), translated("weight")]
+    header += [
+        translated("latents attending to byte {place} {sign}", place=found.place, sign=signs[found.place]),
+        translated("weight"),
+    ]
     columns = [[f"{place} {signs[place]}" for place in places], shares]
     columns += largest(whole.weights[found.head, :, found.place])
     if (query := whole.query(found.place)) is not None:
         columns += largest(query)
-        header += ["its query attends to latent", "weight"]
+        header += [translated("its query attends to latent"), translated("weight")]
     return report.table(header, zip_longest(*columns, fillvalue=""))
 
 
@@ -281,12 +336,12 @@ def presets(lab: Experiment, whole: dict) -> ipywidgets.VBox:
 
     def go_to(question, state):
         lab.state = whole | state
-        asked.value = html.escape(question)
+        asked.value = html.escape(translated(question))
 
     buttons = []
-    for name, preset in (PRESETS | {"reset": Preset("", {})}).items():
-        tip = preset.question or "Restore the whole model and the original text."
-        button = ipywidgets.Button(description=name, tooltip=tip, layout={"width": "auto"})
+    for name, preset in (PRESETS | {to_translate("reset"): Preset("", {})}).items():
+        tip = translated(preset.question or to_translate("Restore the whole model and the original text."))
+        button = ipywidgets.Button(description=translated(name), tooltip=tip, layout={"width": "auto"})
         button.on_click(lambda _, preset=preset: go_to(*preset))
         buttons.append(button)
     return ipywidgets.VBox([ipywidgets.Box(buttons, layout=FLOW), asked])

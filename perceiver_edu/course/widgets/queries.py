@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import (
     Experiment,
@@ -21,19 +22,21 @@ from perceiver_edu.course.widgets.hole import LONGER, TEXT, text_strip
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.costs import stage_costs
 from perceiver_edu.instruments.plots.queries import byte_sign, byte_strips
+from perceiver_edu.language import to_translate
 from perceiver_edu.tokenizer import ByteTokenizer
 
-SELECT = (
+SELECT = to_translate(
     "Select letters to query their positions. By keyboard, the arrow keys move, and with Shift they select."
 )
 NO_LETTER = [0, 0]
+OWN = to_translate("my own")
 PER_LINE, MOST = 24, 72  # queries in a line of the picture, and in all of it
 PRESETS = {
-    "in order": "5-23",
-    "backwards": "23-5",
-    "one position, again and again": "12 12 12 12 12 12",
-    "every third position": "5-60/3",
-    "beyond the text": "80-100",
+    to_translate("in order"): "5-23",
+    to_translate("backwards"): "23-5",
+    to_translate("one position, again and again"): "12 12 12 12 12 12",
+    to_translate("every third position"): "5-60/3",
+    to_translate("beyond the text"): "80-100",
 }
 
 
@@ -58,15 +61,24 @@ def read_places(words: str, P: int) -> list[int]:
         found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6})(?:/(\d{1,6}))?)?", word, re.ASCII)
         if not found:
             raise InputError(
-                f"{word[:20]!r} is not a position: write numbers and ranges, for example 5-23, 7, 40-10/3."
+                translated(
+                    "{word!r} is not a position: write numbers and ranges, for example 5-23, 7, 40-10/3.",
+                    word=word[:20],
+                )
             )
         start = int(found[1])
         stop, step = int(found[2] or start), int(found[3] or 1)
         if max(start, stop) >= P or step == 0:
-            raise InputError(f"{word[:20]!r}: positions go from 0 to {P - 1}, and a step must be at least 1.")
+            raise InputError(
+                translated(
+                    "{word!r}: positions go from 0 to {last}, and a step must be at least 1.",
+                    word=word[:20],
+                    last=P - 1,
+                )
+            )
         places += range(start, stop + 1, step) if start <= stop else range(start, stop - 1, -step)
         if len(places) > MOST:
-            raise InputError(f"The picture has room for {MOST} queries: request fewer.")
+            raise InputError(translated("The picture has room for {most} queries: request fewer.", most=MOST))
     return places
 
 
@@ -106,22 +118,32 @@ def draw(figure, asked: Asked) -> str:
     byte_strips(ax, [("", asked.places[s : s + PER_LINE], asked.best[s : s + PER_LINE]) for s in starts])
     ax.set_xlim(-0.6, PER_LINE - 0.4)  # cells of one size, however many there are
     signs = "".join(map(byte_sign, asked.best[:PER_LINE]))
-    return (
-        f"A cell for each of {len(asked.places)} queries, its position above it, its byte in it: {signs!a}."
+    return translated(
+        "A cell for each of {number} queries, its position above it, its byte in it: {signs!a}.",
+        number=len(asked.places),
+        signs=signs,
     )
 
 
 def tell(asked: Asked) -> Report:
     shown = zip(asked.places[:8], asked.best, asked.probabilities, strict=False)
     rows = [(place, byte_sign(byte), f"{p:.0%}") for place, byte, p in shown]
-    report = Report("asked").table(("position", "byte", "probability"), rows)
+    report = Report("asked").table(
+        (translated("position"), translated("byte"), translated("probability")), rows
+    )
     if len(asked.places) > len(rows):
-        report.say(f"… and {len(asked.places) - len(rows)} more, in the picture.")
+        report.say(translated("… and {number} more, in the picture.", number=len(asked.places) - len(rows)))
     few, all_ = asked.cost
     return report.say(
-        f"With O = {len(asked.places)}, decoder and head take {few:,.1f} MFLOPs, and for all of the model's "
-        f"positions they take {all_:,.1f}. The rows differ from the same rows of that run by at most "
-        f"{asked.difference:.1e}."
+        translated(
+            "With O = {number}, decoder and head take {few:,.1f} MFLOPs, and for all of the model's "
+            "positions they take {all:,.1f}. The rows differ from the same rows of that run by at most "
+            "{difference:.1e}.",
+            number=len(asked.places),
+            few=few,
+            all=all_,
+            difference=asked.difference,
+        )
     )
 
 
@@ -131,7 +153,7 @@ def query_lab(model=None, text: str = LONGER, places: str = PRESETS["in order"])
     model = or_loaded(model)
     controls = {
         "text": text_box("text", text, "The model's input. Type any text."),
-        "preset": choice("list", ["my own", *PRESETS], "in order", "A list of positions to start with."),
+        "preset": choice("list", [OWN, *PRESETS], "in order", "A list of positions to start with."),
         "places": line_box("positions", places,
                            "Numbers and ranges: 5-23 upwards, 23-5 downwards, 5-60/3 in steps."),
     }  # fmt: skip
@@ -144,7 +166,7 @@ def query_lab(model=None, text: str = LONGER, places: str = PRESETS["in order"])
         if change.new != "{}-{}".format(*strip.selected_places()):
             strip.hole = NO_LETTER
         if change.new != PRESETS.get(controls["preset"].value):
-            controls["preset"].value = "my own"
+            controls["preset"].value = OWN
 
     def ask_for(first, last):
         if strip.hole != NO_LETTER:

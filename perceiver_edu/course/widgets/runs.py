@@ -3,13 +3,17 @@
 from functools import partial
 from typing import NamedTuple
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, stops, widget
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.learning import dashed
 from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT
 from perceiver_edu.instruments.recorded import Run, read_run
+from perceiver_edu.language import to_translate
 from perceiver_edu.weights.pretrained import EMBEDDED
+
+BELOW, ABOVE = to_translate("{gap:.2f} below"), to_translate("{gap:.2f} above")
 
 
 class Moment(NamedTuple):
@@ -55,33 +59,40 @@ def draw(figure, now: Moment) -> str:
     dashed(ax, now.baselines)
     ax.set(xlabel="steps", ylabel="bits per hidden byte")
     ax.legend(frameon=False, loc="upper right", ncols=2)
-    return (
-        f"Two curves, bits per hidden byte against steps, and dashed lines for baselines. "
-        f"At step {now.step}: in training {bits(now.in_training)}; held out, at step {now.evaluated}, "
-        f"{bits(now.held_out)}."
+    return translated(
+        "Two curves, bits per hidden byte against steps, and dashed lines for baselines. At step "
+        "{step}: in training {in_training}; held out, at step {evaluated}, {held_out}.",
+        step=now.step,
+        in_training=bits(now.in_training),
+        evaluated=now.evaluated,
+        held_out=bits(now.held_out),
     )
 
 
 def tell(now: Moment) -> Report:
     rows = [
-        (f"in training, step {now.step:,}", bits(now.in_training)),
-        (f"held-out words, step {now.evaluated:,}", bits(now.held_out)),
+        (translated("in training, step {step:,}", step=now.step), bits(now.in_training)),
+        (translated("held-out words, step {step:,}", step=now.evaluated), bits(now.held_out)),
     ]
-    report = Report("run").table(("", "bits per hidden byte"), rows)
+    report = Report("run").table(("", translated("bits per hidden byte")), rows)
     compared = [
-        (name, f"{known:.2f}", f"{abs(gap):.2f} {'below' if gap > 0 else 'above'}")
+        (name, f"{known:.2f}", translated(BELOW if gap > 0 else ABOVE, gap=abs(gap)))
         for name, known in now.baselines.items()
         for gap in [known - now.held_out]
     ]
-    report.table(("baseline", "bits", "the held-out figure is"), compared)
+    report.table((translated("baseline"), translated("bits"), translated("the held-out figure is")), compared)
     if samples := now.run.samples.get(now.evaluated):
-        report.table(("with holes", "fillings"), samples)
+        report.table((translated("with holes"), translated("fillings")), samples)
     rate = now.run.learning_rate.get(now.step)
-    return report.say("Learning rate: none yet." if rate is None else f"Learning rate: {rate:.1e}.")
+    return report.say(
+        translated("Learning rate: none yet.")
+        if rate is None
+        else translated("Learning rate: {rate:.1e}.", rate=rate)
+    )
 
 
 def bits(value: float | None) -> str:
-    return "nothing yet" if value is None else f"{value:.2f}"
+    return translated("nothing yet") if value is None else f"{value:.2f}"
 
 
 @widget(
@@ -103,10 +114,12 @@ def browse_run(run: Run, baselines: dict[str, float], step=None, scale: str = "l
     Raises: InputError for a run that was never evaluated on held-out text.
     """
     if not run.held_out:
-        raise InputError("this run was never evaluated on held-out text: its log has no held-out bits")
+        raise InputError(
+            translated("this run was never evaluated on held-out text: its log has no held-out bits")
+        )
     early = sorted(run.held_out)[:2][-1]
     steps = [known for known in run.steps if known <= early or known in run.held_out]
-    scales = [("linear", "linear"), ("logarithmic", "log")]
+    scales = [(to_translate("linear"), "linear"), (to_translate("logarithmic"), "log")]
     controls = {
         "step": stops("step", [(f"{s:,}", s) for s in steps], steps[-1] if step is None else step,
                       "The step of the run."),

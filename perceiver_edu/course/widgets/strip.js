@@ -4,6 +4,7 @@
 const AFTER = 60; // letters that are shown behind the end of reading
 
 function render({ model, el }) {
+    const say = (word) => model.get("words")[word] ?? word;
     const strip = document.createElement("div");
     let cells = [], active = 0, anchor = null, dragged = false;
 
@@ -34,8 +35,8 @@ function render({ model, el }) {
         const [start, stop] = model.get("hole"), end = model.get("end"), word = model.get("selected");
         cells.forEach((cell, i) => {
             const selected = model.get("can_select") && start <= i && i < stop, queried = within(i);
-            const letter = { " ": "space", "\n": "new line" }[cell.textContent[0]] ?? cell.textContent;
-            const said = [letter, selected && word, queried && "queried", i >= end && "not read"];
+            const letter = { " ": say("space"), "\n": say("new line") }[cell.textContent[0]] ?? cell.textContent;
+            const said = [letter, selected && word, queried && say("queried"), i >= end && say("not read")];
             cell.classList.toggle("perceiver-selected", selected);
             cell.classList.toggle("perceiver-queried", queried);
             cell.classList.toggle("perceiver-unread", i >= end);
@@ -130,11 +131,11 @@ function render({ model, el }) {
     const line = document.createElement("div"), copy = document.createElement("button");
     const code = document.createElement("code");
     copy.className = "jupyter-button widget-button";
-    copy.textContent = "copy this state as code";
+    copy.textContent = say("copy this state as code");
     copy.addEventListener("click", async () => {
         await navigator.clipboard.writeText(code.textContent);
-        copy.textContent = "copied";
-        setTimeout(() => { copy.textContent = "copy this state as code"; }, 1500);
+        copy.textContent = say("copied");
+        setTimeout(() => { copy.textContent = say("copy this state as code"); }, 1500);
     });
     line.className = "perceiver-line";
     line.append(copy, code);
@@ -143,11 +144,11 @@ function render({ model, el }) {
     showLine();
     el.append(line);
 
-    return nameControls(el);
+    return nameControls(el, say);
 }
 
 // What ipywidgets leaves out: a name for each handle and number, and which button is pressed.
-function nameControls(el) {
+function nameControls(el, say) {
     const set = (node, name, value) => node.getAttribute(name) !== value && node.setAttribute(name, value);
     function name(root) {
         for (const control of root.querySelectorAll("[class*=perceiver-control-]")) {
@@ -155,12 +156,14 @@ function nameControls(el) {
             const readout = control.querySelector(".widget-readout");
             const handles = control.querySelectorAll(".noUi-handle");
             handles.forEach((handle, i) => {
-                set(handle, "aria-label", handles.length > 1 ? `${label}, ${i ? "end" : "begin"}` : label);
+                const end = say(i ? "{label}, end" : "{label}, begin").replace("{label}", () => label);
+                set(handle, "aria-label", handles.length > 1 ? end : label);
                 set(handle, "aria-valuetext", readout?.textContent || label);
             });
             if (readout?.isContentEditable) {
                 set(readout, "role", "textbox");
-                set(readout, "aria-label", `${label}, as a number`);
+                const name = say("{label}, as a number").replace("{label}", () => label);
+                set(readout, "aria-label", name);
             }
             const buttons = control.querySelectorAll(".widget-toggle-button");
             if (buttons.length) {

@@ -9,13 +9,28 @@ from itertools import accumulate
 from pathlib import Path
 
 import anywidget
-from traitlets import Bool, Int, List, Unicode
+from traitlets import Bool, Dict, Int, List, Unicode
 
+from perceiver_edu.course.place import translated
 from perceiver_edu.filling import MASK_TOKEN
+from perceiver_edu.language import to_translate
 
 HERE = Path(__file__).parent
-HIDE = "Select letters to hide them. By keyboard, the arrow keys move, and with Shift they hide."
-QUERY = "Click a letter to query it, or press Enter."
+HIDE = to_translate(
+    "Select letters to hide them. By keyboard, the arrow keys move, and with Shift they hide."
+)
+QUERY = to_translate("Click a letter to query it, or press Enter.")
+WORDS = [  # what strip.js says
+    to_translate("space"),
+    to_translate("new line"),
+    to_translate("queried"),
+    to_translate("not read"),
+    to_translate("copy this state as code"),
+    to_translate("copied"),
+    to_translate("{label}, begin"),
+    to_translate("{label}, end"),
+    to_translate("{label}, as a number"),
+]
 
 
 class TextStrip(anywidget.AnyWidget):
@@ -43,14 +58,21 @@ class TextStrip(anywidget.AnyWidget):
     label = Unicode().tag(sync=True)
     names = List().tag(sync=True)  # of the controls that it replaces
     line = Unicode().tag(sync=True)  # of code, to be copied
+    words = Dict().tag(sync=True)  # {what strip.js says: the same in the learner's language}
 
     def __init__(self, read=len, text=None, hole=None, place=None, query=None, ask=None, label=""):
         held = {"hole": hole, "place": place}
         names = [name for name, control in held.items() if control is not None]
-        said = label or " ".join([HIDE] * (hole is not None) + [QUERY] * (place is not None))
+        said = [label] if label else [HIDE] * (hole is not None) + [QUERY] * (place is not None)
         can = dict(can_select=bool(hole or ask), can_query=bool(place or query))
-        super().__init__(label=said, names=names, selected="queried" if ask else "hidden", **can)
+        super().__init__(
+            label=" ".join(map(translated, said)),
+            names=names,
+            selected=translated("queried") if ask else translated("hidden"),
+            **can,
+        )
         self.layout.width = "auto"
+        self.words = {word: translated(word) for word in WORDS}
         if text is None:
             return
 

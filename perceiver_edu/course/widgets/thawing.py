@@ -5,11 +5,13 @@ from functools import partial
 from typing import NamedTuple
 
 from perceiver_edu.course.exercises.n09_finetuning.compare import compare_variant
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops, widget
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.labels import accuracy_by_labels
 from perceiver_edu.instruments.plots.style import INK
+from perceiver_edu.language import to_translate
 
 # Student's t, two-sided 95 %: so many standard errors a difference must have, by the number of seeds
 LIMITS = {2: 12.7, 3: 4.3, 4: 3.2, 5: 2.8, 6: 2.6, 7: 2.4, 8: 2.4, 9: 2.3, 10: 2.3}
@@ -37,7 +39,7 @@ class Duel(NamedTuple):
 def duel(scores, chance: float, way: str, other: str, labels: int, seeds: int) -> Duel:
     """Raises: InputError where a method is compared with itself."""
     if way == other:
-        raise InputError(f"{way} cannot be compared with itself: choose another method.")
+        raise InputError(translated("{way} cannot be compared with itself: choose another method.", way=way))
     seen = {
         name: {size: values[:seeds] for size, values in by_size.items()} for name, by_size in scores.items()
     }
@@ -54,10 +56,15 @@ def draw(figure, result: Duel) -> str:
     ax.axvline(result.labels, color=INK, ls="--", lw=1.2, zorder=0)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
     means = [statistics.fmean(result.scores[name][result.labels]) for name in (result.way, result.other)]
-    return (
-        f"Accuracy against the number of labels, a line for each of {len(result.scores)} methods, a dot for "
-        f"each seed. With {result.labels} labels: {result.way} ≈ {means[0]:.2f}, {result.other} ≈ "
-        f"{means[1]:.2f}."
+    return translated(
+        "Accuracy against the number of labels, a line for each of {number} methods, a dot for "
+        "each seed. With {labels} labels: {way} ≈ {mean:.2f}, {other} ≈ {other_mean:.2f}.",
+        number=len(result.scores),
+        labels=result.labels,
+        way=result.way,
+        mean=means[0],
+        other=result.other,
+        other_mean=means[1],
     )
 
 
@@ -69,21 +76,43 @@ def tell(result: Duel) -> Report:
             spread = f" ± {statistics.stdev(values):.2f}" if result.seeds > 1 else ""
             each = ", ".join(f"{value:.2f}" for value in values)
             rows.append((name, each, f"{statistics.fmean(values):.2f}{spread}"))
-    report = Report("frozen or thawed").table((f"with {result.labels} labels", "each seed", "mean"), rows)
+    report = Report("frozen or thawed").table(
+        (
+            translated("with {labels} labels", labels=result.labels),
+            translated("each seed"),
+            translated("mean"),
+        ),
+        rows,
+    )
     return report.say(verdict(result))
 
 
 def verdict(result: Duel) -> str:
     ours, baseline = (result.scores[name][result.labels] for name in (result.way, result.other))
     if result.seeds == 1:
-        return f"{result.way} - {result.other}: {ours[0] - baseline[0]:+.2f}. One seed: this may be chance."
+        return translated(
+            "{way} - {other}: {difference:+.2f}. One seed: this may be chance.",
+            way=result.way,
+            other=result.other,
+            difference=ours[0] - baseline[0],
+        )
     limit = LIMITS[min(result.seeds, max(LIMITS))]
     found = compare_variant(ours, baseline, limit)
-    words = f"{result.way} - {result.other}, seed by seed: mean {found['difference']:+.2f}, standard error "
-    words += f"{found['error']:.3f}; the limit is {limit} errors. "
+    words = translated(
+        "{way} - {other}, seed by seed: mean {difference:+.2f}, standard error {error:.3f}; the limit is "
+        "{limit} errors. ",
+        way=result.way,
+        other=result.other,
+        difference=found["difference"],
+        error=found["error"],
+        limit=limit,
+    )
     if not found["decided"]:
-        return words + "We do not know which is better."
-    return words + f"{result.way if found['difference'] > 0 else result.other} is better on these test texts."
+        return words + translated("We do not know which is better.")
+    return words + translated(
+        "{better} is better on these test texts.",
+        better=result.way if found["difference"] > 0 else result.other,
+    )
 
 
 @widget(
@@ -101,7 +130,7 @@ def frozen_or_thawed(scores: dict[str, dict[int, list[float]]], chance: float) -
     sizes = sorted(set.intersection(*(set(by_size) for by_size in scores.values())))
     seeds = min(len(by_size[size]) for by_size in scores.values() for size in sizes)
     others = [name for name in scores if name != "thawed query"]
-    ways = [("frozen", "frozen query"), ("thawed", "thawed query")]
+    ways = [(to_translate("frozen"), "frozen query"), (to_translate("thawed"), "thawed query")]
     controls = {
         "way": choice("the model", ways, "thawed query",
                       "Frozen: only the new query, decoder and head are trained. Thawed: everything is."),

@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.parity import BOUNDARIES
 from perceiver_edu.instruments.tracing import record
@@ -50,7 +51,15 @@ def shapes_in_model(function, report):
     sizes = dict(B=2, M=ids.shape[1], O=3, N=c.num_latents, C=c.d_model, D=c.d_latents, V=c.vocab_size)
     yours = call(function, sizes)
     rows = [(key, tuple(seen[name][0].shape), tuple(map(int, yours[key]))) for key, name in names.items()]
-    return beside(report, ("the whole model, two texts, three queries", "real shape", "yours"), rows)
+    return beside(
+        report,
+        (
+            translated("the whole model, two texts, three queries"),
+            translated("real shape"),
+            translated("yours"),
+        ),
+        rows,
+    )
 
 
 EXERCISE = Exercise(

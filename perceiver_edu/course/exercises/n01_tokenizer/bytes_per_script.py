@@ -2,6 +2,7 @@
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
 from perceiver_edu.tokenizer import ByteTokenizer
 
@@ -39,7 +40,16 @@ def script_in_practice(function, report):
         (text, len(text), len(ByteTokenizer().encode(text)), call(function, counts))
         for text, counts in REAL_TEXTS.items()
     ]
-    return beside(report, ("real texts", "characters", "ids", "your prediction"), rows)
+    return beside(
+        report,
+        (
+            translated("real texts"),
+            translated("characters"),
+            translated("ids"),
+            translated("your prediction"),
+        ),
+        rows,
+    )
 
 
 EXERCISE = Exercise(

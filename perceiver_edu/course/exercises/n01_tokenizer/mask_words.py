@@ -5,6 +5,7 @@ from torch.nn.functional import cross_entropy
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -55,12 +56,20 @@ def as_signs(result, arguments=None) -> dict[str, str] | None:
     if isinstance(result, dict) and set(result) == {"inputs", "labels"}:
         result = (result["inputs"], result["labels"])
     if not isinstance(result, tuple | list) or len(result) != 2:
-        raise Misfit(f"expected two tensors, `return inputs, labels`; got {shown(result)}.")
+        raise Misfit(
+            translated("expected two tensors, `return inputs, labels`; got {result}.", result=shown(result))
+        )
     lines = {}
     for name, row in zip(("inputs", "labels"), result, strict=True):
         row = torch.as_tensor(row) if isinstance(row, list | tuple) else row
         if not isinstance(row, torch.Tensor) or row.ndim != 1 or row.is_floating_point():
-            raise Misfit(f"expected {name} to be ids, a tensor (M,) of whole numbers; got {shown(row)}.")
+            raise Misfit(
+                translated(
+                    "expected {name} to be ids, a tensor (M,) of whole numbers; got {row}.",
+                    name=name,
+                    row=shown(row),
+                )
+            )
         lines[name] = signs(row)
     return lines
 
@@ -124,7 +133,10 @@ def words_in_model(function, report):
     ids = torch.tensor(ByteTokenizer().encode(text))
     arguments = {"ids": ids, "chosen": {2: "mask", 5: "mask", 8: "keep", 10: "mask"}}
     rows, losses = [], []
-    both = {"the library": library_words(**arguments), "your function": call(function, arguments)}
+    both = {
+        translated("the library"): library_words(**arguments),
+        translated("your function"): call(function, arguments),
+    }
     for who, made in both.items():
         inputs, labels = (torch.as_tensor(row, device=model.device) for row in made)
         logits = model(inputs[None])[0, : len(ids)]
@@ -132,10 +144,15 @@ def words_in_model(function, report):
         losses.append(float(bits))
         rows.append((who, int((labels != IGNORE).sum()), f"{float(bits):.3f}"))
     report.say(
-        f"This is what the labels are for: the loss of the whole model on “{text}”, averaged over the "
-        "targets."
+        translated(
+            "This is what the labels are for: the loss of the whole model on “{text}”, averaged over "
+            "the targets.",
+            text=text,
+        )
     )
-    report.table(("inputs and labels from", "targets", "bits per byte"), rows)
+    report.table(
+        (translated("inputs and labels from"), translated("targets"), translated("bits per byte")), rows
+    )
     return abs(losses[0] - losses[1]) < 1e-4
 
 

@@ -9,7 +9,9 @@ from torch import nn
 
 from perceiver_edu.course.comparison import side_by_side
 from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
+from perceiver_edu.language import to_translate
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.corpus import crop_pack, in_groups, packing_efficiency
 
@@ -95,21 +97,25 @@ def pack_properties(_):
 
     def all_bytes(call):
         seen, wanted = b"".join(text_of(call(**arguments))), "".join(documents).encode()
-        return seen == wanted, f"{len(seen)} of {len(wanted)} bytes" + (", in order" * (seen == wanted))
+        in_order = translated("{number} of {all} bytes, in order", number=len(seen), all=len(wanted))
+        found = translated("{number} of {all} bytes", number=len(seen), all=len(wanted))
+        return seen == wanted, in_order if seen == wanted else found
 
     def width(call):
         seen = tuple(call(**arguments).shape)
-        return seen[1:] == (length,), f"shape {seen}, length {length}"
+        return seen[1:] == (length,), translated("shape {seen}, length {length}", seen=seen, length=length)
 
     def ends(call):
         crops = call(**arguments)
         texts = [row[: len(row) - row.count(PAD)] for row in crops.tolist()]  # with [PAD] in it, if misplaced
         good = [text[0] == CLS and text[-1] == SEP and PAD not in text for text in texts]
-        return all(good), f"{sum(good)} of {len(good)} crops"
+        return all(good), translated("{number} of {all} crops", number=sum(good), all=len(good))
 
     def padding(call):
         padded = (call(**arguments) == PAD).any(1).tolist()
-        return not any(padded[:-1]), f"{sum(padded)} of {len(padded)} crops are padded"
+        return not any(padded[:-1]), translated(
+            "{number} of {all} crops are padded", number=sum(padded), all=len(padded)
+        )
 
     yield "every crop has `length` ids", width
     yield "every byte of every document appears once, in order", all_bytes
@@ -128,12 +134,17 @@ def pack_in_practice(function, report):
     pages = help_pages()
     groups = [{"documents": group, "length": 2048} for group in in_groups(pages, 10)]
     crops = {
-        "the library": torch.cat([crop_pack(**group) for group in groups]),
-        "your function": torch.cat([call(function, group) for group in groups]),
+        translated("the library"): torch.cat([crop_pack(**group) for group in groups]),
+        translated("your function"): torch.cat([call(function, group) for group in groups]),
     }
     rows = [(who, len(made), f"{1 - packing_efficiency(made):.1%}") for who, made in crops.items()]
     report.table(
-        (f"{len(pages)} help pages of torch.nn", "crops of 2048 ids", "special ids and padding"), rows
+        (
+            translated("{number} help pages of torch.nn", number=len(pages)),
+            translated("crops of 2048 ids"),
+            translated("special ids and padding"),
+        ),
+        rows,
     )
     return torch.equal(*(made.long() for made in crops.values()))
 
@@ -186,6 +197,6 @@ EXERCISE = Exercise(
     },
     properties=pack_properties,
     sizes=lambda **arguments: {"num_crops": len(crop_pack(**arguments)), "length": arguments["length"]},
-    rows=partial(side_by_side, axes=("crop", "column"), read=read_aloud),
+    rows=partial(side_by_side, axes=(to_translate("crop"), to_translate("column")), read=read_aloud),
     in_model=pack_in_practice,
 )

@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -33,7 +34,9 @@ def as_line(ids, arguments) -> str | None:
             raise TypeError
         return " ".join(str(int(i)) for i in ids)
     except (TypeError, ValueError):
-        raise Misfit(f"expected a list of ids, which are numbers; got {shown(ids)}.") from None
+        raise Misfit(
+            translated("expected a list of ids, which are numbers; got {ids}.", ids=shown(ids))
+        ) from None
 
 
 def encode_variant(text, add_special_tokens, unit="bytes", offset=OFFSET, ends=(CLS, SEP), when="asked"):
@@ -64,9 +67,9 @@ def encode_in_model(function, report):
         with torch.no_grad():
             scores.append(model(ids)[0, hole])
         fillings.append(tokenizer.decode(scores[-1].argmax(-1)))
-    report.say(f"What the whole model fills in when `{hidden}` is hidden:")
-    rows = zip(("the library", "your function"), map(repr, fillings), strict=True)
-    report.table(("ids from", "filled byte by byte"), list(rows))
+    report.say(translated("What the whole model fills in when `{hidden}` is hidden:", hidden=hidden))
+    rows = zip((translated("the library"), translated("your function")), map(repr, fillings), strict=True)
+    report.table((translated("ids from"), translated("filled byte by byte")), list(rows))
     return torch.equal(*scores)
 
 

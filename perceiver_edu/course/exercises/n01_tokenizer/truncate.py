@@ -3,6 +3,7 @@
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.passages import ARTICLE_1
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
 
 ROOM = 64  # ids, in the table of real texts
@@ -54,7 +55,17 @@ def truncate_in_practice(function, report):
         kept = truncate_variant(text, ROOM)
         yours = call(function, {"text": text, "limit": ROOM})
         rows.append((language, len(text), f"{len(kept) / len(text):.0%}", kept, yours))
-    return beside(report, (f"in {ROOM} ids", "characters", "that fit", "a right answer", "yours"), rows)
+    return beside(
+        report,
+        (
+            translated("in {number} ids", number=ROOM),
+            translated("characters"),
+            translated("that fit"),
+            translated("a right answer"),
+            translated("yours"),
+        ),
+        rows,
+    )
 
 
 EXERCISE = Exercise(

@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 
 
 def mask_cases():
@@ -28,17 +29,26 @@ def attention_with(bias, arguments):
     scores = 100 * torch.randn(B, 4, 5, K, generator=generator, dtype=torch.float64)
     if bias.device != arguments["mask"].device:
         raise Misfit(
-            f"expected a tensor on {arguments['mask'].device}, where the mask is; got one on {bias.device}."
+            translated(
+                "expected a tensor on {wanted}, where the mask is; got one on {got}.",
+                wanted=arguments["mask"].device,
+                got=bias.device,
+            )
         )
     if bias.dtype == torch.bool or not bias.is_floating_point():
         raise Misfit(
-            f"expected floating-point numbers, because they are added to the scores; got {bias.dtype}."
+            translated(
+                "expected floating-point numbers, because they are added to the scores; got {dtype}.",
+                dtype=bias.dtype,
+            )
         )
     if bias.isnan().any():
         raise Misfit(
-            "the bias contains NaN, which is the result of 0 · inf. A product of a bool mask with a number "
-            "is float32, where the most negative float64 number is -inf; in float16 -1e9 is. Start from "
-            "zeros of the right dtype, and fill in its own `torch.finfo(dtype).min / 2`."
+            translated(
+                "the bias contains NaN, which is the result of 0 · inf. A product of a bool mask with a "
+                "number is float32, where the most negative float64 number is -inf; in float16 -1e9 is. "
+                "Start from zeros of the right dtype, and fill in its own `torch.finfo(dtype).min / 2`."
+            )
         )
     try:
         total = scores + bias.double()
@@ -46,8 +56,14 @@ def attention_with(bias, arguments):
         total = None
     if total is None or total.shape != scores.shape:
         raise Misfit(
-            f"the bias must fit the scores (B, heads, Q, K) = {tuple(scores.shape)} when it is added. "
-            f"Expected shape ({B}, 1, 1, {K}), got {tuple(bias.shape)}."
+            translated(
+                "the bias must fit the scores (B, heads, Q, K) = {scores} when it is added. Expected shape "
+                "({B}, 1, 1, {K}), got {got}.",
+                scores=tuple(scores.shape),
+                B=B,
+                K=K,
+                got=tuple(bias.shape),
+            )
         )
     return total.softmax(-1)
 
@@ -71,24 +87,34 @@ def mask_properties(arguments):
 
     def dtype(call):
         seen = call(**arguments).dtype
-        return seen == arguments["dtype"], f"{seen}, requested {arguments['dtype']}"
+        return seen == arguments["dtype"], translated(
+            "{seen}, requested {wanted}", seen=seen, wanted=arguments["dtype"]
+        )
 
     def real(call):
         largest = float(call(**arguments)[:, 0, 0][arguments["mask"]].abs().max())
-        return largest == 0, f"largest {largest:.3g}"
+        return largest == 0, translated("largest {largest:.3g}", largest=largest)
 
     def finite(call):
         weights = (torch.zeros(2, 1, 1, 3) + call(mask=mask, dtype=arguments["dtype"])).softmax(-1)
         bad = int(weights.isnan().sum())
-        why = f"{bad} NaN: its scores are all -inf (-1e9 is -inf in float16). Use torch.finfo(dtype).min / 2"
-        return bad == 0, why if bad else "no NaN"
+        why = translated(
+            "{bad} NaN: its scores are all -inf (-1e9 is -inf in float16). Use torch.finfo(dtype).min / 2",
+            bad=bad,
+        )
+        return bad == 0, why if bad else translated("no NaN")
 
     def half(call):
         scores = torch.full((2, 1, 1, 3), -100.0, dtype=torch.float16)
         total = scores + call(mask=mask, dtype=torch.float16)
         bad = int(total.softmax(-1).isnan().sum())
-        why = f"{bad} NaN: with a score of -100 the bias becomes {total[1].min()}, since float16 ends at "
-        return bad == 0, f"{why}-65504. Leave room: torch.finfo(dtype).min / 2" if bad else "no NaN"
+        why = translated(
+            "{bad} NaN: with a score of -100 the bias becomes {lowest}, since float16 ends at -65504. Leave "
+            "room: torch.finfo(dtype).min / 2",
+            bad=bad,
+            lowest=total[1].min(),
+        )
+        return bad == 0, why if bad else translated("no NaN")
 
     yield "one bias for every head and query: shape (B, 1, 1, K)", shape
     yield "the bias has the requested dtype", dtype

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
 
 # Four channels: vowel, consonant, early, late. The keys belong to the bytes of "cat".
@@ -72,13 +73,13 @@ def by_hand_in_torch(function, report):
     q, k, v = (torch.tensor([rows]) for rows in (QUERIES, KEYS, VALUES))
     mask = torch.tensor([[True, True, False]])
     theirs = {name: F.scaled_dot_product_attention(q, k, v, m)[0, 1] for name, m in
-              (("all three bytes", None), ("the third masked", mask))}  # fmt: skip
+              ((translated("all three bytes"), None), (translated("the third masked"), mask))}  # fmt: skip
     row = {name: torch.tensor([float(x) for x in part]) for name, part in call(function, {}).items()}
     yours = dict(zip(theirs, (row["result"], row["masked"] @ torch.tensor(VALUES)), strict=True))
     rows = [
         (name, *(", ".join(f"{x:.2f}" for x in r[name].tolist()) for r in (theirs, yours))) for name in theirs
     ]
-    report.table(("the result of latent 1", "torch", "yours"), rows)
+    report.table((translated("the result of latent 1"), "torch", translated("yours")), rows)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_attention_multiply_adds
 
@@ -51,7 +52,11 @@ def cost_in_model(function, report):
             continue
         counted = count_attention_multiply_adds(pretrained().encoder.cross_attend.attention, M, c)
         rows.append((f"M = {M}", counted, yours["once"] + yours["each"] * M))
-    header = ("attention of the whole model's encoder, multiply-adds", "counted by torch", "once + each · M")
+    header = (
+        translated("attention of the whole model's encoder, multiply-adds"),
+        translated("counted by torch"),
+        "once + each · M",
+    )
     return beside(report, header, rows)
 
 

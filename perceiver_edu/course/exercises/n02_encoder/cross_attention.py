@@ -7,6 +7,7 @@ from perceiver_edu.attention import MultiHeadAttention
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import agree, distance, numbers, redrawn, split_heads
 from perceiver_edu.course.exercises.modules import module_or_function
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, into_model, pretrained
 
 SIZES = {"B": 2, "heads": 3, "Q": 5, "K": 7, "q_dim": 10, "kv_dim": 11, "qk_channels": 12, "v_channels": 18}
@@ -101,7 +102,7 @@ def attention_properties(arguments):
         other = masked["x_kv"].clone()
         other[~masked["kv_mask"]] += 3.0
         moved = distance(call(**masked | {"x_kv": other}), call(**masked))
-        return moved < 1e-6, f"changing the padding changes the result by {moved:.2g}"
+        return moved < 1e-6, translated("changing the padding changes the result by {moved:.2g}", moved=moved)
 
     def order(call):
         turned = few["kv_mask"] if few["kv_mask"] is None else few["kv_mask"].flip(1)
@@ -115,7 +116,9 @@ def attention_properties(arguments):
         bad = int((~call(**masked | {"kv_mask": empty}).isfinite()).sum())
         return (
             bad == 0,
-            "all do" if bad == 0 else f"{bad} do not: use the most negative finite number, not -inf",
+            translated("all do")
+            if bad == 0
+            else translated("{bad} do not: use the most negative finite number, not -inf", bad=bad),
         )
 
     yield "rows of the attention sum to 1", sums

@@ -8,6 +8,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.kinds import KINDS, attention_kind, count_kinds, maps_over_texts
 
@@ -70,13 +71,21 @@ def kinds_in_model(function, report):
     counts = [Counter(found) for found in (library, yours)]
     names = [name for name in (*KINDS, "special") if any(count[name] for count in counts)]
     report.table(
-        ("heads × latents of the pretrained encoder", "library's criterion", "yours"),
+        (
+            translated("heads × latents of the pretrained encoder"),
+            translated("library's criterion"),
+            translated("yours"),
+        ),
         [(name, *(count[name] for count in counts)) for name in names],
     )
     alike = sum(a == b for a, b in zip(library, yours, strict=True))
     report.say(
-        f"The criteria agree on {alike} of {len(library)}. Where they differ, a pattern is between two "
-        "kinds. “special” means that [CLS] and [SEP] get more than half of the attention weight."
+        translated(
+            "The criteria agree on {alike} of {all}. Where they differ, a pattern is between two "
+            "kinds. “special” means that [CLS] and [SEP] get more than half of the attention weight.",
+            alike=alike,
+            all=len(library),
+        )
     )
     return True
 

@@ -9,6 +9,7 @@ from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import agree, distance, numbers
 from perceiver_edu.course.exercises.predictions import beside
 from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments import ablated, change_latents, record, residual_stream
 from perceiver_edu.instruments.tracing import ENCODER_MAP
@@ -70,7 +71,7 @@ def ablation_properties(arguments):
         moved = max(
             distance(call(**given | {"how": how})[:, kept], given["latents"][:, kept]) for how in WAYS
         )
-        return moved < 1e-6, f"they change by {moved:.2g}"
+        return moved < 1e-6, translated("they change by {moved:.2g}", moved=moved)
 
     def silent(call):
         spoilt = given["latents"].clone()
@@ -108,7 +109,11 @@ def ablation_in_model(function, report):
         with change_latents(model, lambda latents, given=given: call(function, {"latents": latents} | given)):
             yours = bits() - intact
         table.append((how, round(library, 3), round(yours, 3)))
-    header = (f"latents {rows} ablated: extra bits per byte of a hole", "library", "yours")
+    header = (
+        translated("latents {rows} ablated: extra bits per byte of a hole", rows=rows),
+        translated("library"),
+        translated("yours"),
+    )
     return beside(report, header, table)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments import count_multiply_adds
 
@@ -61,7 +62,15 @@ def cost_in_model(function, report):
         on_bytes = count_multiply_adds(one_on_bytes, M, 1)["processor"]
         counted["byte_layers"] = counted["multiply_adds"] / on_bytes
         rows += [(f"M = {M}: {key.replace('_', '-')}", real, yours[key]) for key, real in counted.items()]
-    return beside(report, ("the pretrained model's processor", "counted by torch", "your formula"), rows)
+    return beside(
+        report,
+        (
+            translated("the pretrained model's processor"),
+            translated("counted by torch"),
+            translated("your formula"),
+        ),
+        rows,
+    )
 
 
 EXERCISE = Exercise(

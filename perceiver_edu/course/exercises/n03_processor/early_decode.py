@@ -6,6 +6,7 @@ from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.comparison import same
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import numbers, redrawn
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments import depth, stop_after
 from perceiver_edu.model import PerceiverIOForMaskedLM
@@ -83,8 +84,21 @@ def early_in_model(function, report):
         yours = call(function, dict(model=model, ids=ids, mask=mask, positions=positions, k=k))
         library = library_early(model, ids, mask, positions, k)
         ok = ok and same(yours, library)
-        rows.append((f"{k} layers", repr(first_filling(library)), repr(first_filling(yours))))
-    report.table((f"“{before}_____{after}”, decoded after", "by the library", "by your code"), rows)
+        rows.append(
+            (
+                translated("{number} layers", number=k),
+                repr(first_filling(library)),
+                repr(first_filling(yours)),
+            )
+        )
+    report.table(
+        (
+            translated("“{before}_____{after}”, decoded after", before=before, after=after),
+            translated("by the library"),
+            translated("by your code"),
+        ),
+        rows,
+    )
     return ok
 
 

@@ -8,6 +8,7 @@ from perceiver_edu.attention import SelfAttend
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import agree, distance, numbers, redrawn, split_heads
 from perceiver_edu.course.exercises.modules import module_or_function
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, into_model, pretrained
 
 SIZES = {"B": 2, "heads": 3, "N": 5, "dim": 14, "qk_channels": 12, "v_channels": 18, "hidden": 28}
@@ -103,7 +104,7 @@ def layer_properties(arguments):
                 off[name].weight.zero_()
                 off[name].bias.zero_()
         moved = distance(call(**arguments | off), arguments["x"])
-        return moved < 1e-5, f"x changes by {moved:.2g}"
+        return moved < 1e-5, translated("x changes by {moved:.2g}", moved=moved)
 
     def order(call):
         x = arguments["x"]
@@ -113,7 +114,9 @@ def layer_properties(arguments):
         x = arguments["x"].clone()
         x[:, 0] = x[:, 0].flip(-1)
         moved = distance(call(**arguments | {"x": x})[:, 1:], call(**arguments)[:, 1:])
-        return moved > 1e-6, f"the other latents change by {moved:.2g} when one is changed"
+        return moved > 1e-6, translated(
+            "the other latents change by {moved:.2g} when one is changed", moved=moved
+        )
 
     yield "if output and contract are 0, x passes unchanged", silent
     yield "permuting the latents permutes the result in the same way", order
@@ -136,8 +139,12 @@ def layer_in_model(function, report):
     model = pretrained()
     number = len(model.processor.self_attends) // 2
     if model.config.gelu != "none":
-        report.say("These weights were made for the tanh form of GELU, and the exercise asks for the exact "
-                   "one: your layer is right, and is not put into this model.")  # fmt: skip
+        report.say(
+            translated(
+                "These weights were made for the tanh form of GELU, and the exercise asks for the exact one: "
+                "your layer is right, and is not put into this model."
+            )
+        )
         return True
     layer = model.processor.self_attends[number]
 

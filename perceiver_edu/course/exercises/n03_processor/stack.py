@@ -11,6 +11,7 @@ from perceiver_edu.attention import SelfAttend
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import numbers, redrawn
 from perceiver_edu.course.guard import Misfit, as_function, run
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call, into_model, pretrained
 from perceiver_edu.processor import Processor
@@ -30,8 +31,10 @@ class LayerMaker:
     def __call__(self, *latents):
         if latents:
             raise Misfit(
-                "You passed latents to `make_layer`, which makes layers. Call it without arguments, "
-                "`make_layer()`, once for each layer, and keep what it returns."
+                translated(
+                    "You passed latents to `make_layer`, which makes layers. Call it without arguments, "
+                    "`make_layer()`, once for each layer, and keep what it returns."
+                )
             )
         self.made += 1
         return redrawn(SelfAttend(**SIZES), numbers(self.made))
@@ -48,11 +51,16 @@ def stack_cases():
 def through(result, arguments):
     """What the stack makes of some latents (3, 5, 6). Raises: Misfit where it cannot be called."""
     if not callable(result):
-        raise Misfit(f"the check builds your stack and calls it with latents; it got {shown(result)}.")
+        raise Misfit(
+            translated(
+                "the check builds your stack and calls it with latents; it got {result}.",
+                result=shown(result),
+            )
+        )
     latents = {"latents": numbers(0)(3, 5, SIZES["dim"])}
     outcome = run(getattr(result, "forward", result), latents, quiet=True)
     if outcome.not_done:
-        raise Misfit("your `forward` still raises NotImplementedError.")
+        raise Misfit(translated("your `forward` still raises NotImplementedError."))
     if outcome.problem:
         raise Misfit(f"{outcome.problem}\n{outcome.code}".strip())
     return outcome.value
@@ -108,10 +116,15 @@ def class_or_function(learner, exercise):
     if is_class and issubclass(learner, nn.Module):
         return learner
     if is_class or isinstance(learner, nn.Module):
-        what = "a class that is not an nn.Module" if is_class else "an instance"
+        what = translated("a class that is not an nn.Module") if is_class else translated("an instance")
         raise Misfit(
-            f"the check takes the class itself, `class {exercise.name}(nn.Module)`, and got {what}. "
-            f"Write `check({exercise.id!r}, {exercise.name})`."
+            translated(
+                "the check takes the class itself, `class {name}(nn.Module)`, and got {what}. Write "
+                "`check({id!r}, {name})`.",
+                name=exercise.name,
+                what=what,
+                id=exercise.id,
+            )
         )
     return as_function(learner, exercise)
 
@@ -124,11 +137,15 @@ def stack_properties(arguments):
         hint = (
             ""
             if got
-            else ": are the layers in a plain Python list? PyTorch does not find them there, so use "
-            "nn.ModuleList"
+            else translated(
+                ": are the layers in a plain Python list? PyTorch does not find them there, so use "
+                "nn.ModuleList"
+            )
         )
-        hint = ": more layers than num_layers" if got > expected else hint
-        return got == expected, f"expected {expected:,}, got {got:,}{hint}"
+        hint = translated(": more layers than num_layers") if got > expected else hint
+        return got == expected, translated(
+            "expected {expected:,}, got {got:,}", expected=expected, got=got
+        ) + hint
 
     @torch.enable_grad()
     def trained(call):
@@ -136,12 +153,14 @@ def stack_properties(arguments):
         result = getattr(built, "forward", built)(numbers(0)(3, 5, SIZES["dim"]))
         weights = list(built.parameters()) if hasattr(built, "parameters") else []
         if not weights:
-            return False, "`.parameters()` lists none"
+            return False, translated("`.parameters()` lists none")
         if not result.requires_grad:
-            return False, "no gradient reaches any weight"
+            return False, translated("no gradient reaches any weight")
         found = torch.autograd.grad(result.square().sum(), weights, allow_unused=True)
         reached = sum(gradient is not None for gradient in found)
-        return reached == len(weights), f"a gradient reaches {reached} of {len(weights)} weights"
+        return reached == len(weights), translated(
+            "a gradient reaches {reached} of {weights} weights", reached=reached, weights=len(weights)
+        )
 
     yield "an optimiser finds the weights of num_layers layers: `.parameters()`", parameters
     yield "gradients reach all of them", trained
@@ -156,7 +175,10 @@ def stack_in_model(function, report):
     unchanged = into_model("processor", call(function, arguments), report)
     if model.processor.num_blocks == 1:
         report.say(
-            "This model has only one block, so it cannot show a mistake in the blocks. The cases above do."
+            translated(
+                "This model has only one block, so it cannot show a mistake in the blocks. The cases above "
+                "do."
+            )
         )
     return unchanged
 

@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers, redrawn
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.embedding import Embedding
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -51,7 +52,7 @@ def attribution_properties(arguments):
         rows = torch.arange(len(scores))
         wanted = scores[rows, arguments["byte"]] - scores[rows, arguments["rival"]]
         gap = distance(sum(parts.values()), wanted)
-        return gap < 1e-6, f"off by {gap:.2g}"
+        return gap < 1e-6, translated("off by {gap:.2g}", gap=gap)
 
     yield "the three parts add up to the difference of the two scores", adds_up
 
@@ -60,10 +61,14 @@ def attribution_in_model(function, report):
     """The bytes of a sentence against the best rival of each, in the pretrained model."""
     parts, lead = leads("She opened the door.", function)
     means = [f"{float(part.mean()):+.2f}" for part in (*parts.values(), lead)]
-    header = ("the right byte's lead over its best rival, mean of the text", *parts, "all")
-    report.table(header, [("by your function, and by the model", *means)])
+    header = (
+        translated("the right byte's lead over its best rival, mean of the text"),
+        *parts,
+        translated("all"),
+    )
+    report.table(header, [(translated("by your function, and by the model"), *means)])
     gap = distance(sum(parts.values()), lead)
-    report.say(f"Largest difference between your sum and the model's lead: {gap:.1e}.")
+    report.say(translated("Largest difference between your sum and the model's lead: {gap:.1e}.", gap=gap))
     return gap <= 1e-4 * max(1.0, float(lead.abs().max()))
 
 

@@ -5,6 +5,7 @@ import torch
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import numbers
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -48,13 +49,21 @@ def filling_cases():
 def as_lists(result, arguments):
     """Raises: Misfit for anything but ids and an order."""
     if not isinstance(result, dict) or set(result) != {"ids", "order"}:
-        raise Misfit(f'expected a dict, {{"ids": …, "order": …}}; got {shown(result)}.')
+        raise Misfit(
+            translated('expected a dict, {{"ids": …, "order": …}}; got {result}.', result=shown(result))
+        )
     lists = {}
     for name, values in result.items():
         try:
             lists[name] = [int(value) for value in torch.atleast_1d(torch.as_tensor(values))]
         except (TypeError, ValueError):
-            raise Misfit(f"`{name}` should be a list of whole numbers; got {shown(values)}.") from None
+            raise Misfit(
+                translated(
+                    "`{name}` should be a list of whole numbers; got {values}.",
+                    name=name,
+                    values=shown(values),
+                )
+            ) from None
     return {name: " ".join(map(str, values)) for name, values in lists.items()}
 
 
@@ -84,7 +93,7 @@ def filling_properties(arguments):
         arguments["predict"].asked.clear()
         call(**arguments)
         seen, length = len(arguments["predict"].asked), len(arguments["hole"])
-        return seen <= length + 1, f"{seen} calls for {length} bytes"
+        return seen <= length + 1, translated("{seen} calls for {length} bytes", seen=seen, length=length)
 
     yield "`predict` is called about once for each byte", runs
 
@@ -116,7 +125,15 @@ def filling_in_model(function, report):
             tokenizer.decode([int(i) for i in lists["ids"].split()][start : hole[-1] + 1]) for lists in both
         ]
         rows.append((repr(hidden), repr(tokenizer.decode(at_once)), *map(repr, texts)))
-    report.table(("hidden", "all at once", "one by one, by the library", "by your function"), rows)
+    report.table(
+        (
+            translated("hidden"),
+            translated("all at once"),
+            translated("one by one, by the library"),
+            translated("by your function"),
+        ),
+        rows,
+    )
     return ok
 
 

@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers, redrawn
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.instruments.tracing import DECODER_MAP, record
@@ -77,7 +78,14 @@ def patching_in_model(function, report):
     pair = "She opened the door.", "She opened the gate.", 4
     result = patch_words(*pair, function)
     rows = [(name, f"{own:.0%}", f"{donor:.0%}") for name, (own, donor) in result.items()]
-    report.table(("mean probability in the whole model", "own byte", "donor's byte"), rows)
+    report.table(
+        (
+            translated("mean probability in the whole model"),
+            translated("own byte"),
+            translated("donor's byte"),
+        ),
+        rows,
+    )
     wanted = patch_words(*pair)
     return all(distance(torch.tensor(result[name]), torch.tensor(wanted[name])) < 1e-4 for name in wanted)
 

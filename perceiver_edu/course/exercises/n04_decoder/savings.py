@@ -3,6 +3,7 @@
 from perceiver_edu.course.comparison import same
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds
 
@@ -78,16 +79,30 @@ def savings_in_model(function, report):
     fixed = counted[O]["all"] - both[O] - M * each_byte
     sizes |= dict(V=c.vocab_size, fixed=fixed, each_byte=each_byte)  # in the order of the stub
     yours = call(function, sizes)
-    rows = [(f"{q} queries", both[q], yours["once"] + q * yours["each"]) for q in both]
-    header = ("the whole model's decoder and head, multiply-adds", "counted by torch", "your formula")
+    rows = [
+        (translated("{number} queries", number=q), both[q], yours["once"] + q * yours["each"]) for q in both
+    ]
+    header = (
+        translated("the whole model's decoder and head, multiply-adds"),
+        translated("counted by torch"),
+        translated("your formula"),
+    )
     equal = beside(report, header, rows)
     share = 1 - counted[asked]["all"] / counted[O]["all"]
     report.say(
-        f"For the whole model, torch counts {share:.1%} saved; your formula says {yours['model']:.1%}."
+        translated(
+            "For the whole model, torch counts {share:.1%} saved; your formula says {yours:.1%}.",
+            share=share,
+            yours=yours["model"],
+        )
     )
     report.say(
-        f"Length costs as much as depth at {yours['balance']:,.0f} bytes in and out, by your formula; this "
-        f"model takes at most {O}."
+        translated(
+            "Length costs as much as depth at {length:,.0f} bytes in and out, by your formula; this "
+            "model takes at most {longest}.",
+            length=yours["balance"],
+            longest=O,
+        )
     )
     return equal and same(share, yours["model"])
 

@@ -5,6 +5,7 @@ import torch
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers, redrawn
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -24,7 +25,9 @@ class Asked:
             return self.decoder(queries, latents)
         except RuntimeError:
             got = f"{tuple(queries.shape)} and latents of shape {tuple(latents.shape)}"
-            says = f"the decoder got queries of shape {got}; it takes (B or 1, O, E) and (B, N, D)."
+            says = translated(
+                "the decoder got queries of shape {got}; it takes (B or 1, O, E) and (B, N, D).", got=got
+            )
             raise Misfit(says) from None
 
     def __deepcopy__(self, memo):
@@ -73,7 +76,9 @@ def queries_properties(arguments):
         call(**arguments)
         seen, texts = sum(arguments["decoder"].rows), len(arguments["latents"])
         asked = texts * arguments["positions"].shape[-1]
-        return seen <= asked, f"{seen} rows decoded in {texts} texts, {asked} requested"
+        return seen <= asked, translated(
+            "{seen} rows decoded in {texts} texts, {asked} requested", seen=seen, texts=texts, asked=asked
+        )
 
     yield "only the requested queries go through the decoder", count
 
@@ -97,10 +102,15 @@ def queries_in_model(function, report):
         (text, asked[i].tolist(), repr(tokenizer.decode(filled[0][i])), repr(tokenizer.decode(filled[1][i])))
         for i, text in enumerate(texts)
     ]
-    header = ("the whole model", "asked", f"all {len(array)} decoded, these selected", "yours")
+    header = (
+        translated("the whole model"),
+        translated("asked"),
+        translated("all {number} decoded, these selected", number=len(array)),
+        translated("yours"),
+    )
     report.table(header, rows)
     difference = distance(yours, wanted)
-    report.say(f"Largest difference of an output: {difference:.1e}.")
+    report.say(translated("Largest difference of an output: {difference:.1e}.", difference=difference))
     return difference <= 1e-5 * max(1.0, float(wanted.abs().max()))
 
 

@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.parity import BOUNDARIES, difference, ledger
@@ -112,7 +113,12 @@ def divergence_variant(ours, theirs, tolerance, rule="largest", pick="first", na
 
 def one_name(result, arguments):
     if isinstance(result, list | tuple | int):
-        raise Misfit(f"expected one name, a str, or None where nothing diverges; got {shown(result)}.")
+        raise Misfit(
+            translated(
+                "expected one name, a str, or None where nothing diverges; got {result}.",
+                result=shown(result),
+            )
+        )
     return NOTHING if result is None else result
 
 
@@ -133,9 +139,13 @@ def divergence_in_model(function, report):
     finally:
         part.query_residual = was
     found = call(function, {"ours": broken, "theirs": healthy, "tolerance": 1e-5})
-    report.say("The whole model, with the query residual added in its decoder, against itself without it:")
+    report.say(
+        translated(
+            "The whole model, with the query residual added in its decoder, against itself without it:"
+        )
+    )
     report.pre(ledger([difference(name, broken[name], healthy[name]) for name in names]))
-    report.say(f"Your function says: `{found}`.")
+    report.say(translated("Your function says: `{found}`.", found=found))
     return found == "outputs"
 
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 
@@ -64,14 +65,16 @@ def loss_properties(arguments):
         changed = arguments["logits"].clone()
         changed[arguments["ids"] != MASK] += 5 * torch.arange(changed.shape[-1], dtype=changed.dtype).cos()
         before, after = float(call(**arguments)), float(call(**arguments | {"logits": changed}))
-        return math.isclose(before, after, rel_tol=1e-5), f"{before:.4f} before, {after:.4f} after"
+        return math.isclose(before, after, rel_tol=1e-5), translated(
+            "{before:.4f} before, {after:.4f} after", before=before, after=after
+        )
 
     def uniform(call):
         even = float(call(**arguments | {"logits": torch.zeros_like(arguments["logits"])}))
         wanted = math.log(arguments["logits"].shape[-1])
-        return math.isclose(
-            even, wanted, rel_tol=1e-5
-        ), f"expected ln {SIZES['V']} = {wanted:.4f}, got {even:.4f}"
+        return math.isclose(even, wanted, rel_tol=1e-5), translated(
+            "expected ln {V} = {wanted:.4f}, got {got:.4f}", V=SIZES["V"], wanted=wanted, got=even
+        )
 
     yield "scores at positions that were not hidden have no effect", shown_places
     yield "with all scores equal, the loss is ln V", uniform
@@ -92,11 +95,22 @@ def loss_in_model(function, report):
     everything = float(F.cross_entropy(logits.flatten(0, 1), original.flatten()))
     yours = float(call(function, {"logits": logits, "ids": ids, "original": original}))
     rows = [
-        ("labels = all ids, as in Hugging Face's docstring", f"{2 * M}", f"{everything:.4f}"),
-        ("labels = the hidden bytes, -100 elsewhere", f"{int((ids == MASK).sum())}", f"{wanted:.4f}"),
-        ("yours", "", f"{yours:.4f}"),
+        (translated("labels = all ids, as in Hugging Face's docstring"), f"{2 * M}", f"{everything:.4f}"),
+        (
+            translated("labels = the hidden bytes, -100 elsewhere"),
+            f"{int((ids == MASK).sum())}",
+            f"{wanted:.4f}",
+        ),
+        (translated("yours"), "", f"{yours:.4f}"),
     ]
-    report.table(("the whole model, two texts with a hole", "positions counted", "loss (nats)"), rows)
+    report.table(
+        (
+            translated("the whole model, two texts with a hole"),
+            translated("positions counted"),
+            translated("loss (nats)"),
+        ),
+        rows,
+    )
     return abs(yours - wanted) < 1e-4 * max(1.0, wanted)
 
 

@@ -12,6 +12,7 @@ from perceiver_edu.course.capstone import Assembled, collect, compare_assembled,
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import numbers
 from perceiver_edu.course.guard import Misfit, as_function, run
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.parity import BOUNDARIES, ledger
@@ -52,28 +53,39 @@ def with_weights(model: nn.Module, state: dict[str, torch.Tensor]) -> nn.Module:
         for pair in table
     ):
         raise Misfit(
-            'your model needs `self.renames`, a list of pairs (old, new), such as ("layernorm", "norm").'
+            translated(
+                'your model needs `self.renames`, a list of pairs (old, new), such as ("layernorm", "norm").'
+            )
         )
     own = model.state_dict()
     state = renamed(state, table)
     missing, left = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or left:
         raise Misfit(
-            f"the checkpoint does not fit yet: {len(missing)} weights of your model get nothing "
-            f"({some(missing)}), and {len(left)} of the checkpoint go nowhere ({some(left)}). Pairs are used "
-            "in the order of the table, on every name in which the old part occurs."
+            translated(
+                "the checkpoint does not fit yet: {missing} weights of your model get nothing "
+                "({unfilled}), and {left} of the checkpoint go nowhere ({unused}). Pairs are used in the "
+                "order of the table, on every name in which the old part occurs.",
+                missing=len(missing),
+                unfilled=some(missing),
+                left=len(left),
+                unused=some(left),
+            )
         )
     wrong = [f"{name} {tuple(own[name].shape)}" for name in own if own[name].shape != state[name].shape]
     if wrong:
         raise Misfit(
-            f"these weights of your model would receive a tensor of a different shape: {some(wrong)}."
+            translated(
+                "these weights of your model would receive a tensor of a different shape: {wrong}.",
+                wrong=some(wrong),
+            )
         )
     model.to(next(iter(state.values())).dtype).load_state_dict(state)
     return model.eval()
 
 
 def some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "") if names else "none"
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "") if names else translated("none")
 
 
 def five_arrays(result, arguments):
@@ -82,7 +94,11 @@ def five_arrays(result, arguments):
     Raises: Misfit where it cannot be run.
     """
     if not isinstance(result, nn.Module):
-        raise Misfit(f"the check builds an instance of your class, but it got {shown(result)}.")
+        raise Misfit(
+            translated(
+                "the check builds an instance of your class, but it got {result}.", result=shown(result)
+            )
+        )
     config = arguments["config"]
     with redirect_stdout(StringIO()):
         model = with_weights(result, checkpoint(config))
@@ -96,14 +112,22 @@ def five_arrays(result, arguments):
 def forward(model: nn.Module, **arguments) -> dict:
     outcome = run(model.forward, arguments, quiet=True)
     if outcome.not_done:
-        raise Misfit("your `forward` still raises NotImplementedError.")
+        raise Misfit(translated("your `forward` still raises NotImplementedError."))
     if outcome.problem:
         raise Misfit(f"{outcome.problem}\n{outcome.code}".strip())
     arrays = outcome.value
     if not isinstance(arrays, dict) or list(arrays) != list(BOUNDARIES):
-        got = f"the keys {', '.join(map(str, arrays))}" if isinstance(arrays, dict) else shown(arrays)
+        got = (
+            translated("the keys {keys}", keys=", ".join(map(str, arrays)))
+            if isinstance(arrays, dict)
+            else shown(arrays)
+        )
         raise Misfit(
-            f"`forward` should return a dict with the keys {', '.join(BOUNDARIES)}, in this order; got {got}."
+            translated(
+                "`forward` should return a dict with the keys {keys}, in this order; got {got}.",
+                keys=", ".join(BOUNDARIES),
+                got=got,
+            )
         )
     return arrays
 
@@ -156,7 +180,13 @@ def class_only(learner, exercise):
     if inspect.isclass(learner) and issubclass(learner, nn.Module):
         return learner
     if inspect.isclass(learner) or isinstance(learner, nn.Module):
-        raise Misfit(f"the check takes the class itself: `check({exercise.id!r}, {exercise.name})`.")
+        raise Misfit(
+            translated(
+                "the check takes the class itself: `check({id!r}, {name})`.",
+                id=exercise.id,
+                name=exercise.name,
+            )
+        )
     return as_function(learner, exercise)
 
 
@@ -169,10 +199,12 @@ def model_in_model(function, report):
     texts = ["She opened the door and went[MASK][MASK][MASK][MASK][MASK] the house.", "So."]
     ids, mask = (tensor.to(model.device) for tensor in tokenizer.batch(texts))
     rows = compare_assembled(with_weights(own, state), model, ids, mask)
-    yours = sum(who.startswith("yours") for who in mine.whose.values())
     report.say(
-        f"Your model with the pretrained weights, in which {yours} of 6 parts are your own, next to the "
-        "library's:"
+        translated(
+            "Your model with the pretrained weights, in which {yours} of 6 parts are your own, next to "
+            "the library's:",
+            yours=len(mine.yours),
+        )
     )
     report.pre(ledger(rows))
     return all(row.ok for row in rows)

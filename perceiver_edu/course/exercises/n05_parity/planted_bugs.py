@@ -4,7 +4,9 @@ import re
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
+from perceiver_edu.language import to_translate
 from perceiver_edu.stages import STAGES
 
 CAUSES = {  # kind: what may have been done to it
@@ -16,7 +18,7 @@ CAUSES = {  # kind: what may have been done to it
     "activation": ("tanh GELU", "ReLU", "missing"),
     "bias": ("missing", "added twice"),
 }
-FOUND = "found"
+FOUND = to_translate("found")
 # The ledger of these models. Above the first row that differs all agree, and below it none does.
 LAYERS = [f"processed by layer {n}" for n in range(1, 6)]
 ROWS = ["inputs", "encoded", *LAYERS, "processed", "outputs", "logits"]
@@ -28,14 +30,19 @@ ANSWERS = {
     "bug 5": ("processed by layer 2", "norm", "eps"),
 }
 WHY = {
-    "bug 1": "the decoder's MLP uses the tanh form of GELU, so `mlp.expand` agrees and `mlp.contract` does "
-    "not",
-    "bug 2": "the encoder ignores its mask, so everything agrees with `mask=None`",
-    "bug 3": "layer 4 deals its channels out to the heads in turn, so query, key and value agree and "
-    "`attention.output` does not, with a mask or without",
-    "bug 4": "positions are counted from 1, so the inputs are wrong from the very first array",
-    "bug 5": "one LayerNorm of layer 2 has eps 1e-12, so `mlp_norm` differs although its input agrees. In "
-    "float32 this hides below the rounding errors",
+    "bug 1": to_translate(
+        "the decoder's MLP uses the tanh form of GELU, so `mlp.expand` agrees and `mlp.contract` does not"
+    ),
+    "bug 2": to_translate("the encoder ignores its mask, so everything agrees with `mask=None`"),
+    "bug 3": to_translate(
+        "layer 4 deals its channels out to the heads in turn, so query, key and value agree and "
+        "`attention.output` does not, with a mask or without"
+    ),
+    "bug 4": to_translate("positions are counted from 1, so the inputs are wrong from the very first array"),
+    "bug 5": to_translate(
+        "one LayerNorm of layer 2 has eps 1e-12, so `mlp_norm` differs although its input agrees. "
+        "In float32 this hides below the rounding errors"
+    ),
 }
 
 
@@ -59,34 +66,46 @@ def feedback(bug: str, place, kind, cause) -> str:
     cause = {known.lower(): known for known in CAUSES.get(kind, ())}.get(cause.lower(), cause)
     if place == right_place and kind == right_kind:
         if cause == right_cause:
-            return FOUND
+            return translated(FOUND)
         if cause in CAUSES[kind]:
-            return f"{place}, {kind}: yes, but it is not {cause!r}. Plant that yourself and compare"
-        return f"{place}, {kind}: yes; the causes to choose from are {', '.join(CAUSES[kind])}"
+            return translated(
+                "{place}, {kind}: yes, but it is not {cause!r}. Plant that yourself and compare",
+                place=place,
+                kind=kind,
+                cause=cause,
+            )
+        return translated(
+            "{place}, {kind}: yes; the causes to choose from are {causes}",
+            place=place,
+            kind=kind,
+            causes=", ".join(CAUSES[kind]),
+        )
     if place == right_place:
         if kind in CAUSES:
-            return f"{place}: yes, but it is not the {kind}"
-        return f"{place}: yes; {kind!r} is not one of the kinds"
+            return translated("{place}: yes, but it is not the {kind}", place=place, kind=kind)
+        return translated("{place}: yes; {kind!r} is not one of the kinds", place=place, kind=kind)
     if place in ("none", "nothing", "nowhere", ""):
-        return "nothing? In float64 there is a first divergence"
+        return translated("nothing? In float64 there is a first divergence")
     if place not in ROWS:
-        return f"{place!r}: the ledger has no such row"
+        return translated("{place!r}: the ledger has no such row", place=place)
     if place == "processed" and right_place.startswith("processed by"):
-        return "processed: yes, but in which layer? Use layers=True"
+        return translated("processed: yes, but in which layer? Use layers=True")
     if ROWS.index(place) < ROWS.index(right_place):
-        return f"{place}: the two models agree there"
-    return f"{place}: the two models differ there, but not for the first time"
+        return translated("{place}: the two models agree there", place=place)
+    return translated("{place}: the two models differ there, but not for the first time", place=place)
 
 
 def all_feedback(result, arguments):
     if result is None:
-        raise Misfit("your function returned None: is the `return` missing?")
+        raise Misfit(translated("your function returned None: is the `return` missing?"))
     if not isinstance(result, dict) or set(result) != set(ANSWERS):
-        raise Misfit(f"expected a dict with the keys {', '.join(ANSWERS)}.")
+        raise Misfit(translated("expected a dict with the keys {keys}.", keys=", ".join(ANSWERS)))
     said = {}
     for bug, answer in result.items():
         if not isinstance(answer, tuple | list) or len(answer) != 3:
-            raise Misfit(f'{bug}: expected three words, such as ("encoded", "bias", "missing").')
+            raise Misfit(
+                translated('{bug}: expected three words, such as ("encoded", "bias", "missing").', bug=bug)
+            )
         said[bug] = feedback(bug, *answer)
     return said
 
@@ -110,9 +129,16 @@ def bugs_variant(where="", **others):
 def reveal(function, report):
     """What was planted, for each bug that is found."""
     said = all_feedback(call(function, {}), {})
-    rows = [(bug, ANSWERS[bug][0], WHY[bug]) for bug in ANSWERS if said[bug] == FOUND]
+    rows = [(bug, ANSWERS[bug][0], translated(WHY[bug])) for bug in ANSWERS if said[bug] == translated(FOUND)]
     if rows:
-        report.table(("found", "first divergence", "what was planted, and how it shows"), rows)
+        report.table(
+            (
+                translated(FOUND),
+                translated("first divergence"),
+                translated("what was planted, and how it shows"),
+            ),
+            rows,
+        )
     return len(rows) == len(ANSWERS)
 
 

@@ -3,6 +3,7 @@
 from perceiver_edu.config import DECODER_QK_CHANNELS
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.costs import count_multiply_adds
 from perceiver_edu.stages import STAGES
@@ -50,7 +51,11 @@ def flops_in_model(function, report):
     c = pretrained().config
     widths = {c.encoder_qk, c.processor_qk}, {c.encoder_v, c.processor_v}
     if any(len(width) > 1 for width in widths) or c.num_blocks > 1 or c.self_attention_widening_factor > 1:
-        report.say("These weights have sizes that the formula does not cover, so it is not tried on them.")
+        report.say(
+            translated(
+                "These weights have sizes that the formula does not cover, so it is not tried on them."
+            )
+        )
         return True
     M, O = min(100, c.max_position_embeddings), min(9, c.max_position_embeddings)
     sizes = dict(B=1, M=M, O=O, N=c.num_latents, C=c.d_model, D=c.d_latents)
@@ -58,7 +63,11 @@ def flops_in_model(function, report):
     yours = call(function, sizes | {"decoder_qk": DECODER_QK_CHANNELS})
     counted = count_multiply_adds(c, M, O)
     rows = [(stage, 2 * counted[stage], yours[stage]) for stage in COUNTED]
-    header = (f"pretrained model, M = {M}, O = {O}", "FLOPs, counted by torch", "your formula")
+    header = (
+        translated("pretrained model, M = {M}, O = {O}", M=M, O=O),
+        translated("FLOPs, counted by torch"),
+        translated("your formula"),
+    )
     return beside(report, header, rows)
 
 

@@ -3,6 +3,7 @@
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import SMALL, beside
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
 from perceiver_edu.instruments.costs import count_multiply_adds, stage_costs, total
 
@@ -43,7 +44,11 @@ def ladder_in_model(function, report):
     sizes = {"padded": (longest, longest), "cropped": (max(lengths), longest), "asked": (max(lengths), asked)}
     counted = {rung: 2 * B * count_multiply_adds(SMALL, *size)["all"] for rung, size in sizes.items()}
     rows = [(rung, counted[rung], yours[rung]) for rung in sizes]
-    return beside(report, ("six short texts, FLOPs", "counted by torch", "yours"), rows)
+    return beside(
+        report,
+        (translated("six short texts, FLOPs"), translated("counted by torch"), translated("yours")),
+        rows,
+    )
 
 
 EXERCISE = Exercise(

@@ -6,6 +6,7 @@ from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.course.comparison import same
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import SMALL, price
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 
 
@@ -35,10 +36,17 @@ def transformer_in_model(function, report):
     sizes = dict(D=c.d_latents, L=c.num_self_attends_per_block, V=c.vocab_size, qk=c.processor_qk)
     given = {"cost": price(c)} | sizes | {"v": c.processor_v}
     if not c.num_self_attends_per_block or c.num_blocks > 1 or c.self_attention_widening_factor > 1:
-        report.say("These weights have sizes that the formula does not cover, so it is not tried on them.")
+        report.say(
+            translated(
+                "These weights have sizes that the formula does not cover, so it is not tried on them."
+            )
+        )
         return True
     yours, right = call(function, given), transformer_variant(**given)
-    report.table(("pretrained model", "bytes"), [("your length", f"{yours:,.1f}"), ("N", c.num_latents)])
+    report.table(
+        (translated("pretrained model"), translated("bytes")),
+        [(translated("your length"), f"{yours:,.1f}"), ("N", c.num_latents)],
+    )
     return same(yours, right)
 
 

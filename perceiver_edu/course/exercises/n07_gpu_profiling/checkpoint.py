@@ -6,6 +6,7 @@ from torch.utils.checkpoint import checkpoint
 
 from perceiver_edu.attention import SelfAttend
 from perceiver_edu.course.exercise import Exercise
+from perceiver_edu.course.place import translated
 from perceiver_edu.instruments.memory import LiveBytes
 
 
@@ -51,7 +52,9 @@ def properties(arguments):
         layers, x = arguments["layers"], arguments["x"]
         plain = held(lambda layers, x: nn.Sequential(*layers)(x), layers, x)
         yours = held(call, layers, x)
-        return yours < 0.5 * plain, f"{yours / 1e3:.0f} kB held; without checkpoints {plain / 1e3:.0f}"
+        return yours < 0.5 * plain, translated(
+            "{yours:.0f} kB held; without checkpoints {plain:.0f}", yours=yours / 1e3, plain=plain / 1e3
+        )
 
     return [("holds less than half of the activations until the backward pass", less)]
 

@@ -9,6 +9,7 @@ from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import SMALL
 from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.slow import slow_scores, slownesses, watched
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.model import PerceiverIOForMaskedLM
@@ -93,16 +94,20 @@ def fast_in_model(function, report):
         times[name] = min(times.get(name, 1e9), time.perf_counter() - begin)
     difference, ratio = float((yours - wanted).abs().max()), times["slow"] / times["yours"]
     report.table(
-        ("pretrained model, 12 hidden bytes", "the slow one", "yours"),
+        (translated("pretrained model, 12 hidden bytes"), translated("the slow one"), translated("yours")),
         [
-            ("milliseconds", *(f"{1e3 * times[name]:.0f}" for name in ("slow", "yours"))),
-            ("times as fast", "1", f"{ratio:.1f}"),
-            ("largest difference", "", f"{difference:.0e}"),
+            (translated("milliseconds"), *(f"{1e3 * times[name]:.0f}" for name in ("slow", "yours"))),
+            (translated("times as fast"), "1", f"{ratio:.1f}"),
+            (translated("largest difference"), "", f"{difference:.0e}"),
         ],
     )
     if ratio < AT_LEAST:
         raise Misfit(
-            f"your function is {ratio:.1f} times as fast. It should be at least {AT_LEAST} times as fast."
+            translated(
+                "your function is {ratio:.1f} times as fast. It should be at least {least} times as fast.",
+                ratio=ratio,
+                least=AT_LEAST,
+            )
         )
     return difference < 1e-3
 

@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.instruments.launches import LaunchCounter
 
@@ -78,8 +79,8 @@ def in_model(function, report):
     near = abs(yours - counter.total) <= 0.05 * counter.total  # views that torch makes by other names
     beside(
         report,
-        ("pretrained model, one text", "the library's count", "yours"),
-        [("kernels", counter.total, yours)],
+        (translated("pretrained model, one text"), translated("the library's count"), translated("yours")),
+        [(translated("kernels"), counter.total, yours)],
     )
     return near
 

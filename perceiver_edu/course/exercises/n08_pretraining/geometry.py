@@ -6,6 +6,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.baselines import FAR, Baselines, V, load_counts
@@ -65,11 +66,15 @@ def as_tensor(found, arguments=None):
 def geometry_properties(arguments):
     def visible(call):
         found = as_tensor(call(**arguments))
-        return not found[:, ~arguments["hidden"]].any(), f"{found[:, ~arguments['hidden']].max()} at most"
+        return not found[:, ~arguments["hidden"]].any(), translated(
+            "{largest} at most", largest=found[:, ~arguments["hidden"]].max()
+        )
 
     def mirrored(call):
         there, back = as_tensor(call(**arguments)), as_tensor(call(hidden=arguments["hidden"].flip(1)))
-        return torch.equal(there[0], back[1].flip(1)), "if the text is reversed, left and right are swapped"
+        return torch.equal(there[0], back[1].flip(1)), translated(
+            "if the text is reversed, left and right are swapped"
+        )
 
     yield "the distances are 0 wherever the byte is visible", visible
     yield "left and right are mirror images", mirrored
@@ -92,17 +97,17 @@ def geometry_in_model(function, report):
     by_shape = baselines.tables["geometry"].view(-1, V)[left * (FAR + 1) + right]
     model_bits = bits(decode_holes(model, inputs, labels))
     rows = [
-        ("unigram: how often each byte is hidden", f"{bits(known['unigram']):.3f}"),
-        ("hole geometry, from your distances", f"{bits(by_shape):.3f}"),
-        ("the model", f"{model_bits:.3f}"),
+        (translated("unigram: how often each byte is hidden"), f"{bits(known['unigram']):.3f}"),
+        (translated("hole geometry, from your distances"), f"{bits(by_shape):.3f}"),
+        (translated("the model"), f"{model_bits:.3f}"),
     ]
-    report.table(("hidden words of twelve passages", "bits per hidden byte"), rows)
+    report.table((translated("hidden words of twelve passages"), translated("bits per hidden byte")), rows)
     below = bits(by_shape) - model_bits
     ok = abs(bits(by_shape) - bits(known["geometry"])) < 1e-4
     if ok:
-        report.say(
-            f"The model is {abs(below):.2f} bits {'below' if below > 0 else 'ABOVE'} the hole's shape."
-        )
+        says = translated("The model is {bits:.2f} bits below the hole's shape.", bits=abs(below))
+        above = translated("The model is {bits:.2f} bits ABOVE the hole's shape.", bits=abs(below))
+        report.say(says if below > 0 else above)
     return ok
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit, as_function
 from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call
 from perceiver_edu.training.configs import PretrainConfig, new_model, sized
@@ -103,7 +104,9 @@ def losses(result, arguments=None):
         numbers = [float(loss.detach() if isinstance(loss, torch.Tensor) else loss) for loss in result]
         return torch.tensor(numbers, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
-        raise Misfit(f"expected a list with one loss for each step, got {shown(result)}.") from None
+        raise Misfit(
+            translated("expected a list with one loss for each step, got {result}.", result=shown(result))
+        ) from None
 
 
 def training_function(learner, exercise):
@@ -137,9 +140,17 @@ def loop_in_model(function, report):
     yours = losses(call(function, given | {"batches": batches}))
     rows = [
         (name, *(f"{float(tensor[step]) / math.log(2):.3f}" for step in (0, 5, 11)))
-        for name, tensor in (("the library's loop", wanted), ("yours", yours))
+        for name, tensor in ((translated("the library's loop"), wanted), (translated("yours"), yours))
     ]
-    report.table(("a new Perceiver IO, bits per hidden byte", "step 1", "step 6", "step 12"), rows)
+    report.table(
+        (
+            translated("a new Perceiver IO, bits per hidden byte"),
+            translated("step 1"),
+            translated("step 6"),
+            translated("step 12"),
+        ),
+        rows,
+    )
     return len(yours) == len(wanted) and float((yours - wanted).abs().max()) < 1e-3
 
 

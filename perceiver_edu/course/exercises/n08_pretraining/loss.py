@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
 from perceiver_edu.course.passages import PASSAGES
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -62,16 +63,18 @@ def as_tensor(losses, arguments=None):
     try:
         return torch.stack([torch.as_tensor(loss, dtype=torch.float64).reshape(()) for loss in losses])
     except (TypeError, ValueError, RuntimeError):
-        raise Misfit(f"expected one loss for each part, got {shown(losses)}.") from None
+        raise Misfit(
+            translated("expected one loss for each part, got {losses}.", losses=shown(losses))
+        ) from None
 
 
 def loss_properties(arguments):
     def whole(call):
         together = float(as_tensor(call(**arguments | {"size": len(arguments["logits"])})).sum())
         apart = float(as_tensor(call(**arguments | {"size": 2})).sum())
-        return math.isclose(
-            together, apart, rel_tol=1e-5
-        ), f"{together:.4f} in one part, {apart:.4f} in several"
+        return math.isclose(together, apart, rel_tol=1e-5), translated(
+            "{together:.4f} in one part, {apart:.4f} in several", together=together, apart=apart
+        )
 
     yield "the losses add up to the same number, however the batch is split", whole
 
@@ -89,11 +92,13 @@ def loss_in_model(function, report):
     means = loss_variant(logits, targets, 2, over="parts").sum()
     yours = as_tensor(call(function, {"logits": logits, "targets": targets, "size": 2})).sum()
     rows = [
-        ("the whole batch at once", f"{float(wanted):.4f}"),
-        ("three parts, the mean of their means", f"{float(means):.4f}"),
-        ("three parts, yours", f"{float(yours):.4f}"),
+        (translated("the whole batch at once"), f"{float(wanted):.4f}"),
+        (translated("three parts, the mean of their means"), f"{float(means):.4f}"),
+        (translated("three parts, yours"), f"{float(yours):.4f}"),
     ]
-    report.table(("the whole model, six texts of different length", "loss (nats)"), rows)
+    report.table(
+        (translated("the whole model, six texts of different length"), translated("loss (nats)")), rows
+    )
     return abs(float(yours - wanted)) < 1e-4 * max(1.0, float(wanted))
 
 

@@ -7,7 +7,9 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
+from perceiver_edu.language import to_translate
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.training.configs import sized
 from perceiver_edu.training.initialization import sinusoids
@@ -76,9 +78,12 @@ def start_properties(arguments):
         N, M = weights.shape
         centres = (torch.arange(N) + 0.5) * M / N
         away = (weights.argmax(1) - centres).abs().max()
-        return bool(
-            away <= 1
-        ), f"latent {N // 2} attends most to position {int(weights[N // 2].argmax())} of {M}"
+        return bool(away <= 1), translated(
+            "latent {latent} attends most to position {position} of {M}",
+            latent=N // 2,
+            position=int(weights[N // 2].argmax()),
+            M=M,
+        )
 
     yield "each latent attends most to its own position", peaks
 
@@ -96,17 +101,22 @@ def start_in_model(function, report):
     given = {"latents": encoder.latents.detach(), "query": attention.query.weight.detach()}
     given |= {"key": attention.key.weight.detach(), "wave": wave, "M": M, "scale": 1.6}
     maps = {
-        "the usual initialisation": reading(given, wave, M),
-        "yours": reading(call(function, given), wave, M),
-        "the library's": reading(start_variant(**given), wave, M),
+        to_translate("the usual initialisation"): reading(given, wave, M),
+        to_translate("yours"): reading(call(function, given), wave, M),
+        to_translate("the library's"): reading(start_variant(**given), wave, M),
     }
     rows = []
     for name, weights in maps.items():
         bits = float(-torch.xlogy(weights, weights).sum(-1).mean()) / math.log(2)
-        rows.append((name, f"{bits:.2f}", f"{float(weights.max(-1).values.mean()):.0%}"))
-    uniform = f"uniform over {M} bytes: {math.log2(M):.2f}"
+        rows.append((translated(name), f"{bits:.2f}", f"{float(weights.max(-1).values.mean()):.0%}"))
+    uniform = translated("uniform over {M} bytes: {bits:.2f}", M=M, bits=math.log2(M))
     report.table(
-        (f"a new model, N = {config.num_latents}", f"bits ({uniform})", "largest attention weight"), rows
+        (
+            translated("a new model, N = {N}", N=config.num_latents),
+            translated("bits ({uniform})", uniform=uniform),
+            translated("largest attention weight"),
+        ),
+        rows,
     )
     return distance(maps["yours"], maps["the library's"]) < 1e-4
 

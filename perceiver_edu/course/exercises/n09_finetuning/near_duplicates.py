@@ -5,6 +5,7 @@ import unicodedata
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.training.origins import skeleton
 
@@ -82,8 +83,13 @@ def found_numbers(found, arguments):
     try:
         return sorted(map(int, found))
     except (TypeError, ValueError):
-        says = "expected the numbers of the test texts, such as [0, 2]; got"
-        raise Misfit(f"{says} {shown(found)}. `enumerate(test)` gives number and text.") from None
+        raise Misfit(
+            translated(
+                "expected the numbers of the test texts, such as [0, 2]; got {found}. `enumerate(test)` "
+                "gives number and text.",
+                found=shown(found),
+            )
+        ) from None
 
 
 EXERCISE = Exercise(

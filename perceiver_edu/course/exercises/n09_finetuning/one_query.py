@@ -7,6 +7,7 @@ from torch import nn
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers, redrawn
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call, pretrained
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import Task, new_classifier
@@ -45,7 +46,7 @@ def query_variant(latents, query, key, value, wrong=""):
 def query_properties(arguments):
     def alike(got, expected):
         gap = distance(got, expected)
-        return gap < 1e-5, f"largest difference {gap:.1e}"
+        return gap < 1e-5, translated("largest difference {gap:.1e}", gap=gap)
 
     @torch.no_grad()
     def zeros(call):
@@ -76,9 +77,23 @@ def query_in_model(function, report):
     yours = classifier.heads[0](x + c.mlp(c.mlp_norm(x)))
     wanted = classifier(ids, mask)["answer"]
     rows = [(i, *(f"{v:+.5f}" for v in (*wanted[i], *yours[i]))) for i in range(len(ids))]
-    report.table(("text", "library: yes", "no", "yours: yes", "no"), rows)
+    report.table(
+        (
+            translated("text"),
+            translated("library: yes"),
+            translated("no"),
+            translated("yours: yes"),
+            translated("no"),
+        ),
+        rows,
+    )
     difference = distance(yours, wanted)
-    report.say(f"A new classifier, not trained yet. Largest difference of a score: {difference:.1e}.")
+    report.say(
+        translated(
+            "A new classifier, not trained yet. Largest difference of a score: {difference:.1e}.",
+            difference=difference,
+        )
+    )
     return difference <= 1e-5 * max(1.0, float(wanted.abs().max()))
 
 

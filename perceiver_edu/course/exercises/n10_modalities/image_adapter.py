@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.layers import distance, numbers
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.swap import call
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.encoder import Encoder
@@ -59,8 +60,11 @@ def adapter_in_model(function, report):
         yours = classifier(lambda images: call(function, {"images": images} | given).double())
     difference = distance(yours, wanted)
     report.say(
-        "With your adapter in front of a newly initialised classifier, the scores differ by "
-        f"{difference:.1e}."
+        translated(
+            "With your adapter in front of a newly initialised classifier, the scores differ by "
+            "{difference:.1e}.",
+            difference=difference,
+        )
     )
     return difference <= 1e-5 * max(1.0, float(wanted.abs().max()))
 

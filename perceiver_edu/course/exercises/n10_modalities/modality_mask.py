@@ -4,6 +4,7 @@ import torch
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.guard import Misfit
+from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import shown
 from perceiver_edu.modalities import modality_mask
 
@@ -41,7 +42,7 @@ def mask_variant(sizes, present, inverted=False, order="sorted", wrong=""):
 
 def as_bools(mask, arguments):
     if isinstance(mask, torch.Tensor) and mask.dtype != torch.bool:
-        raise Misfit(f"expected a bool mask, True = may be read; got {shown(mask)}.")
+        raise Misfit(translated("expected a bool mask, True = may be read; got {mask}.", mask=shown(mask)))
     return mask
 
 
