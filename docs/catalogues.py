@@ -40,8 +40,8 @@ LANGUAGES = ["zh_CN"]
 COMMON = "common"  # the catalogue of blocks that several texts have
 GLOSSARY = "glossary"
 # What is translated as a whole, and stays so. A text joins the list when its catalogue is full.
-COMPLETE = ["glossary", "scaling", "start", "interface"]
-COMPLETE += ["01_tokenizer", "03_processor", "04_decoder", "05_parity", "11_playground"]
+COMPLETE = ["readme", "glossary", "start", "interface"]
+COMPLETE += ["00_quickstart", "01_tokenizer", "02_encoder", "03_processor", "04_decoder", "05_parity"]
 PAGES = {
     name: ROOT / f"docs/{name}.md"
     for name in ("index", "glossary", "cheatsheet", "install", "scaling", "teaching")
