@@ -56,7 +56,7 @@ def dashed(ax: Axes, baselines: dict[str, float]) -> None:
 
 
 def attention_panels(axes: np.ndarray, maps: dict[str, torch.Tensor]) -> None:
-    """Draw a panel for each map (N, M), with a row for each latent and a column for each position, on one scale.
+    """Draw a panel for each map (N, M), a row for each latent and a column for each position, on one scale.
 
     Shades are of the square root, so that faint attention is seen too.
     """
