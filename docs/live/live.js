@@ -168,8 +168,7 @@ async function fetchAll(files) {
 // The weights are bfloat16, the upper half of a float32: first all exponents, then signs with mantissas, in gzip.
 async function expand(packed) {
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const halves = new Uint8Array(await new Response(stream).arrayBuffer()), number = halves.length / 2;
-    const weights = new Uint32Array(number);
+    const halves = new Uint8Array(await new Response(stream).arrayBuffer()), number = halves.length / 2, weights = new Uint32Array(number);
     for (let i = 0; i < number; i++) {
         weights[i] = ((halves[number + i] & 0x80) << 24) | (halves[i] << 23) | ((halves[number + i] & 0x7F) << 16);
     }
@@ -224,6 +223,8 @@ async function refresh() { // runs the model, and again where the text, its hole
             $("problem").textContent = "";
             $("answer").hidden = false;
             showAnswer();
+            await new Promise((seen) => setTimeout(seen)); // the table of layers takes a while, and waits for the next key
+            if (done === version) showLayers();
         } catch (error) {
             answer = null;
             $("problem").textContent = said(error, "The model stopped");
@@ -251,14 +252,14 @@ async function search() { // easy-first; a change of the text or the layers ends
     $("search").disabled = true;
     const found = await easyFirst(ids, hole, TOP, logProbs);
     if (!found || mine !== version) return;
-    answer.easy = found;
     $("searching").textContent = found.length ? `done: ${hole.length} runs of the model` : "The search found no filling that is valid UTF-8.";
-    fillTable($("easy"), found);
+    fillTable($("easy"), answer.easy = found);
     if (found.length) showSentence(found[0], "The most certain byte first");
 }
 
 // ---- Showing it ----------------------------------------------------------------------------------------------------
-const percent = (x) => (x < 1e-5 ? "<\u00a00.001\u00a0%" : `${(100 * x).toPrecision(3)}\u00a0%`); // the one form of a number between 0 and 1
+const power = (x) => x.toExponential(1).replace(/e-(\d+)/, (_, digits) => `·10⁻${digits.replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit])}`);
+const percent = (x) => `${x && x < 1e-5 ? power(100 * x) : (100 * x).toPrecision(3)}\u00a0%`; // the one form of a number from 0 to 1
 const asRank = (rank) => (rank > MOST_COUNTED ? `>\u00a0${MOST_COUNTED.toLocaleString("en")}` : rank.toLocaleString("en"));
 const visible = (text) => JSON.stringify(text).replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 const isTruth = (bytes) => answer.truth && String(bytes) === String(answer.truth.bytes);
@@ -288,7 +289,6 @@ function showAnswer() {
     showSentence(fillings[0], "Each byte on its own");
     $("truth").textContent = truth ? `The hidden text is ${visible(text(truth.bytes))}: probability ${percent(Math.exp(truth.score))}, rank ${asRank(truth.rank)}.`
         : "The hidden text contains a [MASK], so its own probability is unknown.";
-    showLayers();
     $("stages").replaceChildren(...about.stages.map(({ name, array, boundary, symbols, colour }) => {
         const shape = tensors[boundary].dims.join(" × ");
         const lines = [["", array], ["shape", shape], ["symbols", `(${symbols})`]].map(([className, line]) => make("span", { className }, line));
