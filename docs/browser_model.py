@@ -100,16 +100,18 @@ def browser_model(folder: Path) -> dict[str, Any]:
         (unfinished / "weights").write_bytes(weights)
         unfinished.rename(kept)
     config = load_pretrained("embedded").config
+    stages = [{"name": "text", "array": "ids", "symbols": "B, M", "boundary": "ids", "colour": ""}]
+    stages += [
+        {"name": s.name, "array": s.array, "symbols": s.shape, "boundary": s.boundary, "colour": s.colour}
+        for s in STAGES.values()
+    ]
     about: dict[str, Any] = {
         "longest": config.max_position_embeddings,
         "layers": num_layers(config),
         "heads": config.num_self_attention_heads,
         "text": TEXT,
         "hole": HOLE,
-        "stages": [
-            {"name": s.name, "array": s.array, "symbols": s.shape, "boundary": s.boundary, "colour": s.colour}
-            for s in STAGES.values()
-        ],
+        "stages": stages,
     }
     for name, ending in (("graph", "onnx"), ("weights", "bin")):
         content = (kept / name).read_bytes()

@@ -6,8 +6,10 @@ write_whole("stages.onnx", export(model, stages=True))  # with everything that p
 The graph has three inputs of any size: `input_ids` (B, M) int64, `mask` (B, M) bool, True = a real id, and
 `positions` (B, O) int64, the output positions to decode. Its output is `logits` (B, O, V) float32.
 
-With `stages=True` it has one more input, `layers` (1,) int64: how many layers of the processor run before
-the decoder reads the latents. Its further outputs are named in `output_names`.
+With `stages=True` it has one more input, `layers` (K,) int64: after how many layers of the processor the
+decoder reads the latents. With K > 1 numbers, what leaves the processor and the decoder has K·B rows, for all
+texts after the first number of layers, then for all texts after the second. The further outputs are named in
+`output_names`.
 """
 
 import logging
@@ -48,8 +50,9 @@ def output_names(config: PerceiverIOConfig, stages: bool = False) -> list[str]:
     """The graph's outputs: `logits`, and with `stages` what leads to them.
 
     inputs (B, M, C); encoded (B, N, D); layer_1, layer_2, … (B, N, D), the latents after each layer;
-    processed (B, N, D), those that the decoder reads; outputs (B, O, E). encoder_attention (B, heads, N, M);
-    layer_1_attention, … (B, heads, N, N); decoder_attention (B, heads, O, N).
+    processed (K·B, N, D), those that the decoder reads; outputs (K·B, O, E); then logits have K·B rows, too.
+    encoder_attention (B, heads, N, M); layer_1_attention, … (B, heads, N, N); decoder_attention (K·B, heads,
+    O, N).
     """
     if not stages:
         return ["logits"]
@@ -76,10 +79,11 @@ def export(model: PerceiverIOForMaskedLM, stages: bool = False) -> bytes:
 
     config = model.config
     ids, positions = torch.zeros(2, 8, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.int64)
-    given = [ids, ids == 0, positions] + [torch.tensor([1])] * stages
-    B, M, O = torch.export.Dim("B"), torch.export.Dim("M", max=config.max_position_embeddings), "O"
+    given = [ids, ids == 0, positions] + [torch.tensor([0, 1, 1])] * stages
+    B, O, K = (torch.export.Dim(name) for name in "BOK")
+    M = torch.export.Dim("M", max=config.max_position_embeddings)
     same = torch.export.Dim.DYNAMIC  # as the first input has: a name that occurs twice gives a warning
-    sizes = ({0: B, 1: M}, {0: same, 1: same}, {0: same, 1: torch.export.Dim(O)}, *[None] * stages)
+    sizes = ({0: B, 1: M}, {0: same, 1: same}, {0: same, 1: O}, *[{0: K}] * stages)
     with quiet():
         program = torch.onnx.export(
             ForExport(model, stages).eval(),
@@ -126,7 +130,7 @@ class ForExport(nn.Module):
     def forward(
         self, input_ids: Tensor, mask: Tensor, positions: Tensor, layers: Tensor | None = None
     ) -> Any:
-        """(B, M), (B, M), (B, O), (1,) -> the tensors of `output_names`."""
+        """(B, M), (B, M), (B, O), (K,) -> the tensors of `output_names`."""
         model, maps = self.model, []
         hooks = [
             attention.attention_map.register_forward_hook(lambda module, args, weights: maps.append(weights))
@@ -137,11 +141,12 @@ class ForExport(nn.Module):
         for _ in range(model.processor.num_blocks):
             for self_attend in model.processor.self_attends:
                 latents.append(self_attend(latents[-1]))  # (B, N, D)
-        processed = latents[-1]
+        processed, queries = latents[-1], model.queries(positions)  # (B, N, D), (B, O, E)
         if layers is not None:
-            processed = torch.stack(latents).index_select(0, layers)[0]  # (B, N, D)
-        outputs = model.decoder(model.queries(positions), processed)  # (B, O, E)
-        logits = model.mlm_head(outputs, model.embedding.byte_embedding.weight)  # (B, O, V)
+            processed = torch.stack(latents).index_select(0, layers).flatten(0, 1)  # (K·B, N, D)
+            queries = queries.repeat(layers.shape[0], 1, 1)  # (K·B, O, E)
+        outputs = model.decoder(queries, processed)  # (B or K·B, O, E)
+        logits = model.mlm_head(outputs, model.embedding.byte_embedding.weight)  # (B or K·B, O, V)
         for hook in hooks:
             hook.remove()
         return (logits, inputs, *latents, processed, outputs, *maps) if self.stages else (logits,)

@@ -49,7 +49,7 @@ class Session:
         positions = torch.as_tensor(positions).expand(len(ids), -1)
         mask = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
         given = {"input_ids": ids, "mask": mask, "positions": positions}
-        given |= {} if layers is None else {"layers": torch.tensor([layers])}
+        given |= {} if layers is None else {"layers": torch.tensor(layers)}
         found = self.run(None, {name: tensor.numpy() for name, tensor in given.items()})
         return {name: torch.from_numpy(array) for name, array in zip(self.names, found, strict=True)}
 
@@ -87,7 +87,7 @@ def test_every_named_output_is_the_library_s_for_every_size_and_with_a_mask(smal
     ]:
         ids, mask = ByteTokenizer().batch(texts)
         expected = recorded(small, ids, mask, positions)
-        found = stages(ids, mask, positions, layers=6)
+        found = stages(ids, mask, positions, layers=[6])
         assert set(found) == set(expected)
         wrong = [name for name in found if not close(found[name], expected[name])]
         assert not wrong, wrong
@@ -95,16 +95,18 @@ def test_every_named_output_is_the_library_s_for_every_size_and_with_a_mask(smal
 
 @pytest.mark.slow
 def test_the_decoder_reads_the_latents_after_so_many_layers(small, stages):
-    ids = torch.tensor([ByteTokenizer().encode("Stop early.")])
-    every = stages(ids, layers=6)
-    for layers in range(7):
-        latents = every[f"layer_{layers}" if layers else "encoded"]
-        found = stages(ids, layers=layers)
+    ids, mask = ByteTokenizer().batch(["Stop early.", "A b."])
+    every = stages(ids, mask, layers=[6])
+    for layers in [*([number] for number in range(7)), [*range(7)], [5, 0, 5]]:
+        latents = torch.cat([every[f"layer_{number}" if number else "encoded"] for number in layers])
+        found = stages(ids, mask, layers=layers)
         assert torch.equal(found["processed"], latents)
-        with torch.no_grad():
+        assert torch.equal(found["layer_6"], every["layer_6"])
+        with torch.no_grad(), record(small, DECODER_MAP) as seen:
             outputs = small.decoder(small.queries(torch.tensor([1, 2])), latents)
             logits = small.mlm_head(outputs, small.embedding.byte_embedding.weight)
-        assert close(found["logits"], logits)
+        assert close(found["logits"], logits) and close(found["outputs"], outputs)
+        assert close(found["decoder_attention"], seen[DECODER_MAP][0])
 
 
 @pytest.mark.slow

@@ -58,16 +58,19 @@ function render({ model, el }) {
     }
 
     function choose(i) { // a letter of several bytes: again for its next byte
-        if (!model.get("can_query")) return select(i, i);
+        const [start, stop] = model.get("hole"), again = start === i && stop === i + 1;
+        if (!model.get("can_query")) return again ? selectWord(i) : select(i, i); // so two taps need not be fast
         const places = model.get("places"), next = model.get("place") + 1;
         set("place", within(i) && next < places[i + 1] ? next : places[i]);
     }
 
-    function selectWord(i) { // with the space before it
-        const space = (at) => !cells[at] || /\s/.test(cells[at].textContent);
+    function selectWord(i) { // with the space before it, and without a comma behind it
+        const is = (form, at) => form.test(cells[at]?.textContent ?? ""), space = (at) => is(/\s/, at);
+        const word = (at) => is(/[\p{L}\p{M}\p{N}_'’[\]-]/u, at);
         let from = i, to = i;
-        while (!space(from) && from > 0) from--;
-        while (!space(to + 1)) to++;
+        while (word(from) && word(from - 1)) from--;
+        if (word(from) && space(from - 1)) from--;
+        while (word(to + 1) && (word(to) || space(to))) to++;
         select(from, to);
     }
 
