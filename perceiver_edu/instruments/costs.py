@@ -18,7 +18,7 @@ class Cost(NamedTuple):
     stage: str
     flops: int  # of matrix products, 2 per multiply-add; norms, softmax and sums are below a hundredth
     parameters: int
-    numbers_moved: int  # weights read, arrays read, array written, each once: the least any program can do
+    numbers_moved: int  # an estimate: each weight, and what each layer reads and writes, counted once
 
     @property
     def intensity(self) -> float:

@@ -7,6 +7,7 @@ small model and two batch sizes, in seconds, so that the first run on a card doe
 import contextlib
 import json
 import platform
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,13 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.fast import optimize
 from perceiver_edu.instruments.costs import stage_costs, total
 from perceiver_edu.instruments.launches import count_launches, seconds_per_call
-from perceiver_edu.instruments.machine import machine_peaks, measure, processor_name, synchronize
+from perceiver_edu.instruments.machine import (
+    machine_peaks,
+    measure,
+    measure_each,
+    processor_name,
+    synchronize,
+)
 from perceiver_edu.instruments.memory import LiveBytes
 from perceiver_edu.instruments.parity import huggingface_copy
 from perceiver_edu.instruments.profiling import profile_stages, stage_spans
@@ -123,7 +130,7 @@ def record(folder: str | Path, device: str | torch.device, *, reduced: bool = Fa
 
 
 def about(device: torch.device) -> dict[str, Any]:
-    """The device, the driver, the versions and the day."""
+    """The device, the host's CPU, the driver, the versions and the day."""
     on_gpu = device.type == "cuda"
     versions = {}
     for name in ("torch", "transformers", "numpy", "perceiver-edu"):
@@ -131,6 +138,7 @@ def about(device: torch.device) -> dict[str, Any]:
             versions[name] = version(name)
     machine: dict[str, Any] = {
         "device": torch.cuda.get_device_name(device) if on_gpu else processor_name(),
+        "cpu": processor_name(),  # a launch-bound run depends on it as much as on the card
         "kind": device.type,
         "date": date.today().isoformat(),
         "python": platform.python_version(),
@@ -243,7 +251,7 @@ def one(
     peaks: dict,
     reference: torch.Tensor,
 ) -> dict[str, Any]:
-    """Seconds, throughput, the share of the measured peak, memory and error of one row."""
+    """Seconds and their range, throughput, the share of the measured peak, memory and error of one row."""
     device, B = ids.device, len(ids)
     model = base
     if way.who == FAST:
@@ -264,10 +272,13 @@ def one(
             call = graphed(call)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        seconds = measure(call, device, repeats=5, warmup=2)
+        times = measure_each(call, device, repeats=5, warmup=2)
+    seconds = statistics.median(times)
     flops = total(stage_costs(config, ids.shape[1], config.max_position_embeddings, B)).flops
     row |= {
         "seconds": seconds,
+        "fastest": min(times),
+        "slowest": max(times),
         "texts_per_second": B / seconds,
         "of_peak": flops / seconds / peaks[way.precision],
     }

@@ -20,7 +20,7 @@ QUIET = {
     "empty", "empty_like", "empty_strided", "new_empty", "_unsafe_view", "_reshape_alias", "lift_fresh",
     "_local_scalar_dense",  # a copy to the CPU
 }  # fmt: skip
-SHORTEST = 2e-6  # seconds that the smallest kernel takes on a GPU
+SHORTEST = 2e-6  # seconds that even the smallest kernel takes on a GPU, by assumption
 CALLS = 2000  # operations on one number, timed together
 
 
@@ -37,7 +37,7 @@ class LaunchCounter(TorchDispatchMode):
         counter.total, counter.calls["addmm"]
 
     An operation counts as one kernel. On a GPU a few operations launch two, such as a product whose sum is
-    split, and a device may choose another kernel for attention, so the count is right to a few per cent.
+    split, and a device may choose another kernel for attention. No trace has confirmed the count yet.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Kernel(NamedTuple):
     numbers_moved: int  # of its arguments and its result, each once
 
     def seconds(self, flops_per_second: float, bytes_per_second: float, bytes_per_number: int) -> float:
-        """On a GPU with these peaks, which no kernel reaches, and a kernel never takes less than SHORTEST."""
+        """On a GPU with these peaks, which no kernel reaches. We assume that none is below SHORTEST."""
         moving = self.numbers_moved * bytes_per_number / bytes_per_second
         return max(self.flops / flops_per_second, moving, SHORTEST)
 
@@ -132,7 +132,7 @@ def seconds_per_call(device: str | torch.device) -> float:
 
 
 class Bounds(NamedTuple):
-    """Seconds that a run needs at least for each of three things, which go on at the same time."""
+    """Seconds that a run needs for each of three things, which go on at the same time, at the peaks."""
 
     launches: float
     arithmetic: float

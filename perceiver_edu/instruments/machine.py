@@ -37,6 +37,13 @@ def measure(
     of: Callable[[Iterable[float]], float] = statistics.median,
 ) -> float:
     """Wall time of `run` in seconds, the median; on a GPU between events, so that it need not wait."""
+    return of(measure_each(run, device, repeats=repeats, warmup=warmup))
+
+
+def measure_each(
+    run: Callable[[], object], device: str | torch.device, *, repeats: int = 10, warmup: int = 2
+) -> list[float]:
+    """The same of every repeat, in order."""
     for _ in range(warmup):
         run()
     clock = Clock(device)
@@ -44,7 +51,7 @@ def measure(
         clock.mark("run", True)
         run()
         clock.mark("run", False)
-    return clock.seconds(of)["run"]
+    return clock.times()["run"]
 
 
 class Clock:
@@ -67,16 +74,20 @@ class Clock:
             synchronize(self.kind)
             self.marks.setdefault((name, begin), []).append(time.perf_counter())
 
-    def seconds(self, of: Callable[[Iterable[float]], float] = statistics.median) -> dict[str, float]:
-        """By name, the median of all its times."""
+    def times(self) -> dict[str, list[float]]:
+        """By name, all its times in seconds."""
         synchronize(self.kind)
         found = {}
         for name in dict.fromkeys(name for name, _ in self.marks):
             pairs = zip(self.marks[name, True], self.marks[name, False], strict=True)
-            found[name] = of(
+            found[name] = [
                 begin.elapsed_time(end) / 1e3 if self.kind == "cuda" else end - begin for begin, end in pairs
-            )
+            ]
         return found
+
+    def seconds(self) -> dict[str, float]:
+        """By name, the median of its times."""
+        return {name: statistics.median(times) for name, times in self.times().items()}
 
 
 def synchronize(kind: str) -> None:
@@ -138,6 +149,10 @@ def machine_peaks(
 
 
 def floor_seconds(cost: Cost, peaks: Peaks, bytes_per_number: int) -> float:
-    """No program can be faster than this: arithmetic at the peak rate, or memory at the peak rate."""
+    """Arithmetic or memory at the measured peak, whichever takes longer.
+
+    Most programs take longer. Where arrays stay in a cache a program can take less, because `numbers_moved`
+    is an estimate.
+    """
     moved = cost.numbers_moved * bytes_per_number
     return max(cost.flops / peaks.flops_per_second, moved / peaks.bytes_per_second)

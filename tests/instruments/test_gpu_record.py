@@ -18,6 +18,8 @@ def test_the_command_records_a_device_in_reduced_form(run, tmp_path):
     found = gpu_record.read_record(folder)
     assert found["reduced"] and found["machine"]["kind"] == "cpu" and found["kernels"]["addmm"] == 6 * 5
     assert not [row for row in found["rows"] if "problem" in row]
+    assert found["machine"]["cpu"] == found["machine"]["device"], "on a CPU they are the same"
+    assert all(row["fastest"] <= row["seconds"] <= row["slowest"] for row in found["rows"])
     ways = {(row["who"], row["how"], row["precision"]) for row in found["rows"]}
     assert ways == set(gpu_record.ways(on_gpu=False))
     timed = [row for row in found["attention"] if row["taken"]]
@@ -83,8 +85,10 @@ def test_what_only_a_gpu_runs_is_spelled_right(monkeypatch):
     replay()
     assert calls == ["wait", *["run"] * 3, "wait", "run", "replay"]
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
+    monkeypatch.setattr(gpu_record, "processor_name", lambda: "a host")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80))
     machine = gpu_record.about(torch.device("cuda"))
     assert (machine["device"], machine["capability"], machine["memory_bytes"]) == ("a card", [9, 0], 80)
+    assert machine["cpu"] == "a host"
     assert machine["driver"]

@@ -26,6 +26,14 @@ def test_a_batch_is_launched_as_one_text_is_and_its_flops_are_the_formulas():
     assert logs[1].calls["addmm"] == 6 * 28 and logs[1].calls["attention"] == 28
 
 
+def test_operation_by_operation_a_run_moves_more_than_its_layers():
+    config = PerceiverIOConfig()
+    for B, least, most in ((1, 2.0, 2.2), (16, 6.5, 7.0)):
+        by_operation = sum(kernel.numbers_moved for kernel in kernels_of(config, M=2048, B=B).kernels)
+        by_layer = total(stage_costs(config, M=2048, O=2048, B=B)).numbers_moved
+        assert least < by_operation / by_layer < most
+
+
 @pytest.mark.parametrize("word", Bounds._fields)
 def test_the_longest_of_three_bounds_a_run(word):
     cost = Cost("all", flops=1000, parameters=0, numbers_moved=100)
