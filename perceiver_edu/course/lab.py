@@ -26,6 +26,7 @@ def lab_command(notebook: Path) -> list[str]:
     command = [sys.executable, "-P", "-m", "jupyter", "lab", "--ip", "127.0.0.1"]
     command.append(f"--ServerApp.root_dir={root}")
     command.append(f"--LabApp.default_url=/lab/tree/{quote(notebook.relative_to(root).as_posix())}")
+    command.append("--LabApp.news_url=None")  # no question about news over the first page
     return command + ["--allow-root"] * (hasattr(os, "geteuid") and os.geteuid() == 0)
 
 

@@ -19,6 +19,7 @@ from perceiver_edu.errors import InputError, brief
 from perceiver_edu.language import to_translate
 from perceiver_edu.terminal import visible
 
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")  # as in 1,500; in 1,5 the comma may mean a point
 ASKED = re.compile(r"""\bpredict\(\s*["'](\d\d\.\w+)["']""")
 LONGEST = 300  # characters of an answer in words
 CLOSE = 0.1  # a predicted number that is not whole counts as right within this fraction of the result
@@ -45,13 +46,8 @@ class Question:
             )
         if self.unit is None:
             return typed
-        digits = (
-            typed.removesuffix(self.unit)
-            .removesuffix(translated(self.unit))
-            .replace(",", "")
-            .replace("_", "")
-            .strip()
-        )
+        digits = typed.removesuffix(self.unit).removesuffix(translated(self.unit)).strip()
+        digits = THOUSANDS.sub("", digits).replace("_", "")
         try:
             number = float(digits)
         except ValueError:

@@ -50,6 +50,8 @@ class PredictionBox(Shown):
         self.skip.on_click(lambda button: self.note([question.id]))
         self.skip_all.on_click(lambda button: self.note(self._open_ones()))
         self._restore()
+        if not question.choices:  # what was typed counts with Enter, or when another cell is chosen
+            self.field.observe(lambda change: change.new.strip() and self.answer(), "value")
 
     def answer(self) -> None:
         """Take what stands in the field as the prediction."""
@@ -68,10 +70,10 @@ class PredictionBox(Shown):
             options = [(translated(answer), answer) for answer in self.question.choices]
             return ipywidgets.RadioButtons(options=options, value=None, layout=wide)
         if self.question.unit is not None:
-            return ipywidgets.Text(placeholder=translated("a number"), layout={"width": "12em"})
-        return ipywidgets.Text(
-            placeholder=translated("a few words"), layout={"width": "36em", "max_width": "100%"}
-        )
+            hint, wide = translated("a number"), {"width": "12em"}
+        else:
+            hint, wide = translated("a few words"), {"width": "36em", "max_width": "100%"}
+        return ipywidgets.Text(placeholder=hint, layout=wide, continuous_update=False)
 
     def _restore(self) -> None:
         """The answer that was given before, perhaps in another kernel."""

@@ -27,10 +27,11 @@ LOOK = """<style>
 .jp-OutputArea-child:has(.perceiver-asleep) + .jp-OutputArea-child
     .jp-OutputArea-output:not(:has(.perceiver-shown)) {display: none}
 </style>"""
-STOPPED = to_translate("This cell was run by a kernel that has ended. To use it again, run it.")
-
-
-RUN = to_translate("Run this cell")
+STOPPED = to_translate(
+    "This cell was run by a kernel that has ended. To use it again, run it, after the cells above if it "
+    "needs them."
+)
+ABOVE, RUN = to_translate("Run All Above"), to_translate("Run this cell")
 
 
 class Shown(ipywidgets.VBox):
@@ -50,7 +51,8 @@ class Shown(ipywidgets.VBox):
 
     def _ipython_display_(self):
         if getattr(get_ipython(), "kernel", None) is not None:
-            words = f"<p>{translated(STOPPED)} {run_button('notebook:run-cell')}</p>"
+            buttons = f"{run_button('notebook:run-all-above', ABOVE)} {run_button('notebook:run-cell')}"
+            words = f"<p>{translated(STOPPED)} {buttons}</p>"
             asleep = f'{LOOK}<div class="perceiver-asleep">{words}</div>'
             display({"text/plain": "", "text/html": asleep}, raw=True, metadata={MARK: {"asleep": True}})
         bundle = self._repr_mimebundle_()
@@ -70,7 +72,7 @@ class Asleep:
         return f"{self.sentence} {self.what}"
 
     def _repr_html_(self):
-        button = run_button("notebook:run-all-above", to_translate("Run All Above"))
+        button = run_button("notebook:run-all-above", ABOVE)
         return f"<p>{html.escape(repr(self))} {button}</p>"
 
     def still(self) -> None:

@@ -65,6 +65,24 @@ def test_09_fourier_bands(show, looks):
     view.wait_for(bands=1, highest=13, row=10, column=1)
     view.press("Home", highest, highest=1)
     view.click_track("bands", 0.9)
+    assert (
+        view.strip.get_by_role("option", selected=True).get_attribute("aria-label")
+        == "row 10, column 1, queried"
+    )
+    view.strip.get_by_role("option", name="row 12, column 3", exact=True).click()
+    view.wait_for(row=12, column=3)
+    view.press("ArrowUp", view.strip, times=2, row=10, column=3)
+    view.press("ArrowRight", view.strip, row=10, column=4)
+    view.press("Home", view.strip, row=0, column=0)
+    view.press("ArrowDown", view.strip, row=1, column=0)
+    view.select(2, 20, row=1, column=4)  # dragged over
+    over, picture = view.strip.bounding_box(), view.root.locator("img").bounding_box()
+    shares = [(over[x] - picture[x]) / picture[size] for x, size in (("x", "width"), ("y", "height"))]
+    shares += [over[size] / picture[size] for size in ("width", "height")]
+    assert shares == pytest.approx(WIDGETS["fourier-bands"].try_out().strip.over, abs=0.005)
+    pixel = view.letter(12 * 16 + 3).bounding_box()
+    places = [(pixel["x"] - over["x"]) / over["width"], (pixel["y"] - over["y"]) / over["height"]]
+    assert places == pytest.approx([3 / 16, 12 / 16], abs=0.005)
     looks(view)
 
 

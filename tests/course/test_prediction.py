@@ -48,7 +48,30 @@ def test_an_answer_is_kept_and_is_there_again(answer, typed, kind):
     assert "<b>" not in again.said.value
 
 
-@pytest.mark.parametrize("typed", ["many", "nan", "1e999", "-inf", "12 apples", "[1]"])
+@pytest.mark.parametrize(("kind", "typed"), [({"number": ""}, "12"), ({"text": True}, "a guess")])
+def test_what_is_typed_counts_with_enter_or_when_the_field_is_left(kind, typed):
+    box = predict("00.a", QUESTION, **kind)
+    assert not box.field.continuous_update, "its value comes with Enter, or when the field is left"
+    box.field.value = typed
+    assert list(read_all().predictions) == ["00.a"] and "Your prediction" in box.said.value
+    box.field.value = " "
+    assert "Your prediction" in box.said.value, "an emptied field takes nothing back"
+
+
+def test_a_choice_counts_when_its_button_is_clicked():
+    box = predict("00.a", QUESTION, choices=DOUBLES)
+    box.field.value = "stays"
+    assert read_all().predictions == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"), [("1,500", 1500), ("12,345,678", 12345678), ("1,500.5", 1500.5)]
+)
+def test_commas_group_thousands(typed, number):
+    assert Question("00.a", QUESTION, unit="").read(typed) == number
+
+
+@pytest.mark.parametrize("typed", ["many", "nan", "1e999", "-inf", "12 apples", "[1]", "1,5", "0,25", "1,50"])
 def test_what_is_no_number_is_asked_for_again(typed):
     box = predict("00.a", QUESTION, number="bytes")
     box.field.value = typed

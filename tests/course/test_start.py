@@ -77,6 +77,7 @@ def test_lab_serves_the_course_folder_or_the_checkout_around_it(notebooks, tmp_p
     assert command[:5] == [sys.executable, "-P", "-m", "jupyter", "lab"]
     assert f"--ServerApp.root_dir={page.parent.resolve()}" in command
     assert "--LabApp.default_url=/lab/tree/start.ipynb" in command
+    assert "--LabApp.news_url=None" in command, "JupyterLab would ask about news, over the first page"
     assert ("--allow-root" in command) == (hasattr(os, "geteuid") and os.geteuid() == 0)
     monkeypatch.setattr(data, "CHECKOUT", tmp_path)
     command = lab.lab_command(page)

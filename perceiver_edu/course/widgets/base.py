@@ -35,6 +35,7 @@ What is slow and does not depend on every control (a run of the model on the tex
 import asyncio
 import html
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -59,6 +60,7 @@ from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
 DEBOUNCE = 0.06  # seconds without a further event before the picture is drawn
 DPI = 96
+DRAWING = threading.RLock()  # JupyterLab sends what a control says to a thread beside that of the cells
 WORKING = to_translate("working …")
 
 LOOK = (
@@ -130,6 +132,10 @@ class Experiment(Shown):
 
     def update(self) -> None:
         """Compute and draw the state of this moment. Whatever goes wrong is one sentence in the view."""
+        with DRAWING:
+            self._update()
+
+    def _update(self) -> None:
         self._pending = None
         started, self.problem = time.perf_counter(), ""
         self.view.add_class("perceiver-busy")  # seen on the page when it lasts: weights that are loaded

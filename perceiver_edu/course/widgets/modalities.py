@@ -11,6 +11,7 @@ from perceiver_edu import modalities as m
 from perceiver_edu.course.place import translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets.base import Experiment, choice, slider, stops, widget
+from perceiver_edu.course.widgets.strip import PixelGrid
 from perceiver_edu.decoder import Decoder
 from perceiver_edu.encoder import Encoder
 from perceiver_edu.instruments.plots.modalities import framed
@@ -111,7 +112,7 @@ def tell_likeness(seen: Likeness) -> Report:
     )
 
 
-@widget("10_modalities", "bands-lab", needs="setup core-picture", example=lambda: [])
+@widget("10_modalities", "bands-lab", example=lambda: [])
 def fourier_bands() -> Experiment:
     """Show which pixels have similar Fourier positions, by number of bands and highest frequency."""
     controls = {
@@ -122,7 +123,12 @@ def fourier_bands() -> Experiment:
         "row": slider("row", 5, 0, 15, "The chosen pixel's row."),
         "column": slider("column", 6, 0, 15, "The chosen pixel's column."),
     }
-    return Experiment("fourier-bands", controls, likeness, draw_likeness, tell_likeness, size=(5.5, 3.6))
+    pixels = PixelGrid(controls["row"], controls["column"])
+    parts = controls, likeness, draw_likeness, tell_likeness
+    experiment = Experiment("fourier-bands", *parts, size=(5.5, 3.6), strip=pixels)
+    box = experiment.figure.axes[0].get_position()  # y counts from below
+    pixels.over = [box.x0, 1 - box.y1, box.width, box.height]
+    return experiment
 
 
 class Shuffled(NamedTuple):

@@ -88,6 +88,11 @@ def tell(packed: Packed) -> Report:
     report = Report("documents joined").table(
         (translated("documents"), translated("padding"), translated("by the rule")), rows
     )
+    report.say(
+        translated(
+            "The strips show at most the first {shown} documents, and the bars all of them.", shown=SHOWN
+        )
+    )
     return report.say(
         translated(
             "All documents together are {crops:,} crops of {length:,} ids now.",

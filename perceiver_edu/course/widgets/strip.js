@@ -1,17 +1,16 @@
-// The text of an experiment as its control, and names for the sliders and buttons beside it.
+// The text of an experiment, or the pixels of its picture, as its control, and names for what is beside it.
 // Plain JavaScript: strip.py hands this file to anywidget as it is. Text reaches the page by textContent only.
 
 const AFTER = 60; // letters that are shown behind the end of reading
 
 function render({ model, el }) {
     const say = (word) => model.get("words")[word] ?? word;
-    const strip = document.createElement("div");
+    const strip = document.createElement("div"), columns = model.get("columns"); // 0: letters of a text
     let cells = [], active = 0, anchor = null, dragged = false;
 
     // Laying out: a span for each letter, so that the browser shapes and wraps the text as any other.
     function layOut() {
-        const letters = [...model.get("text")], end = model.get("end");
-        const shown = letters.slice(0, end + AFTER);
+        const letters = [...model.get("text")], end = model.get("end"), shown = letters.slice(0, end + AFTER);
         cells = shown.map((letter, i) => {
             const cell = document.createElement("span");
             cell.textContent = letter === "\n" ? "⏎\n" : letter;
@@ -32,11 +31,12 @@ function render({ model, el }) {
     };
 
     function mark() {
+        if (columns) active = model.get("place");
         const [start, stop] = model.get("hole"), end = model.get("end"), word = model.get("selected");
         cells.forEach((cell, i) => {
             const selected = model.get("can_select") && start <= i && i < stop, queried = within(i);
-            const letter = { " ": say("space"), "\n": say("new line") }[cell.textContent[0]] ?? cell.textContent;
-            const said = [letter, selected && word, queried && say("queried"), i >= end && say("not read")];
+            const sign = { " ": say("space"), "\n": say("new line") }[cell.textContent[0]] ?? cell.textContent;
+            const said = [model.get("spoken")[i] ?? sign, selected && word, queried && say("queried"), i >= end && say("not read")];
             cell.classList.toggle("perceiver-selected", selected);
             cell.classList.toggle("perceiver-queried", queried);
             cell.classList.toggle("perceiver-unread", i >= end);
@@ -48,10 +48,7 @@ function render({ model, el }) {
         else strip.removeAttribute("aria-activedescendant");
     }
 
-    function set(name, value) {
-        model.set(name, value);
-        model.save_changes();
-    }
+    const set = (name, value) => { model.set(name, value); model.save_changes(); };
 
     function select(from, to) {
         if (model.get("can_select")) set("hole", [Math.min(from, to), Math.max(from, to) + 1]);
@@ -86,7 +83,7 @@ function render({ model, el }) {
         const i = letterAt(event);
         if (!event.buttons || anchor === null || i < 0 || (i === active && (dragged || i === anchor))) return;
         [active, dragged] = [i, true];
-        select(anchor, i);
+        columns ? choose(i) : select(anchor, i);
     });
     strip.addEventListener("pointerup", () => {
         if (anchor !== null && !dragged) choose(anchor);
@@ -98,13 +95,14 @@ function render({ model, el }) {
 
     // By keyboard: arrows move, Shift and arrows select, Enter chooses.
     strip.addEventListener("keydown", (event) => {
-        const steps = { ArrowLeft: -1, ArrowRight: 1, Home: -cells.length, End: cells.length };
+        const steps = { ArrowLeft: -1, ArrowRight: 1, Home: -active, End: cells.length - 1 - active };
+        if (columns) Object.assign(steps, { ArrowUp: -columns, ArrowDown: columns });
         if (event.ctrlKey || event.altKey || event.metaKey || !cells.length) return;
         if (event.key in steps) {
-            if (!event.shiftKey) anchor = null;
-            else anchor ??= active;
-            active = Math.min(Math.max(0, active + steps[event.key]), cells.length - 1);
-            if (event.shiftKey) select(anchor, active);
+            anchor = event.shiftKey ? anchor ?? active : null;
+            if (cells[active + steps[event.key]]) active += steps[event.key];
+            if (columns) choose(active);
+            else if (event.shiftKey) select(anchor, active);
         } else if (event.key === "Enter" || event.key === " ") choose(active);
         else return;
         event.preventDefault();
@@ -114,7 +112,7 @@ function render({ model, el }) {
     });
 
     if (model.get("label")) {
-        strip.className = "perceiver-strip";
+        strip.className = columns ? "perceiver-strip perceiver-pixels" : "perceiver-strip";
         model.get("names").forEach((name) => strip.classList.add(`perceiver-control-${name}`));
         strip.tabIndex = 0;
         strip.setAttribute("role", "listbox");
@@ -131,10 +129,8 @@ function render({ model, el }) {
     }
 
     // The state as a line of code, for experiments that have one.
-    const line = document.createElement("div"), copy = document.createElement("button");
-    const code = document.createElement("code");
-    copy.className = "jupyter-button widget-button";
-    copy.textContent = say("copy this state as code");
+    const [line, copy, code] = ["div", "button", "code"].map((tag) => document.createElement(tag));
+    Object.assign(copy, { className: "jupyter-button widget-button", textContent: say("copy this state as code") });
     copy.addEventListener("click", async () => {
         await navigator.clipboard.writeText(code.textContent);
         copy.textContent = say("copied");
@@ -147,13 +143,23 @@ function render({ model, el }) {
     showLine();
     el.append(line);
 
-    return nameControls(el, say);
+    function cover() { // the pixels lie over those of the picture
+        const picture = columns && el.closest(".perceiver-widget").querySelector("img")?.getBoundingClientRect();
+        if (!picture) return;
+        const [x, y, width, height] = model.get("over"), from = el.getBoundingClientRect();
+        const left = picture.left - from.left + x * picture.width, top = picture.top - from.top + y * picture.height;
+        strip.style.cssText = `grid-template-columns: repeat(${columns}, 1fr); left: ${left}px; top: ${top}px;
+            width: ${width * picture.width}px; height: ${height * picture.height}px`;
+    }
+
+    return nameControls(el, say, cover);
 }
 
 // What ipywidgets leaves out: a name for each handle and number, and which button is pressed.
-function nameControls(el, say) {
+function nameControls(el, say, cover) {
     const set = (node, name, value) => node.getAttribute(name) !== value && node.setAttribute(name, value);
     function name(root) {
+        cover();
         for (const control of root.querySelectorAll("[class*=perceiver-control-]")) {
             const label = control.querySelector(".widget-label")?.textContent ?? "";
             const readout = control.querySelector(".widget-readout");
@@ -165,8 +171,7 @@ function nameControls(el, say) {
             });
             if (readout?.isContentEditable) {
                 set(readout, "role", "textbox");
-                const name = say("{label}, as a number").replace("{label}", () => label);
-                set(readout, "aria-label", name);
+                set(readout, "aria-label", say("{label}, as a number").replace("{label}", () => label));
             }
             const buttons = control.querySelectorAll(".widget-toggle-button");
             if (buttons.length) {
@@ -176,6 +181,7 @@ function nameControls(el, say) {
             buttons.forEach((b) => set(b, "aria-pressed", String(b.classList.contains("mod-active"))));
         }
     }
+    const resized = new ResizeObserver(cover);
     let observer = null, stopped = false;
     function whenOnPage() {
         const root = el.closest(".perceiver-widget");
@@ -184,10 +190,11 @@ function nameControls(el, say) {
         observer = new MutationObserver(() => name(root));
         const attributeFilter = ["class", "aria-valuetext"];
         observer.observe(root, { subtree: true, childList: true, characterData: true, attributeFilter });
+        resized.observe(root);
         name(root);
     }
     whenOnPage();
-    return () => { stopped = true; observer?.disconnect(); };
+    return () => { stopped = true; observer?.disconnect(); resized.disconnect(); };
 }
 
 export default { render };

@@ -1,11 +1,12 @@
-"""The text of an experiment as its control: select letters to hide them, click a letter to query it.
+"""The text of an experiment as its control: select letters to hide them, click a letter to query it. Or the
+pixels of its picture: click one to choose it.
 
 The page's side of it is strip.js, for which anywidget is the way in; it also names the sliders and buttons of
 an experiment for those who hear the page, so an experiment without a text has a strip that shows nothing.
 """
 
 import re
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 
 import anywidget
@@ -20,6 +21,9 @@ HIDE = to_translate(
     "Select letters to hide them. By keyboard, the arrow keys move, and with Shift they hide."
 )
 QUERY = to_translate("Click a letter to query it, or press Enter.")
+CHOOSE = to_translate(
+    "Click a pixel of the picture to choose it. By keyboard, the arrow keys move the frame."
+)
 WORDS = [  # what strip.js says
     to_translate("space"),
     to_translate("new line"),
@@ -58,6 +62,9 @@ class TextStrip(anywidget.AnyWidget):
     label = Unicode().tag(sync=True)
     names = List().tag(sync=True)  # of the controls that it replaces
     line = Unicode().tag(sync=True)  # of code, to be copied
+    columns = Int().tag(sync=True)  # of pixels; 0 for a text
+    spoken = List().tag(sync=True)  # the names of pixels
+    over = List().tag(sync=True)  # left, top, width and height of the pixels, as shares of the picture
     words = Dict().tag(sync=True)  # {what strip.js says: the same in the learner's language}
 
     def __init__(self, read=len, text=None, hole=None, place=None, query=None, ask=None, label=""):
@@ -100,6 +107,32 @@ class TextStrip(anywidget.AnyWidget):
         """The first and the last position of the letters that are selected."""
         start, stop = self.hole
         return self.places[start], max(self.places[start], self.places[stop] - 1)
+
+
+class PixelGrid(TextStrip):
+    """The pixels of a picture, tied to the sliders of row and column, which count from 0. One state: theirs.
+
+    `over` says where they are in the picture.
+    """
+
+    def __init__(self, row, column):
+        super().__init__(label=CHOOSE)
+        self.can_query, self.columns = True, column.max + 1
+        pixels = list(product(range(row.max + 1), range(self.columns)))
+        self.spoken = [translated("row {row}, column {column}", row=r, column=c) for r, c in pixels]
+        self.text, self.end, self.places = " " * len(pixels), len(pixels), list(range(len(pixels) + 1))
+
+        def show(change=None):
+            self.place = row.value * self.columns + column.value
+
+        def choose(change):
+            with self.hold_sync():  # between the two sliders, the page hears of no third pixel
+                row.value, column.value = divmod(change.new, self.columns)
+
+        show()
+        row.observe(show, "value")
+        column.observe(show, "value")
+        self.observe(choose, "place")
 
 
 def places_of(text: str) -> list[int]:

@@ -1,6 +1,10 @@
 """The widgets of notebook 10 show what the models say; without a browser, on models that learned nothing."""
 
+from io import BytesIO
+
+import matplotlib.pyplot as plt
 import torch
+from matplotlib import colormaps
 
 from perceiver_edu import modalities as m
 from perceiver_edu.course import widgets
@@ -26,6 +30,31 @@ def test_likeness_is_the_cosine_of_the_library():
     assert "26 channels" in said and "row 5, column 6" in said
     low = likeness(1, 1, 5, 6)
     assert low.far > found.far  # one slow wave takes distant pixels for near ones
+
+
+def test_a_pixel_is_chosen_on_the_picture_or_by_its_sliders():
+    experiment = widgets.fourier_bands()
+    pixels = experiment.strip
+    assert (pixels.columns, len(pixels.text), pixels.place) == (16, 256, 5 * 16 + 6)
+    pixels.place = 12 * 16 + 3  # as by a click
+    assert (experiment.state["row"], experiment.state["column"]) == (12, 3)
+    assert experiment.result.chosen == (12, 3) and pixels.place == 12 * 16 + 3
+    experiment.state = {"row": 0, "column": 15}
+    assert pixels.place == 15
+
+
+def test_the_pixels_lie_over_those_of_the_picture():
+    experiment = widgets.fourier_bands()
+    png = plt.imread(BytesIO(experiment.picture.png))  # (height, width, 4)
+    height, width = png.shape[:2]
+    left, top, *size = (
+        share * pixels for share, pixels in zip(experiment.strip.over, 2 * (width, height), strict=True)
+    )
+    cell = size[0] / 16, size[1] / 16
+    shades = colormaps["cividis"](((experiment.result.cosines + 1) / 2).numpy())
+    for row, column in ((0, 0), (0, 15), (15, 0), (9, 4)):
+        seen = png[int(top + (row + 0.5) * cell[1]), int(left + (column + 0.5) * cell[0])]
+        assert abs(seen - shades[row, column]).max() < 0.02
 
 
 def test_inputs_that_move_with_their_positions_change_nothing():

@@ -1,6 +1,7 @@
 """The mechanism under all widgets, without a browser."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -207,7 +208,26 @@ def test_beside_a_widget_in_a_kernel_is_what_a_page_shows_later(experiment, monk
     experiment._ipython_display_()
     _, (asleep, mark), view = seen
     assert "application/vnd.jupyter.widget-view+json" in view and set(mark) == {shown.MARK}
-    assert "notebook:run-cell" in asleep["text/html"]
+    above, cell = (f'command="notebook:{command}"' for command in ("run-all-above", "run-cell"))
+    assert asleep["text/html"].index(above) < asleep["text/html"].index(cell)
+
+
+def test_of_two_threads_one_draws_after_the_other():
+    inside, most = 0, 0
+
+    def compute(number):
+        nonlocal inside, most
+        inside, most = inside + 1, max(most, inside + 1)
+        time.sleep(0.05)
+        inside -= 1
+        return number, ""
+
+    numbers = [{"number": slider("number", n, 0, 9, "any number")} for n in (1, 2)]
+    experiments = [Experiment("slow", controls, compute, draw, tell, (3, 2)) for controls in numbers]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(Experiment.update, 2 * experiments):
+            pass
+    assert most == 1 and [experiment.problem for experiment in experiments] == ["", ""]
 
 
 @pytest.mark.parametrize("sign", ["a", "é", "猫", "🙂", "[MASK]"])
