@@ -9,6 +9,7 @@ An edition in another language has the course and its guides, from the same sour
 """
 
 import argparse
+import fnmatch
 import json
 import re
 import shutil
@@ -72,16 +73,15 @@ def gather(notebooks: Path, source: Path = SOURCE, language: str = ENGLISH) -> N
 
 
 def only_pages(index: str, pages: Collection[str]) -> str:
-    """The front page, whose tables of contents list only these pages; those that list none are left out."""
+    """The front page, whose tables of contents keep the lines that name or match one of these pages; a table
+    that keeps none is left out."""
     there = {name.rpartition(".")[0] for name in pages}
-    return TOC.sub(
-        lambda toc: (
-            f"{toc[1]}{''.join(kept)}```\n"
-            if (kept := [line for line in toc[2].splitlines(keepends=True) if line.strip() in there])
-            else ""
-        ),
-        index,
-    )
+
+    def shortened(toc: re.Match[str]) -> str:
+        kept = [line for line in toc[2].splitlines(keepends=True) if fnmatch.filter(there, line.strip())]
+        return f"{toc[1]}{''.join(kept)}```\n" if kept else ""
+
+    return TOC.sub(shortened, index)
 
 
 def sections(readme: str) -> dict[str, str]:

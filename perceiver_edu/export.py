@@ -27,6 +27,7 @@ from perceiver_edu.attention import MultiHeadAttention
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
 from perceiver_edu.model import PerceiverIOForMaskedLM, check_has_numbers
+from perceiver_edu.stages import STAGES
 
 INSTALL = 'pip install "perceiver-edu[export]"'
 INPUTS = ["input_ids", "mask", "positions"]
@@ -54,11 +55,12 @@ def output_names(config: PerceiverIOConfig, stages: bool = False) -> list[str]:
     encoder_attention (B, heads, N, M); layer_1_attention, … (B, heads, N, N); decoder_attention (K·B, heads,
     O, N).
     """
+    inputs, encoded, processed, outputs, logits = (stage.boundary for stage in STAGES.values())
     if not stages:
-        return ["logits"]
+        return [logits]
     layers = [f"layer_{number}" for number in range(1, num_layers(config) + 1)]
     maps = ["encoder_attention", *(f"{layer}_attention" for layer in layers), "decoder_attention"]
-    return ["logits", "inputs", "encoded", *layers, "processed", "outputs", *maps]
+    return [logits, inputs, encoded, *layers, processed, outputs, *maps]
 
 
 def export(model: PerceiverIOForMaskedLM, stages: bool = False) -> bytes:

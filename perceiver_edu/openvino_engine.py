@@ -159,7 +159,9 @@ def convert(fast: FastPerceiverIO, int8: bool = False) -> OpenVINOPerceiverIO:
     longest = fast.config.max_position_embeddings
     B, M, O = torch.export.Dim("B"), torch.export.Dim("M", max=longest), torch.export.Dim("O")
     program = torch.export.export(
-        Run(fast), (ids, ids == 0, positions), dynamic_shapes=({0: B, 1: M}, {0: B, 1: M}, {0: B, 1: O})
+        ForConversion(fast),
+        (ids, ids == 0, positions),
+        dynamic_shapes=({0: B, 1: M}, {0: B, 1: M}, {0: B, 1: O}),
     )
     graph = openvino.convert_model(program)
     if not int8:
@@ -174,7 +176,7 @@ def convert(fast: FastPerceiverIO, int8: bool = False) -> OpenVINOPerceiverIO:
     return small
 
 
-class Run(nn.Module):
+class ForConversion(nn.Module):
     """`FastPerceiverIO.run` as a module's `forward`, which is what `torch.export` takes."""
 
     def __init__(self, fast: FastPerceiverIO):

@@ -125,6 +125,8 @@ def test_wheel_and_sdist_hold_the_package_its_checkpoint_and_the_course(built):
     assert in_sdist >= PACKAGE | COURSE | {
         "LICENSE",
         "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
         "pyproject.toml",
         "tests/test_packaging.py",
     }

@@ -163,12 +163,12 @@ class Finetuning(Job):
 
     def report(self, done: int, tally: list[float], per_second: float, evaluate: bool) -> Report:
         loss = tally[0] / tally[1]
-        unseen, score = self.evaluate(done) if evaluate else (None, None)
+        unseen, score = self.measure_held_out(done) if evaluate else (None, None)
         row = dict(step=done, loss=loss, validation_loss=unseen, score=score)
         row["texts_per_second"] = round(per_second, 1)
         return row, f"loss {loss:.3f}, best score {max(0, self.state['best']):.3f}"
 
-    def evaluate(self, done: int) -> tuple[float, float]:
+    def measure_held_out(self, done: int) -> tuple[float, float]:
         """Validation loss and score; the model is noted in `state` if it is the best so far."""
         scores, loss, _ = score_classifier(self.accelerator, self.model, self.held_out["validation"])
         score = deciding_score(scores, self.tasks, self.settings.metrics)

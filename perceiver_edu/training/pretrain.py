@@ -125,19 +125,19 @@ class Pretraining(Job):
         return nats / asked_in_batch, torch.stack([nats.detach().double(), asked, hidden - asked])
 
     def begin(self) -> None:
-        bits = self.evaluate(0)
+        bits = self.measure_held_out(0)
         if bits is not None:
             log(self.folder, dict.fromkeys(COLUMNS) | {"step": 0, "held_out_bits": bits})
 
     def report(self, done: int, tally: list[float], per_second: float, evaluate: bool) -> Report:
         nats, hidden, not_asked = tally
         bits = nats / math.log(2) / max(1, hidden)
-        unseen = self.evaluate(done) if evaluate else None
+        unseen = self.measure_held_out(done) if evaluate else None
         rate = self.optimizer.param_groups[0]["lr"]
         row = dict(zip(COLUMNS, (done, bits, unseen, rate, round(per_second), int(not_asked)), strict=True))
         return row, f"{bits:.3f} bits/byte, {per_second / 1e3:.1f} kB/s"
 
-    def evaluate(self, done: int) -> float | None:
+    def measure_held_out(self, done: int) -> float | None:
         """In the first process: write samples -> bits per hidden byte on the held-out crops, if any."""
         if self.held_out is None or not self.main:
             return None

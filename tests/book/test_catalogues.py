@@ -1,7 +1,9 @@
 """The catalogues of the translations: up to date, complete where promised, and true to the English."""
 
 import csv
+import os
 import re
+import warnings
 
 import pytest
 from babel.messages.catalog import Message
@@ -10,6 +12,7 @@ from catalogues import COMPLETE, LANGUAGES, LOCALE, coverage, marked, path_of, p
 from perceiver_edu.course.exercises import all_exercises
 
 NAMES = list(wanted())
+MUST = os.environ.get("PERCEIVER_EDU_REQUIRE_TRANSLATIONS")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -29,11 +32,17 @@ def test_a_translation_keeps_code_formulas_and_links(language, name):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_promised_is_complete(language, tally):
-    """A text that is not in COMPLETE may be translated in part; the table at the end says how far it is."""
-    for name, (done, everything) in coverage(language).items():
+    """A text that is not in COMPLETE may be translated in part; the table at the end says how far it is.
+
+    A gap in the others is a warning for whoever writes English, and an error where `.ci/run` checks.
+    """
+    found = coverage(language)
+    for name, (done, everything) in found.items():
         tally(f"% of {name} in {language}", 100 * done // everything)
-        assert done == everything or name not in COMPLETE, f"{name}: {everything - done} are not translated"
-    assert set(COMPLETE) <= coverage(language).keys()
+    lacking = {name: everything - done for name in COMPLETE for done, everything in [found[name]]}
+    if gaps := ", ".join(f"{number} in {name}" for name, number in lacking.items() if number):
+        assert not MUST, f"{language} lacks translations: {gaps}"
+        warnings.warn(f"{language} lacks translations: {gaps}. They are needed before a merge", stacklevel=1)
 
 
 KEPT = "A *new* **word** `x` at [it](a.ipynb#B) with $c_1$ and <b>"

@@ -297,6 +297,8 @@ def test_a_report_has_no_english_sentence(id):
     """Of the last mistake that an exercise knows; and a teacher counts it by its English name."""
     language.use_language("zh")
     exercise = replace(all_exercises()[id], in_model=None, accept=lambda learner, exercise: learner)
+    if not {*exercise.sentences()} <= language.interface("zh_CN").keys():
+        pytest.skip("not translated yet, which tests/book/test_catalogues.py reports")
     mistake = exercise.known_mistakes[-1]
     words = {translated(known.says) for known in exercise.known_mistakes}
     assert len(words) == len({known.says for known in exercise.known_mistakes})

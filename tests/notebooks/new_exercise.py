@@ -23,29 +23,25 @@ from perceiver_edu.course.exercise import Exercise
 
 def cases():
     """What is tested, from easy to hard. No two sizes are equal, so that a swapped axis shows."""
-    generator = torch.Generator().manual_seed(0)
-    return {{"three rows": {{"x": torch.randn(3, 5, generator=generator, dtype=torch.float64)}}}}
+    return {{"three rows": {{"x": torch.arange(15, dtype=torch.float64).reshape(3, 5)}}}}
 
 
 def variant(x, wrong=""):
     """The right result; with `wrong`, that of a classic mistake."""
-    if wrong == "added":
-        return x + 2
-    return x**2 if wrong == "squared" else 2 * x
+    return {{"": 2 * x, "added": x + 2, "squared": x**2}}[wrong]
 
 
+MISTAKES = {{
+    "added": "2 is added to x. It has to be multiplied.",
+    "squared": "x is multiplied by itself, not by 2.",
+}}
 EXERCISE = Exercise(
     title="twice as large",
     about="5 minutes · easy · section 3.1",
     name="{name}",
     cases=cases,
     variant=variant,
-    mistakes={{
-        "wrong": {{
-            "added": "2 is added to x. It has to be multiplied.",
-            "squared": "x is multiplied by itself, not by 2.",
-        }}
-    }},
+    mistakes={{"wrong": MISTAKES}},
 )
 '''
 
@@ -60,9 +56,7 @@ TASK = """## Exercise: twice as large
 
 *5 minutes · easy · section 3.1*
 
-Say what to build, and why anyone needs it.
-
-**Write** `{name}(x)`: the numbers of x, twice as large."""
+**Write** `{name}(x)`: the numbers of x, twice as large. Say why anyone needs it, too."""
 
 HINTS = """<details><summary>Hint 1</summary>
 
@@ -70,8 +64,6 @@ Arithmetic works on whole tensors.
 </details>"""
 
 SOLUTION = """<details><summary>Solution</summary>
-
-Say why it is right.
 
 ```python
 def {name}(x):
@@ -81,8 +73,7 @@ def {name}(x):
 
 CELLS = {"task": TASK, "stub": STUB, "hints": HINTS, "solution": SOLUTION}
 
-ANSWERS = """tests/notebooks/patches.py explains the form.
-@@ correct @@ by a sum
+ANSWERS = """@@ correct @@ by a sum
 ! 2 * x => x + x
 @@ mistake: multiplied @@ a sum
 ! 2 * x => 2 + x
@@ -122,7 +113,15 @@ def lay_out(exercise_id: str, root: Path = ROOT) -> list[Path]:
     (folder / "__init__.py").touch()
     module.write_text(MODULE.format(id=exercise_id, name=name), "utf-8")
     answers.write_text(ANSWERS, "utf-8")
+    count(notebook.name, [*roles, "stub"].count("stub"), root)
     return [module, notebook, answers]
+
+
+def count(notebook: str, exercises: int, root: Path) -> None:
+    """Write how many exercises a notebook has into the README's table, and into its translations."""
+    row = re.compile(rf"(\(notebooks/{re.escape(notebook)}\) \| .* \| \d+ \| )\d+")
+    for path in (root / "README.md", *root.glob("docs/locale/*/LC_MESSAGES/readme.po")):
+        path.write_text(row.sub(rf"\g<1>{exercises}", path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":
@@ -133,7 +132,8 @@ if __name__ == "__main__":
     for file in files:
         print(file.relative_to(ROOT))
     number, name = sys.argv[1].split(".")
-    print("Replace the example in these three files. Then try the module, all of it, and write the outputs:")
+    print("Replace the example in these three files. Then try the module and all of it, and write")
+    print("the outputs, which also brings the catalogues of the translations up to date:")
     print(f"  .venv/bin/python -m pytest tests/course/test_checks.py -k {name}")
     print(f"  .venv/bin/python -m pytest tests/notebooks/test_exercises.py -k {number}")
     print(f"  .venv/bin/python tests/notebooks/outputs.py --write {number}")

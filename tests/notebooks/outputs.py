@@ -1,8 +1,13 @@
-"""The notebooks' committed outputs: find the stale ones (then the exit code is 1), or make them afresh."""
+"""The notebooks' committed outputs: find the stale ones (then the exit code is 1), or make them afresh.
+
+With --write, the catalogues of the translations are brought up to date, too, because they contain what a
+notebook says, also in the outputs of its predictions.
+"""
 
 import argparse
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +15,8 @@ from tempfile import TemporaryDirectory
 import nbformat
 from nbclient import NotebookClient
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # What may differ from run to run and machine to machine: durations, the size of rounding errors, and what
 # stands after "≈" or is compared with a prediction, such as the loss of a model that was trained here.
@@ -89,7 +95,7 @@ def stale_cells(path: Path) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="write fresh outputs, normalised")
     parser.add_argument(
         "names", nargs="*", help="how the names of the notebooks begin, as 03 07 (default: all)"
@@ -107,6 +113,8 @@ def main() -> int:
         for cell in stale_cells(path):
             any_stale = True
             print(f"    the outputs of cell {cell!r} are stale; `make notebooks` runs and writes them again")
+    if options.write:
+        subprocess.run([sys.executable, ROOT / "docs/catalogues.py"], check=True)
     return int(any_stale)
 
 

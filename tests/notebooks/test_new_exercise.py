@@ -1,6 +1,7 @@
 """What `make new-exercise` lays out is an exercise from the start: found, solved, its mistakes named."""
 
 import importlib.util
+import re
 from dataclasses import replace
 from shutil import copy
 
@@ -12,13 +13,17 @@ from new_exercise import ROOT, lay_out
 from perceiver_edu.course.checks import judge
 from perceiver_edu.course.report import DONE, NOT_YET, Report
 
+CHINESE = "docs/locale/zh_CN/LC_MESSAGES/readme.po"
+
 
 @pytest.fixture
 def root(tmp_path):
     """A repository with one notebook that has exercises."""
     for folder in ("notebooks", "perceiver_edu/course/exercises/n02_encoder", "tests/notebooks/answers"):
         (tmp_path / folder).mkdir(parents=True)
-    copy(ROOT / "notebooks/02_encoder.ipynb", tmp_path / "notebooks")
+    for file in ("notebooks/02_encoder.ipynb", "README.md", CHINESE):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / file, tmp_path / file)
     return tmp_path
 
 
@@ -40,6 +45,10 @@ def test_the_skeleton_works(root, tmp_path, monkeypatch):
         "solution",
     ]
 
+    written = [module.read_text("utf-8"), answers.read_text("utf-8")]
+    written += [cell.source for cell in after.cells[start : start + 4]]
+    assert sum(len(text.splitlines()) for text in written) <= 60
+
     spec = importlib.util.spec_from_file_location("skeleton", module)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
@@ -53,6 +62,17 @@ def test_the_skeleton_works(root, tmp_path, monkeypatch):
         assert report.startswith(DONE if kind == "correct" else NOT_YET)
         named = any(mistake.says[:20] in report for mistake in exercise.known_mistakes)
         assert named == (kind == "mistake") and all(word in report for word in words)
+
+
+def test_the_number_of_exercises_grows_in_the_readme_and_its_translation(root):
+    lay_out("02.twice", root)
+    for file in ("README.md", CHINESE):
+        old, new = ((folder / file).read_text("utf-8").splitlines() for folder in (ROOT, root))
+        changed = [(a, b) for a, b in zip(old, new, strict=True) if a != b]
+        assert len(changed) == (1 if file == "README.md" else 2)
+        for before, after in changed:
+            was, now = re.search(r"\| (\d+)\D*$", before), re.search(r"\| (\d+)\D*$", after)
+            assert "notebooks/02_encoder.ipynb" in after and int(now[1]) == int(was[1]) + 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ class RedrawnFigure(Figure):
     that of a new `Figure`, to the pixel, and sooner there. The function that draws need not know; two things
     it must leave alone: `figure.colorbar`, which takes its room anew each time, and settings of an axis, such
     as its ticks, that it makes for some results and not for others.
+
+    Measured without this class, the playground takes a quarter longer to follow a change and misses the
+    150 ms within which a widget should answer.
     """
 
     def __init__(self, *args, **kwargs):

@@ -21,7 +21,8 @@ CAUSES = {  # kind: what may have been done to it
 FOUND = to_translate("found")
 # The ledger of these models. Above the first row that differs all agree, and below it none does.
 LAYERS = [f"processed by layer {n}" for n in range(1, 6)]
-ROWS = ["inputs", "encoded", *LAYERS, "processed", "outputs", "logits"]
+BOUNDARIES = [stage.boundary for stage in STAGES.values()]
+ROWS = [*BOUNDARIES[:2], *LAYERS, *BOUNDARIES[2:]]  # the layers follow the encoder
 ANSWERS = {
     "bug 1": ("outputs", "activation", "tanh GELU"),
     "bug 2": ("encoded", "mask", "missing"),
