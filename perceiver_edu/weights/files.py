@@ -97,7 +97,7 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 def weight_file(tensors: dict[str, torch.Tensor], config: Mapping[str, Any]) -> list[bytes | memoryview]:
     """The content of model.safetensors, in pieces. Its header has a checksum of the config.json beside it.
 
-    The checksum is inserted here, because safetensors writes several entries in an order of chance.
+    The checksum is inserted here, because safetensors writes several entries in a random order.
     """
     from safetensors.torch import save
 
