@@ -7,11 +7,13 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
 
 PIECE = 2**20  # bytes read at a time
@@ -125,13 +127,14 @@ def check_saved_together(folder: Path, config: Mapping[str, Any]) -> None:
     if saved is not None and saved != config_sum(config):
         raise InputError(
             f"{folder} was only half replaced, or its config.json was changed: model.safetensors was saved "
-            "with another one. Save the model again"
+            "with other sizes. Save the model again"
         )
 
 
 def config_sum(config: Mapping[str, Any]) -> str:
-    """SHA-256 of the values in a config.json, whatever their order and the white space between them."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of the sizes in a config.json. The rest, such as the names of labels, may be edited."""
+    sizes = {field.name: config.get(field.name) for field in fields(PerceiverIOConfig)}
+    return hashlib.sha256(json.dumps(sizes, sort_keys=True).encode()).hexdigest()
 
 
 def provenance(folder: Path) -> dict[str, Any]:

@@ -350,3 +350,10 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(nam
     first, second = load_pretrained(name), load_pretrained(name)
     assert torch.equal(state, torch.random.get_rng_state())
     assert isinstance(first, PerceiverIOForMaskedLM) and equal(first, second)
+
+
+def test_names_of_labels_may_be_edited(model, folder):
+    """Only the sizes in config.json belong to the weights."""
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | {"id2label": {"0": "no"}, "note": "mine"}))
+    assert equal(load_pretrained(folder, dtype=torch.float64), model)
