@@ -1,5 +1,9 @@
-"""A caller's model, borrowed: returned unchanged, also after an error, and also if threads share it."""
+"""A caller's model and random state, borrowed: returned unchanged, also after an error.
 
+Threads may share a model.
+"""
+
+import random
 import sys
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -81,6 +85,17 @@ def eager() -> AbstractContextManager:
     if "torch._dynamo" not in sys.modules:  # then nothing is compiled, and importing it takes seconds
         return nullcontext()
     return overlapping("eager", lambda: torch.compiler.set_stance("force_eager"))
+
+
+@contextmanager
+def same_random_state() -> Iterator[None]:
+    """The block may draw and seed: afterwards the generators of torch and Python are as they were before."""
+    before = random.getstate()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        try:
+            yield
+        finally:
+            random.setstate(before)
 
 
 @contextmanager

@@ -7,10 +7,9 @@ fast = load_optimized("fast")  # a second or two, without conversion
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
@@ -27,7 +26,7 @@ from perceiver_edu.errors import InputError
 from perceiver_edu.fast import Arrays, FastPerceiverIO, without_padding
 from perceiver_edu.model import check_inputs
 from perceiver_edu.tokenizer import ByteTokenizer
-from perceiver_edu.writing import write_whole
+from perceiver_edu.writing import whole_folder, write_whole
 
 GRAPH, ABOUT = "openvino.xml", "perceiver_io.json"
 PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -99,22 +98,27 @@ class OpenVINOPerceiverIO(nn.Module):
 
         Raises: InputError where there is a folder of this name already, or it cannot be written.
         """
+        check_new(folder)
         folder = Path(folder)
-        if folder.exists():
-            raise InputError(f"{folder} exists already: remove it, or name another folder")
         about = {"config": asdict(self.config), "precision": self.precision, "int8_error": self.int8_error}
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-            try:
+            with whole_folder(folder) as unfinished:
                 library("openvino").save_model(self.graph, unfinished / GRAPH, compress_to_fp16=False)
                 write_whole(unfinished / ABOUT, json.dumps(about, indent=2).encode())
-                unfinished.chmod(0o755)
-                unfinished.rename(folder)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror}") from None
+
+
+def check_new(folder: str | os.PathLike) -> None:
+    """Raises: InputError where something is there already, if only a link, and for what is no path."""
+    try:
+        os.lstat(folder)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from None
+    raise InputError(f"{folder} exists already: remove it, or name another folder")
 
 
 def is_optimized(folder: str | os.PathLike) -> bool:
@@ -158,12 +162,14 @@ def convert(fast: FastPerceiverIO, int8: bool = False) -> OpenVINOPerceiverIO:
     ids, positions = torch.zeros(2, 8, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.int64)
     longest = fast.config.max_position_embeddings
     B, M, O = torch.export.Dim("B"), torch.export.Dim("M", max=longest), torch.export.Dim("O")
-    program = torch.export.export(
-        ForConversion(fast),
-        (ids, ids == 0, positions),
-        dynamic_shapes=({0: B, 1: M}, {0: B, 1: M}, {0: B, 1: O}),
-    )
-    graph = openvino.convert_model(program)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's, of torch's own code
+        program = torch.export.export(
+            ForConversion(fast),
+            (ids, ids == 0, positions),
+            dynamic_shapes=({0: B, 1: M}, {0: B, 1: M}, {0: B, 1: O}),
+        )
+        graph = openvino.convert_model(program)
     if not int8:
         return OpenVINOPerceiverIO(graph, fast.config, PRECISIONS[dtype])
     rows = list(examples(longest, CALIBRATION + CHECK))

@@ -7,9 +7,10 @@ part of it. It keeps the mode of the file that it replaces; a new one gets the m
 import glob
 import os
 import secrets
+import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -17,17 +18,20 @@ from typing import IO, BinaryIO
 from perceiver_edu.errors import InputError
 
 UNFINISHED = ".unfinished"  # how the names of files and folders begin that are not whole yet
+LOCK = "lock"  # in an unfinished folder: the file that is locked
 
 
 def check_plain(path: Path) -> os.stat_result | None:
     """What the system says about a plain file, or None where nothing is there.
 
-    Raises: InputError for a folder, and for a pipe or a device, which may never end.
+    Raises: InputError for a folder, for a pipe or a device, which may never end, and for what is no path.
     """
     try:
         about = path.stat()
     except FileNotFoundError:
         return None
+    except ValueError:
+        raise InputError(f"{path} is not a name that a file can have: it contains a NUL character") from None
     if not stat.S_ISREG(about.st_mode):
         raise InputError(f"{path} is not a plain file")
     return about
@@ -81,30 +85,51 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         raise
 
 
-def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write several files of a folder as `whole_file` does: all are on the disk before the first is moved.
+def write_together(folder: Path, contents: Mapping[str, Iterable[bytes | memoryview]]) -> None:
+    """Write several files of a folder, each given in pieces, as `whole_file` does: all are on the disk before
+    the first is moved, and the last one named is moved first.
 
     So a disk that fills up costs none of the files that were there before.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
-        for name, content in contents.items():
+        for name, pieces in contents.items():
             file = files.enter_context(whole_file(folder / name))
-            file.write(content)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A new folder to fill. When the block ends without an error, it is moved to `path`, which must be free.
+
+    Raises: OSError where it cannot be written.
+    """
+    remove_abandoned(path)
+    beside = path.with_name(f"{UNFINISHED}-{secrets.token_hex(4)}-{path.name[-50:]}")
+    beside.mkdir()
+    try:
+        with open(beside / LOCK, "xb") as file:
+            lock(file)
+            yield beside
+        (beside / LOCK).unlink()
+        beside.rename(path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 def remove_abandoned(place: Path) -> None:
-    """Remove what killed processes left of earlier tries to write this file: what no process has locked."""
+    """Remove what killed processes left of earlier tries to write this file or folder, unless a process has
+    locked it."""
     pattern = f"{UNFINISHED}-????????-{glob.escape(place.name[-50:])}"
     for path in place.parent.glob(pattern):
         with suppress(OSError):
             young = time.time() - path.stat().st_mtime < 60  # perhaps not locked yet
-            with open(path, "rb") as file:
+            with open(path / LOCK if path.is_dir() else path, "rb") as file:
                 abandoned = not young and lock(file)
-            if abandoned:
-                path.unlink()  # closed before, because Windows removes no open file
+            if abandoned:  # closed before, because Windows removes no open file
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def lock(file: IO) -> bool:

@@ -1,6 +1,7 @@
 """Whatever is done with a model, and whatever goes wrong: afterwards model and process are as they were."""
 
 import random
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -8,9 +9,17 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_hf_model
+from tiny import TINY, tiny_hf_model
 
-from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, optimize
+from perceiver_edu import (
+    ByteTokenizer,
+    InputError,
+    PerceiverIOConfig,
+    fill_mask,
+    from_huggingface,
+    optimize,
+    save_pretrained,
+)
 from perceiver_edu.course.swap import swap_stage
 from perceiver_edu.instruments import (
     compare_parts,
@@ -23,8 +32,12 @@ from perceiver_edu.instruments import interventions as i
 from perceiver_edu.instruments.machine import machine_peaks
 from perceiver_edu.instruments.profiling import profile_stages, trace
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
+from perceiver_edu.training.configs import FinetuneConfig, PretrainConfig
 from perceiver_edu.training.evaluate import evaluate, reading_entropy
 from perceiver_edu.training.features import extract_features
+from perceiver_edu.training.finetune import finetune
+from perceiver_edu.training.labelled import Column, collect
+from perceiver_edu.training.pretrain import pretrain
 
 TEXT = "The c[MASK]t sat."
 IDS = ByteTokenizer().batch([TEXT])[0]
@@ -44,7 +57,22 @@ def entered(block, *arguments):
     return call
 
 
+def pretrained(model):
+    settings = PretrainConfig(steps=2, batch_size=2, config=PerceiverIOConfig(**TINY))
+    with tempfile.TemporaryDirectory() as folder:
+        pretrain(CROPS.short(), folder, settings, progress=False)
+
+
+def finetuned(model):
+    texts = collect("x", [("1", {"t": "one", "y": "1"}), ("2", {"t": "two", "y": "2"})], ["t"], [Column("y")])
+    with tempfile.TemporaryDirectory() as folder:
+        save_pretrained(model, folder)
+        finetune(texts, texts, f"{folder}/run", FinetuneConfig(folder, epochs=1), progress=False)
+
+
 CALLS = {
+    "pretrain": pretrained,
+    "finetune": finetuned,
     "fill_mask": lambda model: fill_mask(model, TEXT),
     "swap_stage": swapped,
     "extract_features": lambda model: extract_features(model, ["one", "two"], progress=False),
@@ -105,6 +133,7 @@ def test_model_and_process_are_what_they_were(name, failing, mixed, monkeypatch,
     monkeypatch.setitem(globals(), "tiny_hf_model", lambda: hf_model)
     if failing:
         monkeypatch.setattr(mixed.mlm_head, "forward", lambda *_: 1 / 0)
+        monkeypatch.setattr("perceiver_edu.training.loop.backward", lambda *_: torch.rand(1) and 1 / 0)
     before, raised = state_of(mixed), None
     try:
         call(mixed)
@@ -123,7 +152,8 @@ def test_model_and_process_are_what_they_were(name, failing, mixed, monkeypatch,
     tally("library calls, after which model and process were as before", 1)
 
 
-def test_threads_that_share_a_model_get_right_answers(mixed, tally):
+@pytest.mark.parametrize("number", [80, pytest.param(800, marks=pytest.mark.slow)])
+def test_threads_that_share_a_model_get_right_answers(number, mixed, tally):
     """Dropout would change them, were a mode restored too early; and each records its own run only."""
     texts = [f"The {letter}[MASK]t sat." for letter in "bcfghmpr"]
     expected = [fill_mask(mixed, text) for text in texts]
@@ -136,9 +166,9 @@ def test_threads_that_share_a_model_get_right_answers(mixed, tally):
         return len(seen[ENCODER_MAP]) == 1 and found[0][0].text == expected[number % len(texts)][0][0].text
 
     with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(call, range(80)))
+        assert all(pool.map(call, range(number)))
     assert state_of(mixed) == before
-    tally("library calls from threads that share a model", 80)
+    tally("library calls from threads that share a model", number)
 
 
 @pytest.mark.parametrize("name", ["swap_stage", "stop_after", "ablate_heads", "ablate_latents"])

@@ -1,8 +1,12 @@
 """OpenVINO computes what the stages compute, for every size, and is converted once."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
+import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +15,8 @@ from tiny import tiny_hf_model
 
 from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
 from perceiver_edu.fast import optimize
-from perceiver_edu.openvino_engine import ABOUT, GRAPH, OpenVINOPerceiverIO, load_optimized
+from perceiver_edu.openvino_engine import ABOUT, GRAPH, OpenVINOPerceiverIO, check_new, load_optimized
+from perceiver_edu.writing import LOCK, lock
 
 openvino = pytest.importorskip("openvino")
 
@@ -127,6 +132,44 @@ def test_a_folder_that_is_there_stays(fast, saved):
     with pytest.raises(InputError, match="exists already"):
         fast.save(saved)
     assert sorted(path.name for path in saved.parent.iterdir()) == before == ["folder"]
+
+
+def test_a_link_to_itself_and_what_is_no_path_are_refused_before_anything_is_written(fast, tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name, message in (("loop", "exists already"), ("a\0b", "cannot write"), ("x" * 300, "cannot write")):
+        with pytest.raises(InputError, match=message):
+            check_new(tmp_path / name)
+        with pytest.raises(InputError, match=message):
+            fast.save(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes as POSIX has them")
+def test_the_folder_follows_the_umask_and_what_a_killed_process_left_goes(fast, tmp_path):
+    old, locked, another = (
+        tmp_path / f".unfinished-0000000{number}-{name}" for number, name in enumerate(["a", "a", "b"])
+    )
+    for folder in (old, locked, another):
+        folder.mkdir()
+        (folder / LOCK).write_bytes(b"")
+        os.utime(folder, (time.time() - 100,) * 2)
+    before = os.umask(0o077)
+    try:
+        with open(locked / LOCK) as file:
+            lock(file)
+            fast.save(tmp_path / "a")
+    finally:
+        os.umask(before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [locked.name, another.name, "a"]
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["openvino.bin", GRAPH, ABOUT]
+
+
+def test_converting_shows_no_warning_of_torch(small):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        optimize(small, engine="openvino")
 
 
 @pytest.mark.parametrize("damage", ["missing", "no graph", "cut graph", "no weights", "cut weights", "other"])

@@ -149,7 +149,7 @@ def said_of(cell: str, full_marks: bool, errors: dict[str, list[tuple[str, str]]
 def write_results(folder: Path, results: Results) -> list[Path]:
     """The page and the two tables -> their paths."""
     contents = (as_html(results), points_csv(results), mistakes_csv(results))
-    write_together(folder, {name: text.encode("utf-8") for name, text in zip(FILES, contents, strict=True)})
+    write_together(folder, {name: [text.encode("utf-8")] for name, text in zip(FILES, contents, strict=True)})
     return [folder / name for name in FILES]
 
 

@@ -1,12 +1,11 @@
 """`perceiver-edu optimize`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from perceiver_edu.cli.shared import WEIGHTS_HELP
-from perceiver_edu.errors import InputError, choose
+from perceiver_edu.errors import choose
 from perceiver_edu.terminal import visible
 
 DTYPES = ("float32", "bfloat16")
@@ -37,14 +36,13 @@ def optimize(
       perceiver-edu optimize small --weights deepmind/language-perceiver --int8
     """
     choose("--dtype", dtype, DTYPES)
-    if Path(folder).exists():  # before the conversion, which takes a while
-        raise InputError(f"{folder} exists already: remove it, or name another folder")
     import torch
 
     from perceiver_edu.fast import optimize as optimize_model
-    from perceiver_edu.openvino_engine import library
+    from perceiver_edu.openvino_engine import check_new, library
     from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
+    check_new(folder)  # before the conversion, which takes a while
     library("openvino"), int8 and library("nncf")
     name = weights_name(weights)
     fast = optimize_model(load_pretrained(name), engine="openvino", dtype=getattr(torch, dtype), int8=int8)

@@ -15,7 +15,7 @@ import torch
 from perceiver_edu.errors import InputError, brief
 from perceiver_edu.modalities.architectures import ARCHITECTURES, new
 from perceiver_edu.modalities.model import PerceiverIO
-from perceiver_edu.weights.files import read_json, to_json
+from perceiver_edu.weights.files import check_saved_together, read_json, to_json, weight_file
 from perceiver_edu.weights.pretrained import RENAMES as INNER_RENAMES
 from perceiver_edu.weights.pretrained import (
     build,
@@ -98,7 +98,9 @@ def load_pretrained(
         (name,) = values["architectures"]
     except Exception as error:  # transformers checks the values its own way
         raise InputError(f"{folder / 'config.json'} does not describe a Perceiver: {error}") from None
-    return filled(name, config, *read_tensors(folder)).to(device=device, dtype=dtype).eval()
+    model = filled(name, config, *read_tensors(folder))
+    check_saved_together(folder, values)
+    return model.to(device=device, dtype=dtype).eval()
 
 
 def save_pretrained(model: PerceiverIO, folder: str | os.PathLike) -> None:
@@ -107,8 +109,6 @@ def save_pretrained(model: PerceiverIO, folder: str | os.PathLike) -> None:
     Raises: InputError for a model that is not one of Hugging Face's architectures, or a folder that cannot
     be written.
     """
-    from safetensors.torch import save
-
     if model.architecture is None or model.config is None:
         raise InputError(
             "a folder is written for Hugging Face's architectures only: build the model by "
@@ -117,13 +117,14 @@ def save_pretrained(model: PerceiverIO, folder: str | os.PathLike) -> None:
     expected = expected_tensors(model, renames_for(model.architecture))
     tensors = without_sharing({theirs: tensor for theirs, (_, tensor) in expected.items()})
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-    own = {"architectures": [model.architecture], "model_type": "perceiver", "dtype": dtype}
+    values = json.loads(model.config.to_json_string())
+    values |= {"architectures": [model.architecture], "model_type": "perceiver", "dtype": dtype}
     try:
         write_together(
             Path(folder),
             {
-                "model.safetensors": save(tensors, metadata={"format": "pt"}),
-                "config.json": to_json(json.loads(model.config.to_json_string()) | own),
+                "config.json": [to_json(values)],
+                "model.safetensors": weight_file(tensors, values),  # moved first: it says what belongs to it
             },
         )
     except OSError as error:

@@ -19,7 +19,7 @@ from perceiver_edu.decoder import OutputQueries
 from perceiver_edu.embedding import Embedding
 from perceiver_edu.errors import InputError, brief, choose
 from perceiver_edu.model import PerceiverIOForMaskedLM, build_stages, check_inputs, initialize
-from perceiver_edu.weights.files import read_json
+from perceiver_edu.weights.files import check_saved_together, read_json
 from perceiver_edu.weights.huggingface import CLASSIFIER_RENAMES, huggingface_name, read_config
 from perceiver_edu.weights.pretrained import build, read_tensors, write_folder
 
@@ -205,12 +205,15 @@ def load_classifier(folder: str | Path) -> PerceiverIOForClassification:
     folder = Path(folder)
     source = folder / "config.json"
     values = read_json(source)
+    saved = dict(values)
     if values.get("model_type") == OWN_TYPE:
         values["model_type"] = "perceiver"
     config, head = read_config(values, source, ARCHITECTURE), values.get("head", "linear")
     if head not in HEADS:
         raise InputError(f"{source}: head is {brief(head)}; there is {', '.join(HEADS)}")
-    return build_classifier(config, *read_tensors(folder), task_of(values, source), head).eval()
+    classifier = build_classifier(config, *read_tensors(folder), task_of(values, source), head)
+    check_saved_together(folder, saved)
+    return classifier.eval()
 
 
 def classifier_from_huggingface(

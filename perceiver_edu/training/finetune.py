@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from perceiver_edu.borrow import same_random_state
 from perceiver_edu.training.batches import shuffled
 from perceiver_edu.training.classify import (
     PerceiverIOForClassification,
@@ -59,6 +60,7 @@ from perceiver_edu.weights.pretrained import load_pretrained
 from perceiver_edu.writing import write_whole
 
 
+@same_random_state()
 def finetune(
     training: Labelled,
     validation: Labelled,

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from perceiver_edu.borrow import same_random_state
 from perceiver_edu.errors import InputError, warn
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -37,6 +38,7 @@ from perceiver_edu.weights.pretrained import save_pretrained
 COLUMNS = ("step", "bits", "held_out_bits", "learning_rate", "bytes_per_second", "not_asked")  # of log.csv
 
 
+@same_random_state()
 def pretrain(
     data: torch.Tensor | Stream,
     folder: str | Path,

@@ -51,7 +51,10 @@ def open_plain(path: Path) -> BinaryIO:
 
 
 def check_plain(path: Path) -> None:
-    """Raises: InputError for a folder, a pipe or a device, of which one may never see the end."""
+    """Raises: InputError for a folder, a pipe or a device, of which one may never see the end, and for what
+    is no path."""
+    if "\0" in str(path):
+        raise InputError(f"{path} is not a name that a file can have: it contains a NUL character")
     if not stat.S_ISREG(path.stat().st_mode):
         raise InputError(f"{path}: not a plain file")
 

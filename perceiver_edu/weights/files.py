@@ -7,15 +7,18 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.errors import InputError
 
 PIECE = 2**20  # bytes read at a time
 LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
+CONFIG_SUM = "config_sha256"  # in the metadata of model.safetensors
 ONLY_A_PICKLE = (
     "has only pytorch_model.bin, a pickle, which this library does not open. Give a revision that has "
     'model.safetensors (on the hub often revision="refs/pr/1"), or let transformers read it: '
@@ -91,6 +94,47 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         return {name: tensor.clone() for name, tensor in tensors.items()} if os.name == "nt" else tensors
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
+
+
+def weight_file(tensors: dict[str, torch.Tensor], config: Mapping[str, Any]) -> list[bytes | memoryview]:
+    """The content of model.safetensors, in pieces. Its header has a checksum of the config.json beside it.
+
+    The checksum is inserted here, because safetensors writes several entries in a random order.
+    """
+    from safetensors.torch import save
+
+    content = save(tensors, metadata={"format": "pt"})
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"][CONFIG_SUM] = config_sum(config)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the numbers after it are aligned
+    return [len(text).to_bytes(8, "little"), text, memoryview(content)[end:]]
+
+
+def check_saved_together(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raises: InputError if model.safetensors was saved with another config.json than this.
+
+    Files of other libraries, and those of perceiver_edu 0.1, do not say with which they were saved.
+    """
+    from safetensors import safe_open
+
+    path = folder / "model.safetensors"
+    if not path.exists():  # several files, which only other libraries write
+        return
+    with safe_open(path, "pt") as file:
+        saved = (file.metadata() or {}).get(CONFIG_SUM)
+    if saved is not None and saved != config_sum(config):
+        raise InputError(
+            f"{folder} was only half replaced, or its config.json was changed: model.safetensors was saved "
+            "with other sizes. Save the model again"
+        )
+
+
+def config_sum(config: Mapping[str, Any]) -> str:
+    """SHA-256 of the sizes in a config.json. The rest, such as the names of labels, may be edited."""
+    sizes = {field.name: config.get(field.name) for field in fields(PerceiverIOConfig)}
+    return hashlib.sha256(json.dumps(sizes, sort_keys=True).encode()).hexdigest()
 
 
 def provenance(folder: Path) -> dict[str, Any]:

@@ -19,10 +19,12 @@ from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.terminal import watched
 from perceiver_edu.weights.files import (
     ONLY_A_PICKLE,
+    check_saved_together,
     read_json,
     read_safetensors,
     shard_names,
     to_json,
+    weight_file,
 )
 from perceiver_edu.weights.golden import golden_check
 from perceiver_edu.weights.hub import REAL, download, is_hub_id
@@ -105,7 +107,8 @@ def save_pretrained(model: PerceiverIOForMaskedLM, folder: str | os.PathLike) ->
     """Save a model as a folder that `load_pretrained` and `transformers.PerceiverForMaskedLM` open.
 
     The model is checked as `load_pretrained` would check it, and every file is complete on disk, before the
-    first file of an older model is replaced. If `torch.compile` wraps the model, the original is saved.
+    first file of an older model is replaced. If the process is killed between two files, `load_pretrained`
+    says so. If `torch.compile` wraps the model, the original is saved.
 
     Raises: InputError for a model that could not be loaded again, or if the folder cannot be written.
     """
@@ -138,14 +141,12 @@ def write_folder(
 
     Raises: InputError for other tensors, and where the folder cannot be written.
     """
-    from safetensors.torch import save
-
     architecture = about["architectures"][0]
     expected = expected_tensors(without_memory(config, architecture, new), renames)
     check_tensors(expected, tensors, f"not saved: this {architecture}", architecture)
     tensors = without_sharing(tensors)
     dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
-    about = {"model_type": "perceiver"} | about | {"dtype": dtype}
+    values = {"model_type": "perceiver"} | about | {"dtype": dtype} | config.to_dict()
     tokenizer = {
         "tokenizer_class": "PerceiverTokenizer",
         "model_max_length": config.max_position_embeddings,
@@ -155,9 +156,9 @@ def write_folder(
         write_together(
             folder,
             {
-                "model.safetensors": save(tensors, metadata={"format": "pt"}),
-                "config.json": to_json(about | config.to_dict()),
-                "tokenizer_config.json": to_json(tokenizer),
+                "tokenizer_config.json": [to_json(tokenizer)],
+                "config.json": [to_json(values)],
+                "model.safetensors": weight_file(tensors, values),  # moved first: it says what belongs to it
             },
         )
     except OSError as error:
@@ -225,8 +226,10 @@ def find_folder(name: str, revision: str | None = None) -> Path:
 def load_folder(folder: Path) -> PerceiverIOForMaskedLM:
     """config.json and weights -> model."""
     config_file = folder / "config.json"
-    config = read_config(read_json(config_file), source=config_file)
-    return build(config, *read_tensors(folder), PerceiverIOForMaskedLM)
+    values = read_json(config_file)
+    model = build(read_config(values, config_file), *read_tensors(folder), PerceiverIOForMaskedLM)
+    check_saved_together(folder, values)
+    return model
 
 
 def read_tensors(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:

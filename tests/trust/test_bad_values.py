@@ -13,6 +13,7 @@ from tiny import SMALL
 
 from perceiver_edu import PerceiverIOConfig, PerceiverIOForMaskedLM, save_pretrained
 from perceiver_edu.instruments import machine
+from perceiver_edu.training.classify import Task, new_classifier, save_classifier
 from perceiver_edu.weights import hub
 
 NUMBERS = [
@@ -30,7 +31,10 @@ DEVICES = [*NAMES, "CPU", "cuda", "cuda:99", "meta", "mps"]
 TEXTS = [name for name in NAMES if name != "/"]  # which is every text on this machine: long, but right
 # What is written to: nothing outside the test's own folder; DEVICE is a link to a pipe there.
 OUTPUTS = [name for name in NAMES if not name.startswith("/") and name not in (".", "..")]
-OPTIONS = {  # of each command: what else it is given, and for each option, or "", what is tried
+# Of each command: what else it is given, and what is tried for each option, for "" (a value alone) and for
+# AFTER (a value after what else is given).
+AFTER = "after"
+OPTIONS = {
     "fill": (
         ["abc def", "--mask", "b"],
         {
@@ -39,13 +43,15 @@ OPTIONS = {  # of each command: what else it is given, and for each option, or "
             "--top-k": NUMBERS,
             "--mask": NAMES,
             "--span": NAMES,
+            "--engine": NAMES,
             "": NAMES,
         },
     ),
     "parity": ([], {"--device": DEVICES, "": NAMES}),
     "evaluate": (
         ["--no-cloze", "TINY", "--data", "TEXT"],
-        {"--seed": NUMBERS, "--crops": NUMBERS, "--data": TEXTS, "--device": DEVICES},
+        {"--seed": NUMBERS, "--crops": NUMBERS, "--data": TEXTS, "--device": DEVICES}
+        | {"--masks": NAMES, "--text": NAMES, "--engine": NAMES},
     ),
     "profile": (
         ["--repeats", "1", "--bytes", "9", "--outputs", "2", "TINY"],
@@ -60,10 +66,18 @@ OPTIONS = {  # of each command: what else it is given, and for each option, or "
         },
     ),
     "weights": ([], {"": NAMES}),
-    "course": ([], {"": NAMES, "--folder": OUTPUTS}),
+    "course": ([], {"": NAMES, "--folder": OUTPUTS, "--language": NAMES}),
     "classroom": (["class"], {"": OUTPUTS, "--notebooks": NAMES}),
+    "classroom report": ([], {"": OUTPUTS}),
+    "--language": ([], {"": NAMES}),
+    # A good name of a file or folder ends at the weights, which are not there: converting takes seconds.
+    "export nowhere": ([], {"": [*OUTPUTS, *(f"{name}.onnx" for name in OUTPUTS)]}),
+    "optimize --weights nowhere": ([], {"": OUTPUTS}),
+    "optimize": (["new"], {"--dtype": NAMES}),
+    "predict": (["CLASSIFIER"], {"": NAMES, AFTER: TEXTS, "--device": DEVICES}),
+    "predict CLASSIFIER TABLE.csv": ([], {"--text": NAMES}),
 }
-PLACES = ("TINY", "TEXT", "PIPE", "LOOP", "LOCKED", "FOLDER", "DEVICE")
+PLACES = ("TINY", "CLASSIFIER", "TABLE.csv", "TEXT", "PIPE", "LOOP", "LOCKED", "FOLDER", "DEVICE")
 SECONDS = 60  # the longest attempt takes one or two
 
 
@@ -73,6 +87,9 @@ def places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("places")
     torch.manual_seed(0)
     save_pretrained(PerceiverIOForMaskedLM(PerceiverIOConfig(**SMALL)), folder / "tiny")
+    tiny = PerceiverIOForMaskedLM(PerceiverIOConfig(**SMALL))
+    save_classifier(new_classifier(tiny, [Task("letter", ("a", "b"))]), folder / "classifier")
+    (folder / "table.csv").write_text("words\nabc\n")
     os.mkfifo(folder / "pipe")
     (folder / "loop").symlink_to(folder / "loop")
     (folder / "locked").mkdir(mode=0)
@@ -87,8 +104,9 @@ def places(tmp_path_factory):
 def attempts():
     for command, (given, options) in OPTIONS.items():
         for option, values in options.items():
+            before = [*given, option] if option.startswith("--") else given if option == AFTER else []
             for value in values:
-                yield [command, *(given if option else []), *([option] if option else []), value]
+                yield [*command.split(), *before, value]
 
 
 @pytest.mark.timeout(1500)

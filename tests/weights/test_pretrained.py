@@ -2,6 +2,7 @@ import copy
 import errno
 import json
 import os
+from contextlib import suppress
 
 import pytest
 import torch
@@ -171,6 +172,36 @@ def test_saving_that_breaks_off_leaves_the_model_before_it(model, folder, monkey
     assert written and everything_in(folder) == before
 
 
+@pytest.mark.parametrize(("moved", "loads"), [(0, 1), (1, None), (2, 2), (3, 2)])
+def test_a_folder_that_is_half_replaced_is_refused(moved, loads, tmp_path, monkeypatch, batch):
+    """Of two models with the same shapes, and hence of weights that fit both configurations."""
+    old, new = (from_huggingface(tiny_hf_model(num_blocks=number)) for number in (1, 2))
+    save_pretrained(old, tmp_path)
+    replace, done = os.replace, []
+
+    def killed(*paths):
+        if len(done) == moved:
+            raise KeyboardInterrupt
+        done.append(replace(*paths))
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(os, "replace", killed)
+        save_pretrained(new, tmp_path)
+    assert len(done) == moved
+    if loads is None:
+        with pytest.raises(InputError, match=r"was only half replaced.*Save the model again"):
+            load_pretrained(tmp_path)
+        save_pretrained(new, tmp_path)
+    again = load_pretrained(tmp_path, dtype=torch.float64)
+    expected = old if loads == 1 else new
+    assert again.config == expected.config and torch.equal(again(*batch), expected(*batch))
+
+
+def test_weights_that_do_not_say_with_which_config_they_were_saved_are_loaded(model, folder):
+    save_file(load_file(folder / "model.safetensors"), folder / "model.safetensors", {"format": "pt"})
+    assert equal(load_pretrained(folder, dtype=torch.float64), model)
+
+
 def test_saving_keeps_modes_and_takes_the_place_of_plain_files_only(model, folder, tmp_path):
     (folder / "config.json").chmod(0o600)
     save_pretrained(model, folder)
@@ -319,3 +350,10 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(nam
     first, second = load_pretrained(name), load_pretrained(name)
     assert torch.equal(state, torch.random.get_rng_state())
     assert isinstance(first, PerceiverIOForMaskedLM) and equal(first, second)
+
+
+def test_names_of_labels_may_be_edited(model, folder):
+    """Only the sizes in config.json belong to the weights."""
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | {"id2label": {"0": "no"}, "note": "mine"}))
+    assert equal(load_pretrained(folder, dtype=torch.float64), model)

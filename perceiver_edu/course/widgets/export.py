@@ -1,6 +1,8 @@
 """Save what the playground shows: the figure as a file, and the code that reproduces it."""
 
 import html
+import os
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from string import Template
@@ -17,6 +19,7 @@ from perceiver_edu.course.widgets.playground import SIZE, draw
 from perceiver_edu.errors import InputError
 from perceiver_edu.instruments.plots.style import STYLE, add_chinese_fonts
 from perceiver_edu.language import to_translate
+from perceiver_edu.writing import write_whole
 
 KINDS = ("png", "svg", "py")
 
@@ -40,18 +43,10 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
                     "There is no folder {folder!r}: create it first, or name another.", folder=str(folder)
                 )
             )
+        content = code(found).encode() if kind == "py" else picture(found, kind)
         names = (f"playground{f'-{number}' * (number > 1)}.{kind}" for number in count(1))
-        path = next(folder / name for name in names if not (folder / name).exists())
-        with path.open("xb") as file:
-            if kind == "py":
-                file.write(code(found).encode())
-            else:
-                with plt.rc_context(STYLE):
-                    figure = Figure(figsize=SIZE, dpi=192)
-                    alt = draw(figure, found)
-                    add_chinese_fonts(figure)
-                    about = {"Description": alt} | ({"Date": None} if kind == "svg" else {})
-                    figure.savefig(file, format=kind, metadata=about)
+        path = next(folder / name for name in names if not os.path.lexists(folder / name))
+        write_whole(path, content)
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
@@ -60,6 +55,18 @@ def save(found: Explored, folder: str | Path = ".", kind: str = "png") -> Path:
             translated("Cannot write to {folder!r}: {reason}.", folder=str(folder), reason=reason)
         ) from None
     return path
+
+
+def picture(found: Explored, kind: str) -> bytes:
+    """The figure as the content of a file."""
+    file = BytesIO()
+    with plt.rc_context(STYLE):
+        figure = Figure(figsize=SIZE, dpi=192)
+        alt = draw(figure, found)
+        add_chinese_fonts(figure)
+        about = {"Description": alt} | ({"Date": None} if kind == "svg" else {})
+        figure.savefig(file, format=kind, metadata=about)
+    return file.getvalue()
 
 
 PROGRAM = Template('''"""Made by the playground of perceiver_edu. It prints the numbers, and saves the figure.

@@ -1,9 +1,11 @@
 """The playground shows what the library says, and the code that it exports makes the same numbers again."""
 
 import contextlib
+import errno
 import html
 import io
 import math
+import os
 from functools import lru_cache
 
 import matplotlib.pyplot as plt
@@ -274,6 +276,19 @@ def test_files_are_new_and_hold_the_figure_and_the_code(tmp_path):
     assert (tmp_path / "playground.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (tmp_path / "playground.svg").read_text()
     assert (tmp_path / "playground.py").read_text() == code(found)
+
+
+def test_a_full_disk_leaves_no_part_of_a_file_and_a_link_is_not_followed(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "playground.py").symlink_to(tmp_path / "nowhere")
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="No space left on device"):
+        patch.setattr(os, "fsync", full)
+        save(explored(), tmp_path, "py")
+    assert [path.name for path in tmp_path.iterdir()] == ["playground.py"]
+    assert save(explored(), tmp_path, "py").name == "playground-2.py"
+    assert not (tmp_path / "nowhere").exists()
 
 
 @pytest.mark.parametrize("folder", ["no/such/folder", "\0", "~nobody-of-this-name/x", __file__])
