@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 from dataclasses import replace
+from inspect import unwrap
 
 import pytest
 import torch
@@ -25,6 +26,7 @@ from perceiver_edu.weights.files import to_json
 
 SETTINGS = PretrainConfig(steps=6, batch_size=2, config=CONFIG)
 OFTEN = {"save_every": 2, "evaluate_every": 2, "log_every": 1, "progress": False}
+WITHIN_FINETUNE = unwrap(finetune).__globals__  # the names that `finetune` uses
 TEXT = "Once upon a time there was a text of its own, and it was long enough. "
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -67,7 +69,7 @@ def table(tmp_path):
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """They take longer than all else."""
-    monkeypatch.setitem(finetune.__globals__, "draw_pictures", lambda *_: None)
+    monkeypatch.setitem(WITHIN_FINETUNE, "draw_pictures", lambda *_: None)
 
 
 def write_table(path):
@@ -195,9 +197,9 @@ def test_a_run_that_is_killed_as_it_ends_lacks_nothing(weights, table, tmp_path,
         (run / ".unfinished").mkdir()
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(finetune.__globals__, "draw_pictures", lambda *_: drawn.append(True))
+    monkeypatch.setitem(WITHIN_FINETUNE, "draw_pictures", lambda *_: drawn.append(True))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setitem(finetune.__globals__, "remove_checkpoint", killed)
+        patch.setitem(WITHIN_FINETUNE, "remove_checkpoint", killed)
         tune(table, weights, run)
     assert drawn and (run / "manifest.json").exists()
     tune(table, weights, run, resume=True)
@@ -306,7 +308,7 @@ def test_a_real_divergence_ends_with_exit_code_1(run, table, weights, tmp_path):
 
 @pytest.mark.parametrize("where", ["validation loss", "score", "test loss", "weights"])
 def test_nan_anywhere_ends_the_run(table, weights, tmp_path, monkeypatch, where):
-    original = finetune.__globals__["score_classifier"]
+    original = WITHIN_FINETUNE["score_classifier"]
     step = loop.train_step
 
     def score(accelerator, model, data, *more):
@@ -321,9 +323,9 @@ def test_nan_anywhere_ends_the_run(table, weights, tmp_path, monkeypatch, where)
             next(model.parameters()).data[0] = float("nan")
         return norm, tally
 
-    monkeypatch.setitem(finetune.__globals__, "score_classifier", score)
+    monkeypatch.setitem(WITHIN_FINETUNE, "score_classifier", score)
     monkeypatch.setattr(loop, "train_step", spoiled)
-    encoded = finetune.__globals__["Encoded"]
+    encoded = WITHIN_FINETUNE["Encoded"]
     sets = iter(["training", "validation", "test loss"])
 
     def noted(*arguments):
@@ -331,7 +333,7 @@ def test_nan_anywhere_ends_the_run(table, weights, tmp_path, monkeypatch, where)
         made.where = next(sets)
         return made
 
-    monkeypatch.setitem(finetune.__globals__, "Encoded", noted)
+    monkeypatch.setitem(WITHIN_FINETUNE, "Encoded", noted)
     with pytest.raises(DivergedError, match="is NaN or infinite"):
         tune(table, weights, tmp_path / "run", test=read_labelled(table, ["text"], [Column("label")]))
     assert not (tmp_path / "run" / "results.json").exists() and not (tmp_path / "run" / "model").exists()
