@@ -38,8 +38,10 @@ lab: $(READY)
 # A process a core, each with one thread: twice as fast on two cores as one process with two threads.
 WORKERS := -n auto --dist worksteal --maxprocesses
 NOTHING_CHOSEN := 5
-# The notebooks that train come last, so begin with them: otherwise one process waits for the other.
+# The notebooks that train come last, so begin with them, each for the next free process: otherwise one process
+# gets all of these, and the other waits for it.
 LONGEST_FIRST = $(shell ls -r notebooks/*.ipynb)
+ONE_BY_ONE := --dist load --maxschedchunk 1
 
 test: export OMP_NUM_THREADS = 1
 test: $(READY)
@@ -47,7 +49,7 @@ test: $(READY)
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
 	$(VENV) -m pytest $(WORKERS) 8 -m "not slow and not long and not network and not browser" $(PYTEST_ARGS)
-	PERCEIVER_EDU_FAST=1 $(VENV) -m pytest $(WORKERS) 8 --nbmake $(LONGEST_FIRST)
+	PERCEIVER_EDU_FAST=1 $(VENV) -m pytest $(WORKERS) 8 $(ONE_BY_ONE) --nbmake $(LONGEST_FIRST)
 
 test-slow: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 --durations 25 -m "(slow or network) and not browser" $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)
