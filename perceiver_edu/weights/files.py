@@ -19,6 +19,7 @@ from perceiver_edu.errors import InputError
 PIECE = 2**20  # bytes read at a time
 LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
 CONFIG_SUM = "config_sha256"  # in the metadata of model.safetensors
+ONLY_IN_TRAINING = {"attention_probs_dropout_prob", "initializer_range"}  # these may be edited
 ONLY_A_PICKLE = (
     "has only pytorch_model.bin, a pickle, which this library does not open. Give a revision that has "
     'model.safetensors (on the hub often revision="refs/pr/1"), or let transformers read it: '
@@ -132,8 +133,9 @@ def check_saved_together(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def config_sum(config: Mapping[str, Any]) -> str:
-    """SHA-256 of the sizes in a config.json. The rest, such as the names of labels, may be edited."""
-    sizes = {field.name: config.get(field.name) for field in fields(PerceiverIOConfig)}
+    """SHA-256 of what a config.json says of the computation; names of labels, for one, may be edited."""
+    names = {field.name for field in fields(PerceiverIOConfig)} - ONLY_IN_TRAINING
+    sizes = {name: config.get(name) for name in names}
     return hashlib.sha256(json.dumps(sizes, sort_keys=True).encode()).hexdigest()
 
 

@@ -353,7 +353,9 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(nam
 
 
 def test_names_of_labels_may_be_edited(model, folder):
-    """Only the sizes in config.json belong to the weights."""
+    """Only what config.json says of the computation belongs to the weights."""
     values = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(values | {"id2label": {"0": "no"}, "note": "mine"}))
+    (folder / "config.json").write_text(
+        json.dumps(values | {"id2label": {"0": "no"}, "attention_probs_dropout_prob": 0.5})
+    )
     assert equal(load_pretrained(folder, dtype=torch.float64), model)
