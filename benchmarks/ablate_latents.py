@@ -13,11 +13,13 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import torch
 
 from perceiver_edu.data import ABLATION
 from perceiver_edu.instruments.costs import stage_costs, total
+from perceiver_edu.instruments.machine import processor_name
 from perceiver_edu.training.baselines import Baselines, count_holes
 from perceiver_edu.training.batches import spread
 from perceiver_edu.training.configs import PretrainConfig, sized
@@ -63,12 +65,7 @@ def main():
             flops = total(stage_costs(config, M=M, O=int(0.15 * M))).flops
             rows.append({"num_latents": num_latents, "seed": seed, "bits": bits, "flops": flops})
             print(rows[-1], flush=True)
-    result = {
-        "date": date.today().isoformat(),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} thread",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "seconds": round(time.perf_counter() - began),
+    result = made(began) | {
         "crops": len(crops),
         "M": M,
         "steps": SETTINGS.steps,
@@ -76,6 +73,17 @@ def main():
         "rows": rows,
     }
     ABLATION.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def made(began: float) -> dict[str, Any]:
+    """When and where a record was made, and in how many seconds."""
+    return {
+        "date": date.today().isoformat(),
+        "machine": f"{processor_name()}, {torch.get_num_threads()} thread",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "seconds": round(time.perf_counter() - began),
+    }
 
 
 def baselines(crops, held_out) -> dict[str, float]:

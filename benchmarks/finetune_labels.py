@@ -10,17 +10,15 @@ which the notebook shows.
 """
 
 import json
-import platform
 import random
-import statistics
 import sys
 import time
 from copy import deepcopy
-from datetime import date
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ablate_latents import made
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,7 +27,6 @@ from sklearn.svm import LinearSVC
 
 from perceiver_edu import ByteTokenizer, load_pretrained
 from perceiver_edu.data import LABELS
-from perceiver_edu.instruments.machine import processor_name
 from perceiver_edu.training.classify import Task, new_classifier
 from perceiver_edu.training.features import by_length
 from perceiver_edu.training.origins import (
@@ -102,7 +99,7 @@ def fit_query(model, latents, labels, rows: torch.Tensor, rate: float, seed: int
     learned = [p for p in classifier.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=rate)
     draw = torch.Generator().manual_seed(seed)
-    best, kept, since, seen, step = -1.0, None, 0, 0, 0
+    best, kept, since, seen, step = -1.0, learned, 0, 0, 0
     while seen < MOST and since < PATIENCE:
         for part in rows[torch.randperm(len(rows), generator=draw)].split(BATCH):
             step, seen = step + 1, seen + len(part)
@@ -121,7 +118,7 @@ def fit_query(model, latents, labels, rows: torch.Tensor, rate: float, seed: int
                 if found > best:
                     best, since, kept = found, 0, deepcopy([p.detach() for p in learned])
     with torch.no_grad():
-        for parameter, value in zip(learned, kept or [], strict=True):
+        for parameter, value in zip(learned, kept, strict=True):
             parameter.copy_(value)
     return classifier.eval(), best
 
@@ -178,28 +175,8 @@ def main():
                 print(
                     question, size, seed, {name: round(value, 3) for name, value in found.items()}, flush=True
                 )
-    result = {
-        "date": date.today().isoformat(),
-        "machine": f"{processor_name()}, {torch.get_num_threads()} thread",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "seconds": round(time.perf_counter() - began),
-        "texts": TEXTS,
-        "rates": rates,
-        "rows": rows,
-    }
+    result = made(began) | {"texts": TEXTS, "rates": rates, "rows": rows}
     LABELS.write_text(json.dumps(result, indent=1) + "\n")
-    for question, sizes in SIZES.items():
-        for method in ("bag of bytes", "TF-IDF", "probe on the mean", "frozen query"):
-            means = [
-                statistics.fmean(
-                    row["accuracy"]
-                    for row in rows
-                    if (row["question"], row["labels"], row["method"]) == (question, size, method)
-                )
-                for size in sizes
-            ]
-            print(question, method, [round(mean, 3) for mean in means])
 
 
 if __name__ == "__main__":

@@ -101,10 +101,10 @@ def interface(language: str) -> dict[str, str]:
 @cache
 def catalogues(language: str) -> dict[str, str]:
     """{English: translation} of all texts of the course; nothing for English."""
-    paths = [] if language == ENGLISH else sorted(folder_of(language).glob("*.po"))
-    words = {english: words for path in paths for english, words in read_catalogue(path).items()}
-    # A term of the glossary is translated with the English word after it, and on a slider without.
-    return words | (read_catalogue(folder_of(language) / "glossary.po") if paths else {})
+    paths = [] if language == ENGLISH else folder_of(language).glob("*.po")
+    # The glossary's own words count: there a term has the English word after it, and on a slider it has not.
+    glossary_last = sorted(paths, key=lambda path: (path.stem == "glossary", path))
+    return {english: words for path in glossary_last for english, words in read_catalogue(path).items()}
 
 
 def folder_of(language: str) -> Path:

@@ -31,7 +31,7 @@ def check_plain(path: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise InputError(f"{path} is not a name that a file can have: it contains a NUL character") from None
+        raise not_a_name(path) from None
     if not stat.S_ISREG(about.st_mode):
         raise InputError(f"{path} is not a plain file")
     return about
@@ -49,6 +49,10 @@ def write_whole(path: str | os.PathLike, content: bytes) -> None:
     """Write `content` to `path` as `whole_file` does."""
     with whole_file(path) as file:
         file.write(content)
+
+
+def not_a_name(path: Path) -> InputError:
+    return InputError(f"{path} is not a name that a file can have: it contains a NUL character")
 
 
 @contextmanager

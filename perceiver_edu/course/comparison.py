@@ -115,25 +115,16 @@ def readable(result, expected, part="") -> Any:
         if isinstance(getattr(result, "ndim", None), int) and result.ndim == 1:  # of torch or NumPy
             result = result.tolist()
         if not isinstance(result, tuple | list):
-            raise Misfit(
-                translated(
-                    "{at}expected a {name}, got {result}.",
-                    at=at,
-                    name=type(expected).__name__,
-                    result=shown(result),
-                )
-            )
+            raise of_another_type(result, expected, at)
         return type(expected)(readable(entry, expected[0] if expected else entry, part) for entry in result)
     if not isinstance(result, type(expected)):
-        raise Misfit(
-            translated(
-                "{at}expected a {name}, got {result}.",
-                at=at,
-                name=type(expected).__name__,
-                result=shown(result),
-            )
-        )
+        raise of_another_type(result, expected, at)
     return result
+
+
+def of_another_type(result, expected, at: str) -> Misfit:
+    name = type(expected).__name__
+    return Misfit(translated("{at}expected a {name}, got {result}.", at=at, name=name, result=shown(result)))
 
 
 def readable_number(result, truth: bool, at: str) -> bool | int | float:

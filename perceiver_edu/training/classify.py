@@ -205,14 +205,13 @@ def load_classifier(folder: str | Path) -> PerceiverIOForClassification:
     folder = Path(folder)
     source = folder / "config.json"
     values = read_json(source)
-    saved = dict(values)
     if values.get("model_type") == OWN_TYPE:
         values["model_type"] = "perceiver"
     config, head = read_config(values, source, ARCHITECTURE), values.get("head", "linear")
     if head not in HEADS:
         raise InputError(f"{source}: head is {brief(head)}; there is {', '.join(HEADS)}")
     classifier = build_classifier(config, *read_tensors(folder), task_of(values, source), head)
-    check_saved_together(folder, saved)
+    check_saved_together(folder, values)
     return classifier.eval()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from perceiver_edu.errors import InputError
+from perceiver_edu.writing import not_a_name
 
 PACKED = (".xz", ".gz")
 PIECE = 2**16  # bytes
@@ -54,7 +55,7 @@ def check_plain(path: Path) -> None:
     """Raises: InputError for a folder, a pipe or a device, of which one may never see the end, and for what
     is no path."""
     if "\0" in str(path):
-        raise InputError(f"{path} is not a name that a file can have: it contains a NUL character")
+        raise not_a_name(path)
     if not stat.S_ISREG(path.stat().st_mode):
         raise InputError(f"{path}: not a plain file")
 
