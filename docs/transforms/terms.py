@@ -32,6 +32,12 @@ def collect(app, document):
             app.env.domains.standard_domain.note_object("term", name.lower(), anchor, location=section)
 
 
+def anew(app, env, added, changed, removed):
+    """The glossary is written in every build: Sphinx takes the search index of the last build without the
+    entries of pages that it does not write again."""
+    return [GLOSSARY]
+
+
 def merge(app, env, docnames, other):
     """Sphinx reads pages in several processes, of which one has read the glossary."""
     if GLOSSARY in docnames:
@@ -104,6 +110,7 @@ def ancestors(node, top):
 
 
 def setup(app):
+    app.connect("env-get-outdated", anew)
     app.connect("doctree-read", collect)
     app.connect("env-merge-info", merge)
     app.add_post_transform(FirstUses)

@@ -6,7 +6,10 @@ kind, and all of these pages, in minutes for each width and theme, with
     PERCEIVER_EDU_BOOK=all .venv/bin/python -m pytest tests/book
 """
 
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -126,6 +129,13 @@ def test_a_chinese_query_without_spaces_finds_its_words(read):
     page = read("zh/search.html?q=编码器的形状")
     wait_for_results(page)
     assert page.evaluate("splitQuery('编码器的形状')") == ["编码器", "形状"]
+
+
+def test_a_second_build_keeps_the_glossary_in_the_search_index(book):
+    subprocess.run([sys.executable, DOCS / "build.py", "--language", "zh_CN"], check=True, timeout=600)
+    index = (book / "zh/searchindex.js").read_text("utf-8").removeprefix("Search.setIndex(").rstrip(");\n")
+    entries = json.loads(index)["indexentries"]
+    assert "交叉注意力" in entries and len(entries) > 50
 
 
 def test_the_switch_leads_to_the_same_page_in_the_other_language_and_back(read):

@@ -91,7 +91,7 @@ function render({ model, el }) {
         mark();
     });
     strip.addEventListener("pointercancel", () => { anchor = null; });
-    strip.addEventListener("dblclick", (event) => letterAt(event) >= 0 && selectWord(letterAt(event)));
+    strip.addEventListener("dblclick", (event) => model.get("can_query") && letterAt(event) >= 0 && selectWord(letterAt(event)));
 
     // By keyboard: arrows move, Shift and arrows select, Enter chooses.
     strip.addEventListener("keydown", (event) => {
