@@ -78,7 +78,7 @@ def resume_and_kill(data: Path, output: Path) -> dict:
 
 
 def steps(output: Path) -> int:
-    about = output / "seed-0" / "recipe.json"
+    about = output / "seed-0" / "settings.json"
     return json.loads(about.read_text())["steps"] if about.exists() else 10**9
 
 

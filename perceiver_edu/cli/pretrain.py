@@ -23,7 +23,7 @@ def pretrain(
             help="Text files (.jsonl, .txt or .parquet, also compressed as .xz or .gz), or folders of them."
         ),
     ] = None,
-    recipe: Annotated[
+    mixture: Annotated[
         str | None,
         typer.Option(
             help="Instead of DATA: c4-wikipedia = 70 % C4 and 30 % Wikipedia, streamed from the hub."
@@ -109,7 +109,7 @@ def pretrain(
     Examples:
       perceiver-edu pretrain texts/ -o runs/first --held-out valid.jsonl.xz
       perceiver-edu pretrain texts/ -o runs/quick --size tiny --steps 2000
-      perceiver-edu pretrain -o runs/full --recipe c4-wikipedia --preset paper
+      perceiver-edu pretrain -o runs/full --mixture c4-wikipedia --preset paper
       perceiver-edu pretrain letters/ -o runs/letters --weights embedded
       perceiver-edu fill "The c[MASK]t sat on the mat." --weights runs/first/model
     """
@@ -122,12 +122,14 @@ def pretrain(
     from perceiver_edu.weights.huggingface import read_config
     from perceiver_edu.weights.pretrained import load_pretrained
 
-    if bool(data) == bool(recipe):
-        raise InputError(f"no training text: give files or folders of text, or --recipe {', '.join(STREAMS)}")
+    if bool(data) == bool(mixture):
+        raise InputError(
+            f"no training text: give files or folders of text, or --mixture {', '.join(STREAMS)}"
+        )
     if sum(map(bool, (size, config, weights))) > 1:
         raise InputError("--size, --config and --weights all determine the model's size: give one of them")
-    if recipe:
-        choose("recipe", recipe, STREAMS)
+    if mixture:
+        choose("mixture", mixture, STREAMS)
     if weights:
         sizes = load_pretrained(weights).config
     else:
@@ -152,7 +154,7 @@ def pretrain(
         settings = PretrainConfig(**choices)
     try:
         pretrain_files(
-            STREAMS[recipe](seed) if recipe else data,
+            STREAMS[mixture](seed) if mixture else data,
             output,
             settings,
             held_out=held_out,

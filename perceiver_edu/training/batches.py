@@ -15,7 +15,7 @@ import torch
 
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.configs import MASKS, PretrainConfig, seed_of
-from perceiver_edu.training.corpus import RECIPE, Recipe, in_groups, pack, shorten, stream_recipe
+from perceiver_edu.training.corpus import C4_AND_WIKIPEDIA, Mixture, in_groups, pack, shorten, stream_mixture
 from perceiver_edu.training.masking import warn_of_large_units
 
 
@@ -53,9 +53,9 @@ class Stream:
                 raise InputError(f"{self.name}: there is no text in this stream")
 
 
-def c4_and_wikipedia(seed: int, sources: Recipe = RECIPE) -> Stream:
+def c4_and_wikipedia(seed: int, sources: Mixture = C4_AND_WIKIPEDIA) -> Stream:
     """70 % C4, 30 % Wikipedia, by bytes, from the hub: what `deepmind/language-perceiver` was trained on."""
-    return Stream("c4-wikipedia", lambda epoch: stream_recipe(sources, seed=seed + 1_000_003 * epoch))
+    return Stream("c4-wikipedia", lambda epoch: stream_mixture(sources, seed=seed + 1_000_003 * epoch))
 
 
 STREAMS = {"c4-wikipedia": c4_and_wikipedia}  # by name: seed -> Stream

@@ -134,7 +134,7 @@ class FinetuneConfig:
 # The paper's own recipes, by name (Jaegle et al. 2021, the ICLR version). What it does not say is ours: β and
 # clipping of the gradient, and where in the grid of its fine-tuning to begin.
 PRETRAINING: dict[str, dict[str, Any]] = {
-    "paper": dict(  # Table 12; together with the text of --recipe c4-wikipedia and the sizes "full"
+    "paper": dict(  # Table 12; together with the text of --mixture c4-wikipedia and the sizes "full"
         steps=500_000, batch_size=2048, optimizer="lamb", learning_rate=1.25e-3, warmup=1000,
         weight_decay=0.01, betas=(0.9, 0.999), masks="coin", fraction=0.15, bytes_first=0.0, short=0.0,
         start="usual",

@@ -30,8 +30,8 @@ FORMATS = (".jsonl", ".json", ".txt", ".parquet")
 ENDINGS = tuple(f"{kind}{packed}" for kind in FORMATS for packed in ("", *PACKED))
 
 # (share of the bytes, arguments of datasets.load_dataset): what `deepmind/language-perceiver` was trained on.
-Recipe = Sequence[tuple[float, dict[str, str]]]
-RECIPE: Recipe = (
+Mixture = Sequence[tuple[float, dict[str, str]]]
+C4_AND_WIKIPEDIA: Mixture = (
     (0.7, {"path": "allenai/c4", "name": "en"}),
     (0.3, {"path": "wikimedia/wikipedia", "name": "20231101.en"}),
 )
@@ -154,8 +154,8 @@ def check_text(document: object, where: str, text_field: str) -> str:
     return document
 
 
-def stream_recipe(
-    recipe: Recipe = RECIPE,
+def stream_mixture(
+    mixture: Mixture = C4_AND_WIKIPEDIA,
     text_field: str = "text",
     seed: int = 0,
     probe: int = 500,
@@ -174,7 +174,7 @@ def stream_recipe(
     except ModuleNotFoundError:
         raise InputError("streaming from the hub needs the datasets library: pip install datasets") from None
     sources, odds = [], []
-    for share, where in recipe:
+    for share, where in mixture:
         try:
             source = datasets.load_dataset(**where, split="train", streaming=True)
             lengths = [len(row[text_field].encode()) for row in source.take(probe)]

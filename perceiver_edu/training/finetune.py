@@ -105,11 +105,11 @@ def finetune(
         "weights_sha256": weights_sum(pretrained),
     }
     if resume and (folder / MANIFEST).exists():  # it is finished
-        recipe = check_run(folder, run, resume)
-        verify(folder, recipe)
+        run = check_run(folder, run, resume)
+        verify(folder, run)
         if is_first_process():
             for checkpoint in checkpoints(folder):
-                remove_checkpoint(checkpoint, recipe)
+                remove_checkpoint(checkpoint, run)
             remove_leftovers(folder)
         return read_json(folder / RESULTS)
     model = new_classifier(pretrained, tasks, seed_of(settings.seed, "weights"), settings.head)
@@ -204,9 +204,9 @@ class Finetuning(Job):
         model = [path for path in (self.folder / "model").rglob("*") if path.is_file()]
         names = [path.relative_to(self.folder).as_posix() for path in model]
         draw_pictures(self.folder, confusions)  # before the run is finished: whoever resumes has them, too
-        write_manifest(self.folder, [*names, RESULTS, "log.csv"], self.recipe, self.steps)
+        write_manifest(self.folder, [*names, RESULTS, "log.csv"], self.run, self.steps)
         for checkpoint in checkpoints(self.folder):
-            remove_checkpoint(checkpoint, self.recipe)
+            remove_checkpoint(checkpoint, self.run)
 
 
 def texts_of_step(settings: FinetuneConfig, num_texts: int, step: int) -> torch.Tensor:

@@ -61,7 +61,7 @@ class Job:
         self.accelerator = start_accelerator(precision)
         self.main = self.accelerator.is_main_process  # the one process that writes
         self.state: dict[str, Any] = {}  # what a checkpoint keeps besides model, optimizer, step and tally
-        self.recipe: dict[str, Any] = {}  # in the first process, from `train` on: what recipe.json holds
+        self.run: dict[str, Any] = {}  # in the first process, from `train` on: what settings.json holds
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         """The whole batches from `first_step` on, the same in every process and after every resume."""
@@ -101,7 +101,7 @@ def train(
 ) -> None:
     """Train `job.model` in `job.folder`, from its initial weights or from the newest checkpoint.
 
-    `run` is what recipe.json is to hold. The other arguments, and what is raised, are as in `pretrain`; a
+    `run` is what settings.json is to hold. The other arguments, and what is raised, are as in `pretrain`; a
     checkpoint is written after each multiple of each of the numbers in `save_every`.
     """
     from accelerate.utils import broadcast_object_list
@@ -111,7 +111,7 @@ def train(
     accelerator, folder, main = job.accelerator, job.folder, job.main
     device = accelerator.device
     with claim(folder) if main else nullcontext():
-        newest, job.recipe = open_run(folder, run, resume) if main else (None, {})
+        newest, job.run = open_run(folder, run, resume) if main else (None, {})
         [newest] = broadcast_object_list([newest])  # the others wait for the first
         saved = load_checkpoint(newest, job.model, job.optimizer) if newest and newest.exists() else {}
         first_step = saved.pop("step", 0)
@@ -154,7 +154,7 @@ def train(
                     tally, seen, seconds = torch.zeros_like(tally), 0, 0.0
                 if main and save_now:
                     state = {"step": done, "tally": tally.cpu()} | job.state
-                    save_checkpoint(folder, job.model, job.optimizer, state, job.recipe)
+                    save_checkpoint(folder, job.model, job.optimizer, state, job.run)
                 tally = tally if main else torch.zeros_like(tally)
                 started = time.perf_counter()
         job.finish()

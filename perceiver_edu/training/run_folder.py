@@ -1,14 +1,14 @@
 """What a run leaves on the disk, such that it can be cut off at any moment, also while it writes.
 
-    recipe.json       what the run does, fingerprints of its data, and a random name of its own, `run`
+    settings.json     what the run does, fingerprints of its data, and a random name of its own, `run`
     log.csv           a row every so many steps
     samples.txt       what the model put into a few holes as it learned
     checkpoint-N/     all that is needed to go on from step N: model, optimizer, log and samples as they were
     model/            the finished model
 
 A checkpoint is written under another name and moved into place whole; only then the one before it goes. Its
-manifest.json has the run's name, a digest of the recipe, and the size and SHA-256 of every other file. To go
-on, a run verifies all that first, and removes nothing before the next checkpoint is in place.
+manifest.json has the run's name, a digest of the settings, and the size and SHA-256 of every other file. To
+go on, a run verifies all that first, and removes nothing before the next checkpoint is in place.
 """
 
 import csv
@@ -38,15 +38,15 @@ from perceiver_edu.weights.files import read_json, sha256, sha256_of_each, to_js
 from perceiver_edu.weights.pretrained import load_folder, save_pretrained
 from perceiver_edu.writing import UNFINISHED, lock, naming, write_whole
 
-RECIPE, MANIFEST, LOCK = "recipe.json", "manifest.json", ".lock"
+SETTINGS, MANIFEST, LOCK = "settings.json", "manifest.json", ".lock"
 RECORDS = ("log.csv", "samples.txt")
 RESULTS = "results.json"  # of a fine-tuning run
-FILES = (RECIPE, MANIFEST, LOCK, *RECORDS, RESULTS)
+FILES = (SETTINGS, MANIFEST, LOCK, *RECORDS, RESULTS)
 OWN = re.compile(
     "|".join([*map(re.escape, FILES), "model", rf"\{UNFINISHED}.*", "checkpoint-.*", "confusion-.*"])
 )
 LATER = {"optimizer": "adamw", "head": "linear"}  # fields that older runs lack, and what these did
-MAY_CHANGE = {"steps", "files", "run"}  # fields of recipe.json that are not compared
+MAY_CHANGE = {"steps", "files", "run"}  # fields of settings.json that are not compared
 MEASURED = {"data", "held_out", "weights_sha256"}  # fields that are known only when all has been read
 NEW = "begin a new run in another folder"
 
@@ -78,7 +78,7 @@ def claim(folder: Path) -> Iterator[None]:
         try:
             yield
         except InputError:
-            if new and not (folder / RECIPE).exists():  # it was refused: a stranger's folder stays as it was
+            if new and not (folder / SETTINGS).exists():  # refused: a stranger's folder stays as it was
                 with suppress(OSError):
                     (folder / LOCK).unlink()
             raise
@@ -100,7 +100,7 @@ def check_own_files(folder: Path) -> None:
 
 def without_runs(paths: list[Path]) -> list[Path]:
     """Without what a run has written: its folder may lie among its data, or be the folder of its data."""
-    runs = {path.parent for path in paths if path.name == RECIPE and (path.parent / LOCK).is_file()}
+    runs = {path.parent for path in paths if path.name == SETTINGS and (path.parent / LOCK).is_file()}
 
     def written(path: Path) -> bool:
         inside = [path.relative_to(run).parts[0] for run in runs if run in path.parents]
@@ -124,28 +124,28 @@ def step_of(checkpoint: Path) -> int:
 
 
 def check_run(folder: Path, wanted: dict, resume: bool) -> dict:
-    """May a run with these fields of recipe.json start, or go on, in `folder`? Changes nothing.
+    """May a run with these fields of settings.json start, or go on, in `folder`? Changes nothing.
 
     To go on, every field must be as it was, but for `steps`: the learning rate and the curriculum then follow
     the new number from there on.
 
-    Returns: recipe.json as it is to be: `wanted`, and the run's name.
+    Returns: settings.json as it is to be: `wanted`, and the run's name.
 
     Raises: InputError, naming the fields that differ, and the files where data has changed.
     """
     wanted, found = json.loads(to_json(wanted)), checkpoints(folder)
-    there = [name for name in (RECIPE, *RECORDS, RESULTS, MANIFEST, "model") if (folder / name).exists()]
+    there = [name for name in (SETTINGS, *RECORDS, RESULTS, MANIFEST, "model") if (folder / name).exists()]
     if not resume and (found or there):
         raise InputError(
             f"{folder} already contains a run: resume it with --resume, or choose another folder"
         )
-    if RECIPE not in there:
+    if SETTINGS not in there:
         if found or there:
             raise InputError(
-                f"{folder} contains a run, but no {RECIPE}, without which it cannot be resumed: {NEW}"
+                f"{folder} contains a run, but no {SETTINGS}, without which it cannot be resumed: {NEW}"
             )
         return wanted | {"run": secrets.token_hex(16)}
-    before = read_json(folder / RECIPE)
+    before = read_json(folder / SETTINGS)
     if "precision" not in before:  # of a run that began before this was noted
         wanted.pop("precision", None)
     for name, value in LATER.items():
@@ -172,7 +172,7 @@ def differences(before: dict, now: dict) -> dict[str, str]:
         differing = [key for key in {**new, **old} if old.get(key) != new.get(key)]
         return {key: f"was {old.get(key)!r:.200}, now {new.get(key)!r:.200}" for key in differing}
     except RecursionError:
-        raise InputError(f"{RECIPE} is nested too deeply to have been written by a run") from None
+        raise InputError(f"{SETTINGS} is nested too deeply to have been written by a run") from None
 
 
 def flat(values: dict, prefix: str = "") -> dict:
@@ -206,16 +206,16 @@ def weights_sum(model: nn.Module) -> str:
     return total.hexdigest()
 
 
-def recipe_sum(recipe: dict) -> str:
+def settings_sum(settings: dict) -> str:
     """The SHA-256 of the fields that stay as they are throughout a run."""
-    kept = {key: value for key, value in recipe.items() if key not in MAY_CHANGE}
+    kept = {key: value for key, value in settings.items() if key not in MAY_CHANGE}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def write_manifest(folder: Path, names: Iterable[str], recipe: dict, step: int) -> None:
-    """Tie the files of a checkpoint or finished run to each other, to the run and to its recipe."""
+def write_manifest(folder: Path, names: Iterable[str], settings: dict, step: int) -> None:
+    """Tie the files of a checkpoint or finished run to each other, to the run and to its settings."""
     files = {n: {"bytes": (folder / n).stat().st_size, "sha256": sha256(folder / n)} for n in sorted(names)}
-    about = {"run": recipe["run"], "recipe_sha256": recipe_sum(recipe), "step": step, "files": files}
+    about = {"run": settings["run"], "settings_sha256": settings_sum(settings), "step": step, "files": files}
     write_whole(folder / MANIFEST, to_json(about))
 
 
@@ -235,12 +235,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def verify(folder: Path, recipe: dict, step: int | None = None) -> None:
-    """Raises: InputError, naming the file, unless every file is as this run wrote it, with this recipe."""
+def verify(folder: Path, settings: dict, step: int | None = None) -> None:
+    """Raises: InputError, naming the file, unless every file is as this run wrote it, with these settings."""
     manifest = read_manifest(folder)
     for field, wanted, problem in (
-        ("run", recipe["run"], f"it is of another run than {RECIPE}"),
-        ("recipe_sha256", recipe_sum(recipe), f"it was written with another {RECIPE}"),
+        ("run", settings["run"], f"it is of another run than {SETTINGS}"),
+        ("settings_sha256", settings_sum(settings), f"it was written with another {SETTINGS}"),
         ("step", manifest.get("step") if step is None else step, "it is of another step"),
     ):
         if manifest.get(field) != wanted:
@@ -264,30 +264,30 @@ def verify(folder: Path, recipe: dict, step: int | None = None) -> None:
 def open_run(folder: Path, wanted: dict, resume: bool) -> tuple[Path | None, dict]:
     """Put `folder` into the state of its newest good checkpoint, or of a run that has yet to begin.
 
-    Returns: that checkpoint, None where there is none; recipe.json.
+    Returns: that checkpoint, None where there is none; settings.json.
 
     Raises: InputError as `check_run` and `newest_good`; nothing has been changed then.
     """
-    recipe = check_run(folder, wanted, resume)
-    newest = newest_good(folder, recipe)
+    settings = check_run(folder, wanted, resume)
+    newest = newest_good(folder, settings)
     if not newest and any((folder / name).exists() for name in (MANIFEST, RESULTS, "model")):
         raise InputError(
             f"{folder} contains the results of a finished run, but no checkpoint from which to resume: {NEW}"
         )
-    if newest and recipe["steps"] < step_of(newest):
-        raise InputError(f"{folder} is at step {step_of(newest)}, past steps={recipe['steps']}")
+    if newest and settings["steps"] < step_of(newest):
+        raise InputError(f"{folder} is at step {step_of(newest)}, past steps={settings['steps']}")
     remove_leftovers(folder)
     for name in RECORDS:
         if newest and (newest / name).exists():
             write_whole(folder / name, (newest / name).read_bytes())
         else:
             (folder / name).unlink(missing_ok=True)
-    write_whole(folder / RECIPE, to_json(recipe))
+    write_whole(folder / SETTINGS, to_json(settings))
     sync_folder(folder)
-    return newest, recipe
+    return newest, settings
 
 
-def newest_good(folder: Path, recipe: dict) -> Path | None:
+def newest_good(folder: Path, settings: dict) -> Path | None:
     """The newest checkpoint that is whole and of this run, with a warning if there are newer ones; None where
     there are no checkpoints at all.
 
@@ -296,7 +296,7 @@ def newest_good(folder: Path, recipe: dict) -> Path | None:
     problems: list[str] = []
     for checkpoint in reversed(checkpoints(folder)):
         try:
-            verify(checkpoint, recipe, step_of(checkpoint))
+            verify(checkpoint, settings, step_of(checkpoint))
         except InputError as error:
             problems.append(str(error))
             continue
@@ -326,7 +326,7 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def remove_checkpoint(checkpoint: Path, recipe: dict) -> None:
+def remove_checkpoint(checkpoint: Path, settings: dict) -> None:
     """Remove a checkpoint of this run, atomically. A folder that is not of this run, or that
     holds anything else, stays."""
     try:
@@ -334,7 +334,7 @@ def remove_checkpoint(checkpoint: Path, recipe: dict) -> None:
     except InputError:
         return
     inside = {path.name for path in checkpoint.iterdir()}
-    if manifest.get("run") == recipe["run"] and inside <= {MANIFEST, *manifest["files"]}:
+    if manifest.get("run") == settings["run"] and inside <= {MANIFEST, *manifest["files"]}:
         trash = checkpoint.with_name(UNFINISHED)
         checkpoint.rename(trash)
         shutil.rmtree(trash)
@@ -365,7 +365,7 @@ def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: Optimizer) ->
 
 
 def save_checkpoint(
-    folder: Path, model: nn.Module, optimizer: Optimizer, state: dict[str, Any], recipe: dict
+    folder: Path, model: nn.Module, optimizer: Optimizer, state: dict[str, Any], settings: dict
 ) -> None:
     """Write checkpoint-N, N = state["step"], with the records as they are; then drop the other ones.
 
@@ -387,7 +387,7 @@ def save_checkpoint(
     for name in RECORDS:
         if (folder / name).exists():
             write_whole(unfinished / name, (folder / name).read_bytes())
-    write_manifest(unfinished, os.listdir(unfinished), recipe, state["step"])
+    write_manifest(unfinished, os.listdir(unfinished), settings, state["step"])
     sync_folder(unfinished)
     if os.path.lexists(place):  # it could not be gone on from: see `newest_good`
         aside = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
@@ -397,7 +397,7 @@ def save_checkpoint(
     sync_folder(folder)
     for path in checkpoints(folder):
         if path != place:
-            remove_checkpoint(path, recipe)
+            remove_checkpoint(path, settings)
 
 
 def sync_folder(folder: Path) -> None:

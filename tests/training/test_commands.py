@@ -74,9 +74,9 @@ def test_pretrain_takes_every_part_of_the_recipe_from_the_command_line(run, tmp_
         *("--save-every", 1, "--evaluate-every", 1),
     )
     assert code == 0, err
-    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
-    assert {name: recipe[name] for name in options} == options
-    assert recipe["config"] == CONFIG.to_dict()
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert {name: settings[name] for name in options} == options
+    assert settings["config"] == CONFIG.to_dict()
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
     assert len(log_rows(tmp_path / "run")) == 2  # evaluate_every
 
@@ -92,8 +92,8 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
     assert code == 0, err
     ended, begins = log_rows(tmp_path / "first")[-1], log_rows(tmp_path / "second")[0]
     assert begins["step"] == "0" and begins["held_out_bits"] == ended["held_out_bits"]
-    recipe = json.loads((tmp_path / "second" / "recipe.json").read_text())
-    assert recipe["weights"] == str(weights) and recipe["config"] == CONFIG.to_dict()
+    settings = json.loads((tmp_path / "second" / "settings.json").read_text())
+    assert settings["weights"] == str(weights) and settings["config"] == CONFIG.to_dict()
     with pytest.raises(InputError, match="has other sizes than this run"):
         new_model(PretrainConfig(weights=str(weights)))
 
@@ -101,9 +101,9 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no training text: give files or folders of text, or --recipe c4-wikipedia"),
-        ([HELD_OUT, "--recipe", "c4-wikipedia"], "no training text"),
-        (["--recipe", "bookcorpus"], "no recipe 'bookcorpus'; choose from c4-wikipedia"),
+        ([], "no training text: give files or folders of text, or --mixture c4-wikipedia"),
+        ([HELD_OUT, "--mixture", "c4-wikipedia"], "no training text"),
+        (["--mixture", "bookcorpus"], "no mixture 'bookcorpus'; choose from c4-wikipedia"),
         (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["{tmp}/empty.txt"], "no text in"),
         (["{tmp}/garbled.jsonl"], "line 1: not valid JSON"),

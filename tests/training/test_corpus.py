@@ -19,14 +19,14 @@ from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training import text_files
 from perceiver_edu.training.corpus import (
-    RECIPE,
+    C4_AND_WIKIPEDIA,
     crop_pack,
     load_crops,
     pack,
     packing_efficiency,
     read_documents,
     shorten,
-    stream_recipe,
+    stream_mixture,
     write_cache,
 )
 
@@ -226,61 +226,61 @@ def test_the_heldout_text_is_100_kb_with_source_and_licence():
     assert 95_000 < sum(len(text.encode()) for text in read_documents(HELD_OUT)) < 105_000
 
 
-# ---------------------------------------------------------------- the recipe
+# ---------------------------------------------------------------- the mixture
 
 
 def stand_ins(tmp_path, web=3000, articles=1500):
     """A web of short pages and an encyclopedia of long ones, in the places of C4 and Wikipedia."""
     pages = [f"w{i} " + "x" * (20 + i % 60) for i in range(web)]
     entries = [f"a{i} " + "y" * (300 + i % 200) for i in range(articles)]
-    recipe = []
-    for (share, _), name, texts in zip(RECIPE, ("web", "articles"), (pages, entries), strict=True):
+    mixture = []
+    for (share, _), name, texts in zip(C4_AND_WIKIPEDIA, ("web", "articles"), (pages, entries), strict=True):
         (tmp_path / f"{name}.jsonl").write_bytes(json_lines(texts))
-        recipe.append((share, {"path": "json", "data_files": str(tmp_path / f"{name}.jsonl")}))
-    return recipe, pages, entries
+        mixture.append((share, {"path": "json", "data_files": str(tmp_path / f"{name}.jsonl")}))
+    return mixture, pages, entries
 
 
 def test_the_stream_mixes_by_bytes_not_by_documents(tmp_path):
-    pytest.importorskip("datasets", reason="the recipe streams through the datasets library")
-    recipe, pages, entries = stand_ins(tmp_path)
-    texts = list(stream_recipe(recipe, shuffle_buffer=100))
+    pytest.importorskip("datasets", reason="the mixture streams through the datasets library")
+    mixture, pages, entries = stand_ins(tmp_path)
+    texts = list(stream_mixture(mixture, shuffle_buffer=100))
     assert len(set(texts)) == len(texts) and set(texts) <= set(pages + entries), "each document at most once"
     from_web = sum(len(text) for text in texts if text.startswith("w"))
     assert abs(from_web / sum(map(len, texts)) - 0.7) < 0.03
     assert len([text for text in texts if text.startswith("w")]) == len(pages), (
         "to the end of the first source"
     )
-    assert texts == list(stream_recipe(recipe, shuffle_buffer=100)), "the same seed, the same stream"
-    assert texts != list(stream_recipe(recipe, shuffle_buffer=100, seed=1))
+    assert texts == list(stream_mixture(mixture, shuffle_buffer=100)), "the same seed, the same stream"
+    assert texts != list(stream_mixture(mixture, shuffle_buffer=100, seed=1))
 
 
 def test_the_stream_can_be_packed_at_once(tmp_path):
-    pytest.importorskip("datasets", reason="the recipe streams through the datasets library")
-    recipe, *_ = stand_ins(tmp_path)
-    crops = torch.stack(list(islice(pack(stream_recipe(recipe, shuffle_buffer=10), 64), 20)))
+    pytest.importorskip("datasets", reason="the mixture streams through the datasets library")
+    mixture, *_ = stand_ins(tmp_path)
+    crops = torch.stack(list(islice(pack(stream_mixture(mixture, shuffle_buffer=10), 64), 20)))
     assert crops.shape == (20, 64)
 
 
-def test_the_recipe_is_the_cards():
-    assert [(share, where["path"]) for share, where in RECIPE] == [
+def test_the_mixture_is_the_cards():
+    assert [(share, where["path"]) for share, where in C4_AND_WIKIPEDIA] == [
         (0.7, "allenai/c4"),
         (0.3, "wikimedia/wikipedia"),
     ]
 
 
 def test_a_source_that_is_not_there_is_named(tmp_path):
-    pytest.importorskip("datasets", reason="the recipe streams through the datasets library")
-    recipe, *_ = stand_ins(tmp_path)
+    pytest.importorskip("datasets", reason="the mixture streams through the datasets library")
+    mixture, *_ = stand_ins(tmp_path)
     with pytest.raises(InputError, match="nowhere"):
-        next(stream_recipe([(1.0, {"path": "json", "data_files": str(tmp_path / "nowhere.jsonl")})]))
+        next(stream_mixture([(1.0, {"path": "json", "data_files": str(tmp_path / "nowhere.jsonl")})]))
     with pytest.raises(InputError, match="no field 'body'"):
-        next(stream_recipe(recipe, text_field="body"))
+        next(stream_mixture(mixture, text_field="body"))
 
 
 def test_without_datasets_the_stream_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(InputError, match="pip install datasets"):
-        next(stream_recipe())
+        next(stream_mixture())
 
 
 # ---------------------------------------------------------------- crops

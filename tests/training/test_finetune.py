@@ -99,8 +99,8 @@ def test_a_classifier_learns_and_transformers_gives_the_same_answers(file, weigh
 
     training, validation = halves(read(file))
     out = tmp_path / "run"
-    recipe = settings(weights, epochs=12)
-    results = finetune(training, validation, out, recipe, test=validation, progress=False)
+    wanted = settings(weights, epochs=12)
+    results = finetune(training, validation, out, wanted, test=validation, progress=False)
     assert results["score"] >= 0.9 > 0.5 > results["most_common"]["topic"]
     assert results["test"]["scores"] == results["validation"]["scores"]  # the very same texts
     theirs = PerceiverForSequenceClassification.from_pretrained(out / "model").eval()

@@ -34,7 +34,7 @@ from perceiver_edu.training.corpus import crop_pack, load_crops, shorten
 from perceiver_edu.training.loop import backward, learning_rate
 from perceiver_edu.training.masking import IGNORE, hole_positions, mask_bytes
 from perceiver_edu.training.pretrain import Pretraining, held_out_bits, pretrain, pretrain_files
-from perceiver_edu.training.run_folder import checkpoints, claim, recipe_sum, step_of
+from perceiver_edu.training.run_folder import checkpoints, claim, settings_sum, step_of
 from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.weights.pretrained import load_folder
 
@@ -109,7 +109,7 @@ def test_a_run_goes_on_with_more_steps_but_not_with_fewer(crops, tmp_path):
     pretrain(crops, tmp_path, replace(SETTINGS, steps=14), resume=True, **OFTEN)
     assert log_rows(tmp_path)[: len(before)] == before
     assert [row["step"] for row in log_rows(tmp_path)][-2:] == ["12", "14"]
-    assert json.loads((tmp_path / "recipe.json").read_text())["steps"] == 14
+    assert json.loads((tmp_path / "settings.json").read_text())["steps"] == 14
 
 
 def test_other_settings_or_data_are_refused_by_name(crops, tmp_path):
@@ -132,10 +132,10 @@ def test_a_run_keeps_its_precision_if_it_has_noted_one(crops, unbroken, tmp_path
         pretrain(crops, tmp_path, SETTINGS, precision="fp32", **options)
     with pytest.raises(InputError, match="precision was 'fp32', now 'bf16'"):
         pretrain(crops, tmp_path, SETTINGS, precision="bf16", **options)
-    recipe, manifest = (read_json(tmp_path / n) for n in ("recipe.json", "checkpoint-3/manifest.json"))
-    del recipe["precision"], recipe["optimizer"]  # as in a run of an earlier version
-    manifest["recipe_sha256"] = recipe_sum(recipe)
-    (tmp_path / "recipe.json").write_bytes(to_json(recipe))
+    settings, manifest = (read_json(tmp_path / n) for n in ("settings.json", "checkpoint-3/manifest.json"))
+    del settings["precision"], settings["optimizer"]  # as in a run of an earlier version
+    manifest["settings_sha256"] = settings_sum(settings)
+    (tmp_path / "settings.json").write_bytes(to_json(settings))
     (tmp_path / "checkpoint-3" / "manifest.json").write_bytes(to_json(manifest))
     with pytest.raises(InputError, match="optimizer was None, now 'lamb'"):
         pretrain(crops, tmp_path, replace(SETTINGS, optimizer="lamb"), precision="fp32", **options)
@@ -154,7 +154,7 @@ def test_what_a_killed_process_left_half_written_is_cleaned_up(crops, unbroken, 
         file.write("8,3.1")
     pretrain(crops, tmp_path, SETTINGS, held_out=crops[:8], resume=True, **OFTEN)
     assert_same_run(tmp_path, unbroken)
-    names = [".lock", "checkpoint-10", "log.csv", "model", "recipe.json", "samples.txt"]
+    names = [".lock", "checkpoint-10", "log.csv", "model", "samples.txt", "settings.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
@@ -562,8 +562,8 @@ def test_a_run_on_a_stream_goes_on_exactly(crops, tmp_path, monkeypatch):
         pretrain(crops, tmp_path / "cut", SETTINGS, resume=True, **OFTEN)
 
 
-def test_the_recipe_of_the_original_streams_from_the_hub(tmp_path):
-    pytest.importorskip("datasets", reason="the recipe streams through the datasets library")
+def test_the_mixture_of_the_original_streams_from_the_hub(tmp_path):
+    pytest.importorskip("datasets", reason="the mixture streams through the datasets library")
     sources = []
     for name, share, length in (("web", 0.7, 30), ("articles", 0.3, 300)):
         file = tmp_path / f"{name}.jsonl"

@@ -223,7 +223,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_no_advice_is_passed_on(tmp_
 def test_a_model_that_no_run_made_is_not_replaced(crops, weights, tmp_path):
     shutil.copytree(weights, tmp_path / "run" / "model")
     for resume in (False, True):
-        with pytest.raises(InputError, match=r"already contains a run|contains a run, but no recipe\.json"):
+        with pytest.raises(InputError, match=r"already contains a run|contains a run, but no settings\.json"):
             pretrain(crops, tmp_path / "run", SETTINGS, resume=resume, **OFTEN)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]
 
@@ -276,7 +276,7 @@ def test_weights_that_have_changed_are_refused(weights, table, tmp_path, monkeyp
 def test_what_runs_have_written_is_not_data(place, tmp_path, monkeypatch):
     texts, run = tmp_path / "texts", tmp_path / place
     (texts / "runs").mkdir(parents=True)
-    names = ["a.txt", "model.txt", "runs/recipe.json"]
+    names = ["a.txt", "model.txt", "runs/settings.json"]
     for name in names[:2]:
         (texts / name).write_text(TEXT * 9)
     (texts / names[2]).write_text(json.dumps({"text": TEXT * 9}))  # food
@@ -420,11 +420,11 @@ def test_extreme_values_are_one_line(run, table, tmp_path, arguments, message):
     output = [] if arguments[0] == "evaluate" else ["-o", tmp_path / "run"]
     arguments = [str(argument).replace("{tmp}", str(tmp_path)) for argument in arguments]
     assert_one_line(*run(*arguments, *output), message)
-    assert not (tmp_path / "run" / "recipe.json").exists()
+    assert not (tmp_path / "run" / "settings.json").exists()
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    "settings",
     [
         '{"a":' * 100_000,
         '{"steps": ' + "9" * 5000 + "}",
@@ -433,15 +433,17 @@ def test_extreme_values_are_one_line(run, table, tmp_path, arguments, message):
         '{"a": 1, "a": 1}',
     ],
 )
-def test_a_recipe_of_another_kind_is_one_line(crops, cut, recipe):
-    (cut / "recipe.json").write_text(recipe)
-    with pytest.raises(InputError, match=r"recipe\.json|contains a run with different settings") as error:
+def test_settings_of_another_kind_are_one_line(crops, cut, settings):
+    (cut / "settings.json").write_text(settings)
+    with pytest.raises(InputError, match=r"settings\.json|contains a run with different settings") as error:
         pretrain(crops, cut, SETTINGS, resume=True, **OFTEN)
     assert "\n" not in str(error.value) and (cut / "checkpoint-4").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and links as POSIX has them")
-@pytest.mark.parametrize("name", [".lock", "recipe.json", "log.csv", "samples.txt", "model", "results.json"])
+@pytest.mark.parametrize(
+    "name", [".lock", "settings.json", "log.csv", "samples.txt", "model", "results.json"]
+)
 @pytest.mark.parametrize("kind", ["pipe", "link"])
 def test_no_file_of_a_run_may_be_a_pipe_or_a_link(run, crops, cut, tmp_path, name, kind):
     (cut / name).unlink(missing_ok=True)
