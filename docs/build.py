@@ -27,7 +27,7 @@ from transforms.chapters import chapter
 from transforms.languages import EDITIONS
 
 from perceiver_edu.language import ENGLISH, catalogues
-from perceiver_edu.translation import translate_page
+from perceiver_edu.translation import translate, translate_page
 
 BUILD = ROOT / "build"
 SOURCE, BOOK, DOCTREES = BUILD / "book-source", BUILD / "book", BUILD / "book-doctrees"
@@ -41,6 +41,7 @@ PAPER = ["-D", f"exclude_patterns={','.join(LEFT_OUT)}"]
 PAPER += ["-D", "suppress_warnings=toc.excluded,toc.not_readable"]
 IMAGES = ROOT / "notebooks/images"
 TOC = re.compile(r"(```\{toctree\}\n(?::.*\n)*\n)((?:[^`\n]+\n)+)```\n")
+PITCH = "pitch"  # the part of the README above its first heading
 BADGE = re.compile(r"^\[!\[Open in .*\n", re.MULTILINE)
 
 
@@ -60,7 +61,11 @@ def gather(notebooks: Path, source: Path = SOURCE, language: str = ENGLISH) -> N
         wanted[name] = nbformat.writes(page).encode()
     wanted["index.md"] = only_pages(wanted.pop("docs/index.md").decode(), wanted).encode()
     for name, text in sections((ROOT / "README.md").read_text("utf-8")).items():
-        text = translate_page(text, words).replace(f"{PUBLISHED}/", "")  # the live page of this copy
+        if name == PITCH:  # its links to headings lead to the README, which the repository has in English
+            text = translate(text, words.get).replace("](#", f"]({REPOSITORY}#")
+        else:
+            text = translate_page(text, words)
+        text = text.replace(f"{PUBLISHED}/", "")  # the live page of this copy
         wanted[f"_readme/{name}.md"] = text.encode()
     for path in source.rglob("*"):
         if path.is_file() and path.relative_to(source).as_posix() not in wanted:
@@ -87,8 +92,7 @@ def only_pages(index: str, pages: Collection[str]) -> str:
 def sections(readme: str) -> dict[str, str]:
     """{"pitch": …, "start": …, "the-course": …}: what the README says, for the front page to include."""
     pitch, *others = re.split(r"^## ", BADGE.sub("", readme), flags=re.MULTILINE)
-    pitch = pitch.partition("\n")[2].replace("](#", f"]({REPOSITORY}#")
-    found = {"pitch": pitch}
+    found = {PITCH: pitch.partition("\n")[2]}
     for text in others:
         title, _, body = text.partition("\n")
         found[re.sub(r"\W+", "-", title.lower())] = body

@@ -9,6 +9,7 @@ import nbformat
 
 from perceiver_edu.language import to_translate
 from perceiver_edu.translation import ANCHOR, translate_page
+from transforms.said import translate_output
 
 FIRST_AND_LAST = ("anywhere", "course-foot")  # the cell that installs, and the links to other notebooks
 HEAD_LINES = re.compile(r"\n+\*\*(?:In the browser|The course)\*\* .*")  # the page has buttons for these
@@ -66,6 +67,9 @@ def chapter(
             cells.append(cell)
             continue
         cell.outputs = [output for output in cell.outputs if not is_progress(output)]
+        if words:
+            for output in cell.outputs:
+                translate_output(output, words)
         after = []
         for output in list(cell.outputs):
             text = output.get("data", {}).get("text/plain", "")

@@ -1,10 +1,13 @@
 """What `docs/transforms/chapters.py` makes of a notebook."""
 
+import html
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import nbformat
 import pytest
+from catalogues import spoken
+from transforms import said
 from transforms.chapters import chapter, with_foldings
 
 from perceiver_edu.classroom.assignments import write_plain
@@ -73,6 +76,51 @@ def test_a_prediction_in_another_language():
     cell = v4.new_code_cell("predict(…)", id="x-predict", outputs=[output(text)])
     note = chapter(v4.new_notebook(cells=[cell]), "https://colab.example/x", words).cells[-1]
     assert "多长？\n\n- 数值（字节）\n:::" in note.source
+
+
+WORDS = {
+    "The result: {result}.": "结果：{result}。",
+    "it <doubles>": "<加倍>",
+    "bytes": "字节",
+    "letter": "字母",
+}
+WORDS |= {"`{file}`, line {line}": "`{file}`，第 {line} 行", "up to {number:,}": "至多 {number:,}"}
+
+
+def translated(kind, text):
+    cell = v4.new_code_cell("run()", outputs=[output(text if kind == "text/plain" else "", **{kind: text})])
+    return chapter(v4.new_notebook(cells=[cell]), "https://colab.example/x", WORDS).cells[0].outputs[0].data
+
+
+@pytest.mark.parametrize(
+    "result, words",
+    [
+        ("“it <doubles>”", "“<加倍>”"),
+        ("“the”", "“the”"),
+        ("1 byte", "1 字节"),
+        ("1,024 bytes", "1,024 字节"),
+        ("2 cats", "2 cats"),
+        ("23.9%", "23.9%"),
+    ],
+)
+def test_the_result_of_a_prediction_in_another_language(result, words):
+    data = translated("text/plain", f"The result: {result}.")
+    assert data["text/plain"] == f"结果：{words}。"
+    assert html.unescape(data["text/html"]) == f'<p class="perceiver-reveal"><b>结果：{words}。</b></p>'
+
+
+def test_what_stands_above_a_source_and_in_a_table_in_another_language():
+    source = "\n\n```python\n# line 3\n```"
+    data = translated("text/markdown", f"`perceiver_edu/model.py`, line 50{source}")
+    assert data["text/markdown"] == f"`perceiver_edu/model.py`，第 50 行{source}"
+    table = "| letter | x |\n|---|---|\n| **M** | up to 2,048 |"
+    assert translated("text/markdown", table)["text/markdown"] == (
+        "| 字母 | x |\n|---|---|\n| **M** | 至多 2,048 |"
+    )
+
+
+def test_what_a_book_translates_is_what_the_package_says():
+    assert {said.RESULT, said.SOURCE, said.UP_TO} <= spoken().keys()
 
 
 @pytest.mark.parametrize("bar", ["training:   0%|          | 0/400 [00:00<?, ?it/s]", "x:  100%|███| 3/3"])

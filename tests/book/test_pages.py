@@ -23,6 +23,7 @@ LEFT_OVER = [
     "{folded}",
 ]
 
+HAN = re.compile(r"[\u3400-\u9fff]")
 LIVE = "live/index.html"  # the one page that Sphinx does not make
 
 pytestmark = pytest.mark.browser  # with the tests that drive Chromium, so that the book is built once
@@ -171,6 +172,36 @@ def test_a_chinese_term_is_linked_with_its_definition(pages):
         a for a in pages["zh/notebooks/02_encoder.html"].select("a.term") if a.get_text() == "交叉注意力"
     ]
     assert link["href"] == "../docs/glossary.html#cross-attention" and "注意力" in link["title"]
+
+
+SENTENCE = re.compile(r"(?:[A-Za-z']+[ ,]+){4}[A-Za-z]+")
+LABELS = re.compile(r"[A-Za-z]{3}")
+
+
+def test_a_chinese_page_has_no_english_paragraph_and_no_english_label(pages):
+    """But for code, what programs printed, and what a Chinese sentence quotes."""
+    for name, page in pages.items():
+        if not name.startswith("zh/") or name.endswith("search.html"):
+            continue
+        for part in page.select("article :is(p, li, h1, h2, h3, th, td, summary)"):
+            text = part.get_text()
+            if not part.find_parent(class_="cell_output") and not part.find(["p", "code"]):
+                assert HAN.search(text) or not SENTENCE.search(text), (name, text)
+        for part in page.body.find_all(["a", "button", "input", "label", "nav", "div"]):
+            for attribute in ("title", "aria-label", "placeholder"):
+                text = part.get(attribute, "")
+                assert HAN.search(text) or not LABELS.search(text) or text == "perceiver_edu", (name, text)
+
+
+def test_english_parts_of_a_chinese_page_say_so(pages):
+    article = pages["zh/notebooks/02_encoder.html"].find("article")
+    for part in [*article.find_all("em"), *article.find_all("img")]:
+        chinese = HAN.search(part.get("alt") or part.get_text())
+        assert part.get("lang") == (None if chinese else "en"), part
+    [text] = [part for part in article.find_all("em") if part.get_text().startswith("She opened")]
+    assert text["lang"] == "en"
+    assert any("perceiver-reveal" in str(p) and "结果：" in p.get_text() for p in article.find_all("p"))
+    assert not article.find_all(string=re.compile("^The result: "))
 
 
 def test_the_public_names_are_all_in_the_reference(pages):
