@@ -265,7 +265,14 @@ def machine(device: str) -> dict:
 
 
 SHORT = ("embedded", "one", "start-up")
-LONG = (*SHORT, "embedded batch", "sentences", "batch", "training step", "large batch")  # the last on a GPU only
+LONG = (
+    *SHORT,
+    "embedded batch",
+    "sentences",
+    "batch",
+    "training step",
+    "large batch",
+)  # the last on a GPU only
 
 
 def main(arguments=None):
