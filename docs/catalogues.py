@@ -177,7 +177,9 @@ def refresh(language: str, fuzzy: bool) -> None:
         for key, where in blocks.items():
             catalogue.add(key, locations=[(place, None) for place in where])
         merged = Catalog(language)
-        for message in chain(old.get(name, ()), *old.values()):  # of two translations, the first
+        # What is said takes nothing from the glossary, where a term has the English word after it.
+        others = [theirs for other, theirs in old.items() if (name, other) != (INTERFACE, GLOSSARY)]
+        for message in chain(old.get(name, ()), *others):  # of two translations, the first
             if message.id and message.string:
                 merged[message.id] = message
         merged.update(catalogue, no_fuzzy_matching=not fuzzy)

@@ -73,7 +73,8 @@ class Report:
         return self
 
     def __repr__(self):
-        blocks = [f"{translated(self.verdict)}: {_plain(self.title)}"]
+        verdict, title = translated(self.verdict), _plain(self.title)
+        blocks = [translated("{verdict}: {title}", verdict=verdict, title=title)]
         for kind, content in self.parts:
             if kind == "say":
                 blocks.append(

@@ -4,6 +4,8 @@ import inspect
 import textwrap
 from pathlib import Path
 
+from perceiver_edu.course.place import translated
+
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -15,4 +17,5 @@ def show_source(*objects) -> None:
         file = Path(inspect.getsourcefile(inspect.unwrap(shown))).relative_to(PACKAGE.parent).as_posix()
         lines, first = inspect.getsourcelines(shown)
         code = textwrap.dedent("".join(lines))
-        display(Markdown(f"`{file}`, line {first}\n\n```python\n{code.rstrip()}\n```"))
+        place = translated("`{file}`, line {line}", file=file, line=first)
+        display(Markdown(f"{place}\n\n```python\n{code.rstrip()}\n```"))

@@ -3,9 +3,11 @@
 import csv
 import os
 import re
+import shutil
 import warnings
 from itertools import cycle
 
+import catalogues
 import pytest
 from babel.messages.catalog import Message
 from catalogues import COMPLETE, LANGUAGES, LOCALE, coverage, marked, path_of, problems, read, spoken, wanted
@@ -163,3 +165,41 @@ def test_the_glossary_and_the_term_base_agree(language):
     for term, words in found.items():
         chinese = terms[term]
         assert words == (chinese if chinese == term else f"{chinese}（{term}）")
+
+
+def test_a_label_has_the_term_without_the_english_word(tmp_path, monkeypatch):
+    """Also a new one, which has no translation yet when its catalogue is brought up to date."""
+    folder = shutil.copytree(LOCALE, tmp_path / "locale") / "zh_CN/LC_MESSAGES"
+    monkeypatch.setattr(catalogues, "LOCALE", tmp_path / "locale")
+    path = folder / "interface.po"
+    assert path.read_text("utf-8").count('msgid "latent"\nmsgstr "潜在向量"\n') == 1
+    path.write_text(path.read_text("utf-8").replace('msgid "latent"\nmsgstr "潜在向量"\n', ""), "utf-8")
+    catalogues.refresh("zh_CN", fuzzy=False)
+    assert {m.id: m.string for m in read(path)}["latent"] == ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_said_has_no_english_word_behind_its_terms(language):
+    found = {m.id: m.string for m in read(path_of(language, "interface")) if m.id}
+    assert not [english for english, words in found.items() if words.endswith(f"（{english}）")]
+
+
+WIDGETS = "perceiver_edu/course/widgets/"
+QUOTED = re.compile(r"(?<![`*])[`*]([^`*]+ [^`*]+)[`*](?![`*])")  # in two words or more: a word may be code
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_gives_the_name_that_a_control_has_in_its_language(language):
+    """Behind the English name, which the picture on a page has."""
+    labels = {
+        message.id: message.string
+        for message in read(path_of(language, "interface"))
+        if message.string and any(WIDGETS in place for place, _ in message.locations)
+    }
+    found = 0
+    for name in set(NAMES) - {"interface"}:
+        for message in read(path_of(language, name)):
+            for label in labels.keys() & {*QUOTED.findall(message.id or "")} if message.string else ():
+                found += 1
+                assert labels[label] in message.string, (label, message.id)
+    assert found > 5

@@ -254,7 +254,7 @@ def in_chinese(id, learner):
 def test_a_classic_mistake_is_named_in_chinese(file):
     text = in_chinese("01.bytes_per_script", lambda plain, accented, chinese, emoji: plain + accented + 2)
     assert (
-        "✗ 尚未正确: 01.bytes_per_script · 预测 id 的个数" in text
+        "✗ 尚未正确：01.bytes_per_script · 预测 id 的个数" in text
         and "目前正确的情形：只有英文；空文本。" in text
     )
     text = in_chinese("01.bytes_per_script", lambda **counts: sum(counts.values()) + 2)
@@ -288,7 +288,7 @@ def test_a_right_answer_is_praised_in_chinese(file):
     from perceiver_edu.course.exercises.n01_tokenizer.bytes_per_script import script_variant
 
     text = in_chinese("01.bytes_per_script", lambda **counts: script_variant(**counts))
-    assert text.startswith("✓ 正确: ") and "真实文本 字符数 id 数 你的预测" in text
+    assert text.startswith("✓ 正确：") and "真实文本 字符数 id 数 你的预测" in text
 
 
 @torch.no_grad()
