@@ -17,7 +17,7 @@ help:
 	@echo "make test       lint, types, tests and notebooks            more options: PYTEST_ARGS=\"-x -k tokenizer\""
 	@echo "make test-slow  full size, packaging, browser, network; skips say why"
 	@echo "make test-long  optical flow, and the outputs of the notebooks that train, at full size: half an hour on 2 cores"
-	@echo "make bench      speed beside Hugging Face and ONNX Runtime, 10 to 15 minutes    options: BENCH_ARGS=\"--job one\""
+	@echo "make bench      speed beside Hugging Face and ONNX Runtime, 8 to 12 minutes    options: BENCH_ARGS=\"--job one\""
 	@echo "make bench-full the same with the long jobs; on a machine with a GPU, on the GPU"
 	@echo "make book       the course as web pages, in build/book        as an archive, too: BOOK_ARGS=\"--zip\""
 	@echo "                its live page needs npm; BOOK_ARGS=\"--complete\" fails without it"

@@ -105,7 +105,7 @@ def contenders(
             yield Contender("HF in ONNX Runtime", False, precision, onnx(hf_copy, same, asked, int8))
         for gathered in [False] if positions is None else [False, True]:
             graph = converted.setdefault(gathered, cache(partial(hf_graph, hf_copy, same, asked, gathered)))
-            name = "HF in OpenVINO, requested rows" if gathered else "HF in OpenVINO"
+            name = "HF in OpenVINO, requested outputs" if gathered else "HF in OpenVINO"
             left = slice(None) if gathered else asked
             yield Contender(name, False, precision, openvino(graph, same, left, precision))
 
@@ -215,7 +215,7 @@ def onnx(hf_model, parts, asked, int8=False) -> list[Callable[[], torch.Tensor]]
 def hf_graph(hf_model, parts, asked, gathered: bool):
     """Hugging Face's model for the size of the parts, as OpenVINO reads it.
 
-    `gathered`: only the requested rows leave the graph, which is then made for them.
+    `gathered`: only the requested outputs leave the graph, which is then made for them.
     """
     [(ids, mask)] = parts[0]
     program = torch.export.export(Logits(hf_model, asked if gathered else slice(None)), (ids, mask.long()))

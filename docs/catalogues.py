@@ -22,6 +22,7 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
+from error_messages import templates
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from transforms.chapters import PREDICTION, UNIT
@@ -32,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 from perceiver_edu import cli  # noqa: E402
 from perceiver_edu.course.exercises import all_exercises  # noqa: E402
-from perceiver_edu.language import INTERFACE  # noqa: E402
+from perceiver_edu.language import ERRORS, INTERFACE  # noqa: E402
 from perceiver_edu.translation import keys  # noqa: E402
 
 LOCALE = ROOT / "docs/locale"
@@ -96,6 +97,13 @@ def spoken() -> dict[str, list[str]]:
     return found
 
 
+@cache
+def error_messages() -> dict[str, list[str]]:
+    """{template of what errors and warnings of the package say: the files that say it}."""
+    paths = sorted((ROOT / "perceiver_edu").rglob("*.py"))
+    return templates({path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths})
+
+
 def asked() -> Iterator[tuple[str, str]]:
     """(what a prediction in a notebook asks, a choice, or the unit of a number; where), from the outputs."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -134,12 +142,13 @@ def wanted() -> dict[str, dict[str, list[str]]]:
         for where, markdown in parts:
             for key in keys(markdown):
                 places.setdefault(key, {}).setdefault(name, []).append(where)
-    found: dict[str, dict[str, list[str]]] = {name: {} for name in (COMMON, INTERFACE, *texts())}
+    found: dict[str, dict[str, list[str]]] = {name: {} for name in (COMMON, INTERFACE, ERRORS, *texts())}
     for key, where in spoken().items():
         # What is said has a catalogue of its own, also where a text has the same words. But a term of the
         # glossary is translated with the English word after it, and the same word on a slider without.
         theirs = {} if GLOSSARY in places.get(key, {}) else places.pop(key, {})
         found[INTERFACE][key] = unique(theirs | {INTERFACE: where})
+    found[ERRORS] = error_messages()
     for key, of_texts in places.items():
         name = COMMON if len(of_texts) > 1 else next(iter(of_texts))
         found[name][key] = unique(of_texts)
@@ -268,7 +277,7 @@ def coverage(language: str) -> dict[str, tuple[int, int]]:
         if message.id and message.string and not message.fuzzy
     }
     blocks = {name: {key for _, text in parts for key in keys(text)} for name, parts in texts().items()}
-    blocks[INTERFACE] = {*wanted()[INTERFACE]}
+    blocks |= {name: {*wanted()[name]} for name in (INTERFACE, ERRORS)}
     return {name: (len(found & done), len(found)) for name, found in blocks.items()}
 
 

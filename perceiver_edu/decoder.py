@@ -7,7 +7,7 @@ from perceiver_edu.attention import CrossAttend
 
 
 class OutputQueries(nn.Module):
-    """A learned vector per output position: the question that reads out what belongs there (section 3.2)."""
+    """A learned vector per output position, which requests the byte at that position (section 3.2)."""
 
     def __init__(self, num_positions, d_queries):
         super().__init__()
@@ -22,9 +22,9 @@ class OutputQueries(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Any number of queries, in any order: each reads the latents on its own, none sees another.
+    """Any number of queries, in any order; each attends to the latents independently of the others.
 
-    The query says *where*; what comes out says *what*. So the query is not added to the output (no query
+    The query says *where* and the output says *what*, so the query is not added to the output (no query
     residual).
     """
 

@@ -12,10 +12,18 @@ _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 100
 
 
+def in_users_language(message: str) -> str:
+    """What is shown of an error or a warning, whose `args` keep the English."""
+    from perceiver_edu.language import translated_message  # which imports this module
+
+    return translated_message(message)
+
+
 class InputError(ValueError):
     """An error of the user's: a value that cannot be used. The message says what was wrong and what to do.
 
-    The message is one line without control characters, whatever names and texts it quotes.
+    The message is one line without control characters, whatever names and texts it quotes. Write it as an
+    f-string: `docs/error_messages.py` finds it in the source, and a user reads it in their language.
     """
 
     def __init__(self, message: str):
@@ -24,6 +32,9 @@ class InputError(ValueError):
             message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
         super().__init__(message)
 
+    def __str__(self) -> str:
+        return in_users_language(super().__str__())
+
 
 class DivergedError(InputError):
     """The numbers of a training run became NaN or infinite. The command line ends with exit code 1."""
@@ -31,6 +42,9 @@ class DivergedError(InputError):
 
 class InputWarning(UserWarning):
     """What the user gave was used, but not all of it, or not as it may seem."""
+
+    def __str__(self) -> str:
+        return in_users_language(super().__str__())
 
 
 def warn(message: str) -> None:

@@ -9,10 +9,11 @@ import locale
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from string import Formatter
 
 from perceiver_edu import data
 from perceiver_edu.errors import InputError
@@ -21,6 +22,7 @@ LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
 VARIABLE = "PERCEIVER_EDU_LANGUAGE"
 ENGLISH = "en"
 INTERFACE = "interface"  # the catalogue of what the package says
+ERRORS = "errors"  # that of the templates of errors and warnings
 _used: list[str] = []  # by `use_language`
 
 
@@ -67,6 +69,9 @@ def language(of_folder: str | None = None) -> str:
     return of_folder or find_language(users_locale()) or ENGLISH
 
 
+of_errors: Callable[[], str] = language  # `perceiver_edu.course` puts one here that knows the course folder
+
+
 def users_locale() -> str:
     """Such as zh_CN.UTF-8, or "" where none is set."""
     if sys.platform == "win32":
@@ -81,6 +86,47 @@ def gettext(text: str, of_folder: str | None = None, /, **values: object) -> str
     """What the package says, in the language to speak; `values` are those of the {placeholders}."""
     words = interface(language(of_folder)).get(text, text)
     return words.format(**values) if values else words
+
+
+def translated_message(message: str) -> str:
+    """What is shown of an error or a warning: its message in the language to speak, or in English where no
+    template of the catalogue has made it."""
+    try:
+        known = templates(of_errors())
+    except (InputError, OSError):  # no such language, or no catalogue: what is to be shown matters more
+        return message
+    matches = ((pattern.fullmatch(message), words) for pattern, words in known)
+    return next((words.format(**found.groupdict()) for found, words in matches if found), message)
+
+
+@cache
+def templates(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """(what the messages of a template look like, its translation), the longest templates first."""
+    path = folder_of(language) / f"{ERRORS}.po"
+    translations = {} if language == ENGLISH else read_catalogue(path)
+    found = [(*parts_of(template), words) for template, words in translations.items()]
+    found.sort(key=lambda parts: -len("".join(parts[0])))  # by the text that is not from values
+    return [(pattern_of(texts, names), words) for texts, names, words in found]
+
+
+def parts_of(template: str) -> tuple[list[str], list[str]]:
+    """ "no {what} here" -> its texts ["no ", " here"], and the names ["what"] of what is between them."""
+    texts, names = [""], []
+    for text, name, _, _ in Formatter().parse(template):
+        texts[-1] += text
+        if name is not None:
+            names.append(name)
+            texts.append("")
+    return texts, names
+
+
+def pattern_of(texts: list[str], names: list[str]) -> re.Pattern[str]:
+    """Each text is looked for once, (?>…), so that a long message takes no longer than its length."""
+    first, *others = map(re.escape, texts)
+    parts = [f"(?>(?P<{name}>.*?){text})" for name, text in zip(names, others, strict=True)]
+    if parts:  # the last goes on to the end
+        parts[-1] = f"(?P<{names[-1]}>.*){others[-1]}"
+    return re.compile(first + "".join(parts), re.DOTALL)
 
 
 def in_every_language(text: str) -> tuple[str, ...]:
@@ -102,6 +148,7 @@ def interface(language: str) -> dict[str, str]:
 def catalogues(language: str) -> dict[str, str]:
     """{English: translation} of all texts of the course; nothing for English."""
     paths = [] if language == ENGLISH else folder_of(language).glob("*.po")
+    paths = [path for path in paths if path.stem != ERRORS]  # no texts of the course
     # The glossary's own words count: there a term has the English word after it, and on a slider it has not.
     glossary_last = sorted(paths, key=lambda path: (path.stem == "glossary", path))
     return {english: words for path in glossary_last for english, words in read_catalogue(path).items()}

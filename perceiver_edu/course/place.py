@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from perceiver_edu import data
+from perceiver_edu import language as languages
 from perceiver_edu.errors import InputError
 from perceiver_edu.language import ENGLISH, find_language, gettext, language
 from perceiver_edu.weights.files import to_json
@@ -85,7 +86,15 @@ def translated(text: str, /, **values: object) -> str:
 
     `values` take the places of the {placeholders} in the text, as in `str.format`.
     """
-    return gettext(text, language_of(course_around()), **values)
+    return gettext(text, language_here(), **values)
+
+
+def language_here() -> str:
+    """The language to speak in the working folder."""
+    return language_of(course_around())
+
+
+languages.of_errors = language_here
 
 
 def user_data() -> Path:

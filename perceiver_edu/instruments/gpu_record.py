@@ -36,7 +36,7 @@ from perceiver_edu.instruments.machine import (
     processor_name,
     synchronize,
 )
-from perceiver_edu.instruments.memory import LiveBytes
+from perceiver_edu.instruments.memory import LiveBytes, checkpointed
 from perceiver_edu.instruments.parity import huggingface_copy
 from perceiver_edu.instruments.profiling import profile_stages, stage_spans
 from perceiver_edu.instruments.timeline import busy, read_trace, trimmed
@@ -361,8 +361,6 @@ def traces(
 
 def memory_curves(device: torch.device, reduced: bool) -> dict[str, list[int]]:
     """Bytes held through a forward and a backward pass, with and without activation checkpoints."""
-    from torch.utils.checkpoint import checkpoint
-
     config = SMALL if reduced else SIZES
     torch.manual_seed(0)
     processor = PerceiverIOForMaskedLM(config).processor.to(device)
@@ -371,13 +369,11 @@ def memory_curves(device: torch.device, reduced: bool) -> dict[str, list[int]]:
     def plain(x: torch.Tensor) -> torch.Tensor:
         return processor(x)
 
-    def checkpointed(x: torch.Tensor) -> torch.Tensor:
-        for layer in processor.self_attends:
-            x = checkpoint(layer, x, use_reentrant=False)
-        return x
+    def by_layer(x: torch.Tensor) -> torch.Tensor:
+        return checkpointed(processor.self_attends, x)
 
     found = {}
-    for name, run in (("all activations kept", plain), ("checkpointed by layer", checkpointed)):
+    for name, run in (("all activations kept", plain), ("checkpointed by layer", by_layer)):
         processor.zero_grad(set_to_none=True)
         with LiveBytes() as memory:
             run(x).sum().backward()

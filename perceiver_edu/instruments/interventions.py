@@ -23,6 +23,7 @@ from perceiver_edu.attention import SelfAttend
 from perceiver_edu.borrow import changes_model
 from perceiver_edu.errors import InputError, choose
 from perceiver_edu.instruments.latents import depth
+from perceiver_edu.language import gettext, to_translate
 from perceiver_edu.model import PerceiverIOForMaskedLM
 
 
@@ -58,7 +59,7 @@ def without_layers(model: PerceiverIOForMaskedLM, layers: int | Iterable[int]) -
     """
     self_attends = model.processor.self_attends
     with ExitStack() as stack:
-        for i in _indices("layer", layers, len(self_attends)):
+        for i in _indices(to_translate("layer"), layers, len(self_attends)):
             stack.enter_context(_forward(self_attends[i], lambda latents: latents))
         yield
 
@@ -102,7 +103,7 @@ def ablate_latents(
 
     Raises: InputError for a latent or a depth that does not exist, and as `ablated` does.
     """
-    rows = _indices("latent", indices, len(model.encoder.latents))
+    rows = _indices(to_translate("latent"), indices, len(model.encoder.latents))
     with change_latents(model, lambda latents: ablated(latents, rows, how, others), after):
         yield
 
@@ -147,7 +148,7 @@ def patch_latents(
     if not isinstance(latents, torch.Tensor) or latents.dim() not in (2, 3) or latents.shape[-2:] != (N, D):
         got = tuple(latents.shape) if isinstance(latents, torch.Tensor) else type(latents).__name__
         raise InputError(f"latents to put in must be a tensor ({N}, {D}) or (B, {N}, {D}), got {got}")
-    rows = list(range(N)) if indices is None else _indices("latent", indices, N)
+    rows = list(range(N)) if indices is None else _indices(to_translate("latent"), indices, N)
 
     def patched(own: torch.Tensor) -> torch.Tensor:
         if latents.dim() == 3 and len(latents) not in (1, len(own)):
@@ -169,9 +170,9 @@ def ablate_heads(model: PerceiverIOForMaskedLM, layer: int, heads: int | Iterabl
     Raises: InputError for a layer or a head that does not exist.
     """
     self_attends = model.processor.self_attends
-    [layer] = _indices("layer", [layer], len(self_attends))
+    [layer] = _indices(to_translate("layer"), [layer], len(self_attends))
     attention = cast(SelfAttend, self_attends[layer]).attention
-    rows = _indices("head", heads, attention.num_heads, f" in layer {layer}")
+    rows = _indices(to_translate("head"), heads, attention.num_heads, f" in layer {layer}")
 
     def silence(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
         mixed = args[0].unflatten(-1, (attention.num_heads, -1)).clone()  # (B, N, heads, v/heads)
@@ -251,9 +252,11 @@ def _indices(what: str, given: Any, size: int, where: str = "") -> list[int]:
         try:
             numbers = [index(i) for i in given]
         except TypeError:
-            raise InputError(f"{what}: give a whole number or several, got {shown(given)}") from None
+            raise InputError(f"{gettext(what)}: give a whole number or several, got {shown(given)}") from None
     wrong = [i for i in numbers if not 0 <= i < size]
     if wrong:
         there = f"0 to {size - 1}" if size else "none"
-        raise InputError(f"there is no {what} {', '.join(map(str, wrong))}{where}: this model has {there}")
+        raise InputError(
+            f"there is no {gettext(what)} {', '.join(map(str, wrong))}{where}: this model has {there}"
+        )
     return sorted(set(numbers))

@@ -1,9 +1,10 @@
 """How much memory a run holds, followed tensor by tensor."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -69,6 +70,15 @@ class LiveBytes(TorchDispatchMode):
             self.peak = self.live
         else:
             peaks[stage] = self.peak
+
+
+def checkpointed(layers: Iterable[nn.Module], x: torch.Tensor) -> torch.Tensor:
+    """x through all layers, of which only the inputs are kept: the backward pass computes the rest again."""
+    from torch.utils.checkpoint import checkpoint
+
+    for layer in layers:
+        x = checkpoint(layer, x, use_reentrant=False)
+    return x
 
 
 def is_tensor(leaf: object) -> bool:

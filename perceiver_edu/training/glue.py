@@ -45,7 +45,7 @@ def load_split(
     except ModuleNotFoundError:
         raise InputError("this needs datasets: pip install 'perceiver-edu[train]'") from None
 
-    what = f"the dataset {path} ({config or 'default'}, {split})"
+    what = f"{path} ({config or 'default'}, {split})"
     offline = not Path(path).exists() and is_offline()
     try:
         with from_the_cache() if offline else nullcontext():
@@ -54,7 +54,7 @@ def load_split(
         if offline:
             raise out_of_reach(what, "give a file of your own") from None
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{what} cannot be loaded: {reason}") from None
+        raise InputError(f"the dataset {what} cannot be loaded: {reason}") from None
     return from_dataset(dataset, " ".join(filter(None, (path, config, split))), list(text), columns)
 
 

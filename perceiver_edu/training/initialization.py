@@ -36,11 +36,11 @@ def picks(linear: nn.Linear, channels: int, num_heads: int, scale: float) -> Non
 
 @torch.no_grad()
 def locality_aligned_start(model: PerceiverIOForMaskedLM, scale: float = 1.6) -> None:
-    """Set the initial weights of `model` in place, so that q·k is a bump around each latent's own place.
+    """Set the initial weights of `model` in place, so that q·k is a bump around each latent's centre.
 
-    Inputs and output queries carry sinusoids of their position, latent n that of its centre (n + ½)·M/N,
-    and the query and key projections of encoder and decoder copy those channels. Values and outputs start
-    large enough to pass on what was read.
+    Inputs and output queries carry sinusoids of their position, latent n the sinusoid of its centre
+    (n + ½)·M/N, and the query and key projections of encoder and decoder copy those channels. Values and
+    outputs start large enough to pass on what the latents attend to.
     """
     c = model.config
     channels = min(c.d_model, c.d_latents)

@@ -5,13 +5,17 @@ import os
 import re
 import shutil
 import warnings
+from itertools import cycle
 
 import catalogues
 import pytest
 from babel.messages.catalog import Message
 from catalogues import COMPLETE, LANGUAGES, LOCALE, coverage, marked, path_of, problems, read, spoken, wanted
+from error_messages import templates
 
+from perceiver_edu import language
 from perceiver_edu.course.exercises import all_exercises
+from perceiver_edu.language import ERRORS
 
 NAMES = list(wanted())
 MUST = os.environ.get("PERCEIVER_EDU_REQUIRE_TRANSLATIONS")
@@ -81,6 +85,59 @@ def test_what_code_marks_is_found():
     with pytest.raises(ValueError, match="no f-string"):
         marked('translated(f"a {x}")')
     assert "placeholder {x:.2f}" in " ".join(problems(Message("a {x:.2f}", "甲 {x}")))
+
+
+SOURCE = """
+HOW = "write one"
+
+def check(path, sizes, kind="file"):
+    more = f" and {len(sizes) - 1} more" if len(sizes) > 1 else ""
+    name = brief(path.name)
+    if sizes:
+        raise InputError(f"{path!r} {{is}} no {kind} of {sizes[0]:,}{more}: {HOW}")
+    for problem, number in (("is too long", 3), (f"is {path}", 4)):
+        warn("it " + problem if number else f"{name} needs {sizes or 'nothing'}" "!")
+    raise InputError(translated("{path} is a file", path=path))
+
+def read(path):
+    raise InputError(f"{path}: {str(error)}")
+
+def outer():
+    check("no text", [], kind=f"file of {number} rows")
+    check(path, [], "file")
+"""
+
+
+def test_the_messages_of_errors_are_templates():
+    assert [*templates({"a.py": SOURCE})] == [
+        "{path} {{is}} no file of {number} rows of {sizes} and {sizes2} more: write one",
+        "{path} {{is}} no file of {number} rows of {sizes}: write one",
+        "{path} {{is}} no {kind} of {sizes} and {sizes2} more: write one",
+        "{path} {{is}} no {kind} of {sizes}: write one",
+        "it is too long",
+        "it is no text",
+        "it is {path}",
+        "{name} needs {sizes}!",
+        "{name} needs nothing!",
+    ]
+    assert templates({"a.py": SOURCE, "b.py": SOURCE})["it is too long"] == ["a.py", "b.py"]
+
+
+VALUES = ["", "'it''s' \"q\"", "{0} {name} }{", "a\\nb", "文件.csv", "(2, 3)", "x; y", "\\1 .*"]
+
+
+@pytest.mark.parametrize("shift", range(len(VALUES)))
+def test_a_message_is_recognised_by_its_own_template(shift, monkeypatch):
+    known = wanted()[ERRORS]
+    monkeypatch.setattr(language, "read_catalogue", lambda path: {words: f"译 {words}" for words in known})
+    language.templates.cache_clear()
+    values = VALUES[shift:] + VALUES[:shift]
+    with language.speaking("zh_CN"):
+        for words in known:
+            _, names = language.parts_of(words)
+            filled = words.format(**dict(zip(names, cycle(values), strict=False)))
+            assert language.translated_message(filled) == f"译 {filled}"
+    language.templates.cache_clear()
 
 
 def test_the_data_of_exercises_and_predictions_are_found():

@@ -32,11 +32,11 @@ def test_11_playground(show, looks):
         view.press(key, handle)
     view.wait_for(latent=12, head=4)
     view.letter(30).click()  # by mouse
-    view.wait_for(place=31)
+    view.wait_for(position=31)
     assert "byte 31" in view.words() and view.letter(30).get_attribute("aria-label") == "n, hidden, queried"
     view.strip.press("ArrowLeft")
     view.strip.press("ArrowLeft")  # and by keyboard
-    view.press("Enter", view.strip, place=29)
+    view.press("Enter", view.strip, position=29)
     assert "widgets.playground(model, latent=12, head=4)" in view.root.locator(".perceiver-line").inner_text()
 
     view.press("ArrowLeft", k)

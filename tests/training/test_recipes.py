@@ -83,8 +83,8 @@ def test_pre_training_by_the_papers_recipe_learns_and_goes_on_exactly(crops, tmp
         "paper", steps=10, batch_size=4, warmup=2, learning_rate=0.05, config=CONFIG
     )
     pretrain(crops, tmp_path / "unbroken", settings, held_out=crops[:8], **OFTEN)
-    settings = json.loads((tmp_path / "unbroken" / "settings.json").read_text())
-    assert (settings["optimizer"], settings["masks"], settings["start"]) == ("lamb", "coin", "usual")
+    written = json.loads((tmp_path / "unbroken" / "settings.json").read_text())
+    assert (written["optimizer"], written["masks"], written["start"]) == ("lamb", "coin", "usual")
     with cut_off(monkeypatch, 5):
         pretrain(crops, tmp_path / "cut", settings, held_out=crops[:8], **OFTEN)
     pretrain(crops, tmp_path / "cut", settings, held_out=crops[:8], resume=True, **OFTEN)

@@ -74,9 +74,9 @@ class ForwardPass(NamedTuple):
         """Of "ids" and each of the arrays."""
         return {"ids": (1, len(self.ids))} | {part: tuple(array.shape) for part, array in self.arrays.items()}
 
-    def query(self, place: int) -> torch.Tensor | None:
+    def query(self, position: int) -> torch.Tensor | None:
         """(N,) the attention weights of the query at this position; None where no byte is hidden."""
-        row = place - self.first
+        row = position - self.first
         return self.asked[row] if 0 <= row < len(self.asked) else None
 
     def difference(self, other: "ForwardPass", part: str) -> float | None:
@@ -95,7 +95,7 @@ class Explored(NamedTuple):
     hidden: str
     latent: int
     head: int
-    place: int
+    position: int
     change: Change
     beside: str
     second: str  # the name of the second weights
@@ -154,7 +154,7 @@ def run_once(model, text: str, hole: tuple[int, int], change: Change | None = No
 
 
 def explore(
-    runs: ForwardPasses, text, hole, latent, head, place, zeroed, k, layer, silenced, beside, second
+    runs: ForwardPasses, text, hole, latent, head, position, zeroed, k, layer, silenced, beside, second
 ) -> Explored:
     """The arguments are the playground's controls. Raises: InputError for what cannot be shown."""
     text, hole, hidden, note = hidden_part(runs.model, text, hole, known=True)
@@ -164,10 +164,9 @@ def explore(
         found[CHANGED] = runs.run(text, hole, change)
     if beside != NOTHING:
         found[SECOND] = runs.run(text, hole, Change(runs.layers), beside, second if beside == NAMED else "")
-    place = min(place, len(found[UNTOUCHED].ids) - 1)
-    return Explored(
-        found, text, hole, hidden, latent, head, place, change, beside, second, runs.name, runs.layers, note
-    )  # fmt: skip
+    position = min(position, len(found[UNTOUCHED].ids) - 1)
+    chosen = text, hole, hidden, latent, head, position
+    return Explored(found, *chosen, change, beside, second, runs.name, runs.layers, note)
 
 
 def described(found: Explored) -> str:

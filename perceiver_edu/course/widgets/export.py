@@ -69,10 +69,10 @@ def picture(found: Explored, kind: str) -> bytes:
     return file.getvalue()
 
 
-PROGRAM = Template('''"""Made by the playground of perceiver_edu. It prints the numbers, and saves the figure.
+PROGRAM = Template('''"""Made by the playground of perceiver_edu. It prints the numbers and saves the figure.
 
-Change what you like. `explore` runs the model, whole and changed; its source shows how, with the functions of
-`perceiver_edu.instruments` that stop a model early, zero latents and silence heads.
+Change what you like. `explore` makes the untouched run and the changed run. Its source code shows how to
+stop a model early, zero latents and silence heads with the functions of `perceiver_edu.instruments`.
 """
 
 from perceiver_edu import load_pretrained
@@ -80,22 +80,22 @@ from perceiver_edu.course.widgets.exploring import ForwardPasses, explore
 from perceiver_edu.course.widgets.export import save
 
 weights = $weights
-text, hole = $text, $hole  # the characters from, and up to but not including, are hidden
+text, hole = $text, $hole  # first hidden character, first visible one after it
 explored = explore(
     ForwardPasses(load_pretrained(weights), weights),
     text,
     hole,
-    latent=$latent,  # whose attention weights, and with which head
-    head=$head,
-    place=$place,  # the byte that is framed
-    k=$k,  # layers of the processor that run
-    zeroed=$zeroed,  # latents after the encoder: from, up to but not including
+    latent=$latent,  # the picture shows the attention weights of this latent
+    head=$head,  # with this head of the encoder
+    position=$position,  # of the queried byte, which has a frame in the picture
+    k=$k,  # how many layers of the processor run
+    zeroed=$zeroed,  # latents set to zero: the first, and the next one that is kept
     layer=$layer,  # the layer whose heads are silenced
-    silenced=$silenced,  # these heads
-    beside=$beside,  # the second weights
-    second=$second,  # their name
+    silenced=$silenced,  # the first of these heads, and the next one that is kept
+    beside=$beside,  # what kind of second weights
+    second=$second,  # their name, if you give one
 )
-found = explored.runs  # "untouched", and beside it "changed" and "second weights" where you ask for them
+found = explored.runs  # always "untouched"; also "changed" and "second weights" if you set them above
 for name, run in found.items():
     print(name, *[f"{f.text!r} {f.probability:.3g}" for f in run.fillings], sep="\\n    ")
     print(f"    {run.bits:.2f} bits per hidden byte")
@@ -103,12 +103,12 @@ for name, run in found.items():
 
 whole = found["untouched"]
 of_latent = whole.weights[explored.head, explored.latent]  # (M,): its attention weights
-on_byte = whole.weights[explored.head, :, explored.place]  # (N,): those of all latents on the framed byte
+on_byte = whole.weights[explored.head, :, explored.position]  # (N,): of all latents, on the queried byte
 print("the latent attends most to byte", int(of_latent.argmax()))
-print("the latent that attends most to the framed byte is", int(on_byte.argmax()))
-if whole.query(explored.place) is not None:  # the framed byte is hidden, so there is a query for it
-    query = whole.query(explored.place)  # (N,): its attention weights
-    print(f"its query attends most to latent {int(query.argmax())}: {query.max():.1%}")
+print("the latent that attends most to the queried byte is", int(on_byte.argmax()))
+if whole.query(explored.position) is not None:  # the queried byte is hidden, so it has an output query
+    query = whole.query(explored.position)  # (N,): the attention weights of this output query
+    print(f"its output query attends most to latent {int(query.argmax())}: {query.max():.1%}")
 
 print(save(explored, ".", "png"))
 ''')

@@ -152,7 +152,7 @@ def letters_read(model, text: str) -> int:
 
 def text_strip(model, controls: dict, **options) -> TextStrip:
     """The text of these controls, in which its hole and the queried byte are chosen, where they have them."""
-    held = (controls.get(name) for name in ("text", "hole", "place"))
+    held = (controls.get(name) for name in ("text", "hole", "position"))
     return TextStrip(partial(letters_read, model), *held, **options)
 
 

@@ -114,24 +114,24 @@ def paste_stages(figure, shapes: dict, layers: int) -> dict[str, dict]:
 
 def draw(figure, found: Explored, stages=stages) -> str:
     whole, drawn = found.runs[UNTOUCHED], CHANGED if CHANGED in found.runs else UNTOUCHED
-    shown, query = found.runs[drawn], whole.query(found.place)
-    row, column = whole.weights[found.head, found.latent], whole.weights[found.head, :, found.place]
+    shown, query = found.runs[drawn], whole.query(found.position)
+    row, column = whole.weights[found.head, found.latent], whole.weights[found.head, :, found.position]
     for part, place in stages(figure, shown.shapes, found.change.k).items():
         if part in shown.norms:
             figure.text(s=f"norm {shown.norms[part]:.3g}", **place)
     figure.text(0.02, 0.965, f"the {drawn} model, with the shapes and the mean norm of the rows", fontsize=10)
 
     lines = lines_of(byte_labels(whole.ids), LINE)
-    line = next(number for number, (_, stop) in enumerate(lines) if found.place < stop)
+    line = next(number for number, (_, stop) in enumerate(lines) if found.position < stop)
     above = max(0, min(line - 2, len(lines) - LINES))  # of a long text, the lines about the frame
     first, last = lines[above][0], lines[above : above + LINES][-1][1]
-    height, sign, line = 0.035 * min(len(lines), LINES), found.place - lines[line][0], line - above
+    height, sign, line = 0.035 * min(len(lines), LINES), found.position - lines[line][0], line - above
     below = figure.add_axes((0.02, 0.445 - height, 0.97, height))
     text_shaded(below, whole.ids[first:last], row[first:last], LINE)
     left, right, top, bottom = sign - 0.5, sign + 0.5, line - 0.5, line + 0.5
     frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
     below.plot(*frame, color=OUTPUT, lw=2.5, clip_on=False)
-    title = f"attention of latent {found.latent} with head {found.head}, byte {found.place} framed"
+    title = f"attention of latent {found.latent} with head {found.head}, byte {found.position} framed"
     title += f" (bytes {first} to {last - 1})" * (last - first < len(row))
     below.set_title(title, fontsize=10)
     readers = figure.add_axes((0.03, 0.085, 0.55, 0.14))
@@ -183,7 +183,7 @@ def draw(figure, found: Explored, stages=stages) -> str:
         head=found.head,
         byte=int(row.argmax()),
         byte_weight=float(row.max()),
-        place=found.place,
+        place=found.position,
         most=int(column.argmax()),
         weight=float(column.max()),
         asked=asked,
@@ -258,12 +258,14 @@ def tell(found: Explored) -> Report:
     places, shares = largest(whole.weights[found.head, found.latent])
     header = [translated("latent {latent} attends to", latent=found.latent), translated("weight")]
     header += [
-        translated("latents attending to byte {place} {sign}", place=found.place, sign=signs[found.place]),
+        translated(
+            "latents attending to byte {place} {sign}", place=found.position, sign=signs[found.position]
+        ),
         translated("weight"),
     ]
     columns = [[f"{place} {signs[place]}" for place in places], shares]
-    columns += largest(whole.weights[found.head, :, found.place])
-    if (query := whole.query(found.place)) is not None:
+    columns += largest(whole.weights[found.head, :, found.position])
+    if (query := whole.query(found.position)) is not None:
         columns += largest(query)
         header += [translated("its query attends to latent"), translated("weight")]
     return report.table(header, zip_longest(*columns, fillvalue=""))
@@ -291,7 +293,7 @@ def playground(
         "latent": slider("latent", min(8, latents - 1), 0, latents - 1, "The latent whose attention weights "
         "are shown."),
         "head": slider("head", 0, 0, heads - 1, "The head of the encoder's attention."),
-        "place": slider("byte", 1 + hole[0], 0, len(text.encode()) + 1, "The byte that is framed."),
+        "position": slider("byte", 1 + hole[0], 0, len(text.encode()) + 1, "The byte that is framed."),
         "zeroed": range_slider("zero latents", (0, 0), 0, latents, INTERVAL),
         "k": slider("layers", runs.layers, 0, runs.layers, "How many layers of the processor run."),
         "layer": slider("silence in layer", 0, 0, last, "The layer whose heads are silenced."),
@@ -299,7 +301,7 @@ def playground(
         "beside": choice("second weights", SECONDS, NOTHING, "The second weights, run for comparison."),
         "second": line_box("their name", "", "embedded, random, a folder or a hub id; then press Enter."),
     }  # fmt: skip
-    place, whole = controls["place"], {name: control.value for name, control in controls.items()}
+    place, whole = controls["position"], {name: control.value for name, control in controls.items()}
 
     def follow(change):  # a hole that moves takes the frame along
         if change.new[0] != change.old[0]:

@@ -88,8 +88,8 @@ def test_any_text_is_shown_escaped_or_refused_in_one_sentence(name, text, chance
     experiment = made(name)
     experiment.state = {"text": TEXTS[-1]}  # what is left of the example before has no effect
     experiment.state = {"text": text}
-    if "place" in experiment.controls:  # the playground frames a byte of any text
-        experiment.state = {"place": anything(experiment.controls["place"], chance)}
+    if "position" in experiment.controls:  # the playground frames a byte of any text
+        experiment.state = {"position": anything(experiment.controls["position"], chance)}
     assert "stopped the experiment" not in experiment.problem
     view = experiment.view.value.replace(LOOK, "")
     assert ('class="perceiver-stale"' in view) == bool(experiment.problem) and "<img " in view

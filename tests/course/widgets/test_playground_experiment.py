@@ -33,7 +33,7 @@ from perceiver_edu.weights.pretrained import load_pretrained, save_pretrained
 
 HOLE = (28, 33)
 PARTS = ["embedding", "encoder", "processor", "queries", "decoder", "mlm_head"]
-STATE = {"text": TEXT, "hole": HOLE, "latent": 8, "head": 0, "place": 29, "k": 8, "zeroed": (0, 0)}
+STATE = {"text": TEXT, "hole": HOLE, "latent": 8, "head": 0, "position": 29, "k": 8, "zeroed": (0, 0)}
 STATE |= {"layer": 0, "silenced": (0, 0), "beside": "nothing", "second": ""}
 
 runs = lru_cache(lambda: ForwardPasses(base.embedded(), "embedded"))
@@ -104,7 +104,7 @@ def test_a_changed_run_is_what_the_interventions_do(change, blocks):
 @pytest.mark.parametrize(
     "state",
     [
-        {"place": 3},
+        {"position": 3},
         {"zeroed": (6, 9), "k": 7, "layer": 1, "silenced": (0, 3)},
         {"k": 5, "beside": "untrained", "latent": 12, "head": 4},
     ],
@@ -122,8 +122,8 @@ def test_the_tables_hold_the_numbers_of_the_runs(state):
         if column > 1:
             apart = [f"{run.difference(whole, part):.1%}" for part in run.norms]
             assert [row[place + 1] for row in arrays] == apart
-    query = whole.query(found.place)
-    rows = [weights[found.latent], weights[:, found.place], *([] if query is None else [query])]
+    query = whole.query(found.position)
+    rows = [weights[found.latent], weights[:, found.position], *([] if query is None else [query])]
     assert len(reading[0]) == 2 * len(rows)
     for column, row in enumerate(rows):
         shares, places = row.topk(5)
@@ -140,7 +140,7 @@ def test_the_query_of_a_hidden_byte_reads_what_the_decoder_says():
     for place in range(29, 34):
         close(whole.query(place), theirs[:, place].mean(0))
     assert whole.query(28) is None and whole.query(34) is None
-    accented = explored(text="Était-ce là?", hole=(9, 11), place=12)
+    accented = explored(text="Était-ce là?", hole=(9, 11), position=12)
     assert accented.runs["untouched"].query(11) is not None  # places are bytes, not characters
     assert [accented.runs["untouched"].query(place) is None for place in (10, 13, 14)] == [True, False, True]
     assert "its query attends to latent" in repr(tell(accented))
@@ -174,7 +174,7 @@ def test_arrays_of_other_shapes_are_not_compared(tiny):
 def test_looking_elsewhere_runs_no_model_again(monkeypatch):
     explored(k=6)
     monkeypatch.setattr(runs().model, "forward", None)
-    for look in ({"latent": 3}, {"head": 7}, {"place": 0}, {"place": 45}, {"k": 6}):
+    for look in ({"latent": 3}, {"head": 7}, {"position": 0}, {"position": 45}, {"k": 6}):
         explored(**look)
 
 
@@ -199,7 +199,7 @@ def test_second_weights_that_are_not_there_are_named_in_one_sentence(name, said)
     [
         {},
         {"zeroed": (6, 9), "k": 7, "layer": 2, "silenced": (1, 3), "beside": "untrained"},
-        {"beside": "half its layers", "latent": 40, "head": 5, "place": 3},
+        {"beside": "half its layers", "latent": 40, "head": 5, "position": 3},
         {"beside": "named weights", "silenced": (0, 8)},
     ],
 )
@@ -219,8 +219,8 @@ def test_the_exported_code_runs_by_itself_and_gives_the_same_numbers(state, tiny
         close(look.asked, run.asked)
     whole = found.runs["untouched"].weights
     close(made["of_latent"], whole[found.head, found.latent])
-    close(made["on_byte"], whole[found.head, :, found.place])
-    query = found.runs["untouched"].query(found.place)
+    close(made["on_byte"], whole[found.head, :, found.position])
+    query = found.runs["untouched"].query(found.position)
     assert ("query" in made) == (query is not None)
     if query is not None:
         close(made["query"], query)
@@ -246,10 +246,10 @@ def test_the_strip_and_the_controls_have_one_state():
     lab = widgets.playground(base.embedded(), "é cab", (0, 1))
     assert (lab.strip.text, lab.strip.places, lab.strip.place) == ("é cab", [1, 3, 4, 5, 6, 7], 1)
     lab.strip.place = 5  # as by a click
-    assert lab.state["place"] == 5 == lab.result.place
+    assert lab.state["position"] == 5 == lab.result.position
     lab.strip.hole = [3, 5]  # as by a selection
     assert lab.state["hole"] == (3, 5) and lab.result.hidden == "ab" and lab.strip.place == 5
-    lab.state = {"text": "é cabs", "place": 2}
+    lab.state = {"text": "é cabs", "position": 2}
     assert lab.strip.text == "é cabs" and lab.strip.hole == [3, 5] and lab.strip.place == 2
 
 
@@ -352,7 +352,7 @@ def test_the_graph_shows_the_shapes_and_norms_of_the_run_in_question(state, laye
 def test_of_a_long_text_the_lines_about_the_frame_are_drawn():
     model, _ = tiny_models(torch.float32, max_position_embeddings=1202)
     passes = ForwardPasses(model, "none")
-    found = explored(lambda: passes, text="abcd" * 300, latent=1, place=1100, k=1)
+    found = explored(lambda: passes, text="abcd" * 300, latent=1, position=1100, k=1)
     figure = Figure(figsize=SIZE)
     draw(figure, found)
     strip = figure.axes[1]
@@ -381,9 +381,9 @@ def test_the_frame_goes_with_the_hole_and_the_answer_stands_above_the_picture(te
     lab = widgets.playground(base.embedded())
     lab.state = {"text": text}
     lab.state = {"hole": (start, start + 2)}
-    assert lab.result.place == place == lab.result.runs["untouched"].first
+    assert lab.result.position == place == lab.result.runs["untouched"].first
     run = lab.result.runs["untouched"]
     line = html.escape(f"untouched: {run.fillings[0].text!r}, {run.bits:.2f} bits per hidden byte")
     assert line in lab.view.value.partition("<img")[0]
-    lab.state = {"place": 2, "hole": (start, start + 1)}
-    assert lab.result.place == 2, "only a hole that begins elsewhere takes the frame along"
+    lab.state = {"position": 2, "hole": (start, start + 1)}
+    assert lab.result.position == 2, "only a hole that begins elsewhere takes the frame along"
