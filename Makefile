@@ -49,7 +49,7 @@ test: $(READY)
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
 	$(VENV) -m pytest $(WORKERS) 8 -m "not slow and not long and not network and not browser" $(PYTEST_ARGS)
-	PERCEIVER_EDU_FAST=1 $(VENV) -m pytest $(WORKERS) 8 $(ONE_BY_ONE) --nbmake $(LONGEST_FIRST)
+	PERCEIVER_EDU_FAST=1 TQDM_DISABLE=1 $(VENV) -m pytest $(WORKERS) 8 $(ONE_BY_ONE) --nbmake $(LONGEST_FIRST)
 
 test-slow: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest $(WORKERS) 4 --timeout 1500 --durations 25 -m "(slow or network) and not browser" $(PYTEST_ARGS) || test $$? = $(NOTHING_CHOSEN)

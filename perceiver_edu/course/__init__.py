@@ -3,6 +3,7 @@
 from perceiver_edu.course.checks import check
 from perceiver_edu.course.claims import claims
 from perceiver_edu.course.fast_mode import full_or_fast
+from perceiver_edu.course.live import training_progress
 from perceiver_edu.course.notation import notation
 from perceiver_edu.course.overview import course_overview
 from perceiver_edu.course.prediction import predict, reveal
@@ -19,4 +20,5 @@ __all__ = [
     "reveal",
     "show_source",
     "swap_stage",
+    "training_progress",
 ]

@@ -16,12 +16,17 @@ from perceiver_edu.course.start import START
 from perceiver_edu.errors import InputError
 
 LINK = re.compile(r"(?<=\]\()(?:\.\./|images/|\d\d_)[^)#\s]+")  # the target, without `#section`
+OF_CODE = re.compile(r"\[`([^`\]]+)`\](?=\()")  # JupyterLab gives code in a link the look of plain code
 GLOSSARY = "docs/glossary.md"  # in a course folder it lies beside the notebooks
 LIBRARY = "library"  # the folder of a course folder with copies of what its notebooks link to
 
 
 def relink(text: str, locate: Callable[[str], str]) -> str:
-    """The Markdown of a notebook with other targets: `locate(path in the repository)` gives them."""
+    """The Markdown of a notebook with other targets: `locate(path in the repository)` gives them.
+
+    A link of code becomes one of plain words, so that it looks like a link in JupyterLab, too.
+    """
+    text = OF_CODE.sub(r"[\1]", text)
     return LINK.sub(lambda link: locate(posixpath.normpath(f"notebooks/{link[0]}")), text)
 
 

@@ -24,6 +24,7 @@ ASKED = re.compile(r"""\bpredict\(\s*["'](\d\d\.\w+)["']""")
 LONGEST = 300  # characters of an answer in words
 CLOSE = 0.1  # a predicted number that is not whole counts as right within this fraction of the result
 FAR = 2  # from this ratio on, it is said
+OPEN = to_translate("Answer or skip the prediction above, then run this cell again.")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def predict(
         raise InputError(f"prediction {id}: give one of choices=[…], number='unit' and text=True")
     if choices is not None and (isinstance(choices, str) or not are_choices(list(choices))):
         raise InputError(f"prediction {id}: choices must be a list of two or more different texts")
+    ASKED_HERE.pop(id, None)  # the one that was asked last comes last
     ASKED_HERE[id] = Question(id, question, tuple(choices or ()), number)
     return PredictionBox(ASKED_HERE[id])
 
@@ -127,13 +129,20 @@ def reveal(id: str, actual: Any, *, explain: str = "") -> None:
     answers = all_answers()
     if id not in answers and learner_at_work():
         raise NotPredicted(
-            translated("Answer or skip the prediction above, then run this cell again.")
+            translated(OPEN)
             if question
             else translated(
                 "Run the cell with the prediction above, answer or skip it, then run this cell again."
             )
         )
     show(f"{compared(question or Question(id, ''), answers.get(id), actual)} {explain}".strip())
+
+
+def stop_while_open() -> None:
+    """Stop a learner's cell, before it trains for minutes, if the prediction asked last is still open."""
+    asked = [*ASKED_HERE][-1:]
+    if asked and asked[0] not in all_answers() and learner_at_work():
+        raise NotPredicted(translated(OPEN))
 
 
 def checked(question: Question | None, id: str, actual: Any) -> Answer:

@@ -66,6 +66,7 @@ from .plots.roofline import cost_against as cost_against
 from .plots.roofline import ladder as ladder
 from .plots.roofline import roofline as roofline
 from .plots.roofline import two_costs as two_costs
+from .plots.style import describe as describe
 from .plots.style import figure as figure
 from .plots.timeline import draw_timeline as draw_timeline
 from .plots.timeline import launch_bound as launch_bound

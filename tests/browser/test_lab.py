@@ -75,5 +75,8 @@ def test_the_printed_address_opens_the_start_page_which_leads_to_a_notebook(lab,
     link = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").get_by_role(
         "link", name="perceiver_edu/model.py"
     )
+    looks = "a => [a, a.lastElementChild ?? a].map(part => getComputedStyle(part).color)"
+    colour, of_words = link.first.evaluate(looks)
+    assert of_words == colour, "it looks like a link"
     link.first.click()
     page.locator(".jp-FileEditor").get_by_text("class PerceiverIOForMaskedLM").wait_for(timeout=60_000)

@@ -81,9 +81,15 @@ def test_every_link_in_a_course_folder(place, tmp_path, monkeypatch):
 def test_sections_stay_and_code_is_left_alone():
     text = "[a](02_encoder.ipynb#cost) `y = f[0](x)` [b](https://x.org/00_a) [c](#here) ![d](images/d.png)"
     changed = relink(text, on_the_web)
+    assert "`y = f[0](x)`" in changed
     assert f"]({WEB}/blob/v{__version__}/notebooks/02_encoder.ipynb#cost)" in changed
     assert "f[0](x)" in changed and "](https://x.org/00_a)" in changed and "](#here)" in changed
     assert f"]({WEB}/blob/v{__version__}/notebooks/images/d.png)" in changed
+
+
+def test_a_link_of_code_looks_like_a_link():
+    changed = relink("`a` [`fast.py`](../perceiver_edu/fast.py), [the `b`](https://x.org)", str)
+    assert changed == "`a` [fast.py](perceiver_edu/fast.py), [the `b`](https://x.org)"
 
 
 def test_the_address_of_the_repository_is_that_of_the_installed_package(monkeypatch):

@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from perceiver_edu import InputError
-from perceiver_edu.instruments import figure, pipeline
+from perceiver_edu.instruments import describe, figure, pipeline
 from perceiver_edu.instruments.plots.diagrams import attention_by_hand, cross_attention
 
 InteractiveShell.instance()  # `display` speaks to this, as in a notebook
@@ -40,6 +40,15 @@ def test_on_a_dark_page_drawings_change_their_colours_and_photographs_do_not(pho
 def test_a_figure_without_alt_text_is_refused():
     with pytest.raises(InputError, match="alt text"), figure(alt=" "):
         pass
+
+
+def test_an_alt_text_names_what_is_drawn_and_the_numbers():
+    curve = {step: 8 - step / 100 for step in range(0, 401)}
+    told = describe("Bits against steps", {"usual": curve, "unigram": torch.tensor(4.57)})
+    assert told.startswith("Bits against steps; usual: 8 at 0, 7.33 at 67, ")
+    assert told.endswith(", 4 at 400; unigram 4.57.") and told.count(" at ") == 7
+    told = describe("Right", {"probe": [0.5, 0.61, 0.9], "all": {"a": [1, 2], "b": 1500}}, varies=True)
+    assert told == "Right; probe ≈ 0.67 (≈ 0.5 to ≈ 0.9); all: a ≈ 1.5, b ≈ 1,500."
 
 
 def test_after_an_error_no_figure_is_left_or_shown():
