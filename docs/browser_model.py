@@ -5,13 +5,13 @@ are fetched and exported once. `python docs/browser_model.py build/book` writes 
 or a network is missing, about.json has a sentence instead, and the page shows it.
 """
 
-import gzip
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +88,18 @@ def runtime(folder: Path) -> dict[str, Any]:
 
 def browser_model(folder: Path) -> dict[str, Any]:
     """Write the embedded model's graph and weights into the folder -> what the page has to know of them."""
-    kept = KEPT / f"model-{fingerprint()}"
+    kept, model = KEPT / f"model-{fingerprint()}", load_pretrained("embedded")
     if not kept.exists():
         for old in KEPT.glob("model-*"):
             shutil.rmtree(old)
         unfinished = KEPT / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        graph, weights = split(export(load_pretrained("embedded"), stages=True))
+        graph, weights = split(export(model, stages=True))
         (unfinished / "graph").write_bytes(graph)
         (unfinished / "weights").write_bytes(weights)
         unfinished.rename(kept)
-    config = load_pretrained("embedded").config
+    config = model.config
     stages = [{"name": "text", "array": "ids", "symbols": "B, M", "boundary": "ids", "colour": ""}]
     stages += [
         {"name": s.name, "array": s.array, "symbols": s.shape, "boundary": s.boundary, "colour": s.colour}
@@ -160,7 +160,13 @@ def split(content: bytes) -> tuple[bytes, bytes]:
     halves = np.concatenate(parts)
     exponents, rest = halves >> 7 & 0xFF, (halves >> 8 & 0x80) | (halves & 0x7F)
     packed = np.concatenate([exponents, rest]).astype(np.uint8).tobytes()
-    return model.SerializeToString(), gzip.compress(packed, 9, mtime=0)
+    return model.SerializeToString(), compress(packed)
+
+
+def compress(content: bytes) -> bytes:
+    """As gzip. Numbers hardly repeat each other, so looking for repetitions takes long and gains nothing."""
+    gzip = zlib.compressobj(wbits=zlib.MAX_WBITS + 16, strategy=zlib.Z_HUFFMAN_ONLY)
+    return gzip.compress(content) + gzip.flush()
 
 
 if __name__ == "__main__":

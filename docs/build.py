@@ -18,16 +18,16 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-import nbformat
 from conf import PAGES as PUBLISHED
 from conf import REPOSITORY, ROOT, release
+from nbformat import read, reads, writes
 from sphinx.cmd.build import main as sphinx
 from transforms.actions import colab
 from transforms.chapters import chapter
 from transforms.languages import EDITIONS
 
 from perceiver_edu.language import ENGLISH, catalogues
-from perceiver_edu.translation import translate, translate_page
+from perceiver_edu.translation import page_translator, translate
 
 BUILD = ROOT / "build"
 SOURCE, BOOK, DOCTREES = BUILD / "book-source", BUILD / "book", BUILD / "book-doctrees"
@@ -48,23 +48,23 @@ BADGE = re.compile(r"^\[!\[Open in .*\n", re.MULTILINE)
 def gather(notebooks: Path, source: Path = SOURCE, language: str = ENGLISH) -> None:
     """Everything that Sphinx reads. A file that has not changed is left alone, so that its page is, too."""
     words = catalogues(language)
+    translated = page_translator(words)
     pages = [ROOT / name for name in (PAGES if language == ENGLISH else GUIDES)]
     pages += (ROOT / "docs").rglob("*.md") if language == ENGLISH else []
     wanted = {
-        path.relative_to(ROOT).as_posix(): translate_page(path.read_text("utf-8"), words).encode()
-        for path in pages
+        path.relative_to(ROOT).as_posix(): translated(path.read_text("utf-8")).encode() for path in pages
     }
     wanted |= {f"notebooks/images/{path.name}": path.read_bytes() for path in IMAGES.iterdir()}
     for path in sorted(notebooks.glob("*.ipynb")):
         name = f"notebooks/{path.name}"
-        page = chapter(nbformat.read(path, as_version=4), colab(REPOSITORY, release, name), words)
-        wanted[name] = nbformat.writes(page).encode()
+        page = chapter(read(path, as_version=4), colab(REPOSITORY, release, name), words)
+        wanted[name] = writes(page).encode()
     wanted["index.md"] = only_pages(wanted.pop("docs/index.md").decode(), wanted).encode()
     for name, text in sections((ROOT / "README.md").read_text("utf-8")).items():
         if name == PITCH:  # its links to headings lead to the README, which the repository has in English
             text = translate(text, words.get).replace("](#", f"]({REPOSITORY}#")
         else:
-            text = translate_page(text, words)
+            text = translated(text)
         text = text.replace(f"{PUBLISHED}/", "")  # the live page of this copy
         wanted[f"_readme/{name}.md"] = text.encode()
     for path in source.rglob("*"):
@@ -140,11 +140,11 @@ def in_language(notebook: bytes, words: dict[str, str]) -> bytes:
     """A notebook whose Markdown is translated; without words, the same bytes."""
     if not words:
         return notebook
-    content = nbformat.reads(notebook.decode(), as_version=4)
+    content, translated = reads(notebook.decode(), as_version=4), page_translator(words)
     for cell in content.cells:
         if cell.cell_type == "markdown":
-            cell.source = translate_page(cell.source, words)
-    return (nbformat.writes(content) + "\n").encode()
+            cell.source = translated(cell.source)
+    return (writes(content) + "\n").encode()
 
 
 def main() -> None:

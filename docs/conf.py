@@ -7,6 +7,8 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS), str(ROOT)]
+# Where nbformat finds this grammar of web addresses, it compiles it for seconds, but it checks none.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 import torch  # noqa: E402, F401  once, before Sphinx starts its processes
 
@@ -45,6 +47,7 @@ myst_heading_anchors = 3
 autosummary_generate = False
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
+autodoc_use_type_comments = False  # there are none, and it would parse every function to see that
 autodoc_preserve_defaults = True  # as they are written, and not as paths of the machine that builds the book
 autodoc_inherit_docstrings = False
 add_module_names = False
@@ -73,6 +76,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
     "show_navbar_depth": 1,
     "max_navbar_depth": 1,  # the headings of a page are beside it
+    "collapse_navbar": True,  # deeper entries are left out before they are made, not afterwards
     "navbar_persistent": [],  # no second search field above the page
     "home_page_in_toc": True,
     "logo": {"text": f"perceiver_edu {release}"},

@@ -117,17 +117,22 @@ def translate(markdown: str, look_up: Callable[[str], str | None]) -> str:
     return "".join(found)
 
 
-def translate_page(markdown: str, words: dict[str, str]) -> str:
-    """The text in another language; its links to headings lead to the headings in that language."""
-    if not words:
-        return markdown
+def page_translator(words: dict[str, str]) -> Callable[[str], str]:
+    """What puts a text into another language; links to headings lead to the headings in that language.
+
+    It is made once for many texts, because finding all headings takes longer than translating a cell.
+    """
     anchors = anchors_of(words)
-    text = translate(markdown, words.get)
-    return ANCHOR.sub(lambda link: link[1] + anchors.get(link[2].lower(), link[2]), text)
+
+    def translated(markdown: str) -> str:
+        text = translate(markdown, words.get)
+        return ANCHOR.sub(lambda link: link[1] + anchors.get(link[2].lower(), link[2]), text)
+
+    return translated if words else str
 
 
 def translate_notes(markdown: str, words: dict[str, str], linked: Collection[str]) -> str:
-    """As `translate_page`, for JupyterLab, which finds no heading by a name with Chinese characters.
+    """As `page_translator`, for JupyterLab, which finds no heading by a name with Chinese characters.
 
     Links keep the English name of a heading, and each heading gets an anchor for the names in `linked` that
     mean it, unless JupyterLab, which keeps capitals, calls it so itself.

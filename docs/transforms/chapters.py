@@ -8,7 +8,7 @@ import re
 import nbformat
 
 from perceiver_edu.language import to_translate
-from perceiver_edu.translation import ANCHOR, translate_page
+from perceiver_edu.translation import ANCHOR, page_translator
 from transforms.said import translate_output
 
 FIRST_AND_LAST = ("anywhere", "course-foot")  # the cell that installs, and the links to other notebooks
@@ -47,7 +47,7 @@ def chapter(
     """The notebook as a page reads it. `colab` is the address where the original opens with a kernel, and
     `words` are the translations of a book in another language."""
     words = words or {}
-
+    translated = page_translator(words)
     how = words.get(OPEN, OPEN).format(colab=colab)
 
     def admonition(kind: str, title: str, text: str) -> str:
@@ -60,7 +60,7 @@ def chapter(
         if cell.id in FIRST_AND_LAST or "claims" in tags:
             continue
         if cell.cell_type == "markdown":
-            text = translate_page(HEAD_LINES.sub("", cell.source), words)
+            text = translated(HEAD_LINES.sub("", cell.source))
             # JupyterLab keeps the capitals of a heading, MyST does not.
             text = ANCHOR.sub(lambda link: link[1] + link[2].lower(), text)
             cell.source = with_foldings(text)

@@ -1,6 +1,7 @@
 """Docstrings are written as Markdown and plain text; Sphinx reads reStructuredText."""
 
 import re
+from inspect import isclass, isroutine
 
 CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 SIGNS = re.compile(r"\*|\||(?<=\w)_(?!\w)")  # what would begin emphasis, a substitution or a link
@@ -41,8 +42,16 @@ def skip(app, what, name, obj, skipped, options):
     return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
 
 
+def skip_imported(app, what, name, obj, skipped, options):
+    """What a module imports from other libraries. Autodoc leaves it out as well, but only after it has parsed
+    the modules that it comes from."""
+    imported = what == "module" and (isclass(obj) or isroutine(obj))
+    return True if imported and not (obj.__module__ or "").startswith("perceiver_edu") else None
+
+
 def setup(app):
     app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-skip-member", skip_imported)
     app.connect("autodoc-process-signature", sign)
     app.connect("autodoc-process-docstring", process, priority=400)  # before napoleon reads `Args:`
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,7 +10,7 @@ from perceiver_edu.course.lab import shell_line
 from perceiver_edu.course.overview import Notebook, Overview, course_overview, read_overview
 from perceiver_edu.course.place import course_around, language_of, translated
 from perceiver_edu.language import catalogues
-from perceiver_edu.translation import translate_page
+from perceiver_edu.translation import page_translator
 
 START = "start.ipynb"
 TABLE = "again"  # the id of the cell that shows what is done
@@ -35,7 +35,7 @@ def start_page(folder: Path) -> dict[str, Any]:
 def as_markdown(overview: Overview) -> str:
     """What stands above the table of what is done."""
     words = catalogues(language_of(course_around()))
-    text, _, new_versions = translate_page(TEXT.read_text("utf-8"), words).partition("\n## ")
+    text, _, new_versions = page_translator(words)(TEXT.read_text("utf-8")).partition("\n## ")
     updated = [notebook for notebook in overview.notebooks if notebook.newer]
     if updated:
         rows = [f"- {new_version(notebook)}" for notebook in updated]

@@ -17,7 +17,7 @@ from perceiver_edu.course.overview import NAMES
 from perceiver_edu.course.place import RECORD, translated
 from perceiver_edu.course.report import Report
 from perceiver_edu.course.widgets import WIDGETS
-from perceiver_edu.translation import keys, translate, translate_notes, translate_page
+from perceiver_edu.translation import keys, page_translator, translate, translate_notes
 
 NOTEBOOKS = sorted(data.NOTEBOOKS.glob(NAMES))
 TEXT = """# A title
@@ -81,7 +81,7 @@ def test_a_translation_takes_the_place_of_its_block_alone():
     expected = TEXT.replace("# A title", "# 题").replace("one item\n  that goes on", "一")
     expected = expected.replace("| a head |", "| 甲 |").replace("See [it]", "见[此]")
     expected = expected.replace("#Some-title).", "#某题)。")
-    assert translate_page(TEXT, words) == expected
+    assert page_translator(words)(TEXT) == expected
 
 
 def test_nothing_is_lost_where_nothing_is_translated():
