@@ -422,7 +422,7 @@ function middleWord(text) { // with the space before it; or the first run of [MA
 
 // strip.js takes an anywidget model: values by name, and who wants to know of changes.
 const stripModel = Object.assign(new EventTarget(), {
-    values: { text: "", end: 0, hole: [0, 0], place: -1, places: [], can_select: true, can_query: false, selected: "hidden", names: ["text"], line: "", words: {}, columns: 0, spoken: [],
+    values: { text: "", end: 0, hole: [0, 0], position: -1, places: [], can_select: true, can_query: false, selected: "hidden", names: ["text"], line: "", words: {}, columns: 0, spoken: [],
         label: "Tap a letter, double-tap a word, or drag across letters to hide them. By keyboard, the arrow keys move, and with Shift they hide." },
     get(name) { return this.values[name]; },
     set(name, value) { this.values[name] = value; },

@@ -11,12 +11,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 TRAINING = """
 torch.set_num_threads(1)  # small models: a second thread only waits
 train_to_the_end = train
-train = lambda model, loss_of, steps, seed=0: train_to_the_end(model, loss_of, steps // 3, seed=seed)
+def train(model, loss_of, steps, name, seed=0):
+    return train_to_the_end(model, loss_of, steps // 3, name, seed=seed)
 """
 READERS = """
 readers, right = {}, {}
 for kind in ("Fourier", "learned"):
-    model = readers[kind, "pixels in order"] = digit_reader(kinds[kind], images)
+    model = readers[kind, "pixels in order"] = digit_reader(kinds[kind], images, kind)
     with torch.no_grad():
         right[kind, "pixels in order"] = share_right(model(images[test]), labels[test])
 """

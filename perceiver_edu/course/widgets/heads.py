@@ -129,8 +129,8 @@ def pick_a_head(model=None, text: str = LONGER, head: int = 0, latent: int = 8) 
             controls["latent"].value = reader(place)
 
     def forget(change):  # which letter was clicked, once another latent or head is shown
-        if strip.place >= 0 and controls["latent"].value != reader(strip.place):
-            strip.place = -1
+        if strip.position >= 0 and controls["latent"].value != reader(strip.position):
+            strip.position = -1
 
     strip = text_strip(model, controls, query=query, label=CLICK)
     controls["head"].observe(forget, "value")

@@ -26,12 +26,12 @@ function render({ model, el }) {
     }
 
     const within = (i) => { // does the queried byte belong to letter i?
-        const places = model.get("places"), place = model.get("place");
-        return model.get("can_query") && places[i] <= place && place < places[i + 1];
+        const places = model.get("places"), position = model.get("position");
+        return model.get("can_query") && places[i] <= position && position < places[i + 1];
     };
 
     function mark() {
-        if (columns) active = model.get("place");
+        if (columns) active = model.get("position");
         const [start, stop] = model.get("hole"), end = model.get("end"), word = model.get("selected");
         cells.forEach((cell, i) => {
             const selected = model.get("can_select") && start <= i && i < stop, queried = within(i);
@@ -57,8 +57,8 @@ function render({ model, el }) {
     function choose(i) { // a letter of several bytes: again for its next byte
         const [start, stop] = model.get("hole"), again = start === i && stop === i + 1;
         if (!model.get("can_query")) return again ? selectWord(i) : select(i, i); // so two taps need not be fast
-        const places = model.get("places"), next = model.get("place") + 1;
-        set("place", within(i) && next < places[i + 1] ? next : places[i]);
+        const places = model.get("places"), next = model.get("position") + 1;
+        set("position", within(i) && next < places[i + 1] ? next : places[i]);
     }
 
     function selectWord(i) { // with the space before it, and without a comma behind it
@@ -124,7 +124,7 @@ function render({ model, el }) {
         how.textContent = model.get("label");
         el.append(how, strip);
         model.on("change:text change:end change:places", layOut);
-        model.on("change:hole change:place", mark);
+        model.on("change:hole change:position", mark);
         layOut();
     }
 

@@ -42,9 +42,9 @@ class TextStrip(anywidget.AnyWidget):
 
     Args:
         read: text -> how many of its letters are read.
-        text, hole, place: the controls; without `text`, nothing is shown. `place` counts the ids that the
-            model reads.
-        query: (place) -> None, called with the position of a letter that is clicked.
+        text, hole, position: the controls; without `text`, nothing is shown. `position` counts the ids that
+            the model reads.
+        query: (position) -> None, called with the position of a letter that is clicked.
         ask: (first, last) -> None, called with the positions of letters that are selected.
         label: what can be done here, where it is not to hide and to query.
     """
@@ -54,7 +54,7 @@ class TextStrip(anywidget.AnyWidget):
     text = Unicode().tag(sync=True)
     end = Int().tag(sync=True)  # letters that are read
     hole = List([0, 0]).tag(sync=True)  # letters that are selected: from, up to but not including
-    place = Int(-1).tag(sync=True)
+    position = Int(-1).tag(sync=True)
     places = List().tag(sync=True)  # of the first id of each letter, and that of the end
     can_select = Bool().tag(sync=True)
     can_query = Bool().tag(sync=True)
@@ -67,11 +67,11 @@ class TextStrip(anywidget.AnyWidget):
     over = List().tag(sync=True)  # left, top, width and height of the pixels, as shares of the picture
     words = Dict().tag(sync=True)  # {what strip.js says: the same in the learner's language}
 
-    def __init__(self, read=len, text=None, hole=None, place=None, query=None, ask=None, label=""):
-        held = {"hole": hole, "place": place}
+    def __init__(self, read=len, text=None, hole=None, position=None, query=None, ask=None, label=""):
+        held = {"hole": hole, "position": position}
         names = [name for name, control in held.items() if control is not None]
-        said = [label] if label else [HIDE] * (hole is not None) + [QUERY] * (place is not None)
-        can = dict(can_select=bool(hole or ask), can_query=bool(place or query))
+        said = [label] if label else [HIDE] * (hole is not None) + [QUERY] * (position is not None)
+        can = dict(can_select=bool(hole or ask), can_query=bool(position or query))
         super().__init__(
             label=" ".join(map(translated, said)),
             names=names,
@@ -89,7 +89,7 @@ class TextStrip(anywidget.AnyWidget):
 
         def show(change=None):
             self.hole = list(hole.value) if hole else self.hole
-            self.place = place.value if place else self.place
+            self.position = position.value if position else self.position
 
         lay_out()
         show()
@@ -98,8 +98,8 @@ class TextStrip(anywidget.AnyWidget):
             held[name].observe(show, "value")
             self.observe(lambda change: setattr(held[change.name], "value", change.new), name)
         if query:
-            text.observe(lambda change: setattr(self, "place", -1), "value")
-            self.observe(lambda change: query(change.new), "place")
+            text.observe(lambda change: setattr(self, "position", -1), "value")
+            self.observe(lambda change: query(change.new), "position")
         if ask:
             self.observe(lambda change: ask(*self.selected_places()), "hole")
 
@@ -123,7 +123,7 @@ class PixelGrid(TextStrip):
         self.text, self.end, self.places = " " * len(pixels), len(pixels), list(range(len(pixels) + 1))
 
         def show(change=None):
-            self.place = row.value * self.columns + column.value
+            self.position = row.value * self.columns + column.value
 
         def choose(change):
             with self.hold_sync():  # between the two sliders, the page hears of no third pixel
@@ -132,7 +132,7 @@ class PixelGrid(TextStrip):
         show()
         row.observe(show, "value")
         column.observe(show, "value")
-        self.observe(choose, "place")
+        self.observe(choose, "position")
 
 
 def places_of(text: str) -> list[int]:

@@ -35,12 +35,12 @@ def test_likeness_is_the_cosine_of_the_library():
 def test_a_pixel_is_chosen_on_the_picture_or_by_its_sliders():
     experiment = widgets.fourier_bands()
     pixels = experiment.strip
-    assert (pixels.columns, len(pixels.text), pixels.place) == (16, 256, 5 * 16 + 6)
-    pixels.place = 12 * 16 + 3  # as by a click
+    assert (pixels.columns, len(pixels.text), pixels.position) == (16, 256, 5 * 16 + 6)
+    pixels.position = 12 * 16 + 3  # as by a click
     assert (experiment.state["row"], experiment.state["column"]) == (12, 3)
-    assert experiment.result.chosen == (12, 3) and pixels.place == 12 * 16 + 3
+    assert experiment.result.chosen == (12, 3) and pixels.position == 12 * 16 + 3
     experiment.state = {"row": 0, "column": 15}
-    assert pixels.place == 15
+    assert pixels.position == 15
 
 
 def test_the_pixels_lie_over_those_of_the_picture():

@@ -244,13 +244,13 @@ def test_the_code_holds_any_text_unharmed(text):
 
 def test_the_strip_and_the_controls_have_one_state():
     lab = widgets.playground(base.embedded(), "é cab", (0, 1))
-    assert (lab.strip.text, lab.strip.places, lab.strip.place) == ("é cab", [1, 3, 4, 5, 6, 7], 1)
-    lab.strip.place = 5  # as by a click
+    assert (lab.strip.text, lab.strip.places, lab.strip.position) == ("é cab", [1, 3, 4, 5, 6, 7], 1)
+    lab.strip.position = 5  # as by a click
     assert lab.state["position"] == 5 == lab.result.position
     lab.strip.hole = [3, 5]  # as by a selection
-    assert lab.state["hole"] == (3, 5) and lab.result.hidden == "ab" and lab.strip.place == 5
+    assert lab.state["hole"] == (3, 5) and lab.result.hidden == "ab" and lab.strip.position == 5
     lab.state = {"text": "é cabs", "position": 2}
-    assert lab.strip.text == "é cabs" and lab.strip.hole == [3, 5] and lab.strip.place == 2
+    assert lab.strip.text == "é cabs" and lab.strip.hole == [3, 5] and lab.strip.position == 2
 
 
 def test_a_preset_is_a_state_and_reset_is_the_whole_model():
