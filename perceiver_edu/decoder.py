@@ -7,7 +7,7 @@ from perceiver_edu.attention import CrossAttend
 
 
 class OutputQueries(nn.Module):
-    """A learned vector per output position, which requests the byte at that position (section 3.2)."""
+    """A learned vector per output position, which requests the output for that position (section 3.2)."""
 
     def __init__(self, num_positions, d_queries):
         super().__init__()
