@@ -60,7 +60,9 @@ def test_another_form_of_the_model(batch):
         assert_close(optimize(model)(*batch), model(*batch))
 
 
-def test_one_compilation_serves_every_size(small, fast, saved, monkeypatch):
+def test_two_compilations_serve_every_size(small, fast, saved, monkeypatch):
+    for single in (True, False):
+        fast.compiled_for(single)
     compiled = []
     compile_model = openvino.compile_model
     monkeypatch.setattr(openvino, "compile_model", lambda *a: compiled.append(a) or compile_model(*a))
@@ -73,7 +75,7 @@ def test_one_compilation_serves_every_size(small, fast, saved, monkeypatch):
         with torch.no_grad():
             assert_close(loaded(ids, mask, positions), small(ids, mask, positions))
         assert torch.equal(loaded(ids, mask, positions), fast(ids, mask, positions))
-    assert len(compiled) == 1
+    assert len(compiled) == 2  # for one text and for batches
 
 
 def test_latents_and_outputs(fast, small, batch):
