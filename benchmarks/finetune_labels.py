@@ -53,8 +53,8 @@ SEEDS = range(8)
 TEXTS = {"training": 3000, "validation": 400, "test": 800}
 METHODS = {  # and the learning rates that are tried
     "frozen query": (3e-4, 1e-3, 3e-3),
-    "adapters": (3e-4, 1e-3, 3e-3),
-    "thawed": (1e-4, 3e-4, 1e-3),
+    "adapters": (1e-3, 3e-3),
+    "thawed": (1e-4, 3e-4),
 }
 BASELINES = "baselines"
 BATCH, WARMUP = 25, 20  # texts; steps
