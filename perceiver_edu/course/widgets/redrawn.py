@@ -23,7 +23,7 @@ class RedrawnFigure(Figure):
 
     def begin(self) -> None:
         self._last, self._now = self._last | self._now, {}
-        for artist in [*self.texts, *self.images]:
+        for artist in [*self.texts, *self.images, *self.artists]:
             artist.remove()
 
     def end(self) -> None:

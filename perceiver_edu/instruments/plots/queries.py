@@ -103,7 +103,8 @@ def byte_guesses(ax: Axes, probabilities: torch.Tensor, top: int = 4) -> list[li
     for x, (shares, ranked) in enumerate(zip(values.tolist(), byte_values.tolist(), strict=True)):
         for y, (share, byte) in enumerate(zip(shares, ranked, strict=True)):
             shade = 1 - 0.75 * share**0.5
-            ax.add_patch(Rectangle((x - 0.45, -y - 0.42), 0.9, 0.84, fc=str(shade), ec=INK, lw=0.6))
+            cell = Rectangle((x - 0.45, -y - 0.42), 0.9, 0.84, fc=str(shade), ec=INK, lw=0.6)
+            ax.add_artist(cell)  # `add_patch` would also look for the limits, which are set below
             ink = "white" if shade < 0.55 else INK
             sign = byte_sign(byte)
             ax.text(x, -y + 0.1, sign, ha="center", va="center", family="monospace", fontsize=14, color=ink)
