@@ -112,7 +112,7 @@ def latencies(browser):
     assert not missing, f"nothing was written: {missing} were not measured"
     table = {}
     for name, pairs in sorted(measured.items()):
-        row = {"drawings": len(pairs)}
+        row = {"drawings": len(pairs), "screen_first_ms": round(pairs[0][1])}
         for what, values in zip(("kernel", "screen"), zip(*pairs, strict=True), strict=True):
             row[f"{what}_median_ms"] = round(statistics.median(values))
             highest = statistics.quantiles(values, n=20, method="inclusive")[-1]
@@ -128,9 +128,9 @@ def latencies(browser):
     }
     content = {"machine": machine, "weights": "embedded; those of notebook 10 are trained there"}
     RESULTS.write_text(json.dumps(content | {"experiments": table}, indent=1, ensure_ascii=False) + "\n")
-    limits = {"kernel_median_ms": 150, "screen_median_ms": 400}
+    limits = {"screen_first_ms": 1500, "kernel_median_ms": 150, "screen_median_ms": 400}
     slow = [name for name, row in table.items() if any(row[what] > most for what, most in limits.items())]
-    assert not slow, f"slower than 150 ms in the kernel or 400 ms on the screen: {slow}; see {RESULTS}"
+    assert not slow, f"slower than {limits}: {slow}; see {RESULTS}"
 
 
 @pytest.fixture
