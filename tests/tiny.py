@@ -1,5 +1,8 @@
 """Tiny models whose every size is different, with Hugging Face's model beside each, and two texts."""
 
+from copy import deepcopy
+from functools import cache
+
 import torch
 
 from perceiver_edu.course import planted
@@ -27,10 +30,13 @@ SMALL = dict(  # for 94 bytes
 )  # fmt: skip
 
 
+made = cache(planted.tiny_pair)  # building one takes much longer than copying it
+
+
 def tiny_models(dtype=torch.float64, **changes):
     """Our model and Hugging Face's with the same weights: every parameter is redrawn from N(0, 0.5)."""
     torch.manual_seed(0)  # for what a test draws after this
-    return planted.tiny_pair(dtype=dtype, **(TINY | changes))
+    return deepcopy(made(dtype=dtype, **(TINY | changes)))
 
 
 def tiny_hf_model(dtype=torch.float64, **changes):

@@ -7,6 +7,7 @@ made from it agree between two machines only about as well as their versions do.
 import ast
 import re
 import sysconfig
+from collections import deque
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -86,7 +87,16 @@ def docstrings(package: str) -> Iterator[str]:
                 tree = ast.parse(file.read_bytes())
             except (SyntaxError, ValueError):
                 continue  # a template, or Python of another version
-            yield "\n\n".join(filter(None, map(docstring, ast.walk(tree))))
+            yield "\n\n".join(filter(None, map(docstring, statements(tree))))
+
+
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """As `ast.walk`, in the same order, but without the expressions, which are most of a file."""
+    waiting = deque([tree])
+    while waiting:
+        node = waiting.popleft()
+        yield node
+        waiting.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr))
 
 
 def docstring(node: ast.AST) -> str | None:
@@ -103,10 +113,7 @@ def prose(text: str) -> list[str]:
 
 def is_prose(paragraph: str) -> bool:
     """Does it begin and end as a sentence, is it long enough, and made of little but words?"""
+    if len(paragraph) < 40 or not paragraph[0].isupper() or paragraph[-1] != ".":
+        return False
     plain = sum(char.isalpha() or char in " ,.'" for char in paragraph)
-    return (
-        len(paragraph) >= 40
-        and paragraph[0].isupper()
-        and paragraph[-1] == "."
-        and plain > 0.94 * len(paragraph)
-    )
+    return plain > 0.94 * len(paragraph)

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.training.documentation import NOT_TEXT_FOR_READERS, STANDARD_LIBRARY, docstring, prose
+from perceiver_edu.training.documentation import (
+    NOT_TEXT_FOR_READERS,
+    STANDARD_LIBRARY,
+    docstring,
+    prose,
+    statements,
+)
 
 PACKAGES = ("matplotlib", "numpy", STANDARD_LIBRARY, "torch", "transformers")  # what the course needs anyway
 KINDS = {
@@ -71,7 +77,7 @@ def paragraphs(package: str, longest: int, most: int = 8) -> Iterator[Origin]:
             continue  # a template, or Python of another version
         own = [
             Origin(paragraph, package, f"{package}/{name}", KINDS[type(node)])
-            for node in ast.walk(tree)
+            for node in statements(tree)
             for paragraph in prose(docstring(node) or "")
             if len(paragraph.encode()) <= longest
         ]

@@ -1,6 +1,6 @@
 """The exercises as a learner does them: solved from the notebook's own text, and wrong in all the usual ways.
 
-One kernel a notebook. Its set-up cell runs; then each stub is replaced by what learners write, and checked.
+The set-up cell of a notebook runs; then each stub is replaced by what learners write, and checked.
 """
 
 import ast
@@ -43,22 +43,32 @@ def answers(exercise_id: str, cells: dict) -> list[patches.Answer]:
     return patches.read(ANSWERS / f"{exercise_id.replace('.', '_')}.diff", solution(cells))
 
 
-class Learner:
-    """A running notebook, in which cells can be replaced."""
+@pytest.fixture(scope="module")
+def run():
+    """run(source) -> the cell's value, as plain text.
 
-    def __init__(self, path: Path):
-        self.notebook = nbformat.v4.new_notebook(metadata=nbformat.read(path, as_version=4).metadata)
-        self.client = NotebookClient(
-            self.notebook, timeout=120, resources={"metadata": {"path": path.parent}}
-        )
+    One kernel for all notebooks: to start one and import torch takes longer than the exercises.
+    """
+    notebook = nbformat.v4.new_notebook(metadata=nbformat.read(NOTEBOOKS[0], as_version=4).metadata)
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": NOTEBOOKS[0].parent}})
 
-    def run(self, source: str) -> str:
-        """The cell's value, as plain text."""
+    def run(source: str) -> str:
         cell = nbformat.v4.new_code_cell(source)
-        self.notebook.cells.append(cell)
-        self.client.execute_cell(cell, len(self.notebook.cells) - 1)
+        notebook.cells.append(cell)
+        client.execute_cell(cell, len(notebook.cells) - 1)
         values = [output.data for output in cell.outputs if output.output_type == "execute_result"]
         return values[-1]["text/plain"] if values else ""
+
+    with client.setup_kernel():
+        yield run
+
+
+@pytest.fixture
+def progress(run, tmp_path):
+    """The kernel's progress file, in a kernel as if it were new."""
+    file = tmp_path / "progress.json"
+    run(f"%reset -f\n%env PERCEIVER_EDU_PROGRESS={file}")
+    return file
 
 
 @pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
@@ -94,38 +104,35 @@ def test_arguments_come_in_the_order_of_the_stub(path):
     [("solved",), pytest.param(("mistake", "correct", "unknown"), marks=pytest.mark.slow)],
     ids=["solved", "every other answer"],
 )
-def test_solutions_pass_and_mistakes_are_named(path, kinds, tmp_path, monkeypatch, tally):
-    monkeypatch.setenv("PERCEIVER_EDU_PROGRESS", str(tmp_path / "progress.json"))
+def test_solutions_pass_and_mistakes_are_named(path, kinds, run, progress, tally):
     setup = next(cell for cell in nbformat.read(path, as_version=4).cells if cell.id == "setup")
-    learner = Learner(path)
     known = {i: [m.says for m in exercise.known_mistakes] for i, exercise in all_exercises().items()}
     counts = {"solved": 0, "mistake": 0, "correct": 0, "unknown": 0}
     wrong = []
-    with learner.client.setup_kernel():
-        learner.run(setup.source)
-        for exercise_id, cells in exercise_cells(path).items():
-            rerun = cells["stub"].source.splitlines()[-1]
-            tries = [patches.Answer("solved", [], "", solution(cells)), *answers(exercise_id, cells)]
-            for kind, words, title, source in (answer for answer in tries if answer.kind in kinds):
-                forget = f"{all_exercises()[exercise_id].name} = None"  # what the answer before defined
-                report = " ".join(learner.run(f"{forget}\n{source}\n\n{rerun}").split())
-                named = [says for says in known[exercise_id] if " ".join(says.split()) in report]
-                good = {
-                    "solved": report.startswith(DONE),
-                    "correct": report.startswith(DONE),
-                    "mistake": report.startswith(NOT_YET) and named and all(word in report for word in words),
-                    "unknown": report.startswith(NOT_YET) and not named,
-                }[kind]
-                if good:
-                    counts[kind] += 1
-                else:
-                    wrong.append(f"{exercise_id}, {kind} {words}, {title}:\n{source}\n{report}\n")
+    run(setup.source)
+    for exercise_id, cells in exercise_cells(path).items():
+        rerun = cells["stub"].source.splitlines()[-1]
+        tries = [patches.Answer("solved", [], "", solution(cells)), *answers(exercise_id, cells)]
+        for kind, words, title, source in (answer for answer in tries if answer.kind in kinds):
+            forget = f"{all_exercises()[exercise_id].name} = None"  # what the answer before defined
+            report = " ".join(run(f"{forget}\n{source}\n\n{rerun}").split())
+            named = [says for says in known[exercise_id] if " ".join(says.split()) in report]
+            good = {
+                "solved": report.startswith(DONE),
+                "correct": report.startswith(DONE),
+                "mistake": report.startswith(NOT_YET) and named and all(word in report for word in words),
+                "unknown": report.startswith(NOT_YET) and not named,
+            }[kind]
+            if good:
+                counts[kind] += 1
+            else:
+                wrong.append(f"{exercise_id}, {kind} {words}, {title}:\n{source}\n{report}\n")
     tally("exercises solved by the notebook's own text", counts["solved"])
     tally("mistakes named", counts["mistake"])
     tally("right answers in unusual style that pass", counts["correct"])
     tally("unknown mistakes refused without a wrong name", counts["unknown"])
     assert not wrong, "\n".join(wrong)
-    done = json.loads((tmp_path / "progress.json").read_text())["done"]
+    done = json.loads(progress.read_text())["done"]
     assert set(done) == set(exercise_cells(path))
 
 
