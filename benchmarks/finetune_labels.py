@@ -8,7 +8,7 @@ The texts are documentation, as in notebook 09, but more of them: at most 120 by
 near-duplicates and names of packages, and no file is on both sides of the split. The two questions are the
 notebook's. Each method's learning rate is chosen by the accuracy on separate validation texts, and each
 training run stops early by them; the baselines need neither. Results go to
-perceiver_edu/data/finetune_labels.json, which the notebook shows. A run that is there already is not repeated.
+perceiver_edu/data/finetune_labels.json, which the notebook shows. A run that is there is not repeated.
 """
 
 import argparse
@@ -258,7 +258,7 @@ def draws(method: str) -> Iterator[tuple[str, int, int, torch.Tensor]]:
 
 
 def best_rate(model, method: str, given: dict, question: str, labels: dict) -> float:
-    """The learning rate with the highest accuracy on the validation texts; each is tried once, and recorded."""
+    """The learning rate with the highest accuracy on the validation texts; each is tried once."""
     everything = torch.arange(TEXTS["training"])
     with record() as content:
         tried = content["rates"].setdefault(method, {}).setdefault(question, {})
