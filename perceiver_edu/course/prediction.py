@@ -25,6 +25,10 @@ LONGEST = 300  # characters of an answer in words
 CLOSE = 0.1  # a predicted number that is not whole counts as right within this fraction of the result
 FAR = 2  # from this ratio on, it is said
 OPEN = to_translate("Answer or skip the prediction above, then run this cell again.")
+STOPPED_ABOVE = to_translate(
+    "A prediction above is still open, and it stopped its cell. If `{name}` comes from that cell, answer or "
+    "skip the prediction, and run the cells from there on."
+)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,11 @@ def predict(
         raise InputError(f"prediction {id}: give one of choices=[…], number='unit' and text=True")
     if choices is not None and (isinstance(choices, str) or not are_choices(list(choices))):
         raise InputError(f"prediction {id}: choices must be a list of two or more different texts")
+    if learner_at_work():
+        from IPython import get_ipython
+
+        if shell := get_ipython():
+            shell.set_custom_exc((NameError,), tell_what_is_open)
     ASKED_HERE.pop(id, None)  # the one that was asked last comes last
     ASKED_HERE[id] = Question(id, question, tuple(choices or ()), number)
     return PredictionBox(ASKED_HERE[id])
@@ -136,6 +145,13 @@ def reveal(id: str, actual: Any, *, explain: str = "") -> None:
             )
         )
     show(f"{compared(question or Question(id, ''), answers.get(id), actual)} {explain}".strip())
+
+
+def tell_what_is_open(shell, kind, error, traceback, tb_offset=None) -> None:
+    """After a NameError in a cell: the name may come from a cell that an open prediction has stopped."""
+    shell.showtraceback((kind, error, traceback), tb_offset)
+    if error.name not in shell.user_ns and set(ASKED_HERE) - set(all_answers()):
+        show(translated(STOPPED_ABOVE, name=error.name))
 
 
 def stop_while_open() -> None:

@@ -133,6 +133,20 @@ def test_the_stop_is_one_sentence_in_a_notebook(capsys):
     assert capsys.readouterr().out.strip() == "First answer."
 
 
+def test_a_name_that_is_missing_because_a_prediction_is_open(at_work, capsys):
+    shell = InteractiveShell.instance()
+    try:
+        box = predict("00.a", QUESTION, number="bytes")
+        shell.run_cell("reveal('00.a', 15)\nstrips = 1")
+        assert isinstance(shell.run_cell("print(strips)").error_in_exec, NameError)
+        assert "If `strips` comes from that cell, answer or skip the prediction" in capsys.readouterr().out
+        box.skip.click()
+        assert isinstance(shell.run_cell("print(strips)").error_in_exec, NameError)
+        assert "NameError" in (shown := capsys.readouterr().out) and "answer or skip" not in shown
+    finally:
+        InteractiveShell.clear_instance()
+
+
 def test_a_learner_is_at_work_in_a_course_folder_or_on_a_host(monkeypatch, tmp_path):
     shell = SimpleNamespace(kernel=None)
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)

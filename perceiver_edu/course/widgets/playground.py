@@ -173,7 +173,7 @@ def draw(figure, found: Explored, stages=stages) -> str:
     bits.set_title("bits per hidden byte", fontsize=10)
     uniform = log2(shown.shapes["mlm_head"][-1])  # bits of a uniform baseline
     bits.plot([uniform, uniform], [-0.5, 2.5], color=INK, lw=1, ls=":")
-    bits.text(uniform, 2.55, f"uniform {uniform:.2f}", ha="center", va="top", fontsize=7.25)
+    bits.text(uniform, 2.55, f"uniform {uniform:.2f}", ha="center", va="top", fontsize=7.75)
     bits.set(ylim=(2.6, -0.6), xlim=(0, 1.25 * max(*bits_of, uniform)))
     bits.set_axis_off()
 

@@ -45,7 +45,7 @@ def pipeline(
 
 
 def stage_graph(
-    ax: Axes, shapes: dict[str, tuple[int, ...]], depth: int, symbols: bool = True, size: float = 9
+    ax: Axes, shapes: dict[str, tuple[int, ...]], depth: int, symbols: bool = True, size: float = 9.5
 ) -> dict[str, dict]:
     """Draw the five stages and the arrays between them.
 
@@ -83,7 +83,7 @@ def stage_graph(
             )
         )
         ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size - 0.5, weight="bold")
-        ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=size - 1.25)
+        ax.text(x, y - 0.04, note, ha="center", va="top", fontsize=size - 0.75)
 
     step = 2.45
     array("ids", "ids", "B, M", 0)
@@ -181,7 +181,7 @@ def _maps(ax: Axes, x: float, y: float, width: float, height: float, heads: int,
                 arrowprops=dict(arrowstyle="<->", color=INK, lw=1, shrinkA=0, shrinkB=0))  # fmt: skip
     middle = x - 0.08 * width * padding
     ax.text(middle, y + 0.1, "softmax", ha="center", va="bottom", fontsize=9)
-    ax.text(middle, y - 0.26, "row sums to 1", ha="center", va="top", fontsize=8)
+    ax.text(middle, y - 0.26, "row sums to 1", ha="center", va="top", fontsize=9)
     if padding:
         box = (right - 0.16 * width, bottom), 0.16 * width, height
         ax.add_patch(Rectangle(*box, fc="white", ec=INK, lw=0.6, hatch="////"))

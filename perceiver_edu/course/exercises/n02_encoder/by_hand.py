@@ -54,10 +54,11 @@ MISTAKES = {
 
 
 def within_rounding(row, arguments):
-    """Each part of the row that is a known one up to rounding becomes exactly that one."""
+    """Each part of the row that is a known one up to rounding becomes that one, with two decimals."""
     known = [by_hand_variant(wrong) for wrong in ("", *MISTAKES)]
     if not isinstance(row, dict):
         return row
+    known = [{key: [round(number, 2) for number in part] for key, part in k.items()} for k in known]
     return {key: next((k[key] for k in known if close(part, k.get(key))), part) for key, part in row.items()}
 
 
@@ -72,8 +73,8 @@ def by_hand_in_torch(function, report):
     """The learner's row beside what torch's attention computes of the same numbers."""
     q, k, v = (torch.tensor([rows]) for rows in (QUERIES, KEYS, VALUES))
     mask = torch.tensor([[True, True, False]])
-    theirs = {name: F.scaled_dot_product_attention(q, k, v, m)[0, 1] for name, m in
-              ((translated("all three bytes"), None), (translated("the third masked"), mask))}  # fmt: skip
+    masks = {translated("all three bytes"): None, translated("the third masked, from your weights"): mask}
+    theirs = {name: F.scaled_dot_product_attention(q, k, v, m)[0, 1] for name, m in masks.items()}
     row = {name: torch.tensor([float(x) for x in part]) for name, part in call(function, {}).items()}
     yours = dict(zip(theirs, (row["result"], row["masked"] @ torch.tensor(VALUES)), strict=True))
     rows = [
