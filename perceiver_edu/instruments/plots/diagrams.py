@@ -79,7 +79,7 @@ def stage_graph(
     def stage(name: str, note: str, x: float, y: float = 0.0) -> None:
         ax.add_patch(
             FancyBboxPatch(
-                (x - 0.54, y - 0.28), 1.08, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
+                (x - 0.56, y - 0.28), 1.12, 0.56, boxstyle="round,pad=0.04", fc=STAGE, ec=INK, lw=0.8
             )
         )
         ax.text(x, y + 0.04, name, ha="center", va="bottom", fontsize=size - 0.5, weight="bold")
@@ -91,8 +91,8 @@ def stage_graph(
         array(s.name, s.array, s.shape, number * step)
         middle = (number - 0.5) * step
         stage(s.name, f"{depth} × {s.operation}" if s.name == "processor" else s.operation, middle)
-        _arrow(ax, middle - step / 2 + 0.51, middle - 0.6)
-        _arrow(ax, middle + 0.6, middle + step / 2 - 0.51)
+        _arrow(ax, middle - step / 2 + 0.5, middle - 0.61)
+        _arrow(ax, middle + 0.61, middle + step / 2 - 0.5)
     array("queries", "queries", "1, O, E", 3.5 * step, y=1.95)
     _arrow(ax, 3.5 * step, 3.5 * step, y0=0.78, y1=0.36)
     ax.set_xlim(-0.9, 5 * step + 0.9)
@@ -181,7 +181,7 @@ def _maps(ax: Axes, x: float, y: float, width: float, height: float, heads: int,
                 arrowprops=dict(arrowstyle="<->", color=INK, lw=1, shrinkA=0, shrinkB=0))  # fmt: skip
     middle = x - 0.08 * width * padding
     ax.text(middle, y + 0.1, "softmax", ha="center", va="bottom", fontsize=9)
-    ax.text(middle, y - 0.26, "row sums to 1", ha="center", va="top", fontsize=9)
+    ax.text(middle, y - 0.26, "sums to 1", ha="center", va="top", fontsize=9)
     if padding:
         box = (right - 0.16 * width, bottom), 0.16 * width, height
         ax.add_patch(Rectangle(*box, fc="white", ec=INK, lw=0.6, hatch="////"))
