@@ -144,7 +144,7 @@ def test_a_name_that_is_missing_because_a_prediction_is_open(at_work, capsys):
         assert isinstance(shell.run_cell("print(strips)").error_in_exec, NameError)
         assert "NameError" in (shown := capsys.readouterr().out) and "answer or skip" not in shown
     finally:
-        InteractiveShell.clear_instance()
+        shell.set_custom_exc((), None)
 
 
 def test_a_learner_is_at_work_in_a_course_folder_or_on_a_host(monkeypatch, tmp_path):
