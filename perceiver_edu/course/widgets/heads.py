@@ -1,6 +1,6 @@
 """Notebook 02: pick a head and a latent, and see which bytes they attend to."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -135,18 +135,5 @@ def pick_a_head(model=None, text: str = LONGER, head: int = 0, latent: int = 8) 
     strip = text_strip(model, controls, query=query, label=CLICK)
     controls["head"].observe(forget, "value")
     controls["latent"].observe(forget, "value")
-
-    def compute(text, head, latent):
-        found = reading(attention_of, text, head, latent)
-        if not 0 <= strip.position < len(found.ids):
-            return found
-        said = translated(
-            "Of all latents, this one attends most to {sign!r} at position {place}, which you clicked: "
-            "{share:.1%}.",
-            sign=byte_labels(found.ids)[strip.position],
-            place=strip.position,
-            share=float(found.weights[head, strip.position]),
-        )
-        return found._replace(note=f"{said} {found.note}".strip())
-
+    compute = partial(reading, attention_of)
     return Experiment("pick-a-head", controls, compute, draw, tell, size=(9, 4.2), strip=strip)
