@@ -41,7 +41,7 @@ def read(page, address):
 
     def open_page(name, width=1440, theme="light"):
         page.set_viewport_size({"width": width, "height": SIZES[width]})
-        page.emulate_media(color_scheme=theme)
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # no colour on its way to another
         page.goto(address + name, wait_until="load")
         return page
 
