@@ -26,7 +26,7 @@ CLOSE = 0.1  # a predicted number that is not whole counts as right within this 
 FAR = 2  # from this ratio on, it is said
 OPEN = to_translate("Answer or skip the prediction above, then run this cell again.")
 STOPPED_ABOVE = to_translate(
-    "A prediction above is still open, and it stopped its cell. If `{name}` comes from that cell, answer or "
+    "A prediction above was still open, and it stopped its cell. If `{name}` comes from that cell, answer or "
     "skip the prediction, and run the cells from there on."
 )
 
@@ -86,6 +86,7 @@ class NotPredicted(Exception):
 
 
 ASKED_HERE: dict[str, Question] = {}  # in this kernel, by id
+STOPPED: set[str] = set()  # ids of those whose cell was stopped and has not run since
 NOT_NOTED: dict[str, Answer] = {}  # answers that the progress file did not take
 
 
@@ -137,6 +138,7 @@ def reveal(id: str, actual: Any, *, explain: str = "") -> None:
     actual = checked(question, id, actual)
     answers = all_answers()
     if id not in answers and learner_at_work():
+        STOPPED.add(id)
         raise NotPredicted(
             translated(OPEN)
             if question
@@ -144,13 +146,14 @@ def reveal(id: str, actual: Any, *, explain: str = "") -> None:
                 "Run the cell with the prediction above, answer or skip it, then run this cell again."
             )
         )
+    STOPPED.discard(id)
     show(f"{compared(question or Question(id, ''), answers.get(id), actual)} {explain}".strip())
 
 
 def tell_what_is_open(shell, kind, error, traceback, tb_offset=None) -> None:
     """After a NameError in a cell: the name may come from a cell that an open prediction has stopped."""
     shell.showtraceback((kind, error, traceback), tb_offset)
-    if error.name not in shell.user_ns and set(ASKED_HERE) - set(all_answers()):
+    if STOPPED and error.name not in shell.user_ns:
         show(translated(STOPPED_ABOVE, name=error.name))
 
 
@@ -158,6 +161,7 @@ def stop_while_open() -> None:
     """Stop a learner's cell, before it trains for minutes, if the prediction asked last is still open."""
     asked = [*ASKED_HERE][-1:]
     if asked and asked[0] not in all_answers() and learner_at_work():
+        STOPPED.add(asked[0])
         raise NotPredicted(translated(OPEN))
 
 

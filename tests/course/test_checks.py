@@ -817,3 +817,12 @@ class Quits:
 def test_an_object_that_quits_does_not_end_the_session(exercise, handed_in):
     report = check(exercise, handed_in)
     assert not report.ok and repr(report) and report._repr_html_()
+
+
+def test_a_row_by_hand_is_shown_with_the_two_decimals_that_were_typed():
+    weights = [0.01, 0.95, 0.05]  # of scores that were not divided by √d
+
+    def last_row():
+        return {"scores": [0, 5, 2], "weights": weights, "result": [0.1, 1.9], "masked": [0.1, 0.9, 0]}
+
+    assert str(weights) in repr(check("02.by_hand", last_row))

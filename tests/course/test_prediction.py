@@ -24,6 +24,7 @@ def fresh(monkeypatch):
     """A kernel in which nothing was asked."""
     monkeypatch.setattr(prediction, "ASKED_HERE", {})
     monkeypatch.setattr(prediction, "NOT_NOTED", {})
+    monkeypatch.setattr(prediction, "STOPPED", set())
 
 
 @pytest.fixture
@@ -134,15 +135,25 @@ def test_the_stop_is_one_sentence_in_a_notebook(capsys):
 
 
 def test_a_name_that_is_missing_because_a_prediction_is_open(at_work, capsys):
-    shell = InteractiveShell.instance()
+    shell, advice = InteractiveShell.instance(), "If `strips` comes from that cell, answer or skip"
+
+    def missing():
+        assert isinstance(shell.run_cell("print(strips)").error_in_exec, NameError)
+        return capsys.readouterr().out
+
+    shell.push({"reveal": reveal})
     try:
         box = predict("00.a", QUESTION, number="bytes")
-        shell.run_cell("reveal('00.a', 15)\nstrips = 1")
-        assert isinstance(shell.run_cell("print(strips)").error_in_exec, NameError)
-        assert "If `strips` comes from that cell, answer or skip the prediction" in capsys.readouterr().out
+        assert advice not in missing(), "no cell was stopped yet"
+        stopped = shell.run_cell("reveal('00.a', 15)\nstrips = 1")
+        assert isinstance(stopped.error_in_exec, NotPredicted)
+        capsys.readouterr()
+        assert "NameError" in (shown := missing()) and advice in shown
         box.skip.click()
-        assert isinstance(shell.run_cell("print(strips)").error_in_exec, NameError)
-        assert "NameError" in (shown := capsys.readouterr().out) and "answer or skip" not in shown
+        assert advice in missing(), "the cell has not run since"
+        shell.run_cell("reveal('00.a', 15)")
+        capsys.readouterr()
+        assert "NameError" in (shown := missing()) and advice not in shown
     finally:
         shell.set_custom_exc((), None)
 

@@ -43,24 +43,30 @@ def answers(exercise_id: str, cells: dict) -> list[patches.Answer]:
     return patches.read(ANSWERS / f"{exercise_id.replace('.', '_')}.diff", solution(cells))
 
 
-@pytest.fixture(scope="module")
-def run():
-    """run(source) -> the cell's value, as plain text.
+class Learner:
+    """A running notebook, in which cells can be replaced."""
 
-    One kernel for all notebooks: to start one and import torch takes longer than the exercises.
-    """
-    notebook = nbformat.v4.new_notebook(metadata=nbformat.read(NOTEBOOKS[0], as_version=4).metadata)
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": NOTEBOOKS[0].parent}})
+    def __init__(self, path):
+        self.notebook = nbformat.v4.new_notebook(metadata=nbformat.read(path, as_version=4).metadata)
+        self.client = NotebookClient(
+            self.notebook, timeout=120, resources={"metadata": {"path": path.parent}}
+        )
 
-    def run(source: str) -> str:
+    def run(self, source: str) -> str:
+        """The cell's value, as plain text."""
         cell = nbformat.v4.new_code_cell(source)
-        notebook.cells.append(cell)
-        client.execute_cell(cell, len(notebook.cells) - 1)
+        self.notebook.cells.append(cell)
+        self.client.execute_cell(cell, len(self.notebook.cells) - 1)
         values = [output.data for output in cell.outputs if output.output_type == "execute_result"]
         return values[-1]["text/plain"] if values else ""
 
-    with client.setup_kernel():
-        yield run
+
+@pytest.fixture(scope="module")
+def run():
+    """One kernel for all notebooks: to start one and import torch takes longer than the exercises."""
+    learner = Learner(NOTEBOOKS[0])
+    with learner.client.setup_kernel():
+        yield learner.run
 
 
 @pytest.fixture

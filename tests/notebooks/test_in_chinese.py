@@ -6,8 +6,7 @@ import sys
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
-from test_exercises import answers, exercise_cells, solution
+from test_exercises import Learner, answers, exercise_cells, solution
 
 from perceiver_edu.course.exercises import all_exercises
 
@@ -15,24 +14,6 @@ ID = "02.cost"
 SKIP_ALL = "_.skip_all.click()"  # in the box of a prediction, the value of the cell before
 # No language was asked for, and this is no test: a cell waits for the prediction above it.
 NOT_A_LEARNERS = {"PERCEIVER_EDU_LANGUAGE", "PERCEIVER_EDU_PROGRESS", "PYTEST_CURRENT_TEST"}
-
-
-class Learner:
-    """A running notebook, in which cells can be replaced."""
-
-    def __init__(self, path):
-        self.notebook = nbformat.v4.new_notebook(metadata=nbformat.read(path, as_version=4).metadata)
-        self.client = NotebookClient(
-            self.notebook, timeout=120, resources={"metadata": {"path": path.parent}}
-        )
-
-    def run(self, source: str) -> str:
-        """The cell's value, as plain text."""
-        cell = nbformat.v4.new_code_cell(source)
-        self.notebook.cells.append(cell)
-        self.client.execute_cell(cell, len(self.notebook.cells) - 1)
-        values = [output.data for output in cell.outputs if output.output_type == "execute_result"]
-        return values[-1]["text/plain"] if values else ""
 
 
 def run_to_the_end(path, environment, tries=()) -> tuple[list[str], list[str]]:
