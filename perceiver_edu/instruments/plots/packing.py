@@ -65,8 +65,10 @@ def packing_waste(ax: Axes, waste: Sequence[float], expected: Sequence[float], m
         bars[marked - 1].set_alpha(1)
     digits = 0 if max(waste) > 0.1 else 1
     for count, share, rule in zip(counts, waste, expected, strict=True):
-        top, above = (count, 100 * max(share, rule)), dict(xytext=(0, 4), textcoords="offset points")
-        ax.annotate(f"{100 * share:.{digits}f}", top, **above, ha="center", va="bottom", fontsize=8.5)
+        top, number = 100 * max(share, rule), f"{100 * share:.{digits}f}"
+        ax.annotate(
+            number, (count, top), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=8.5
+        )
     label = "expected from half a crop of padding in each pack"
     ax.plot(counts, [100 * share for share in expected], "o", color=INK, ms=4, label=label)
     ax.set_xticks([count for count in counts if count == 1 or count % 2 == 0])
