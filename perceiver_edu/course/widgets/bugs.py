@@ -87,7 +87,8 @@ def break_it(reference_of, untrained, text: str, stage: str, bug: str, dtype: st
     `reference_of` (text, dtype) -> a `Reference`; `untrained` () -> a model with fresh weights.
     """
     known = reference_of(text, dtype)
-    broken = deepcopy(known.model)
+    weights = {id(weight): weight for weight in known.model.parameters()}
+    broken = deepcopy(known.model, weights)  # it shares the weights, which no bug changes
     if stage != NONE:
         setattr(broken, stage, deepcopy(getattr(untrained(), stage)).to(broken.mlm_head.bias))
     if bug != NONE:

@@ -57,20 +57,22 @@ def packing_strip(ax: Axes, strips: dict[str, Sequence[torch.Tensor]]) -> dict[s
 def packing_waste(ax: Axes, waste: Sequence[float], expected: Sequence[float], marked: int = 10) -> None:
     """Draw the fraction of padding (0..1) for 1, 2, 3, … joined documents, with a dot for the prediction.
 
-    The bar at `marked` is in full colour.
+    The bar at `marked` is in full colour. A number is above it and above every second bar.
     """
     counts = range(1, len(waste) + 1)
     bars = ax.bar(counts, [100 * share for share in waste], color=PADDING, ec=INK, lw=0.6, alpha=0.45)
     if marked <= len(waste):
         bars[marked - 1].set_alpha(1)
+    ticks = [count for count in counts if count == 1 or count % 5 == 0]
     digits = 0 if max(waste) > 0.1 else 1
-    for count, share, rule in zip(counts, waste, expected, strict=True):
-        top, number = 100 * max(share, rule), f"{100 * share:.{digits}f}"
+    for count in {*counts[::2], marked} & {*counts}:
+        share, rule = waste[count - 1], expected[count - 1]
+        number, top = f"{100 * share:.{digits}f}", 100 * max(share, rule)
         ax.annotate(
             number, (count, top), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=8.5
         )
     label = "expected from half a crop of padding in each pack"
     ax.plot(counts, [100 * share for share in expected], "o", color=INK, ms=4, label=label)
-    ax.set_xticks([count for count in counts if count == 1 or count % 2 == 0])
+    ax.set_xticks(ticks)
     ax.set(xlabel="documents joined before they are split into crops", ylabel="padding (% of all ids)")
     ax.legend(frameon=False, loc="upper right")  # the bars fall; the best place would be searched for

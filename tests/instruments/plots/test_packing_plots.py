@@ -27,5 +27,5 @@ def test_a_bar_for_each_number_of_documents(ax):
     packing_waste(ax, [0.3, 0.2, 0.04], [0.31, 0.18, 0.12], marked=2)
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([30, 20, 4])
     assert [bar.get_alpha() == 1 for bar in ax.patches] == [False, True, False]
-    assert [text.get_text() for text in ax.texts] == ["30", "20", "4"]
+    assert {text.get_text() for text in ax.texts} == {"30", "20", "4"}  # every second one, and the marked one
     assert ax.lines[0].get_ydata() == pytest.approx([31, 18, 12])
