@@ -259,7 +259,7 @@ def load_crops(
     files = list_files(paths)
     if cache is not None:
         if Path(cache).exists() and not Path(cache).is_dir():
-            raise InputError(f"{cache} is not a folder: a cache is kept in one")
+            raise InputError(f"{cache} is not a folder: name a folder for the cache")
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         key = json.dumps([stamps, length, documents_per_pack, text_field])
         stored = Path(cache) / f"crops-{length}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"

@@ -234,9 +234,7 @@ def processes() -> int:
     numbers = {name: os.environ.get(name, one) for name, one in one_process.items()}
     for name, number in numbers.items():
         if not re.fullmatch("-1|[0-9]{1,6}", number) or (name == "WORLD_SIZE" and int(number) < 1):
-            raise InputError(
-                f"{name}, which torchrun sets, must be a number of processes, got {number!r:.40}"
-            )
+            raise InputError(f"{name}, which torchrun sets, must be a whole number, got {number!r:.40}")
     missing = [name for name in TORCHRUN if name not in os.environ]
     several = {name: os.environ[name] for name in MPI_SIZES if os.environ.get(name, "1") != "1"}
     several |= {name: numbers[name] for name in TORCHRUN[:3] if numbers[name] != one_process[name]}

@@ -275,7 +275,8 @@ def open_run(folder: Path, wanted: dict, resume: bool) -> tuple[Path | None, dic
             f"{folder} contains the results of a finished run, but no checkpoint from which to resume: {NEW}"
         )
     if newest and settings["steps"] < step_of(newest):
-        raise InputError(f"{folder} is at step {step_of(newest)}, past steps={settings['steps']}")
+        past = f"{folder} is at step {step_of(newest)}, past steps={settings['steps']}"
+        raise InputError(f"{past}: ask for more steps, or {NEW}")
     remove_leftovers(folder)
     for name in RECORDS:
         if newest and (newest / name).exists():

@@ -76,7 +76,8 @@ def check_summary(path: Path, seeds: list[int], resume: bool) -> None:
         raise InputError(f"{path} is not the summary of a run: move it away")
     if missing := [seed for seed in before if seed not in seeds]:
         raise InputError(
-            f"{path} contains {len(before)} seeds, including {brief(missing)}: give at least as many"
+            f"{path} contains {len(before)} seeds, including {brief(missing)}: "
+            f"ask for at least {len(before)} seeds"
         )
 
 

@@ -320,6 +320,7 @@ def check_tensors(
             )
         kinds = FLOATS if asked.is_floating_point() else [asked.dtype]  # a batch norm counts its batches
         if tensor.dtype not in kinds or tensor.layout != torch.strided or tensor.is_meta:
-            raise InputError(f"{source}: {key!r} holds {tensor.dtype}, not plain floating-point numbers")
+            kind = f"a tensor of {tensor.dtype}, {tensor.layout}, on {tensor.device}"
+            raise InputError(f"{source}: {key!r} is {kind}, not plain floating-point numbers")
         if not tensor.isfinite().all():
             raise InputError(f"{source}: {key!r} contains NaN or infinite numbers")

@@ -256,7 +256,7 @@ def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
     assert summary["score"]["spread"] == pytest.approx(statistics.stdev(scores))
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
     for seeds, resume, message in (
-        ([0], True, r"contains 3 seeds, including \[1, 2\]: give at least as many"),
+        ([0], True, r"contains 3 seeds, including \[1, 2\]: ask for at least 3 seeds"),
         ([0, 1, 2], False, "summary.json exists already: resume its run with --resume"),
     ):
         with pytest.raises(InputError, match=message):

@@ -131,7 +131,7 @@ NOT_SAVED = {
     ),
     "NaN": (lambda model: model.mlm_head.bias.data.fill_(float("nan")) is None or model, "contains NaN"),
     "without numbers": (lambda model: model.to("meta"), "not plain floating-point numbers"),
-    "float8": (lambda model: model.to(torch.float8_e4m3fn), "holds torch.float8"),
+    "float8": (lambda model: model.to(torch.float8_e4m3fn), "a tensor of torch.float8"),
 }
 
 
@@ -246,7 +246,7 @@ BREAKS = {
     "transposed": (break_weights(lambda t: t.update({KEY: t[KEY].T.contiguous()})), f"'{KEY}' has shape"),
     "NaN": (break_weights(lambda t: t[KEY].view(-1)[7:8].fill_(float("nan"))), f"'{KEY}' contains NaN"),
     "infinite": (break_weights(lambda t: t[KEY].view(-1)[7:8].fill_(float("inf"))), f"'{KEY}' contains NaN"),
-    "whole numbers": (break_weights(lambda t: t.update({KEY: t[KEY].long()})), f"'{KEY}' holds torch.int64"),
+    "whole numbers": (break_weights(lambda t: t.update({KEY: t[KEY].long()})), "of torch.int64"),
     "truncated": (
         lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-100]),
         "truncated or damaged",
