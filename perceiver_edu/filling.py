@@ -162,8 +162,8 @@ def _find_hole(text: str, span: Any) -> Hole:
         if len(starts) > 1:
             places = [str((start, start + len(span))) for start in starts[:8]] + ["…"] * (len(starts) > 8)
             raise InputError(
-                f"{shown(span)} occurs {len(starts)} times: say which by (start, stop) in characters, "
-                f"here {', '.join(places)}"
+                f"{shown(span)} occurs {len(starts)} times: choose one by spans=(start, stop), or --span "
+                f"START:STOP, in characters, here {', '.join(places)}"
             )
         return starts[0], starts[0] + len(span)
     pair = _pair(span)

@@ -219,7 +219,7 @@ def test_weights_come_from_the_option_or_else_the_environment(run, tiny, monkeyp
         (["abc", "-m", "x"], "'x' does not occur in the text"),
         (
             ["abcb", "-m", "b"],
-            "'b' occurs 2 times: say which by (start, stop) in characters, here (1, 2), (3, 4)",
+            "'b' occurs 2 times: choose one by spans=(start, stop), or --span START:STOP, in characters, here (1, 2), (3, 4)",
         ),
         (["abc", "-m", ""], "the value after -m is empty"),
         (["abc", "-m", "a", "-m", "ab"], "overlap"),
@@ -601,14 +601,14 @@ def test_course_shows_the_notebooks_of_this_checkout(run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["fill", "-h"], ["course", "-h"], ["parity", "--help"]]
+    "arguments", [[], ["--help"], ["-h"], ["fill", "-h"], ["course", "-h"], ["parity", "--help"]]
 )
 def test_help(run, arguments):
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
     assert "Usage: perceiver-edu" in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    if arguments[0] in ("course", "fill", "parity"):
+    if arguments and arguments[0] in ("course", "fill", "parity"):
         assert f"\n    perceiver-edu {arguments[0]} " in out  # examples, one a line
 
 
@@ -619,11 +619,17 @@ def test_version(run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fill", "abc", "--colour"], ["no-such-command"], ["fill", "a", "-k", "x"]]
+    "arguments",
+    [["fill", "abc", "--colour"], ["no-such-command"], ["fill", "a", "-k", "x"], ["--"], ["--", "x"]],
 )
 def test_wrong_usage_exits_2(run, arguments):
     code, out, err = run(*arguments)
     assert_one_line(code, out, err, "perceiver-edu fill --help" if arguments[0] == "fill" else "--help")
+
+
+@pytest.mark.parametrize("arguments", [["--language"], ["fill", "a [MASK]", "--language"]])
+def test_a_language_has_to_be_named(run, arguments):
+    assert_one_line(*run(*arguments), "--language needs a value: en or zh")
 
 
 def test_the_process_itself(tiny):

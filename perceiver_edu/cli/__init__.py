@@ -13,6 +13,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -79,9 +80,11 @@ def speak(arguments: list[str]) -> list[str]:
     Raises: InputError for a language that there is not.
     """
     ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    for place, (option, value) in enumerate(zip(ours, [*ours[1:], ""], strict=True)):
+    for place, (option, value) in enumerate(pairwise([*ours, ""])):
         joined = option.startswith("--language=")
-        if joined or (option == "--language" and value):
+        if joined or option == "--language":
+            if not joined and not value:
+                raise InputError("--language needs a value: en or zh")
             use_language(option.partition("=")[2] if joined else value)
             return arguments if ours[0] == "course" else arguments[:place] + arguments[place + 2 - joined :]
     return arguments

@@ -49,10 +49,10 @@ def fill(
 
     \b
     Examples:
-      perceiver-edu fill "Paris is the capital of France." --mask " capital"
+      perceiver-edu fill "The old man shook his head." --mask " head"
       perceiver-edu fill "The c[MASK]t sat on the mat." --top-k 3
-      perceiver-edu fill "The old man shook his head." --mask " head" --joint
-      perceiver-edu fill "one and one is two" --span 8:11 --mask " two"
+      perceiver-edu fill "She shook her head and said no." --mask " head" --joint
+      perceiver-edu fill "He shook his head and left." --span 13:17 --mask " and"
       cat letter.txt | perceiver-edu fill --mask " sincerely" --json
     """
     from perceiver_edu.filling import fill_in, fill_mask, find_holes

@@ -20,9 +20,9 @@ class Recorded(NamedTuple):
     rows: list[dict[str, Any]]  # job, contender, ours, precision, seconds, peak_bytes, …
 
     def seconds(self, job: str, contender: str, precision: str = "fp32") -> float | None:
-        """Of the first row whose job has `job` in it; None where there is none."""
+        """Of the first such row; None where there is none."""
         for row in self.rows:
-            if job in row["job"] and (row["contender"], row["precision"]) == (contender, precision):
+            if (row["job"], row["contender"], row["precision"]) == (job, contender, precision):
                 return row["seconds"]
         return None
 

@@ -25,14 +25,15 @@ def test_runs_of_one_kind_oldest_first(tmp_path):
     (tmp_path / "cpu-2026-01-01.json").write_text(json.dumps(record("2026-01-01", 0.3)))
     (tmp_path / "ablate_latents.json").write_text("[]")
     runs = recorded_runs(tmp_path, "cuda")
-    assert [run.seconds("embedded", "optimize()") for run in runs] == [0.1, 0.2]
+    job = "fill one hole, embedded weights"
+    assert [run.seconds(job, "optimize()") for run in runs] == [0.1, 0.2]
     assert (
         runs[0].device == "NVIDIA X"
         and runs[0].date == "2026-01-01"
         and runs[0].file == "cuda-2026-01-01.json"
     )
-    assert runs[0].seconds("embedded", "optimize()", "bf16") is None
-    assert runs[0].seconds("full size", "optimize()") is None
+    assert runs[0].seconds(job, "optimize()", "bf16") is None
+    assert runs[0].seconds("embedded weights", "optimize()") is None  # jobs have whole names
 
 
 def test_no_folder_no_runs(tmp_path):

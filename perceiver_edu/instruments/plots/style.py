@@ -143,7 +143,8 @@ def describe(what: str, numbers: Mapping[str, Any], varies: bool = False) -> str
         if isinstance(values, Mapping):
             points = [*values.items()]
             chosen = np.linspace(0, len(points) - 1, min(len(points), MOST)).round().astype(int)
-            return ": " + ", ".join(
+            between = ", " if len(chosen) == len(points) else " … "
+            return ": " + between.join(
                 f"{x} {number(y)}" if isinstance(x, str) else f"{number(y)} at {x:g}"
                 for x, y in map(points.__getitem__, chosen)
             )
