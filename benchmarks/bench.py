@@ -41,6 +41,7 @@ RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("torch", "transformers", "onnxruntime", "openvino", "nncf")
 # What the kernels of bf16 and of 8-bit integers look for in a processor, and what they do without.
 INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+FEW = 5  # turns; with fewer a ratio has no quartiles
 PAUSE = 0.05  # seconds; threads of the one before may still spin, ONNX Runtime's do
 CARD = "This is an incomplete sentence where some words are missing."  # 62 ids with [CLS] and [SEP]
 
@@ -199,8 +200,11 @@ class Ratio(NamedTuple):
     median: float
     low: float  # first quartile
     high: float  # third quartile
+    turns: int
 
     def __str__(self) -> str:
+        if self.turns < FEW:  # too few for quartiles
+            return f"{self.median:.2f} ({self.turns} turns)"
         tie = " (a tie)" if self.low <= 1 <= self.high else ""
         return f"{self.median:.2f} [{self.low:.2f}, {self.high:.2f}]{tie}"
 
@@ -209,7 +213,7 @@ def ratio(row: Row, peer: Row) -> Ratio:
     """Of the peer's time to the row's."""
     found = [theirs / ours for theirs, ours in zip(peer.turns, row.turns, strict=True)]
     low, median, high = statistics.quantiles(found, n=4, method="inclusive") if len(found) > 1 else found * 3
-    return Ratio(median, low, high)
+    return Ratio(median, low, high, len(found))
 
 
 def best_peer(row: Row, rows: list[Row]) -> Row | None:
@@ -218,19 +222,24 @@ def best_peer(row: Row, rows: list[Row]) -> Row | None:
     return min(same, key=lambda peer: ratio(row, peer).median, default=None)
 
 
+def duration(seconds: float) -> str:
+    """With three digits or a few more, in ms or s."""
+    return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds * 1e3:.4g} ms"
+
+
 def table(rows: list[Row]) -> str:
     """Markdown."""
     lines = []
     for job in dict.fromkeys(row.job for row in rows):
         lines += [
             f"\n**{job}**\n",
-            "| | precision | ms (fastest to slowest) | × best peer | × HF eager | error | GFLOP/s | MB |",
+            "| | precision | time (fastest to slowest) | × best peer | × HF eager | error | GFLOP/s | MB |",
         ]
         lines.append("|---|---|---|---|---|---|---|---|")
         first = next(row for row in rows if row.job == job)
         for row in (row for row in rows if row.job == job):
             name = f"**{row.contender}**" if row.ours else row.contender
-            spread = f"{row.seconds * 1e3:.4g} ({row.fastest * 1e3:.4g} to {row.slowest * 1e3:.4g})"
+            spread = f"{duration(row.seconds)} ({duration(row.fastest)} to {duration(row.slowest)})"
             peer = best_peer(row, rows) if row.ours and row.turns else None
             times = [str(ratio(row, peer)) if peer else "", ""]
             if row.precision:

@@ -1,4 +1,4 @@
-"""How many labels does fine-tuning need? A frozen query, adapters, the whole model and baselines, with up to
+"""How many labels does fine-tuning need? A frozen query, LoRA, the whole model and baselines, with up to
 3,000 labels.
 
 python benchmarks/finetune_labels.py                     four hours on one CPU core
@@ -48,12 +48,12 @@ from perceiver_edu.training.origins import (
 
 SIZES = {"drawer": (300, 1000, 3000), "order": (300, 3000)}
 LARGEST = {"order": (3000,)}  # of the methods that run the whole model in every step
-WHOLE_MODEL = ("adapters", "thawed")
+WHOLE_MODEL = ("LoRA", "thawed")
 SEEDS = range(8)
 TEXTS = {"training": 3000, "validation": 400, "test": 800}
 METHODS = {  # and the learning rates that are tried
     "frozen query": (3e-4, 1e-3, 3e-3),
-    "adapters": (1e-3, 3e-3),
+    "LoRA": (1e-3, 3e-3),
     "thawed": (1e-4, 3e-4),
 }
 BASELINES = "baselines"
@@ -116,8 +116,8 @@ def classifier_of(model, method: str, seed: int):
     if method == "thawed":
         return classifier.train()
     classifier.freeze()
-    if method == "adapters":
-        classifier.frozen = False  # its latents change with the adapters
+    if method == "LoRA":
+        classifier.frozen = False  # its latents change, too
         torch.manual_seed(seed)
         for stage in (classifier.encoder, classifier.processor):
             for module in list(stage.modules()):

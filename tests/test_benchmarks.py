@@ -70,9 +70,10 @@ def test_a_ratio_is_a_tie_where_its_quartiles_lie_on_both_sides_of_one():
     def row(*turns):
         return Row("job", "name", True, "fp32", 1.0, 1.0, 1.0, 0.0, turns=turns)
 
-    assert str(ratio(row(1, 2, 1), row(2, 4, 3))) == "2.00 [2.00, 2.50]"
-    assert "(a tie)" in str(ratio(row(1, 1, 1), row(0.9, 1.0, 1.1)))
-    assert "(a tie)" not in str(ratio(row(1, 1, 1), row(0.5, 0.6, 0.7)))
+    assert str(ratio(row(1, 2, 1, 2, 1), row(2, 4, 3, 4, 3))) == "2.00 [2.00, 3.00]"
+    assert "(a tie)" in str(ratio(row(*5 * [1]), row(0.8, 0.9, 1.0, 1.1, 1.2)))
+    assert "(a tie)" not in str(ratio(row(*5 * [1]), row(0.5, 0.6, 0.7, 0.8, 0.9)))
+    assert str(ratio(row(1, 2, 1), row(2, 4, 3))) == "2.00 (3 turns)"  # too few for quartiles
 
 
 def test_the_best_peer_is_the_one_that_comes_closest_turn_against_turn():

@@ -219,7 +219,8 @@ def test_weights_come_from_the_option_or_else_the_environment(run, tiny, monkeyp
         (["abc", "-m", "x"], "'x' does not occur in the text"),
         (
             ["abcb", "-m", "b"],
-            "'b' occurs 2 times: choose one by spans=(start, stop), or --span START:STOP, in characters, here (1, 2), (3, 4)",
+            "'b' occurs 2 times: choose one by spans=(start, stop), or --span START:STOP, in characters, "
+            "here (1, 2), (3, 4)",
         ),
         (["abc", "-m", ""], "the value after -m is empty"),
         (["abc", "-m", "a", "-m", "ab"], "overlap"),
@@ -334,7 +335,7 @@ def test_parity_prints_the_ledger_and_exits_0_where_all_agree(run, tiny):
     code, out, err = run("parity", tiny)
     assert code == 0, out
     verdict, heading, *rows = out.splitlines()
-    assert verdict == "✓ the model is Hugging Face's: all 5 arrays agree"
+    assert verdict == "✓ the model computes what Hugging Face's does: all 5 arrays agree"
     assert heading.startswith("array")
     assert len(rows) == 5
     assert all(row.rstrip().endswith("  ok") for row in rows)
@@ -356,7 +357,7 @@ def test_parity_exits_1_and_marks_where_they_part(run, tiny, monkeypatch):
     code, out, _ = run("parity", tiny)
     assert code == 1
     verdict, _, *agreeing, last = out.splitlines()
-    assert verdict == "✗ the model is not Hugging Face's: they differ from 'logits' on"
+    assert verdict == "✗ the models differ from 'logits' on"
     assert all(row.rstrip().endswith("  ok") for row in agreeing)
     assert last.endswith("  first divergence")
 

@@ -61,9 +61,10 @@ def print_rows(rows: "Sequence[Row]") -> None:
     console = new_console()
     first = next((row for row in rows if not row.ok), None)
     if first is None:
-        print_verdict(console, True, f"the model is Hugging Face's: all {len(rows)} arrays agree")
+        same = f"the model computes what Hugging Face's does: all {len(rows)} arrays agree"
+        print_verdict(console, True, same)
     else:
-        print_verdict(console, False, f"the model is not Hugging Face's: they differ from {first.stage!r} on")
+        print_verdict(console, False, f"the models differ from {first.stage!r} on")
     table = new_table(console, "array", "shape", "#difference", "#scale", "#allowed", "")
     for row in rows:
         said = "ok" if row.ok else "first divergence" if row is first else "differs"

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from perceiver_edu.instruments.plots.latents import COLOURS, MARKS
 from perceiver_edu.instruments.plots.style import GREY, INK, OUTPUT
 
-LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)))
+LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)), (0, (1, 1)))
 
 
 def accuracy_by_labels(

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from perceiver_edu.instruments.latents import cosines
-from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, PURPLE, STAGE
+from perceiver_edu.instruments.plots.style import INK, INPUT, LATENT, OUTPUT, PURPLE, STAGE, VERMILION
 from perceiver_edu.model import PerceiverIOForMaskedLM
 
-COLOURS = (LATENT, INPUT, OUTPUT, PURPLE, INK)
-MARKS = "osD^v"
+COLOURS = (LATENT, INPUT, OUTPUT, PURPLE, INK, VERMILION)
+MARKS = "osD^vP"
 
 
 def residual_stream_diagram(ax: Axes, model: PerceiverIOForMaskedLM) -> None:

@@ -45,8 +45,8 @@ def test_a_figure_without_alt_text_is_refused():
 def test_an_alt_text_names_what_is_drawn_and_the_numbers():
     curve = {step: 8 - step / 100 for step in range(0, 401)}
     told = describe("Bits against steps", {"usual": curve, "unigram": torch.tensor(4.57)})
-    assert told.startswith("Bits against steps; usual: 8 at 0, 7.33 at 67, ")
-    assert told.endswith(", 4 at 400; unigram 4.57.") and told.count(" at ") == 7
+    assert told.startswith("Bits against steps; usual: 8 at 0 … 7.33 at 67 … ")
+    assert told.endswith(" … 4 at 400; unigram 4.57.") and told.count(" at ") == 7
     told = describe("Right", {"probe": [0.5, 0.61, 0.9], "all": {"a": [1, 2], "b": 1500}}, varies=True)
     assert told == "Right; probe ≈ 0.67 (≈ 0.5 to ≈ 0.9); all: a ≈ 1.5, b ≈ 1,500."
 
