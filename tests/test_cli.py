@@ -126,6 +126,13 @@ def test_a_byte_order_mark_is_no_part_of_the_text(run, tiny, tmp_path):
     assert run("fill", "Hello", "-m", "H", "-w", marked)[0] == 0
 
 
+def test_fill_says_that_a_file_is_read_from_standard_input(run, tmp_path):
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Yours sincerely", "utf-8")
+    for arguments in ([], ["-m", " sincerely"]):
+        assert_one_line(*run("fill", letter, *arguments), "letter.txt is a file: write < before its name")
+
+
 def test_fill_takes_several_holes_in_their_order(run, tiny):
     code, out, _ = run("fill", "one two three", "--mask", "three", "-m", "one", "--span", "4:7", "-w", tiny)
     assert code == 0

@@ -1,5 +1,6 @@
 """`perceiver-edu fill`."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import Device, Engine, Json, Weights
+from perceiver_edu.errors import InputError
 from perceiver_edu.language import gettext
 from perceiver_edu.terminal import new_console, new_table, print_json, visible
 
@@ -59,7 +61,12 @@ def fill(
 
     text = shared.read_stdin() if text in (None, "-") else text
     spans = [*(mask or []), *map(shared.parse_span, span or [])] or None
-    holes = find_holes(text, spans)  # a slip in the text shows before any weights are read
+    try:
+        holes = find_holes(text, spans)  # a slip in the text shows before any weights are read
+    except InputError:
+        if os.path.isfile(text):
+            raise InputError(f"{visible(text)} is a file: write < before its name to fill its text") from None
+        raise
     model, name = shared.load(weights, device, engine)
     fillings = fill_mask(model, text, spans, top_k, joint)
     shared.say_which(model, name)

@@ -77,7 +77,7 @@ class Evaluation:
                 "the baselines were counted on a different kind of text, so they say nothing about this one"
             )
         if SHUFFLED in self.scores:
-            lines += [f"{self.gain_over(SHUFFLED):.3f} bits is what shuffling the visible words costs"]
+            lines += [f"shuffling the visible words costs {self.gain_over(SHUFFLED):.3f} bits"]
         return lines
 
     def __str__(self) -> str:
@@ -228,8 +228,8 @@ class Reading:
     def __str__(self) -> str:
         return (
             f"a latent's attention has an entropy of {self.bits:.2f} bits on average (uniform over "
-            f"{2**self.uniform:.0f} bytes, it would be {self.uniform:.2f}); {self.narrow:.1%} of the rows "
-            "are below half of that"
+            f"{2**self.uniform:.0f} bytes, it would be {self.uniform:.2f}); {self.narrow:.1%} of the latents "
+            "stay below half of that"
         )
 
 
