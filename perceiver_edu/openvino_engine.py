@@ -77,6 +77,8 @@ class OpenVINOPerceiverIO(nn.Module):
     ) -> Arrays:
         """As `forward`, with the latents and outputs that the logits are made of."""
         check_inputs(self.config, input_ids, mask, positions)
+        if not input_ids.shape[1]:  # its kernels return what happens to be in memory
+            raise InputError('OpenVINO reads one id or more, got none: use engine="torch"')
         input_ids, mask = without_padding(input_ids, mask)
         if mask is None:
             mask = torch.ones_like(input_ids, dtype=torch.bool)

@@ -86,6 +86,13 @@ def test_two_compilations_serve_every_size(small, fast, saved, monkeypatch):
     assert len(compiled) == 2  # for one text and for batches
 
 
+def test_a_row_of_padding_alone_gives_what_the_stages_give(fast, small, batch):
+    ids, mask = batch[0], torch.zeros_like(batch[0], dtype=torch.bool)
+    mask[0, :5] = True
+    with torch.no_grad():
+        assert_close(fast(ids, mask), small(ids, mask))
+
+
 def test_latents_and_outputs(fast, small, batch):
     ids, mask = batch
     found = fast.arrays(ids, mask, torch.tensor([4]))
@@ -135,6 +142,8 @@ def test_what_is_refused(fast):
         fast(torch.zeros(1, 30, dtype=torch.int64))
     with pytest.raises(InputError, match="positions must be from 0 to 28"):
         fast(torch.zeros(1, 3, dtype=torch.int64), None, torch.tensor([29]))
+    with pytest.raises(InputError, match="reads one id or more, got none"):
+        fast(torch.zeros(1, 0, dtype=torch.int64))
 
 
 def test_a_folder_that_is_there_stays(fast, saved):
