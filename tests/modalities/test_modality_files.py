@@ -120,6 +120,21 @@ def test_a_picture_is_prepared_as_by_perceiver_image_processor(shape, tmp_path):
     assert torch.equal(grey, prepare_picture(np.repeat(picture[..., :1], 3, 2)))
 
 
+def test_sixteen_bits_of_grey_are_scaled_to_eight(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (50, 37), dtype=np.uint8)
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "a.png")
+    assert torch.equal(prepare_picture(tmp_path / "a.png"), prepare_picture(Image.fromarray(grey)))
+
+
+def test_a_photo_is_turned_upright(tmp_path):
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 37, 3), dtype=np.uint8))
+    photo.getexif()[0x0112] = 6  # to be turned by a quarter, clockwise
+    photo.save(tmp_path / "a.png", exif=photo.getexif())
+    upright = prepare_picture(np.rot90(np.asarray(photo), -1))
+    assert torch.equal(prepare_picture(tmp_path / "a.png"), upright)
+    assert torch.equal(prepare_picture(photo), upright)
+
+
 def test_what_is_no_picture(tmp_path):
     (tmp_path / "a.png").write_text("no picture")
     for picture, message in (
@@ -129,6 +144,7 @@ def test_what_is_no_picture(tmp_path):
         (np.zeros((8, 8, 3)), r"got \(8, 8, 3\) of float64"),
         (np.zeros((1, 8, 3), np.uint8), "too small to crop"),
         (None, "cannot be read as a picture"),
+        (Image.new("F", (8, 8)), "picture has pixels of mode F, of no known range"),
     ):
         with pytest.raises(InputError, match=message):
             prepare_picture(picture)
@@ -177,7 +193,11 @@ def test_a_sound_is_resampled_to_the_rate_asked_for(tmp_path):
 def test_what_is_no_sound(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     write_wav(tmp_path / "empty.wav", b"", 2)
+    damaged = bytearray(write_wav(tmp_path / "damaged.wav", b"abcd", 2).read_bytes())
+    damaged[16:20] = b"\xff\xff\xff\x00"  # the size of the chunk "fmt "
+    (tmp_path / "damaged.wav").write_bytes(damaged)
     for name, message in (
+        ("damaged.wav", "cannot be read as a WAV file"),
         ("a.wav", "cannot be read as a WAV file"),
         ("no.wav", "No such file"),
         ("empty.wav", "no sound"),
