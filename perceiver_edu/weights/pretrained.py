@@ -84,10 +84,7 @@ def load_pretrained(
         model = load_folder(find_folder(name, revision))
         if name == REAL and revision is None:
             golden_check(model)
-    model = model.to(device=device, dtype=dtype).eval()
-    if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise InputError(f"{name}: it contains numbers too large for {dtype}")
-    return model
+    return converted(model, name, device, dtype)
 
 
 def from_huggingface(hf_model: "PerceiverForMaskedLM") -> PerceiverIOForMaskedLM:
@@ -197,6 +194,14 @@ def usable_dtype(dtype: torch.dtype) -> torch.dtype:
     if dtype not in FLOATS:
         raise InputError(f"dtype must be {', '.join(map(str, FLOATS))}, got {brief(dtype)}")
     return dtype
+
+
+def converted(model: Model, name: str, device: torch.device, dtype: torch.dtype) -> Model:
+    """The model there, in that dtype and in eval mode. Raises: InputError for numbers it cannot hold."""
+    model = model.to(device=device, dtype=dtype).eval()
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise InputError(f"{name}: it contains numbers too large for {dtype}")
+    return model
 
 
 # From a name to a model

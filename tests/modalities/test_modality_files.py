@@ -60,6 +60,32 @@ def test_only_hugging_faces_architectures_have_a_folder(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_compiled_model_is_saved_as_the_model_it_wraps(tmp_path):
+    model = from_huggingface(new_hf_model("PerceiverForImageClassificationConvProcessing", **TINY))
+    save_pretrained(torch.compile(model), tmp_path)
+    loaded = load_pretrained(tmp_path, dtype=torch.float64)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    model = from_huggingface(new_hf_model("PerceiverForOpticalFlow", **TINY))
+    model.encoder.latents.data[0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"not saved: this PerceiverForOpticalFlow: .* contains NaN"):
+        save_pretrained(model, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_dtype_that_cannot_hold_the_weights_is_refused(tmp_path):
+    model = from_huggingface(new_hf_model("PerceiverForOpticalFlow", **TINY))
+    model.encoder.latents.data[0, 0] = 1e6
+    save_pretrained(model, tmp_path)
+    with pytest.raises(InputError, match=r"dtype must be torch\.float32, .* got torch\.int8"):
+        load_pretrained(tmp_path, dtype=torch.int8)
+    with pytest.raises(InputError, match=r"it contains numbers too large for torch\.float16"):
+        load_pretrained(tmp_path, dtype=torch.float16)
+
+
 # ---------------------------------------------------------------- facts
 
 
