@@ -127,7 +127,9 @@ def save_pretrained(model: PerceiverIO, folder: str | os.PathLike) -> None:
         huggingface_name(name.replace(COMPILED, ""), renames): tensor
         for name, tensor in model.state_dict().items()
     }
-    expected = expected_tensors(without_memory(model.config, architecture, partial(new, architecture)), renames)
+    expected = expected_tensors(
+        without_memory(model.config, architecture, partial(new, architecture)), renames
+    )
     check_tensors(expected, tensors, f"not saved: this {architecture}", architecture)
     tensors = without_sharing(tensors)
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
