@@ -69,7 +69,8 @@ def load_pretrained(
         dtype: to which the weights are converted, whatever they are stored in.
         revision: branch, tag or commit of a hub repository.
 
-    DeepMind's weights are compared with their published values before they are used (`golden_check`).
+    DeepMind's weights are compared with their published values before they are used (`golden_check`),
+    whatever the revision: all of them hold the same weights.
 
     Raises: InputError, naming file and key, for weights that are missing, broken or not those of a
     Perceiver for masked language modelling; the model is never half loaded.
@@ -82,7 +83,7 @@ def load_pretrained(
             model = PerceiverIOForMaskedLM(PerceiverIOConfig())
     else:
         model = load_folder(find_folder(name, revision))
-        if name == REAL and revision is None:
+        if name == REAL:
             golden_check(model)
     return converted(model, name, device, dtype)
 
