@@ -16,7 +16,7 @@ from perceiver_edu.borrow import COMPILED
 from perceiver_edu.errors import InputError, brief
 from perceiver_edu.modalities.architectures import ARCHITECTURES, new
 from perceiver_edu.modalities.model import PerceiverIO
-from perceiver_edu.weights.files import check_saved_together, read_json, to_json, weight_file
+from perceiver_edu.weights.files import all_fields, check_saved_together, read_json, to_json, weight_file
 from perceiver_edu.weights.huggingface import RENAMES as INNER_RENAMES
 from perceiver_edu.weights.huggingface import huggingface_name
 from perceiver_edu.weights.pretrained import (
@@ -140,7 +140,8 @@ def save_pretrained(model: PerceiverIO, folder: str | os.PathLike) -> None:
             Path(folder),
             {
                 "config.json": [to_json(values)],
-                "model.safetensors": weight_file(tensors, values),  # moved first: it says what belongs to it
+                # moved first: it says what belongs to it
+                "model.safetensors": weight_file(tensors, values, all_fields(values)),
             },
         )
     except OSError as error:

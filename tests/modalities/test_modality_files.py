@@ -1,5 +1,6 @@
 """Pictures and sounds from the disk, and models that are written there and opened by Hugging Face."""
 
+import json
 import struct
 import wave
 
@@ -66,6 +67,17 @@ def test_a_compiled_model_is_saved_as_the_model_it_wraps(tmp_path):
     loaded = load_pretrained(tmp_path, dtype=torch.float64)
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+def test_an_edited_config_is_refused_and_labels_may_be_edited(tmp_path):
+    save_pretrained(from_huggingface(new_hf_model("PerceiverForOpticalFlow", **TINY)), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for change in ({"id2label": {str(i): str(i) for i in range(9)}}, {"transformers_version": "4.0.0"}):
+        (tmp_path / "config.json").write_text(json.dumps(config | change))
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"train_size": [11, 7]}))
+    with pytest.raises(InputError, match=r"its config\.json was changed"):
+        load_pretrained(tmp_path)
 
 
 def test_what_could_not_be_loaded_is_not_saved(tmp_path):
