@@ -219,7 +219,8 @@ def test_weights_come_from_the_option_or_else_the_environment(run, tiny, monkeyp
         (["abc", "-m", "x"], "'x' does not occur in the text"),
         (
             ["abcb", "-m", "b"],
-            "'b' occurs 2 times: choose one by spans=(start, stop), or --span START:STOP, in characters, here (1, 2), (3, 4)",
+            "'b' occurs 2 times: choose one by spans=(start, stop), or --span START:STOP, "
+            "in characters, here (1, 2), (3, 4)",
         ),
         (["abc", "-m", ""], "the value after -m is empty"),
         (["abc", "-m", "a", "-m", "ab"], "overlap"),
