@@ -33,8 +33,14 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
 
     Raises: InputError while another thread has changed the model, for example by `swap_stage`.
     """
+    model = unwrapped(model)
     with _used(model, changes=False), overlapping(("eval", id(model)), lambda: _all_in_eval_mode(model)):
         yield
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model from which torch.compile made this one, or else the model itself."""
+    return dict(model.named_children()).get(COMPILED.removesuffix("."), model)
 
 
 @contextmanager
@@ -70,7 +76,7 @@ def changes_model(
     @wraps(block)
     @contextmanager
     def alone(model: Model, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Value]:
-        if any(f"{name}." == COMPILED for name, _ in model.named_children()):
+        if unwrapped(model) is not model:
             raise InputError(
                 "a compiled model cannot have parts exchanged: give the model from which it was compiled"
             )

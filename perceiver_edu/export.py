@@ -69,7 +69,7 @@ def export(model: PerceiverIOForMaskedLM, stages: bool = False) -> bytes:
     Raises: InputError for another class of model, one without numbers or too large for a single file, and
     where a library is not installed.
     """
-    if not hasattr(model, "mlm_head") or not isinstance(model, PerceiverIOForMaskedLM):
+    if not isinstance(model, PerceiverIOForMaskedLM):
         raise InputError(f"export takes a PerceiverIOForMaskedLM, got {type(model).__name__}")
     check_has_numbers(model)
     size = 4 * sum(parameter.numel() for parameter in model.parameters())

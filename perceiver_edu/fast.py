@@ -155,14 +155,17 @@ class FastPerceiverIO(nn.Module):
 def without_padding(
     input_ids: torch.Tensor, mask: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Ids (B, M) and mask (B, M) or None, up to the last real id; no mask where everything is real."""
-    if mask is None:
+    """Ids (B, M) and mask (B, M) or None, up to the last real id; no mask where everything is real.
+
+    A row of padding alone is read as the mean of all of it, so beside one nothing is cut.
+    """
+    if mask is None or not mask.numel():
         return input_ids, None
     places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
     last = (mask.any(0) * places).max()
-    last, real = torch.stack([last, mask.sum()]).tolist()  # a GPU waits here, once
-    longest = max(1, last)
-    input_ids, mask = input_ids[:, :longest], mask[:, :longest]
+    each, last, real = torch.stack([mask.any(1).all(), last, mask.sum()]).tolist()  # a GPU waits here, once
+    if each:
+        input_ids, mask = input_ids[:, :last], mask[:, :last]
     return input_ids, None if real == mask.numel() else mask
 
 
@@ -235,7 +238,8 @@ def attend(
     q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in arrays)  # (B, heads, T, d)
     bias = None
     if kv_mask is not None:
-        bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, torch.finfo(q.dtype).min)
+        low = torch.finfo(q.dtype).min / 2  # as in `MultiHeadAttention`
+        bias = torch.zeros_like(kv_mask, dtype=q.dtype).masked_fill(~kv_mask, low)
         bias = bias[:, None, None, :]  # (B, 1, 1, K)
     if q.device.type == "cpu" and (q.shape[-1] != v.shape[-1] or q.dtype == torch.bfloat16):
         scores = q @ k.transpose(-2, -1)  # (B, heads, Q, K)

@@ -259,8 +259,7 @@ def fill_masks(
                 for part in (batch, asked)
             )  # (B, M) and (B, O), filled up with [PAD], and with position 0, which is ignored
             mask = torch.arange(inputs.shape[1]) < torch.tensor([[len(row)] for row in batch])  # (B, M)
-            log_probs = model(inputs, mask.to(device), positions).cpu().double().log_softmax(-1).numpy()
-            log_probs = log_probs[..., ByteTokenizer.BYTE_OFFSET : ByteTokenizer.VOCAB_SIZE]  # (B, O, 256)
+            log_probs = byte_log_probs(model(inputs, mask.to(device), positions))  # (B, O, 256)
             for number, own in zip(chosen, log_probs, strict=True):
                 ends = np.cumsum([len(hole) for hole in rows[number][1]])
                 for per_byte in np.split(own[: ends[-1]], ends[:-1]):  # each (L, 256)

@@ -5,6 +5,7 @@ fast.save("fast")
 fast = load_optimized("fast")  # a second or two, without conversion
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -22,13 +23,15 @@ from torch import Tensor, nn
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.data import HELD_OUT
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, choose
 from perceiver_edu.fast import Arrays, FastPerceiverIO, without_padding
 from perceiver_edu.model import check_inputs
 from perceiver_edu.tokenizer import ByteTokenizer
+from perceiver_edu.weights.files import sha256_of_each
 from perceiver_edu.writing import whole_folder, write_whole
 
-GRAPH, ABOUT = "openvino.xml", "perceiver_io.json"
+GRAPH, WEIGHTS, ABOUT = "openvino.xml", "openvino.bin", "perceiver_io.json"
+SUM = "sha256"  # in `ABOUT`
 PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 INSTALL = 'pip install "perceiver-edu[fast]"'
 CALIBRATION, CHECK = 10, 8  # texts that set the scales of int8 (32 do it no better); others measure it
@@ -62,6 +65,7 @@ class OpenVINOPerceiverIO(nn.Module):
             largest logit; None = not int8.
         """
         super().__init__()
+        choose("precision", precision, PRECISIONS.values())
         self.graph, self.config, self.precision, self.int8_error = graph, config, precision, int8_error
         self.compiled: dict[bool, Any] = {}  # for a single text: True; for batches: False
         self.turn = threading.Lock()
@@ -77,6 +81,8 @@ class OpenVINOPerceiverIO(nn.Module):
     ) -> Arrays:
         """As `forward`, with the latents and outputs that the logits are made of."""
         check_inputs(self.config, input_ids, mask, positions)
+        if not input_ids.shape[1]:  # its kernels return what happens to be in memory
+            raise InputError('OpenVINO reads one id or more, got none: use engine="torch"')
         input_ids, mask = without_padding(input_ids, mask)
         if mask is None:
             mask = torch.ones_like(input_ids, dtype=torch.bool)
@@ -115,11 +121,13 @@ class OpenVINOPerceiverIO(nn.Module):
         """
         check_new(folder)
         folder = Path(folder)
-        about = {"config": asdict(self.config), "precision": self.precision, "int8_error": self.int8_error}
+        about: dict[str, Any] = {"config": asdict(self.config), "precision": self.precision}
+        about["int8_error"] = self.int8_error
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with whole_folder(folder) as unfinished:
                 library("openvino").save_model(self.graph, unfinished / GRAPH, compress_to_fp16=False)
+                about[SUM] = content_sum(unfinished, about)
                 write_whole(unfinished / ABOUT, json.dumps(about, indent=2).encode())
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror}") from None
@@ -141,6 +149,12 @@ def is_optimized(folder: str | os.PathLike) -> bool:
     return (Path(folder) / ABOUT).is_file()
 
 
+def content_sum(folder: Path, about: dict[str, Any]) -> str:
+    """SHA-256 of the graph and its weights, and of what `ABOUT` says of them."""
+    sums = sha256_of_each([folder / GRAPH, folder / WEIGHTS])
+    return hashlib.sha256(json.dumps([about, *sums], sort_keys=True).encode()).hexdigest()
+
+
 def load_optimized(folder: str | os.PathLike) -> OpenVINOPerceiverIO:
     """What `OpenVINOPerceiverIO.save` wrote. Load only folders that you, or people you trust, have saved.
 
@@ -149,14 +163,27 @@ def load_optimized(folder: str | os.PathLike) -> OpenVINOPerceiverIO:
     folder, openvino = Path(folder), library("openvino")
     try:
         about = json.loads((folder / ABOUT).read_text("utf-8"))
-        graph = openvino.Core().read_model(folder / GRAPH)
-        return OpenVINOPerceiverIO(
-            graph, PerceiverIOConfig(**about["config"]), about["precision"], about["int8_error"]
-        )
+        whole = about.pop(SUM, None) == content_sum(folder, about)
     except FileNotFoundError as error:
         raise InputError(f"{error.filename} is missing: was {folder} saved by `fast.save`?") from None
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{folder} is damaged: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, AttributeError, RecursionError):  # `ABOUT` is no JSON, or no object
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{folder} is damaged, or an earlier version saved it: remove it, and run "
+            "`perceiver-edu optimize` again"
+        )
+    try:
+        graph, config = openvino.Core().read_model(folder / GRAPH), PerceiverIOConfig(**about["config"])
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).strip().rpartition("\n")[2]
+        raise InputError(
+            f"{folder} cannot be opened by this version: {reason}; remove it, and run "
+            "`perceiver-edu optimize` again"
+        ) from None
+    return OpenVINOPerceiverIO(graph, config, about["precision"], about["int8_error"])
 
 
 def convert(fast: FastPerceiverIO, int8: bool = False) -> OpenVINOPerceiverIO:

@@ -20,6 +20,7 @@ from perceiver_edu import (
     optimize,
     save_pretrained,
 )
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.course.swap import swap_stage
 from perceiver_edu.instruments import (
     compare_parts,
@@ -216,6 +217,16 @@ def test_a_compiled_model_is_recorded_and_not_silently_left_unchanged(model):
     model(IDS)
     with i.stop_after(model, 0):
         assert not torch.allclose(model(IDS), expected)
+
+
+def test_a_compiled_model_and_its_original_are_one_model(model):
+    """Left in the order in which they were entered, as threads may do."""
+    first = ExitStack()
+    first.enter_context(eval_mode(torch.compile(model.train())))
+    with eval_mode(model):
+        first.close()
+        assert not any(module.training for module in model.modules())
+    assert all(module.training for module in model.modules())
 
 
 BAD_INPUTS = [

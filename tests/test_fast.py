@@ -19,7 +19,7 @@ from perceiver_edu import (
     from_huggingface,
     load_pretrained,
 )
-from perceiver_edu.fast import FastPerceiverIO, optimize
+from perceiver_edu.fast import FastPerceiverIO, attend, optimize
 from perceiver_edu.training.features import extract_features
 
 POSITIONS = [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])]
@@ -68,9 +68,23 @@ def test_padding_costs_nothing_and_changes_nothing(model, batch, monkeypatch):
     holes[0, 2] = False  # a mask that is not padding at the end
     with torch.no_grad():
         torch.testing.assert_close(fast(ids, holes), model(ids, holes), rtol=0, atol=1e-8)
-    nothing = torch.zeros_like(mask)
-    assert fast(ids, nothing).isfinite().all()
-    torch.testing.assert_close(fast(ids, nothing), fast(ids[:, :1]), rtol=0, atol=1e-8)  # one id is read
+
+
+def test_a_row_of_padding_alone_and_no_ids_at_all_give_what_the_stages_give(model, batch):
+    ids, _ = batch
+    fast = optimize(model, engine="torch")
+    one, none = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids, dtype=torch.bool)
+    one[0, :5] = True
+    with torch.no_grad():
+        for mask in (one, none):
+            torch.testing.assert_close(fast(ids, mask), model(ids, mask), rtol=0, atol=1e-8)
+        torch.testing.assert_close(fast(ids[:, :0], none[:, :0]), model(ids[:, :0], none[:, :0]))
+
+
+def test_low_scores_of_padding_alone_are_no_nan_in_float16():
+    query, key, value = torch.full((1, 2, 4), 6.0), torch.full((1, 3, 4), -6.0), torch.ones(1, 3, 6)
+    arrays = (array.half() for array in (query, key, value))
+    assert attend(*arrays, num_heads=1, kv_mask=torch.zeros(1, 3, dtype=torch.bool)).eq(1).all()
 
 
 def test_the_original_stays_as_it_was(model, batch):

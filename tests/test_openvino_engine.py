@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,7 +16,14 @@ from tiny import tiny_hf_model
 
 from perceiver_edu import ByteTokenizer, InputError, fill_mask, from_huggingface, load_pretrained
 from perceiver_edu.fast import optimize
-from perceiver_edu.openvino_engine import ABOUT, GRAPH, OpenVINOPerceiverIO, check_new, load_optimized
+from perceiver_edu.openvino_engine import (
+    ABOUT,
+    GRAPH,
+    OpenVINOPerceiverIO,
+    check_new,
+    content_sum,
+    load_optimized,
+)
 from perceiver_edu.writing import LOCK, lock
 
 openvino = pytest.importorskip("openvino")
@@ -86,6 +94,13 @@ def test_two_compilations_serve_every_size(small, fast, saved, monkeypatch):
     assert len(compiled) == 2  # for one text and for batches
 
 
+def test_a_row_of_padding_alone_gives_what_the_stages_give(fast, small, batch):
+    ids, mask = batch[0], torch.zeros_like(batch[0], dtype=torch.bool)
+    mask[0, :5] = True
+    with torch.no_grad():
+        assert_close(fast(ids, mask), small(ids, mask))
+
+
 def test_latents_and_outputs(fast, small, batch):
     ids, mask = batch
     found = fast.arrays(ids, mask, torch.tensor([4]))
@@ -104,6 +119,8 @@ def test_the_embedded_model_fills_alike():
 
 
 def test_bf16(fast, small, batch):
+    with pytest.raises(InputError, match="no precision 'f99'; choose from f32, bf16"):
+        OpenVINOPerceiverIO(fast.graph, fast.config, "f99")
     half = OpenVINOPerceiverIO(fast.graph, fast.config, "bf16")
     with torch.no_grad():
         assert_close(half(*batch), small(*batch), limit=0.05)
@@ -135,6 +152,8 @@ def test_what_is_refused(fast):
         fast(torch.zeros(1, 30, dtype=torch.int64))
     with pytest.raises(InputError, match="positions must be from 0 to 28"):
         fast(torch.zeros(1, 3, dtype=torch.int64), None, torch.tensor([29]))
+    with pytest.raises(InputError, match="reads one id or more, got none"):
+        fast(torch.zeros(1, 0, dtype=torch.int64))
 
 
 def test_a_folder_that_is_there_stays(fast, saved):
@@ -182,22 +201,59 @@ def test_converting_shows_no_warning_of_torch(converted):
     assert not [warning for warning in shown if issubclass(warning.category, FutureWarning)]
 
 
-@pytest.mark.parametrize("damage", ["missing", "no graph", "cut graph", "no weights", "cut weights", "other"])
+def copy_of(saved, folder):
+    """The folder again, and what it says of itself."""
+    shutil.copytree(saved, folder)
+    return json.loads((folder / ABOUT).read_text())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["missing", "no graph", "cut graph", "no weights", "cut weights", "other", "no JSON", "no object"],
+)
 def test_a_damaged_folder_is_an_error(saved, tmp_path, damage):
     folder = tmp_path / "copy"
     if damage != "missing":
-        folder.mkdir()
-        for path in saved.iterdir():
-            (folder / path.name).write_bytes(path.read_bytes())
+        copy_of(saved, folder)
     graph, weights = folder / GRAPH, (folder / GRAPH).with_suffix(".bin")
-    if damage.startswith("no"):
+    if damage in ("no graph", "no weights"):
         (graph if damage == "no graph" else weights).unlink()
     elif damage.startswith("cut"):
         path = graph if damage == "cut graph" else weights
         path.write_bytes(path.read_bytes()[:-100])
     elif damage == "other":
         (folder / ABOUT).write_text(json.dumps({"config": {"layers": 3}}))
+    elif damage.startswith("no "):
+        (folder / ABOUT).write_text("[3]" if damage == "no object" else "{")
     with pytest.raises(InputError, match=r"is missing|is damaged"):
+        load_optimized(folder)
+
+
+def test_a_folder_of_which_anything_was_changed_is_an_error(saved, tmp_path):
+    about = copy_of(saved, tmp_path / "zeros")
+    weights = tmp_path / "zeros" / "openvino.bin"
+    weights.write_bytes(bytes(1000) + weights.read_bytes()[1000:])
+    changes = {
+        "size": {"config": about["config"] | {"max_position_embeddings": 0}},
+        "precision": {"precision": "f99"},
+        "earlier": {"sha256": None},
+    }
+    for name, change in changes.items():
+        copy_of(saved, tmp_path / name)
+        (tmp_path / name / ABOUT).write_text(json.dumps(about | change))
+    for name in ("zeros", *changes):
+        with pytest.raises(
+            InputError, match="is damaged, or an earlier version saved it: remove it, and run"
+        ):
+            load_optimized(tmp_path / name)
+
+
+def test_what_openvino_says_of_a_graph_that_it_cannot_read_is_shown(saved, tmp_path):
+    about = copy_of(saved, folder := tmp_path / "copy")
+    (folder / GRAPH).write_bytes((folder / GRAPH).read_bytes()[:-100])
+    about["sha256"] = content_sum(folder, {key: value for key, value in about.items() if key != "sha256"})
+    (folder / ABOUT).write_text(json.dumps(about))
+    with pytest.raises(InputError, match="by this version: Error parsing element attribute at offset"):
         load_optimized(folder)
 
 

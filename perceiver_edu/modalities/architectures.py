@@ -97,7 +97,7 @@ def multimodal(config: "PerceiverConfig") -> PerceiverIO:
         {
             "audio": GridQueries(FourierPositions(192, (samples,)), (samples // config.samples_per_patch,)),
             "image": GridQueries(FourierPositions(32, frame), config.output_shape[1:]),
-            "label": LearnedQueries(1, config._label_trainable_num_channels),
+            "label": LearnedQueries(1, config._label_trainable_num_channels),  # its name in config.json
         },
         min_padding=2,
     )

@@ -22,14 +22,15 @@ def prepare_picture(picture: "str | os.PathLike | Image | np.ndarray", size: int
 
     As transformers' `PerceiverImageProcessor` does: the square in the middle, 7/8 of the shorter side wide,
     is resized (bicubic) to `size` and normalised by ImageNet's means. Transparency is dropped, and grey
-    becomes red, green and blue alike.
+    becomes red, green and blue alike. A photo is turned upright as its EXIF data say, which transformers
+    leaves to its `load_image`, and 16 bits of grey are scaled to 8, where transformers would cut them off.
 
     Args:
         picture: a file, a PIL image, or an array (H, W, 3) of bytes.
 
-    Raises: InputError for a file that is no picture, or another kind of array.
+    Raises: InputError for a file that is no picture, another kind of array, or numbers without a known range.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     whole_number("size", size, 1, 2**14)
     if isinstance(picture, np.ndarray):
@@ -44,6 +45,11 @@ def prepare_picture(picture: "str | os.PathLike | Image | np.ndarray", size: int
             opened.load()
         except (OSError, ValueError, AttributeError, Image.DecompressionBombError) as error:
             raise InputError(f"{brief(picture)} cannot be read as a picture: {error}") from None
+    opened = ImageOps.exif_transpose(opened)
+    if opened.mode.startswith("I;16"):
+        opened = Image.fromarray((np.asarray(opened) / 257).round().astype(np.uint8))
+    elif opened.mode in ("I", "F"):
+        raise InputError(f"picture has pixels of mode {opened.mode}, of no known range: save it as 8-bit RGB")
     width, height = opened.size
     side = int(CENTRE * min(width, height))
     if not side:
@@ -69,7 +75,7 @@ def read_wav(path: str | os.PathLike, rate: int | None = None) -> tuple[torch.Te
         with wave.open(os.fspath(path), "rb") as file:
             channels, width, own_rate, frames, *_ = file.getparams()
             raw = file.readframes(frames)
-    except (OSError, EOFError, wave.Error, TypeError) as error:
+    except (OSError, EOFError, wave.Error, TypeError, RuntimeError) as error:  # the last: a chunk's size
         reason = str(error) or "it ends too early"
         raise InputError(f"{brief(path)} cannot be read as a WAV file of whole numbers: {reason}") from None
     if not 1 <= width <= 4 or not raw or not own_rate:

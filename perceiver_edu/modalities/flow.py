@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.errors import InputError, whole_number
 from perceiver_edu.modalities.model import PerceiverIO
 
@@ -30,7 +31,7 @@ def flow_between(model: PerceiverIO, first: torch.Tensor, second: torch.Tensor) 
     The flow is x to the right, then y down.
 
     Args:
-        model: of the architecture `PerceiverForOpticalFlow`.
+        model: of the architecture `PerceiverForOpticalFlow`; its mode is the same afterwards.
         first, second: (3, H, W) of the size on which the model was trained, from -1 to 1
             (`bytes / 127.5 - 1`).
 
@@ -47,10 +48,11 @@ def flow_between(model: PerceiverIO, first: torch.Tensor, second: torch.Tensor) 
             f"this model takes frames of {height} × {width} pixels, got {given}; tiled_flow cuts larger ones"
         )
     frames = torch.stack([first, second])[None]  # (1, 2, 3, H, W)
-    if frames.abs().max() > 1:
+    if not frames.abs().max() <= 1:  # NaN is refused, too
         raise InputError("frames must be from -1 to 1; pictures of bytes become so by `bytes / 127.5 - 1`")
     parameter = next(model.parameters())
-    return PIXELS * model(frame_patches(frames).to(parameter))[0]  # (H, W, 2)
+    with eval_mode(model):
+        return PIXELS * model(frame_patches(frames).to(parameter))[0]  # (H, W, 2)
 
 
 @torch.no_grad()

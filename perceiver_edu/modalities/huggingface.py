@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from perceiver_edu.borrow import COMPILED
 from perceiver_edu.errors import InputError, brief
 from perceiver_edu.modalities.architectures import ARCHITECTURES, new
 from perceiver_edu.modalities.model import PerceiverIO
-from perceiver_edu.weights.files import check_saved_together, read_json, to_json, weight_file
-from perceiver_edu.weights.pretrained import RENAMES as INNER_RENAMES
+from perceiver_edu.weights.files import all_fields, check_saved_together, read_json, to_json, weight_file
+from perceiver_edu.weights.huggingface import RENAMES as INNER_RENAMES
+from perceiver_edu.weights.huggingface import huggingface_name
 from perceiver_edu.weights.pretrained import (
     build,
+    check_tensors,
+    converted,
     expected_tensors,
     find_folder,
     read_tensors,
     usable_device,
+    usable_dtype,
+    without_memory,
     without_sharing,
 )
 from perceiver_edu.writing import write_together
@@ -90,7 +96,7 @@ def load_pretrained(
     """
     from transformers import PerceiverConfig
 
-    device = usable_device(device)
+    device, dtype = usable_device(device), usable_dtype(dtype)
     folder = find_folder(str(name_or_path), revision)
     values = read_json(folder / "config.json")
     try:
@@ -100,31 +106,42 @@ def load_pretrained(
         raise InputError(f"{folder / 'config.json'} does not describe a Perceiver: {error}") from None
     model = filled(name, config, *read_tensors(folder))
     check_saved_together(folder, values)
-    return model.to(device=device, dtype=dtype).eval()
+    return converted(model, str(name_or_path), device, dtype)
 
 
 def save_pretrained(model: PerceiverIO, folder: str | os.PathLike) -> None:
     """Save a model as a folder that `load_pretrained` and the same class of Hugging Face open.
 
-    Raises: InputError for a model that is not one of Hugging Face's architectures, or a folder that cannot
-    be written.
+    If `torch.compile` wraps the model, the original is saved.
+
+    Raises: InputError for a model that is not one of Hugging Face's architectures or could not be loaded
+    again, or a folder that cannot be written.
     """
     if model.architecture is None or model.config is None:
         raise InputError(
             "a folder is written for Hugging Face's architectures only: build the model by "
             "modalities.architectures.new, or save its state_dict by torch.save"
         )
-    expected = expected_tensors(model, renames_for(model.architecture))
-    tensors = without_sharing({theirs: tensor for theirs, (_, tensor) in expected.items()})
+    architecture, renames = model.architecture, renames_for(model.architecture)
+    tensors = {
+        huggingface_name(name.replace(COMPILED, ""), renames): tensor
+        for name, tensor in model.state_dict().items()
+    }
+    expected = expected_tensors(
+        without_memory(model.config, architecture, partial(new, architecture)), renames
+    )
+    check_tensors(expected, tensors, f"not saved: this {architecture}", architecture)
+    tensors = without_sharing(tensors)
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     values = json.loads(model.config.to_json_string())
-    values |= {"architectures": [model.architecture], "model_type": "perceiver", "dtype": dtype}
+    values |= {"architectures": [architecture], "model_type": "perceiver", "dtype": dtype}
     try:
         write_together(
             Path(folder),
             {
                 "config.json": [to_json(values)],
-                "model.safetensors": weight_file(tensors, values),  # moved first: it says what belongs to it
+                # moved first: it says what belongs to it
+                "model.safetensors": weight_file(tensors, values, all_fields(values)),
             },
         )
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from perceiver_edu.modalities.multimodal import check_mask
+
 
 class PerceiverIO(nn.Module):
     """Any input array, any queries, and between them the very stages that text goes through."""
@@ -20,8 +22,11 @@ class PerceiverIO(nn.Module):
         """x: raw data, as the adapter takes it; mask (B, M) bool, True = real; points: what to decode.
 
         `points` is what the queries take: (O,) int64, a dictionary of them by modality, or None = all.
+
+        Raises: InputError for data, a mask or points that do not fit.
         """
         inputs = self.inputs(x)  # (B, M, C)
+        check_mask(mask, inputs)
         latents = self.encoder(inputs, mask)  # (B, N, D)
         latents = self.processor(latents)  # (B, N, D)
         outputs = self.decoder(self.queries(inputs, points), latents)  # (B, O, E)

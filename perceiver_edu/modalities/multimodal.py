@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 
 
 class ModalityPadding(nn.Module):
@@ -78,3 +78,16 @@ def modality_mask(sizes, present):
     if not mask.any(dim=1).all():
         raise InputError("an example has no modality at all: there is nothing to read")
     return mask
+
+
+def check_mask(mask, inputs):
+    """Raises: InputError for a mask that is neither None nor (B, M) bool, for inputs (B, M, C)."""
+    if mask is None:
+        return
+    if not isinstance(mask, torch.Tensor):
+        raise InputError(f"mask must be a tensor, got {brief(mask)}")
+    if mask.dtype != torch.bool or mask.shape != inputs.shape[:2]:
+        raise InputError(
+            f"mask must be bool of shape (B, M) = {tuple(inputs.shape[:2])}, True = real; "
+            f"got {mask.dtype} of shape {tuple(mask.shape)}"
+        )

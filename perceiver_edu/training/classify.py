@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from perceiver_edu.borrow import COMPILED
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.decoder import OutputQueries
 from perceiver_edu.embedding import Embedding
@@ -161,7 +162,7 @@ def save_classifier(model: PerceiverIOForClassification, folder: str | Path, tas
     transformers has no class for the head "tanh" and says so when it is to open the folder.
 
     Queries do not see each other, so a task is whole without the others: of a classifier with several, name
-    the `task` to write.
+    the `task` to write. If `torch.compile` wraps the model, the original is saved.
 
     Raises: InputError for a task that is not there, or a folder that cannot be written.
     """
@@ -171,6 +172,7 @@ def save_classifier(model: PerceiverIOForClassification, folder: str | Path, tas
     number = names.index(task) if task is not None else 0
     chosen, tensors = model.tasks[number], {}
     for name, tensor in model.state_dict().items():
+        name = name.replace(COMPILED, "")
         if name.startswith("heads."):
             if not name.startswith(f"heads.{number}."):
                 continue

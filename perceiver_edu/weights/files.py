@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ PIECE = 2**20  # bytes read at a time
 LONGEST_JSON = 2**24  # bytes; the longest index of shards is far below
 CONFIG_SUM = "config_sha256"  # in the metadata of model.safetensors
 ONLY_IN_TRAINING = {"attention_probs_dropout_prob", "initializer_range"}  # these may be edited
+OF_TEXT = {field.name for field in fields(PerceiverIOConfig)} - ONLY_IN_TRAINING
+MAY_DIFFER = ONLY_IN_TRAINING | {"id2label", "label2id", "dtype", "transformers_version"}
 ONLY_A_PICKLE = (
     "has only pytorch_model.bin, a pickle, which this library does not open. Give a revision that has "
     'model.safetensors (on the hub often revision="refs/pr/1"), or let transformers read it: '
@@ -97,8 +99,11 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{path} is missing, truncated or damaged ({error}); fetch it again") from None
 
 
-def weight_file(tensors: dict[str, torch.Tensor], config: Mapping[str, Any]) -> list[bytes | memoryview]:
-    """The content of model.safetensors, in pieces. Its header has a checksum of the config.json beside it.
+def weight_file(
+    tensors: dict[str, torch.Tensor], config: Mapping[str, Any], names: Collection[str] = OF_TEXT
+) -> list[bytes | memoryview]:
+    """The content of model.safetensors, in pieces. Its header has a checksum of the config.json beside it, or
+    of these fields of it.
 
     The checksum is inserted here, because safetensors writes several entries in a random order.
     """
@@ -107,7 +112,7 @@ def weight_file(tensors: dict[str, torch.Tensor], config: Mapping[str, Any]) -> 
     content = save(tensors, metadata={"format": "pt"})
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
-    header["__metadata__"][CONFIG_SUM] = config_sum(config)
+    header["__metadata__"][CONFIG_SUM] = config_sum(config, names)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the numbers after it are aligned
     return [len(text).to_bytes(8, "little"), text, memoryview(content)[end:]]
@@ -116,7 +121,8 @@ def weight_file(tensors: dict[str, torch.Tensor], config: Mapping[str, Any]) -> 
 def check_saved_together(folder: Path, config: Mapping[str, Any]) -> None:
     """Raises: InputError if model.safetensors was saved with another config.json than this.
 
-    Files of other libraries, and those of perceiver_edu 0.1, do not say with which they were saved.
+    Files of other libraries, and those of perceiver_edu 0.1, do not say with which they were saved; of other
+    models than those of text, earlier versions noted only the fields that all models share.
     """
     from safetensors import safe_open
 
@@ -125,18 +131,22 @@ def check_saved_together(folder: Path, config: Mapping[str, Any]) -> None:
         return
     with safe_open(path, "pt") as file:
         saved = (file.metadata() or {}).get(CONFIG_SUM)
-    if saved is not None and saved != config_sum(config):
+    if saved not in (None, config_sum(config, OF_TEXT), config_sum(config, all_fields(config))):
         raise InputError(
             f"{folder} was only half replaced, or its config.json was changed: model.safetensors was saved "
             "with other sizes. Save the model again"
         )
 
 
-def config_sum(config: Mapping[str, Any]) -> str:
-    """SHA-256 of what a config.json says of the computation; names of labels, for one, may be edited."""
-    names = {field.name for field in fields(PerceiverIOConfig)} - ONLY_IN_TRAINING
+def config_sum(config: Mapping[str, Any], names: Collection[str]) -> str:
+    """SHA-256 of these fields of a config.json."""
     sizes = {name: config.get(name) for name in names}
     return hashlib.sha256(json.dumps(sizes, sort_keys=True).encode()).hexdigest()
+
+
+def all_fields(config: Mapping[str, Any]) -> set[str]:
+    """Those that say something of the computation; names of labels, for one, may be edited."""
+    return config.keys() - MAY_DIFFER
 
 
 def provenance(folder: Path) -> dict[str, Any]:

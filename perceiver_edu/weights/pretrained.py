@@ -69,7 +69,8 @@ def load_pretrained(
         dtype: to which the weights are converted, whatever they are stored in.
         revision: branch, tag or commit of a hub repository.
 
-    DeepMind's weights are compared with their published values before they are used (`golden_check`).
+    DeepMind's weights are compared with their published values before they are used (`golden_check`),
+    whatever the revision: all of them hold the same weights.
 
     Raises: InputError, naming file and key, for weights that are missing, broken or not those of a
     Perceiver for masked language modelling; the model is never half loaded.
@@ -82,12 +83,9 @@ def load_pretrained(
             model = PerceiverIOForMaskedLM(PerceiverIOConfig())
     else:
         model = load_folder(find_folder(name, revision))
-        if name == REAL and revision is None:
+        if name == REAL:
             golden_check(model)
-    model = model.to(device=device, dtype=dtype).eval()
-    if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise InputError(f"{name}: it contains numbers too large for {dtype}")
-    return model
+    return converted(model, name, device, dtype)
 
 
 def from_huggingface(hf_model: "PerceiverForMaskedLM") -> PerceiverIOForMaskedLM:
@@ -197,6 +195,14 @@ def usable_dtype(dtype: torch.dtype) -> torch.dtype:
     if dtype not in FLOATS:
         raise InputError(f"dtype must be {', '.join(map(str, FLOATS))}, got {brief(dtype)}")
     return dtype
+
+
+def converted(model: Model, name: str, device: torch.device, dtype: torch.dtype) -> Model:
+    """The model there, in that dtype and in eval mode. Raises: InputError for numbers it cannot hold."""
+    model = model.to(device=device, dtype=dtype).eval()
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise InputError(f"{name}: it contains numbers too large for {dtype}")
+    return model
 
 
 # From a name to a model

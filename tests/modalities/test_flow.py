@@ -104,6 +104,13 @@ def test_one_tile_is_the_model_itself_in_pixels(model):
     assert torch.equal(tiled_flow(partial(flow_between, model), first, second, TILE, overlap=2), expected)
 
 
+def test_a_model_in_training_mode_gives_the_same_flow_and_keeps_its_mode():
+    sizes = TINY | {"attention_probs_dropout_prob": 0.5}
+    model = from_huggingface(new_hf_model("PerceiverForOpticalFlow", **sizes))
+    expected = flow_between(model, *frames(*TILE))
+    assert torch.equal(flow_between(model.train(), *frames(*TILE)), expected) and model.training
+
+
 def test_portrait_frames_are_tiled_as_they_are(model):
     """Where only one tile reaches, the flow is that tile's; the tile is not turned."""
     first, second = frames(16, 12)
@@ -136,6 +143,8 @@ def test_frames_that_do_not_fit_are_refused(model):
         flow_between(model, first, second)
     with pytest.raises(InputError, match=r"from -1 to 1; .*`bytes / 127\.5 - 1`"):
         flow_between(model, *frames(*TILE) * 127)
+    with pytest.raises(InputError, match=r"frames must be from -1 to 1"):
+        flow_between(model, *frames(*TILE).masked_fill(torch.arange(11) == 3, torch.nan))
     with pytest.raises(InputError, match="must be one for optical flow"):
         flow_between(
             from_huggingface(new_hf_model("PerceiverForImageClassificationFourier", **TINY)), *frames(*TILE)

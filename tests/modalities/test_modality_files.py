@@ -1,5 +1,6 @@
 """Pictures and sounds from the disk, and models that are written there and opened by Hugging Face."""
 
+import json
 import struct
 import wave
 
@@ -58,6 +59,43 @@ def test_only_hugging_faces_architectures_have_a_folder(tmp_path):
     with pytest.raises(InputError, match="cannot write the model to"):
         save_pretrained(from_huggingface(new_hf_model("PerceiverForOpticalFlow", **TINY)), tmp_path / "file")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_compiled_model_is_saved_as_the_model_it_wraps(tmp_path):
+    model = from_huggingface(new_hf_model("PerceiverForImageClassificationConvProcessing", **TINY))
+    save_pretrained(torch.compile(model), tmp_path)
+    loaded = load_pretrained(tmp_path, dtype=torch.float64)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+def test_an_edited_config_is_refused_and_labels_may_be_edited(tmp_path):
+    save_pretrained(from_huggingface(new_hf_model("PerceiverForOpticalFlow", **TINY)), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for change in ({"id2label": {str(i): str(i) for i in range(9)}}, {"transformers_version": "4.0.0"}):
+        (tmp_path / "config.json").write_text(json.dumps(config | change))
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"train_size": [11, 7]}))
+    with pytest.raises(InputError, match=r"its config\.json was changed"):
+        load_pretrained(tmp_path)
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    model = from_huggingface(new_hf_model("PerceiverForOpticalFlow", **TINY))
+    model.encoder.latents.data[0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"not saved: this PerceiverForOpticalFlow: .* contains NaN"):
+        save_pretrained(model, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_dtype_that_cannot_hold_the_weights_is_refused(tmp_path):
+    model = from_huggingface(new_hf_model("PerceiverForOpticalFlow", **TINY))
+    model.encoder.latents.data[0, 0] = 1e6
+    save_pretrained(model, tmp_path)
+    with pytest.raises(InputError, match=r"dtype must be torch\.float32, .* got torch\.int8"):
+        load_pretrained(tmp_path, dtype=torch.int8)
+    with pytest.raises(InputError, match=r"it contains numbers too large for torch\.float16"):
+        load_pretrained(tmp_path, dtype=torch.float16)
 
 
 # ---------------------------------------------------------------- facts
@@ -120,6 +158,21 @@ def test_a_picture_is_prepared_as_by_perceiver_image_processor(shape, tmp_path):
     assert torch.equal(grey, prepare_picture(np.repeat(picture[..., :1], 3, 2)))
 
 
+def test_sixteen_bits_of_grey_are_scaled_to_eight(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (50, 37), dtype=np.uint8)
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "a.png")
+    assert torch.equal(prepare_picture(tmp_path / "a.png"), prepare_picture(Image.fromarray(grey)))
+
+
+def test_a_photo_is_turned_upright(tmp_path):
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 37, 3), dtype=np.uint8))
+    photo.getexif()[0x0112] = 6  # to be turned by a quarter, clockwise
+    photo.save(tmp_path / "a.png", exif=photo.getexif())
+    upright = prepare_picture(np.rot90(np.asarray(photo), -1))
+    assert torch.equal(prepare_picture(tmp_path / "a.png"), upright)
+    assert torch.equal(prepare_picture(photo), upright)
+
+
 def test_what_is_no_picture(tmp_path):
     (tmp_path / "a.png").write_text("no picture")
     for picture, message in (
@@ -129,6 +182,7 @@ def test_what_is_no_picture(tmp_path):
         (np.zeros((8, 8, 3)), r"got \(8, 8, 3\) of float64"),
         (np.zeros((1, 8, 3), np.uint8), "too small to crop"),
         (None, "cannot be read as a picture"),
+        (Image.new("F", (8, 8)), "picture has pixels of mode F, of no known range"),
     ):
         with pytest.raises(InputError, match=message):
             prepare_picture(picture)
@@ -177,7 +231,11 @@ def test_a_sound_is_resampled_to_the_rate_asked_for(tmp_path):
 def test_what_is_no_sound(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     write_wav(tmp_path / "empty.wav", b"", 2)
+    damaged = bytearray(write_wav(tmp_path / "damaged.wav", b"abcd", 2).read_bytes())
+    damaged[16:20] = b"\xff\xff\xff\x00"  # the size of the chunk "fmt "
+    (tmp_path / "damaged.wav").write_bytes(damaged)
     for name, message in (
+        ("damaged.wav", "cannot be read as a WAV file"),
         ("a.wav", "cannot be read as a WAV file"),
         ("no.wav", "No such file"),
         ("empty.wav", "no sound"),

@@ -47,6 +47,7 @@ def video():
     return {"image": images(3, 3, 8, 8), "audio": images(60, 1), "label": images(9)}
 
 
+FLOW = "PerceiverForOpticalFlow"  # in full size it has 182,528 queries: minutes
 CASES = {  # class: (sizes, inputs, what the forward takes beside them)
     "PerceiverForImageClassificationLearned": ({}, lambda: images(3, 6, 6), {}),
     "PerceiverForImageClassificationFourier": ({}, lambda: images(3, 4, 9), {}),
@@ -136,8 +137,30 @@ def test_none_asks_for_all_of_a_modality_and_for_all_of_them():
         "audio": (2, 60), "image": (2, 192, 3), "label": (2, 9)}  # fmt: skip
     some = model(x, points={"audio": None, "image": torch.tensor([3])})
     torch.testing.assert_close(some["audio"], everything["audio"])
-    with pytest.raises(InputError, match="points must name one or more of"):
-        model(x, points={})
+    for points in ({}, torch.tensor([3, 4]), {"smell": None}):
+        with pytest.raises(InputError, match="points must name one or more of"):
+            model(x, points=points)
+
+
+@pytest.mark.parametrize("name", list(CASES)[:4])
+def test_a_mask_or_points_that_do_not_fit_are_refused(name):
+    _, inputs, _ = CASES[name]
+    model, x = from_huggingface(new_hf_model(name, **TINY)), inputs()
+    size = model.inputs(x).shape[1]
+    for mask in (torch.ones(2, size), torch.ones(2, size - 1).bool(), torch.ones(1, size).bool()):
+        with pytest.raises(InputError, match=rf"mask must be bool of shape \(B, M\) = \(2, {size}\)"):
+            model(x, mask)
+    with pytest.raises(InputError, match="mask must be a tensor, got True"):
+        model(x, True)
+    for points in ([0], torch.tensor([0.0]), torch.tensor([[0]]), torch.tensor([True])):
+        with pytest.raises(InputError, match=r"points must be a tensor \(O,\) of int64, got "):
+            model(x, points=points)
+    last = size - 1 if name == FLOW else 0
+    for points in (torch.tensor([-1]), torch.tensor([0, last + 1])):
+        with pytest.raises(InputError, match=rf"points must be from 0 to {last}, got \[(-1|0, {last + 1})\]"):
+            model(x, points=points)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x, torch.ones(2, size).bool()), model(x))
 
 
 def transposed_grid(model):
@@ -268,9 +291,6 @@ FULL_INPUTS = {
     },
 }
 FULL_POINTS = {"audio": torch.arange(100, 115), "image": torch.arange(0, 16 * 224**2, 999), "label": None}
-
-
-FLOW = "PerceiverForOpticalFlow"  # 182,528 queries: minutes
 
 
 @pytest.mark.timeout(1500)

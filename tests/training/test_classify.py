@@ -72,6 +72,13 @@ def test_a_task_of_ours_opens_in_transformers_with_its_labels_and_loss(ours, bat
     torch.testing.assert_close(again(*batch)[task.name], scores, rtol=1e-10, atol=1e-10)
 
 
+def test_a_compiled_classifier_is_saved_as_the_one_it_wraps(ours, tmp_path):
+    save_classifier(ours, tmp_path / "plain", "tags")
+    save_classifier(torch.compile(ours), tmp_path / "compiled", "tags")
+    for path in (tmp_path / "plain").iterdir():
+        assert path.read_bytes() == (tmp_path / "compiled" / path.name).read_bytes()
+
+
 def test_a_folder_of_transformers_opens_here(batch, tmp_path):
     theirs = hf_classifier()
     theirs.config.id2label = {0: "no", 1: "yes", 2: "perhaps", 3: "never"}

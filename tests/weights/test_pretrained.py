@@ -18,6 +18,8 @@ from perceiver_edu import (
     optimize,
     save_pretrained,
 )
+from perceiver_edu.weights import pretrained
+from perceiver_edu.weights.hub import REAL
 from perceiver_edu.weights.huggingface import huggingface_name
 
 CONFIGS = [
@@ -315,6 +317,13 @@ def test_broken_weights_get_one_clear_error(folder, broken, message):
 def test_a_wrong_name_gets_the_choices(name, message):
     with pytest.raises(InputError, match=message):
         load_pretrained(name)
+
+
+@pytest.mark.parametrize("revision", [None, "main", "refs/pr/1"])
+def test_deepminds_weights_are_checked_whatever_the_revision(folder, monkeypatch, revision):
+    monkeypatch.setattr(pretrained, "find_folder", lambda name, revision: folder)
+    with pytest.raises(InputError, match="these are not the published weights"):
+        load_pretrained(REAL, revision=revision)
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn, "float16", None])

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.ticker import MaxNLocator
 
 from perceiver_edu.instruments.plots.style import INK, INPUT, VERMILION
 from perceiver_edu.tokenizer import ByteTokenizer
 
+WIDEST = 8000  # ids drawn in a strip, more than a screen has pixels
 PADDING, OTHER_DOCUMENT = VERMILION, "#BFE3F6"  # a lighter blue than `INPUT`
 
 
@@ -39,11 +41,11 @@ def packing_strip(ax: Axes, strips: dict[str, Sequence[torch.Tensor]]) -> dict[s
         note = f" {len(crops)} crops, {shares[label]:.0%} padding"
         ax.text(crops.numel(), row, note, va="center", fontsize=9)
     colours = ListedColormap(["white", PADDING, INPUT, OTHER_DOCUMENT])
+    step = -(-longest * length // WIDEST)
     for row in range(len(strips)):
         extent = (0, longest * length, row + 0.4, row - 0.4)
-        ax.imshow(
-            image[row : row + 1].numpy(), cmap=colours, vmin=0, vmax=3, aspect="auto", extent=extent, zorder=0
-        )
+        ids = image[row : row + 1, ::step].numpy()
+        ax.imshow(ids, cmap=colours, vmin=0, vmax=3, aspect="auto", extent=extent, zorder=0)
     ax.set_yticks(range(len(strips)), strips)
     ax.set_xlim(0, longest * length * 1.22)
     ax.set_ylim(len(strips) - 0.5, -0.5)
@@ -74,5 +76,6 @@ def packing_waste(ax: Axes, waste: Sequence[float], expected: Sequence[float], m
     label = "expected from half a crop of padding in each pack"
     ax.plot(counts, [100 * share for share in expected], "o", color=INK, ms=4, label=label)
     ax.set_xticks(ticks)
+    ax.yaxis.set_major_locator(MaxNLocator(4))  # few labels are drawn sooner
     ax.set(xlabel="documents joined before they are split into crops", ylabel="padding (% of all ids)")
     ax.legend(frameon=False, loc="upper right")  # the bars fall; the best place would be searched for
