@@ -393,6 +393,12 @@ def test_parity_user_errors(run):
     assert_one_line(*run("parity", "/no/such/folder"), "/no/such/folder")
 
 
+@pytest.mark.parametrize("command", ["parity", "profile"])
+def test_an_optimized_model_has_no_stages_to_look_at(run, command, tmp_path):
+    (tmp_path / "perceiver_io.json").write_text("{}")
+    assert_one_line(*run(command, tmp_path), "is an optimized model, in which the stages are joined")
+
+
 # course
 
 

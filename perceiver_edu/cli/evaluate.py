@@ -8,7 +8,7 @@ import typer
 
 from perceiver_edu.cli import shared
 from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Engine, Json
-from perceiver_edu.errors import InputError, whole_number
+from perceiver_edu.errors import InputError, warn, whole_number
 from perceiver_edu.terminal import new_console, new_table, print_json, print_verdict, visible
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="For a classifier: the column with the text; several columns are joined.  [default: text]",
+            show_default=False,
+        ),
+    ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            help="For a classifier: what separates the labels of a multi column, as in finetune; | if "
+            "omitted.",
             show_default=False,
         ),
     ] = None,
@@ -82,10 +90,13 @@ def evaluate(
 
     folders = classifier_folders(weights) if weights and Path(weights).is_dir() else []
     if folders:
-        evaluate_classifiers(folders, data or [], text or ["text"], device, as_json)
+        evaluate_classifiers(folders, data or [], text or ["text"], separator, device, as_json)
         return
-    if text:
-        raise InputError("--text names a column for a classifier, but this is a language model: leave it out")
+    if text or separator:
+        raise InputError(
+            "--text names a column for a classifier, and --separator what is between its labels, but this is "
+            "a language model: leave them out"
+        )
     if crops is not None:
         whole_number("--crops", crops, 1)
     whole_number("--seed", seed, 0, 2**63 - 1)  # before the text is read
@@ -99,7 +110,12 @@ def evaluate(
         reading, spread_out = None, f"how widely the latents attend could not be measured: {error}"
     single = {}
     if cloze:
-        words = {"cloze": read_cloze(), "held-out words": hidden_words(rows, 40, seed)}
+        sentences = read_cloze()
+        short = [item for item in sentences if len("".join(item).encode()) + 2 <= length]
+        if len(short) < len(sentences):
+            number = len(sentences) - len(short)
+            warn(f"{number} of the {len(sentences)} cloze sentences are too long for this model: left out")
+        words = {"cloze": short, "held-out words": hidden_words(rows, 40, seed)}
         single = {name: compare_fillings(model, items) for name, items in words.items() if items}
     shared.say_which(model, name)
     if as_json:
@@ -123,7 +139,7 @@ def evaluate(
         print_evaluation(result)
         for name, both in single.items():
             print(f"\n{name}, each filled on its own\n{both}")
-        if single:
+        if "cloze" in single:
             found, *missed = str(single["cloze"].independent).splitlines()
             print("\n" + "\n".join(visible(line) for line in (found, *(missed if failures else ()))))
         print(reading or spread_out)
@@ -145,7 +161,9 @@ def print_evaluation(result: "Evaluation") -> None:
     print("\n".join([*result.remarks(), result.asked()]))
 
 
-def evaluate_classifiers(folders: list[Path], data: list[str], text: list[str], device: str, as_json: bool):
+def evaluate_classifiers(
+    folders: list[Path], data: list[str], text: list[str], separator: str | None, device: str, as_json: bool
+):
     """The scores of each classifier on one labelled file."""
     from perceiver_edu.training.classify import load_classifier
     from perceiver_edu.training.labelled import Column, read_labelled
@@ -155,7 +173,11 @@ def evaluate_classifiers(folders: list[Path], data: list[str], text: list[str], 
     if len(data) != 1:
         raise InputError("a classifier is evaluated on one labelled file: give it with --data")
     models = [load_classifier(folder).to(usable_device(device)) for folder in folders]
-    columns = [Column(task.name, task.kind) for model in models for task in model.tasks]
+    columns = [
+        Column(task.name, task.kind, separator if task.kind == "multi" else None)
+        for model in models
+        for task in model.tasks
+    ]
     rows = read_labelled(data[0], text, columns)
     found = [score for model in models for score in evaluate_classifier(model, rows)]
     for model, folder in zip(models, folders, strict=True):

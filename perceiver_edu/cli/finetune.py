@@ -127,7 +127,7 @@ def finetune(
         freeze=freeze,
         patience=patience,
     )
-    own = typed(context, choices)
+    own = typed(context, choices) | {"weights": choices["weights"]}  # a variable names them, too
     settings = finetuning_preset(preset, **own) if preset else FinetuneConfig(**choices)
     options = dict(
         resume=resume,

@@ -40,7 +40,7 @@ def parity(
     from perceiver_edu import ByteTokenizer
     from perceiver_edu.instruments import compare_stages, huggingface_copy
 
-    model, name = shared.load(weights, device)
+    model, name = shared.load_stages(weights, device)
     longest = min(model.config.max_position_embeddings, max(len(text.encode()) + 2 for text in PARITY_TEXTS))
     ids, mask = ByteTokenizer().batch(PARITY_TEXTS, pad_to=longest, truncation=True)
     rows = compare_stages(

@@ -1,5 +1,6 @@
 """`perceiver-edu predict`."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +56,7 @@ def predict(
     if not folders:
         raise InputError(f"{run} contains no classifier: give the folder that `perceiver-edu finetune` wrote")
     if file in (None, "-"):
-        texts = [line for line in shared.read_stdin().splitlines() if line.strip()]
+        texts = [line for line in re.split("\r?\n", shared.read_stdin(one_text=False)) if line.strip()]
         if not texts:
             raise InputError("there is no text: give a file, or pipe one in")
     else:

@@ -75,7 +75,7 @@ def profile(
     whole_number("--repeats", repeats, 1, profiling.MOST_REPEATS)
     if trace:
         check_output(trace)  # now, and not after minutes of computing
-    model, name = shared.load(weights, device)
+    model, name = shared.load_stages(weights, device)
     model = model.to(getattr(torch, dtype))
     longest = model.config.max_position_embeddings
     num_bytes = longest if num_bytes is None else num_bytes

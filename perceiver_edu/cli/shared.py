@@ -53,6 +53,20 @@ def load(weights: str | None, device: str, engine: str | None = None):
     return model if engine in (None, "stages") else optimize(model, engine=engine), name
 
 
+def load_stages(weights: str | None, device: str):
+    """As `load`, for a command that looks at the stages one at a time."""
+    from perceiver_edu.openvino_engine import is_optimized
+    from perceiver_edu.weights.pretrained import weights_name
+
+    name = weights_name(weights)
+    if is_optimized(name):
+        raise InputError(
+            f"{name} is an optimized model, in which the stages are joined: name the weights from which it "
+            "was made"
+        )
+    return load(weights, device)
+
+
 def say_which(model, name: str):
     """On stderr, whose answer it is and what computed it; a command says so when it has an answer, so that an
     error stays one line."""
@@ -76,18 +90,18 @@ def say_which(model, name: str):
     )
 
 
-def read_stdin() -> str:
+def read_stdin(one_text: bool = True) -> str:
     """All of standard input, without a byte-order mark and one newline at the end.
 
-    Raises: InputError where it is not UTF-8, or longer than any model reads: it may have no end.
+    Raises: InputError where it is not UTF-8, or `one_text` longer than any model reads: it may have no end.
     """
     if sys.stdin is None:
         raise InputError(gettext("there is no text: give one, or pipe it in"))
     if sys.stdin.isatty():
         end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
         print(gettext("type the text, then {end} on a line of its own", end=end), file=sys.stderr)
-    raw = sys.stdin.buffer.read(MOST_BYTES + 1)
-    if len(raw) > MOST_BYTES:
+    raw = sys.stdin.buffer.read(MOST_BYTES + 1 if one_text else -1)
+    if one_text and len(raw) > MOST_BYTES:
         raise InputError(
             gettext(
                 "standard input is longer than any model reads ({most:,} bytes): shorten it", most=MOST_BYTES

@@ -12,6 +12,7 @@ how often each byte occurred in a hole:
 Two masked words side by side are one hole, so a distance is to the nearest byte that the model can see too.
 """
 
+import zlib
 from os import PathLike
 from typing import Any
 from zipfile import BadZipFile
@@ -94,7 +95,7 @@ def load_counts(path: str | PathLike = BASELINES) -> Counts:
             for name, table in counts.items():
                 cells = torch.from_numpy(sparse[f"{name}_cells"].astype(np.int64))
                 table.view(-1)[cells] = torch.from_numpy(sparse[f"{name}_counts"].astype(np.int64))
-    except (OSError, EOFError, ValueError, KeyError, IndexError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, IndexError, BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not a file of baseline counts: {error}") from error
     return counts
 

@@ -131,7 +131,7 @@ def describe(data: torch.Tensor | Stream) -> dict:
     if isinstance(data, Stream):
         return {"stream": data.name, "chunk_steps": data.chunk_steps}
     num_crops, length = data.shape
-    return {"crops": num_crops, "length": length, "crc32": zlib.crc32(data.cpu().numpy().data)}
+    return {"crops": num_crops, "length": length, "crc32": zlib.crc32(data.cpu().contiguous().numpy().data)}
 
 
 def spread(crops: torch.Tensor, number: int) -> torch.Tensor:

@@ -1,5 +1,7 @@
 """A trained classifier at work: which labels do these texts get, and how good are they on labelled texts?"""
 
+import lzma
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from perceiver_edu.training.features import by_length, encode
 from perceiver_edu.training.labelled import SEPARATORS, Labelled, read_labelled
 from perceiver_edu.training.scores import confusion, task_scores
 from perceiver_edu.training.tasks import Encoded
-from perceiver_edu.training.text_files import read_lines
+from perceiver_edu.training.text_files import PACKED, read_lines
 from perceiver_edu.weights.files import read_json
 
 
@@ -165,12 +167,14 @@ def read_texts(path: str | Path, columns: list[str]) -> list[str]:
 
     Raises: InputError, naming file and line, for what cannot be read.
     """
-    path = Path(path)
-    if path.suffix.lower() in (*SEPARATORS, ".jsonl", ".json"):
+    path, tables = Path(path), (*SEPARATORS, ".jsonl", ".json")
+    if path.suffix.lower() in tables:
         return read_labelled(path, columns, []).texts
+    if path.suffix.lower() in PACKED and Path(path.stem).suffix.lower() in tables:
+        raise InputError(f"{path}: a packed table is not read here: unpack it first")
     try:
         lines = [line.rstrip("\r\n") for line in read_lines(path)]
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     texts = [line for line in lines if line.strip()]
     if not texts:

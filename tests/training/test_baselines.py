@@ -152,6 +152,11 @@ def test_files_of_something_else_are_refused(tmp_path):
         file.write_bytes(content)
         with pytest.raises(InputError, match="not a file of baseline counts"):
             load_counts(file)
+    content = bytearray(BASELINES.read_bytes())
+    content[2000:2004] = b"\xff" * 4
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="not a file of baseline counts"):
+        load_counts(file)
     np.savez(file, unigram_cells=np.array([10**6]), unigram_counts=np.array([1]))
     with pytest.raises(InputError, match="not a file of baseline counts"):
         load_counts(file)

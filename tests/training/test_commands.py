@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,8 +13,15 @@ import pytest
 import torch
 from commands import assert_one_line
 from runs import CONFIG, log_rows
+from tiny import TINY
 
-from perceiver_edu import InputError, PerceiverIOForMaskedLM, load_pretrained, save_pretrained
+from perceiver_edu import (
+    InputError,
+    PerceiverIOConfig,
+    PerceiverIOForMaskedLM,
+    load_pretrained,
+    save_pretrained,
+)
 from perceiver_edu.data import HELD_OUT
 from perceiver_edu.training.configs import PretrainConfig, new_model, sized
 from perceiver_edu.weights.files import to_json
@@ -213,6 +221,16 @@ def test_evaluate_prints_the_table_and_the_cloze_sentences(run, weights):
     assert f"weights: {weights}, {parameters:,} parameters, on cpu" in err
     assert "predicted:" in run("evaluate", weights, "--crops", 2, "--failures")[1]
     assert "cloze" not in run("evaluate", weights, "--crops", 2, "--no-cloze")[1]
+
+
+def test_evaluate_leaves_out_the_cloze_sentences_that_a_short_model_cannot_read(run, tmp_path):
+    config = PerceiverIOConfig(**TINY | {"max_position_embeddings": 40})
+    save_pretrained(PerceiverIOForMaskedLM(config), tmp_path)
+    code, out, err = run("evaluate", tmp_path, "--crops", 2)
+    assert code == 0 and re.search(
+        r"\d+ of the 40 cloze sentences are too long for this model: left out", err
+    )
+    assert "cloze, each filled" in out
 
 
 def test_evaluate_json_is_one_object(run, weights, tmp_path):

@@ -214,6 +214,17 @@ def test_names_that_cannot_be_written_are_refused_before_training(weights, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("which", ["validation", "test"])
+def test_a_set_without_labels_of_a_task_is_refused_before_training(weights, tmp_path, which):
+    training, held_out = halves(read(write_json(tmp_path / "data.jsonl", rows()), "topic", "tags:multi"))
+    table = [row | {"topic": None} for row in rows()]
+    silent = read(write_json(tmp_path / "silent.jsonl", table), "topic", "tags:multi")
+    validation, test = (silent, held_out) if which == "validation" else (held_out, silent)
+    with pytest.raises(InputError, match=f"none of the 60 {which} texts has a label of 'topic'"):
+        finetune(training, validation, tmp_path / "run", settings(weights), test=test, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_frozen_leaves_the_trunk_as_it_was(file, weights, tmp_path):
     finetune(*halves(read(file)), tmp_path / "run", settings(weights, freeze=True), progress=False)
     before = load_file(Path(weights) / "model.safetensors")

@@ -1,6 +1,8 @@
 """A classifier at work: its labels and scores, here, on the command line and in transformers."""
 
+import gzip
 import json
+import lzma
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from perceiver_edu import (
     predict_labels,
     save_pretrained,
 )
+from perceiver_edu.cli.shared import MOST_BYTES
 from perceiver_edu.errors import InputError
 from perceiver_edu.training.classify import PerceiverIOForClassification, Task, save_classifier
 from perceiver_edu.training.labelled import Column, read_labelled
@@ -125,6 +128,28 @@ def test_predict_labels_lines_columns_and_standard_input_alike(run, moods, tmp_p
     assert all(line.rstrip().endswith(text) for line, text in zip(lines, TEXTS, strict=True))
 
 
+def test_standard_input_is_split_at_line_feeds_only_and_may_be_long(run, moods):
+    lines = ["a\u2028b\x0cc\x85d", *["so so"] * 200_000]
+    code, out, err = run("predict", moods, "--json", stdin="\r\n".join(lines[:3]).encode())
+    assert code == 0, err
+    assert [row["text"] for row in json.loads(out)["texts"]] == lines[:3]
+    assert len("\n".join(lines)) > MOST_BYTES
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(perceiver_edu.training.predict, "predict_labels", lambda model, texts: {})
+        code, out, err = run("predict", moods, "--json", stdin="\n".join(lines).encode())
+    assert code == 0 and len(json.loads(out)["texts"]) == len(lines)
+
+
+def test_evaluate_takes_the_separator_of_a_multi_column(run, tmp_path):
+    tasks = [Task("tags", ("a", "b"), "multi")]
+    save_classifier(new(tasks), tmp_path / "model")
+    path = tmp_path / "a.csv"
+    path.write_text("text,tags\nx,a;b\ny,a\n", "utf-8")
+    assert_one_line(*run("evaluate", tmp_path / "model", "--data", path), "by --separator")
+    assert run("evaluate", tmp_path / "model", "--data", path, "--separator", ";")[0] == 0
+    assert_one_line(*run("evaluate", "--separator", ";"), "--separator what is between its labels")
+
+
 def test_evaluate_scores_a_classifier_on_labelled_text(run, moods, tmp_path):
     model = load_classifier(moods / "seed-0" / "model")
     answers = [one.answer for one in predict_labels(model, TEXTS)["mood"]]
@@ -151,6 +176,13 @@ def test_what_the_user_did_wrong_is_one_line(run, moods, tmp_path):
     assert_one_line(*run("predict", moods, tmp_path / "nowhere.txt"), "cannot be read")
     assert_one_line(*run("predict", moods, tmp_path / "a.csv", "--text", "body"), "no column 'body'")
     assert_one_line(*run("predict", moods), "there is no text: give a file, or pipe one in")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"text\nx\n"))
+    assert_one_line(*run("predict", moods, tmp_path / "a.csv.gz"), "a packed table is not read here: unpack")
+    for name, pack in (("a.txt.xz", lzma.compress), ("a.txt.gz", gzip.compress)):
+        packed = bytearray(pack(b"so so\n" * 999))
+        packed[20:24] = b"\xff" * 4
+        (tmp_path / name).write_bytes(packed)
+        assert_one_line(*run("predict", moods, tmp_path / name), "cannot be read")
     assert_one_line(*run("evaluate", moods), "evaluated on one labelled file: give it with --data")
     assert_one_line(*run("evaluate", moods, "--data", tmp_path / "a.csv"), "label 'sad' of 'mood' does not")
     assert_one_line(*run("evaluate", "--text", "a"), "--text names a column for a classifier")

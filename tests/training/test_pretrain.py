@@ -562,6 +562,11 @@ def test_a_run_on_a_stream_goes_on_exactly(crops, tmp_path, monkeypatch):
         pretrain(crops, tmp_path / "cut", SETTINGS, resume=True, **OFTEN)
 
 
+def test_crops_that_are_a_view_are_described_as_their_copy():
+    crops = torch.arange(60).view(6, 10)
+    assert describe(crops[::2, 1:9]) == describe(crops[::2, 1:9].clone())
+
+
 def test_the_mixture_of_the_original_streams_from_the_hub(tmp_path):
     pytest.importorskip("datasets", reason="the mixture streams through the datasets library")
     sources = []
