@@ -2,14 +2,16 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
+from textwrap import dedent
 
 import nbformat
 import outputs
 import pytest
 from offline import CUT_OFF, can_be_cut_off
-from outputs import NOTEBOOKS, WIDGET, essence, run
+from outputs import NOTEBOOKS, ROOT, WIDGET, essence, run
 
 TRAINING = ("08", "09", "10")  # minutes each at full size; `make test` runs them at smaller sizes
 MARKS = {number: pytest.mark.long for number in TRAINING}
@@ -59,6 +61,24 @@ def test_every_code_cell_is_committed_with_clean_outputs(path):
             assert WIDGET not in output.get("data", {}), cell.id
             if "image/png" in output.get("data", {}):
                 assert output.metadata["image/png"]["alt"], cell.id
+
+
+SHOWN = re.compile(r"`(perceiver_edu/[\w/]+\.py)`, line (\d+)\s+```python\n(.*?)```", re.DOTALL)
+
+
+def test_source_in_a_committed_output_is_the_source_of_today():
+    """Notebooks that train are seldom run at full size, but what they show may change on any day."""
+    found = 0
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                for file, line, source in SHOWN.findall(output.get("data", {}).get("text/markdown", "")):
+                    lines = source.rstrip().splitlines()
+                    start, now = int(line) - 1, (ROOT / file).read_text("utf-8").splitlines()
+                    now = dedent("\n".join(now[start : start + len(lines)])).splitlines()
+                    assert now == lines, f"{cell.id}: run tests/notebooks/outputs.py --write {path.stem[:2]}"
+                    found += 1
+    assert found > 20
 
 
 WIDGET_CELL = """
