@@ -301,7 +301,7 @@ def test_fill_in_puts_each_filling_in_its_hole():
         ("hello", [], "empty list"),
         ("hello", {"ell": 1}, "spans must be a list, not a dict"),
         ("hello", {"h", "ell"}, "spans must be a list, not a set"),
-        ("hello", "l", r"'l' occurs 2 times: .* \(start, stop\).* here \(2, 3\), \(3, 4\)$"),
+        ("hello", "l", r"'l' occurs 2 times: .*\(start, stop\).* here \(2, 3\), \(3, 4\)$"),
         ("aaa", "aa", r"occurs 2 times: .* \(0, 2\), \(1, 3\)$"),
         ("z" * 20, "z", r"occurs 20 times: .* \(7, 8\), …$"),
         ("hello", (3, 3), r"\(3, 3\) is empty"),
