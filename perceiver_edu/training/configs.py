@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from perceiver_edu.config import PerceiverIOConfig
-from perceiver_edu.errors import InputError, choose
+from perceiver_edu.errors import InputError, brief, check_list, choose, whole_number
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training.classify import HEADS
@@ -34,6 +34,7 @@ WORD_MASKS = {"coin": mask_each_word, "words": mask_words}
 MASKS = {**WORD_MASKS, "bytes": mask_bytes, "mixture": mask_mixture}
 STARTS = ("aligned", "usual")
 OPTIMIZERS = ("adamw", "lamb")
+MOST_STEPS, MOST_EPOCHS, MOST_ROWS, MOST_SEED = 10**12, 10**6, 2**16, 10**15
 
 
 def sized(size: str) -> PerceiverIOConfig:
@@ -43,19 +44,38 @@ def sized(size: str) -> PerceiverIOConfig:
     return PerceiverIOConfig(**(widths | dict(attention_probs_dropout_prob=0.0) | SIZES[size]))
 
 
+def check_whole(settings: object, **bounds: tuple[int, int]) -> None:
+    """Make these fields ints. Raises: InputError for one that is no whole number within its bounds."""
+    for name, (low, high) in bounds.items():
+        object.__setattr__(settings, name, whole_number(name, getattr(settings, name), low, high))
+
+
+def number(value: object) -> float:
+    """The value itself; NaN, which is within no bounds, for what is no number."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+
 def check_bounds(settings: object, **bounds: tuple[float, float]) -> None:
     """Raises: InputError, naming the field, for one that is not within its (lowest, highest) value."""
     for name, (low, high) in bounds.items():
         value = getattr(settings, name)
-        if not low <= value <= high:
+        if not low <= number(value) <= high:
             raise InputError(f"{name} must be between {low:,g} and {high:,.15g}, got {value!r:.40}")
 
 
 def check_positive(settings: object, *names: str) -> None:
     """Raises: InputError, naming the field, for one that is not more than 0 and finite."""
     for name in names:
-        if not 0 < getattr(settings, name) < math.inf:
-            raise InputError(f"{name} must be more than 0 and finite, got {getattr(settings, name)}")
+        value = getattr(settings, name)
+        if not 0 < number(value) < math.inf:
+            raise InputError(f"{name} must be more than 0 and finite, got {brief(value)}")
+
+
+def check_betas(betas: object) -> None:
+    """Raises: InputError for what is no pair of numbers in [0, 1)."""
+    pair = isinstance(betas, tuple | list) and len(betas) == 2
+    if not (pair and all(0 <= number(beta) < 1 for beta in betas)):
+        raise InputError(f"betas must be two numbers, each at least 0 and below 1, got {brief(betas)}")
 
 
 @dataclass(frozen=True)
@@ -89,12 +109,14 @@ class PretrainConfig:
         choose("start", self.start, STARTS)
         choose("optimizer", self.optimizer, OPTIMIZERS)
         share = (0, 1)
-        check_bounds(self, steps=(1, 1e12), batch_size=(1, 2**16), warmup=(0, 1e12), seed=(0, 1e15))
+        check_whole(self, steps=(1, MOST_STEPS), batch_size=(1, MOST_ROWS))
+        check_whole(self, warmup=(0, MOST_STEPS), seed=(0, MOST_SEED))
         check_bounds(self, weight_decay=share, bytes_first=share, short=share)
         check_positive(self, "learning_rate", "clip")
         check_bounds(self, learning_rate=share)
-        if not 0 < self.fraction <= 1:
-            raise InputError(f"fraction must be more than 0 and at most 1, got {self.fraction}")
+        if not 0 < number(self.fraction) <= 1:
+            raise InputError(f"fraction must be more than 0 and at most 1, got {brief(self.fraction)}")
+        check_betas(self.betas)
         if self.config.vocab_size < ByteTokenizer.VOCAB_SIZE:
             raise InputError(f"vocab_size must be at least {ByteTokenizer.VOCAB_SIZE}: 256 bytes + 6 special")
         without_memory(self.config, "config", PerceiverIOForMaskedLM)  # what it trains, it must save and load
@@ -122,13 +144,15 @@ class FinetuneConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_bounds(self, epochs=(1, 1e6), batch_size=(1, 2**16), warmup=(0, 1e12), seed=(0, 1e15))
+        check_whole(self, epochs=(1, MOST_EPOCHS), batch_size=(1, MOST_ROWS), seed=(0, MOST_SEED))
+        check_bounds(self, warmup=(0, MOST_STEPS))
         choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("head", self.head, HEADS)
         check_positive(self, "learning_rate", "clip")
         check_bounds(self, weight_decay=(0, 1), learning_rate=(0, 1))
         if self.patience is not None:
-            check_bounds(self, patience=(1, 1e6))
+            check_whole(self, patience=(1, MOST_EPOCHS))
+        check_list("metrics", self.metrics)
 
 
 # The paper's own recipes, by name (Jaegle et al. 2021, the ICLR version). What it does not say is ours: β and

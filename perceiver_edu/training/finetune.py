@@ -54,7 +54,7 @@ from perceiver_edu.training.run_folder import (
     weights_sum,
     write_manifest,
 )
-from perceiver_edu.training.scores import deciding_score
+from perceiver_edu.training.scores import check_metrics, deciding_score
 from perceiver_edu.training.tasks import Encoded, file_name, tasks_of
 from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.weights.pretrained import load_pretrained
@@ -90,7 +90,9 @@ def finetune(
         if the loss becomes NaN.
     """
     folder = Path(folder)
-    tasks, pretrained = tasks_of(training), load_pretrained(settings.weights)
+    tasks = tasks_of(training)
+    check_metrics(tasks, settings.metrics)
+    pretrained = load_pretrained(settings.weights)
     given = {"training": training, "validation": validation} | ({"test": test} if test is not None else {})
     longest = pretrained.config.max_position_embeddings
     sets = {name: Encoded(data, tasks, longest) for name, data in given.items()}

@@ -211,8 +211,8 @@ def check_options(settings: PretrainConfig | FinetuneConfig, **options: Any) -> 
         whole_number(name, options.get(name, 1), 1)
     choose("precision", options.get("precision", "auto"), PRECISIONS)
     micro, world = options.get("micro_batch_size"), processes()
-    micro = 1 if micro is None else micro
-    if micro < 1 or settings.batch_size % (world * micro):
+    micro = 1 if micro is None else whole_number("micro_batch_size", micro, 1)
+    if settings.batch_size % (world * micro):
         parts = f"{world} processes × micro-batches of {micro}"
         raise InputError(f"batch_size {settings.batch_size} must be divisible by {parts}")
 

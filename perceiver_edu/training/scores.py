@@ -1,6 +1,6 @@
 """How good are the answers of a classifier? The usual scores, by scikit-learn and scipy, and pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, brief
 from perceiver_edu.terminal import visible
 from perceiver_edu.training.classify import Task
 from perceiver_edu.writing import write_whole
@@ -58,21 +58,20 @@ def task_scores(task: Task, scores: np.ndarray, labels: np.ndarray) -> dict[str,
     }
 
 
-def deciding_score(
-    scores: dict[str, dict[str, float]], tasks: list[Task], names: tuple[str, ...] = ()
-) -> float:
-    """The mean of `names`, or of each task's first score, over the tasks: the one number that is compared.
-
-    Raises: InputError for a name that a task does not have.
-    """
-    wanted = []
+def check_metrics(tasks: list[Task], names: Sequence[str]) -> None:
+    """Raises: InputError for a score that a task does not have."""
     for task in tasks:
-        for name in names or SCORES[task.kind][:1]:
+        for name in names:
             if name not in SCORES[task.kind]:
-                raise InputError(
-                    f"no score {name!r} ({task.kind}); choose from {', '.join(SCORES[task.kind])}"
-                )
-            wanted.append(scores[task.name][name])
+                known = ", ".join(SCORES[task.kind])
+                raise InputError(f"metrics: no score {brief(name)} ({task.kind}); choose from {known}")
+
+
+def deciding_score(
+    scores: dict[str, dict[str, float]], tasks: list[Task], names: Sequence[str] = ()
+) -> float:
+    """The mean of `names`, or of each task's first score, over the tasks: the one number that is compared."""
+    wanted = [scores[task.name][name] for task in tasks for name in names or SCORES[task.kind][:1]]
     return sum(wanted) / len(wanted)
 
 

@@ -214,6 +214,28 @@ def test_names_that_cannot_be_written_are_refused_before_training(weights, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 1.5}, "epochs must be a whole number from 1 to 1,000,000, got 1.5"),
+        ({"patience": "2"}, "patience must be a whole number from 1 to 1,000,000, got '2'"),
+        ({"warmup": "0.1"}, "warmup must be between 0 and 1,000,000,000,000, got '0.1'"),
+        ({"metrics": "f1"}, "metrics must be a list, not one str"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(weights, change, message):
+    with pytest.raises(InputError) as error:
+        settings(weights, **change)
+    assert message in str(error.value)
+
+
+def test_a_metric_that_a_task_does_not_have_is_refused_before_training(file, weights, tmp_path):
+    wanted = settings(weights, metrics=("f1", "pearson"))
+    with pytest.raises(InputError, match=r"metrics: no score 'pearson' \(single\); choose from accuracy, f1"):
+        finetune(*halves(read(file)), tmp_path / "run", wanted, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("which", ["validation", "test"])
 def test_a_set_without_labels_of_a_task_is_refused_before_training(weights, tmp_path, which):
     training, held_out = halves(read(write_json(tmp_path / "data.jsonl", rows()), "topic", "tags:multi"))

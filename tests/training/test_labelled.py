@@ -224,9 +224,9 @@ def test_a_label_that_training_does_not_have_is_an_error(tmp_path, capsys, weigh
     [
         (["--label", "topic", "--separator", ","], "--separator is one or more characters between"),
         (["--label", "tags:multi", "--separator", ""], "the value after --separator is empty"),
-        (["--epochs", "0"], "epochs must be between"),
+        (["--epochs", "0"], "epochs must be a whole number from 1 to"),
         (["--learning-rate", "-1"], "learning_rate must be more than 0"),
-        (["--patience", "0"], "patience must be between 1"),
+        (["--patience", "0"], "patience must be a whole number from 1 to"),
         (["--seeds", "0"], "--seeds must be between 1 and 1,000"),
         (["--batch-size", "3", "--micro-batch-size", "2"], "must be divisible by"),
         (["--label", "topic", "--label", "topic"], "names a column twice"),

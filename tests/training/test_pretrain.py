@@ -9,6 +9,7 @@ import warnings
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 import runs
 import torch
@@ -628,14 +629,23 @@ def test_a_step_does_not_wait_for_the_gpu(crops):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 0}, "steps must be between 1 and 1,000,000,000,000, got 0"),
-        ({"batch_size": 0}, "batch_size must be between 1 and 65,536, got 0"),
-        ({"warmup": -1}, "warmup must be between 0 and"),
-        ({"seed": -1}, "seed must be between 0 and"),
+        ({"steps": 0}, "steps must be a whole number from 1 to 1,000,000,000,000, got 0"),
+        ({"steps": 2.5}, "steps must be a whole number from 1 to 1,000,000,000,000, got 2.5"),
+        ({"steps": "10"}, "steps must be a whole number from 1 to 1,000,000,000,000, got '10'"),
+        ({"batch_size": 0}, "batch_size must be a whole number from 1 to 65,536, got 0"),
+        ({"batch_size": 4.0}, "batch_size must be a whole number from 1 to 65,536, got 4.0"),
+        ({"warmup": -1}, "warmup must be a whole number from 0 to"),
+        ({"seed": -1}, "seed must be a whole number from 0 to"),
+        ({"weight_decay": "0.01"}, "weight_decay must be between 0 and 1, got '0.01'"),
+        ({"betas": (0.9, 1.0)}, "betas must be two numbers, each at least 0 and below 1, got (0.9, 1.0)"),
+        ({"betas": (0.9,)}, "betas must be two numbers"),
+        ({"betas": ("0.9", 0.98)}, "betas must be two numbers"),
+        ({"learning_rate": "0.1"}, "learning_rate must be more than 0 and finite, got '0.1'"),
         ({"learning_rate": 0.0}, "learning_rate must be more than 0 and finite, got 0.0"),
         ({"learning_rate": float("nan")}, "learning_rate must be more than 0 and finite, got nan"),
         ({"clip": 0.0}, "clip must be more than 0"),
         ({"fraction": 0.0}, "fraction must be more than 0 and at most 1, got 0.0"),
+        ({"fraction": "all"}, "fraction must be more than 0 and at most 1, got 'all'"),
         ({"fraction": 1.5}, "fraction must be more than 0 and at most 1, got 1.5"),
         ({"bytes_first": 1.5}, "bytes_first must be between 0 and 1, got 1.5"),
         ({"short": -0.5}, "short must be between 0 and 1, got -0.5"),
@@ -653,6 +663,10 @@ def test_settings_that_cannot_work_are_refused(change, message):
     assert message in str(error.value)
 
 
+def test_numbers_of_numpy_are_kept_as_ints():
+    assert type(replace(SETTINGS, seed=np.int64(3)).seed) is int
+
+
 def test_a_size_that_is_not_there():
     assert set(SIZES) == {"tiny", "small", "full"}
     with pytest.raises(InputError, match="no size 'huge'; choose from tiny, small, full"):
@@ -663,7 +677,8 @@ def test_a_size_that_is_not_there():
     ("options", "message"),
     [
         ({"micro_batch_size": 3}, "batch_size 4 must be divisible by 1 processes × micro-batches of 3"),
-        ({"micro_batch_size": 0}, "micro-batches of 0"),
+        ({"micro_batch_size": 0}, "micro_batch_size must be a whole number ≥ 1, got 0"),
+        ({"micro_batch_size": 1.0}, "micro_batch_size must be a whole number ≥ 1, got 1.0"),
         ({"precision": "fp8"}, "no precision 'fp8'; choose from auto, fp32, bf16"),
         ({"save_every": 0}, "save_every must be a whole number ≥ 1, got 0"),
         ({"evaluate_every": -1}, "evaluate_every must be a whole number ≥ 1, got -1"),
