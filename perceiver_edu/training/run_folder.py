@@ -61,9 +61,12 @@ SAMPLES = (
 def claim(folder: Path) -> Iterator[None]:
     """Make `folder`, and let no other process train in it until this one is done, or dead.
 
+    Where no run has begun by then, nothing of this is left.
+
     Raises: InputError if another process has it, if nothing can be written there, or as `check_own_files`.
     """
     new = not os.path.lexists(folder / LOCK)
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_own_files(folder)
@@ -77,11 +80,14 @@ def claim(folder: Path) -> Iterator[None]:
             raise InputError(f"another process is training in {folder}") from None
         try:
             yield
-        except InputError:
-            if new and not (folder / SETTINGS).exists():  # refused: a stranger's folder stays as it was
+        finally:
+            if new and not (folder / SETTINGS).exists():  # a stranger's folder stays as it was
+                if os.name == "nt":
+                    file.close()  # Windows removes no open file
                 with suppress(OSError):
                     (folder / LOCK).unlink()
-            raise
+                    for path in made:
+                        path.rmdir()
 
 
 def check_own_files(folder: Path) -> None:

@@ -154,6 +154,29 @@ def test_what_the_user_did_wrong_is_one_line_before_the_training(
     assert not (tmp_path / "run" / "model").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{tmp}/empty.txt"],
+        ["{tmp}/latin.txt"],
+        [HELD_OUT, "--held-out", "{tmp}/missing.jsonl"],
+        [HELD_OUT, "--held-out", "{tmp}/latin.txt"],
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_where_no_run_has_begun_nothing_is_left(run, tmp_path, arguments, deep):
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "mine").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    output = tmp_path / ("new/deep" if deep else "mine")
+    assert (
+        run("pretrain", "-o", output, *(str(one).replace("{tmp}", str(tmp_path)) for one in arguments))[0]
+        == 2
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.slow
 def test_pretrain_needs_none_of_what_a_bare_machine_may_lack(tmp_path):
     code = (

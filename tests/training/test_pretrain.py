@@ -239,9 +239,10 @@ def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_pat
 
 def test_only_one_process_trains_in_a_folder(crops, tmp_path):
     pytest.importorskip("fcntl", reason="locks as POSIX does")
-    with claim(tmp_path), pytest.raises(InputError, match="another process is training in"):
-        pretrain(crops, tmp_path, SETTINGS, **OFTEN)
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    with claim(tmp_path):
+        with pytest.raises(InputError, match="another process is training in"):
+            pretrain(crops, tmp_path, SETTINGS, **OFTEN)
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     with claim(tmp_path):
         pass
 
