@@ -45,6 +45,12 @@ def check_output(path: str | os.PathLike) -> os.stat_result | None:
     return about
 
 
+def check_folder_of(path: str | os.PathLike) -> None:
+    """Raises: InputError where the folder that is to hold this file is missing."""
+    if not Path(path).parent.is_dir():
+        raise InputError(f"there is no folder {Path(path).parent}: create it, or name another")
+
+
 def write_whole(path: str | os.PathLike, content: bytes) -> None:
     """Write `content` to `path` as `whole_file` does."""
     with whole_file(path) as file:

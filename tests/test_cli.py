@@ -741,6 +741,31 @@ def test_profile_refuses_what_cannot_be_measured(run, arguments, message):
     assert code == 2 and message in err and not out
 
 
+def test_profile_refuses_options_that_a_record_ignores(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "perceiver_edu.instruments.gpu_record.record", lambda *_, **__: pytest.fail("recorded")
+    )
+    for option in (
+        ["random"],
+        ["--batch", "1"],
+        ["--dtype", "float32"],
+        ["--repeats", "10"],
+        ["--trace", "t"],
+    ):
+        name = option[0].replace("random", "weights")
+        message = f"leave out {name}, which would be ignored with --record"
+        assert_one_line(*run("profile", *option, "--record", tmp_path / "new", "--reduced"), message)
+    both = run("profile", "--bytes", "9", "--outputs", "2", "--record", tmp_path / "new")
+    assert_one_line(*both, "leave out --bytes, --outputs, which would")
+
+
+def test_profile_looks_for_the_folder_of_the_trace_before_it_runs(run, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("perceiver_edu.cli.shared.load", lambda *_: pytest.fail("the model was loaded first"))
+    assert_one_line(
+        *run("profile", tiny, "--trace", tmp_path / "no" / "x.json"), f"no folder {tmp_path / 'no'}"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perceiver_edu.cli import shared
-from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Engine, Json
+from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Engine, Json, refuse_ignored
 from perceiver_edu.errors import InputError, warn, whole_number
 from perceiver_edu.terminal import new_console, new_table, print_json, print_verdict, visible
 
 if TYPE_CHECKING:
     from perceiver_edu.training.evaluate import Evaluation
 
+OF_HIDDEN_WORDS = ("masks", "seed", "crops", "cloze", "failures", "engine")  # what no classifier is asked
+
 
 def evaluate(
+    context: typer.Context,
     weights: Annotated[
         str | None,
         typer.Argument(help=WEIGHTS_HELP + " Or the folder of a fine-tuning run.", show_default=False),
@@ -90,6 +93,7 @@ def evaluate(
 
     folders = classifier_folders(weights) if weights and Path(weights).is_dir() else []
     if folders:
+        refuse_ignored(context, OF_HIDDEN_WORDS, "for a classifier")
         evaluate_classifiers(folders, data or [], text or ["text"], separator, device, as_json)
         return
     if text or separator:

@@ -36,12 +36,11 @@ def export(
       perceiver-edu export embedded stages.onnx --stages
       perceiver-edu export runs/first/model first.onnx
     """
-    from perceiver_edu.writing import check_output, write_whole
+    from perceiver_edu.writing import check_folder_of, check_output, write_whole
 
     if Path(file).suffix != ".onnx":
         raise InputError(f"{file} does not end in .onnx: give the file to write after the weights")
-    if not Path(file).parent.is_dir():
-        raise InputError(f"there is no folder {Path(file).parent}: create it, or name another")
+    check_folder_of(file)
     check_output(file)  # before the export, which takes a while
     from perceiver_edu.export import export as export_model
     from perceiver_edu.export import library

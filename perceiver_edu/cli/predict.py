@@ -49,12 +49,18 @@ def predict(
       echo "What a fine film!" | perceiver-edu predict runs/reviews
     """
     from perceiver_edu.training.classify import load_classifier
+    from perceiver_edu.training.labelled import ENDINGS
     from perceiver_edu.training.predict import classifier_folders, predict_labels, read_texts
     from perceiver_edu.weights.pretrained import usable_device
 
     folders = classifier_folders(run)
     if not folders:
         raise InputError(f"{run} contains no classifier: give the folder that `perceiver-edu finetune` wrote")
+    if text and (file is None or Path(file).suffix.lower() not in ENDINGS):
+        kinds = ", ".join(ENDINGS)
+        raise InputError(
+            f"--text names a column of a table ({kinds}), but this text is read line by line: leave it out"
+        )
     if file in (None, "-"):
         texts = [line for line in re.split("\r?\n", shared.read_stdin(one_text=False)) if line.strip()]
         if not texts:

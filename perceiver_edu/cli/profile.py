@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perceiver_edu.cli import shared
-from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json
+from perceiver_edu.cli.shared import WEIGHTS_HELP, Device, Json, refuse_ignored
 from perceiver_edu.errors import InputError, choose, whole_number
 from perceiver_edu.terminal import amount, new_console, new_table, print_json, visible
-from perceiver_edu.writing import check_output
+from perceiver_edu.writing import check_folder_of, check_output
 
 if TYPE_CHECKING:
     from perceiver_edu.instruments.machine import Peaks
     from perceiver_edu.instruments.profiling import StageProfile
 
+NOT_RECORDED = ("weights", "batch", "num_bytes", "outputs", "dtype", "repeats", "trace")
+
 
 def profile(
+    context: typer.Context,
     weights: Annotated[str | None, typer.Argument(help=WEIGHTS_HELP, show_default=False)] = None,
     batch: Annotated[int, typer.Option(help="Texts in the batch.")] = 1,
     num_bytes: Annotated[
@@ -70,11 +73,13 @@ def profile(
     if reduced and record is None:
         raise InputError("--reduced works only together with --record FOLDER")
     if record is not None:
+        refuse_ignored(context, NOT_RECORDED, "with --record")
         return record_device(record, device, reduced, as_json)
     choose("dtype", dtype, ("float32", "bfloat16", "float16"))
     whole_number("--repeats", repeats, 1, profiling.MOST_REPEATS)
     if trace:
-        check_output(trace)  # now, and not after minutes of computing
+        check_folder_of(trace)  # now, and not after minutes of computing
+        check_output(trace)
     model, name = shared.load_stages(weights, device)
     model = model.to(getattr(torch, dtype))
     longest = model.config.max_position_embeddings

@@ -129,6 +129,15 @@ def parse_span(span: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def refuse_ignored(context: typer.Context, options: tuple[str, ...], where: str) -> None:
+    """Raises: InputError if one of these options stood on the command line, where none of them is used."""
+    found = typed(context, dict.fromkeys(options))
+    params = [param for param in context.command.params if param.name in found]
+    names = ["/".join([param.opts[0], *param.secondary_opts]) for param in params]  # --cloze/--no-cloze
+    if names:
+        raise InputError(f"leave out {', '.join(names)}, which would be ignored {where}")
+
+
 def typed(context: typer.Context, choices: dict[str, Any]) -> dict[str, Any]:
     """Those of the choices that stood on the command line; the others come from a preset."""
     return {

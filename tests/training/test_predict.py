@@ -183,6 +183,14 @@ def test_what_the_user_did_wrong_is_one_line(run, moods, tmp_path):
         packed[20:24] = b"\xff" * 4
         (tmp_path / name).write_bytes(packed)
         assert_one_line(*run("predict", moods, tmp_path / name), "cannot be read")
+    for source in ([tmp_path / "lines.txt"], ["-"], []):
+        assert_one_line(
+            *run("predict", moods, *source, "--text", "a"), "--text names a column of a table (.csv,"
+        )
+    for option in ("--masks=coin", "--seed=0", "--crops=3", "--no-cloze", "--failures", "--engine=torch"):
+        name = "--cloze/--no-cloze" if option == "--no-cloze" else option.partition("=")[0]
+        message = f"leave out {name}, which would be ignored for a classifier"
+        assert_one_line(*run("evaluate", moods, "--data", tmp_path / "a.csv", option), message)
     assert_one_line(*run("evaluate", moods), "evaluated on one labelled file: give it with --data")
     assert_one_line(*run("evaluate", moods, "--data", tmp_path / "a.csv"), "label 'sad' of 'mood' does not")
     assert_one_line(*run("evaluate", "--text", "a"), "--text names a column for a classifier")
