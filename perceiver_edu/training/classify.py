@@ -60,11 +60,17 @@ class PerceiverIOForClassification(nn.Module):
     """Bytes in, scores for each task out. The latents are computed once, however many tasks read them."""
 
     def __init__(self, config: PerceiverIOConfig, tasks: list[Task], head: str = "linear"):
-        """`head`: "linear", as in transformers, or "tanh", the paper's two layers with a tanh between."""
+        """`head`: "linear", as in transformers, or "tanh", the paper's two layers with a tanh between.
+
+        Raises: InputError for another head, and for two tasks of one name, which would share an answer.
+        """
         super().__init__()
         choose("head", head, HEADS)
         self.head = head
         self.config, self.tasks, D = config, list(tasks), config.d_latents
+        names = [task.name for task in self.tasks]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"two tasks are called {brief(twice[0])}: give each a name of its own")
         self.embedding = Embedding(config.vocab_size, config.max_position_embeddings, config.d_model)
         self.encoder, self.processor, decoder = build_stages(
             config,

@@ -136,6 +136,8 @@ def test_what_cannot_be_is_refused(ours, tmp_path):
     )
     with pytest.raises(InputError, match=r"config\.json: id2label is"):
         load_classifier(tmp_path)
+    with pytest.raises(InputError, match="two tasks are called 'topic': give each a name of its own"):
+        PerceiverIOForClassification(ours.config, [*ours.tasks, ours.tasks[0]])
     for arguments in (("t", ("one",)), ("t", ("a", "b"), "regression"), ("t", ("a", "b"), "ordinal")):
         with pytest.raises(InputError):
             Task(*arguments)
