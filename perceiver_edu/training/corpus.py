@@ -323,9 +323,9 @@ def shorten(
 ) -> torch.Tensor:
     """Truncate a random `share` of the rows to a random length, because real texts are shorter than a crop.
 
-    A cut row ends in [SEP] and is padded; its length is uniform between `shortest` and the row's, so rows
-    that are no longer than `shortest` stay whole. Where packing fills every crop, a model never sees a short
-    text otherwise, nor padding.
+    A cut row ends in [SEP] and is padded; its length is drawn uniformly from `shortest` to M, and a row that
+    is no longer than that stays whole. Where packing fills every crop, a model never sees a short text
+    otherwise, nor padding.
 
     ids (B, M) -> ids (B, M).
     """
