@@ -88,7 +88,7 @@ def read_separated(path: Path) -> Iterator[tuple[str, dict]]:
     separator = SEPARATORS[path.suffix.lower()]
     quoting: Any = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
     reader = csv.reader(read_lines(path, LONGEST_LINE), delimiter=separator, quoting=quoting, strict=True)
-    header, line = None, 1
+    header, line, limit = None, 1, csv.field_size_limit(LONGEST_LINE)  # of the whole process: given back
     try:
         for row in reader:
             where, line = f"line {line}", reader.line_num + 1
@@ -103,6 +103,8 @@ def read_separated(path: Path) -> Iterator[tuple[str, dict]]:
     except csv.Error as error:
         hint = " (is a quotation mark left open?)" if separator == "," else ""
         raise InputError(f"{path}, line {line}: {error}{hint}") from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, dict]]:

@@ -1,5 +1,6 @@
 """Labelled texts: what is read, and what is refused with file and line before anything is written."""
 
+import csv
 import json
 import os
 import re
@@ -158,6 +159,14 @@ def test_a_pipe_as_data_ends_at_once(tmp_path, name):
         read_labelled(write_csv(tmp_path / "b.csv", rows(3)), "text", TOPIC)
 
 
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.tsv", "\t")])
+def test_a_cell_may_be_as_long_as_a_line(tmp_path, name, separator):
+    text, before = "a" * (LONGEST_LINE - 9), csv.field_size_limit()
+    (tmp_path / name).write_text(f"text{separator}topic\n{text}{separator}x\n", "utf-8")
+    assert read_labelled(tmp_path / name, ["text"], TOPIC).texts == [text]
+    assert csv.field_size_limit() == before
+
+
 def test_names_of_files_are_bounded_and_differ():
     names = ["mood 1", "mood/1", "mood_1", "..", ".", "x" * 300, "x" * 301, "é", "e", "a.", "正面", "$a$"]
     files = [file_name(name) for name in names]
@@ -181,7 +190,7 @@ BAD = {  # name of the file, what is in it, what the error must say
     "one class": ("a.csv", b"text,topic\nab,x\ncd,x\n", "a.csv, line 2 to line 3: 'topic' has only 'x'"),
     "not UTF-8": ("a.csv", GOOD + b"caf\xe9,x\n", "a.csv, line 4: not UTF-8: byte 4 of the line is 0xe9"),
     "10 MB": ("a.csv", GOOD + b"a" * 10_000_000 + b",x\n", f"line 4: longer than {LONGEST_LINE:,} bytes"),
-    "long cell": ("a.csv", GOOD + b"a" * 200_000 + b",x\n", "a.csv, line 4: field larger than"),
+    "long cell": ("a.csv", GOOD + b'"' + (b"a" * 600_000 + b"\n") * 2 + b'",x\n', "line 4: field larger"),
     "open quote": ("a.csv", GOOD + b'"ab,x\ncd,y\n', "a.csv, line 4: unexpected end"),
     "too few cells": ("a.csv", GOOD + b"ab\n", "a.csv, line 4: 1 cells, but 2 columns"),
     "no label": ("a.csv", GOOD + b"ab,\n", "a.csv, line 4: 'topic' is empty"),
