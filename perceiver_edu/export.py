@@ -77,7 +77,8 @@ def export(model: PerceiverIOForMaskedLM, stages: bool = False) -> bytes:
         raise InputError(
             f"the weights take {size:,} bytes, and one ONNX file holds 2 GiB: export fewer layers"
         )
-    library("onnx"), library("onnxscript")
+    library("onnx")
+    library("onnxscript")
 
     config = model.config
     ids, positions = torch.zeros(2, 8, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.int64)

@@ -139,7 +139,10 @@ def remove_abandoned(place: Path) -> None:
             with open(path / LOCK if path.is_dir() else path, "rb") as file:
                 abandoned = not young and lock(file)
             if abandoned:  # closed before, because Windows removes no open file
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 def lock(file: IO) -> bool:

@@ -46,7 +46,8 @@ def export(
     from perceiver_edu.export import library
     from perceiver_edu.weights.pretrained import load_pretrained
 
-    library("onnx"), library("onnxscript")
+    library("onnx")
+    library("onnxscript")
     content = export_model(load_pretrained(weights), stages)
     write_whole(file, content)
     print(f"{visible(weights)} is in {visible(file)}, {len(content):,} bytes")

@@ -43,7 +43,9 @@ def optimize(
     from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
     check_new(folder)  # before the conversion, which takes a while
-    library("openvino"), int8 and library("nncf")
+    library("openvino")
+    if int8:
+        library("nncf")
     name = weights_name(weights)
     fast = optimize_model(load_pretrained(name), engine="openvino", dtype=getattr(torch, dtype), int8=int8)
     fast.save(folder)

@@ -84,8 +84,10 @@ def files_in(folder: Path) -> list[Path]:
             skipped.append("/".join(parts[: hidden[0]]))
         elif file.is_dir():
             linked += [file] * file.is_symlink()
+        elif file.name.lower().endswith(ENDINGS):
+            found.append(file)
         else:
-            found.append(file) if file.name.lower().endswith(ENDINGS) else skipped.append("/".join(parts))
+            skipped.append("/".join(parts))
     if skipped := list(dict.fromkeys(skipped)):
         names = ", ".join(skipped[:5]) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
         warn(f"{folder}: not read, because they are hidden or have another ending: {names}")

@@ -172,7 +172,10 @@ def truncate(ids: list[int], longest: int) -> list[int]:
         return ids
     parts: list[list[int]] = [[]]
     for number in ids[1:-1]:
-        parts.append([]) if number == ByteTokenizer.SEP else parts[-1].append(number)
+        if number == ByteTokenizer.SEP:
+            parts.append([])
+        else:
+            parts[-1].append(number)
     room = longest - 1 - len(parts)
     if room < len(parts):
         raise InputError(f"{len(parts)} parts of a text do not fit into {longest} ids: leave some out")

@@ -139,7 +139,8 @@ def save_curves(rows: list[dict], path: Path) -> None:
     with saved_figure(path, (9, 3.6), ncols=2) as (left, right):
         for name, label in (("loss", "training"), ("validation_loss", "validation")):
             points = [(int(r["step"]), float(r[name])) for r in rows if r[name] != ""]
-            left.plot(*zip(*points, strict=True), label=label, marker=".") if points else None
+            if points:
+                left.plot(*zip(*points, strict=True), label=label, marker=".")
         left.set(xlabel="steps", ylabel="loss")
         left.legend(frameon=False)
         points = [(int(r["step"]), float(r["score"])) for r in rows if r["score"] != ""]
