@@ -71,7 +71,7 @@ def check_positive(settings: object, *names: str) -> None:
             raise InputError(f"{name} must be more than 0 and finite, got {brief(value)}")
 
 
-def check_betas(betas: object) -> None:
+def check_betas(betas: Any) -> None:
     """Raises: InputError for what is no pair of numbers in [0, 1)."""
     pair = isinstance(betas, tuple | list) and len(betas) == 2
     if not (pair and all(0 <= number(beta) < 1 for beta in betas)):

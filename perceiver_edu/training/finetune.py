@@ -19,7 +19,6 @@ import torch
 from torch import nn
 
 from perceiver_edu.borrow import same_random_state
-from perceiver_edu.errors import InputError
 from perceiver_edu.training.batches import shuffled
 from perceiver_edu.training.classify import (
     PerceiverIOForClassification,
@@ -55,7 +54,7 @@ from perceiver_edu.training.run_folder import (
     write_manifest,
 )
 from perceiver_edu.training.scores import check_metrics, deciding_score
-from perceiver_edu.training.tasks import Encoded, file_name, tasks_of
+from perceiver_edu.training.tasks import Encoded, file_name, tasks_of_sets
 from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.weights.pretrained import load_pretrained
 from perceiver_edu.writing import write_whole
@@ -90,13 +89,12 @@ def finetune(
         if the loss becomes NaN.
     """
     folder = Path(folder)
-    tasks = tasks_of(training)
+    tasks = tasks_of_sets(training, validation, test)
     check_metrics(tasks, settings.metrics)
     pretrained = load_pretrained(settings.weights)
     given = {"training": training, "validation": validation} | ({"test": test} if test is not None else {})
     longest = pretrained.config.max_position_embeddings
     sets = {name: Encoded(data, tasks, longest) for name, data in given.items()}
-    check_asked(sets)
     steps_per_epoch = math.ceil(len(training) / settings.batch_size)
     steps = settings.epochs * steps_per_epoch
     run = asdict(settings) | {
@@ -120,14 +118,6 @@ def finetune(
     job = Finetuning(settings, folder, precision, micro_batch_size, model, sets, steps)
     train(job, run, resume, progress, (save_every, steps_per_epoch), steps_per_epoch, log_every)
     return job.results
-
-
-def check_asked(sets: dict[str, Encoded]) -> None:
-    """Raises: InputError for a set that could not be scored, because a task has no label in it."""
-    for name, data in sets.items():
-        for task, (_, asked) in data.labels.items():
-            if not asked.any():
-                raise InputError(f"none of the {len(asked)} {name} texts has a label of {task!r}: add some")
 
 
 class Finetuning(Job):

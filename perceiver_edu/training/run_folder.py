@@ -76,7 +76,8 @@ def claim(folder: Path) -> Iterator[None]:
     with file:
         try:
             lock(file)
-        except BlockingIOError:
+            os.stat(folder / LOCK)  # one that was refused may have removed it since it was opened
+        except (BlockingIOError, FileNotFoundError):
             raise InputError(f"another process is training in {folder}") from None
         try:
             yield

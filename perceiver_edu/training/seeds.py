@@ -11,6 +11,7 @@ from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.finetune import finetune
 from perceiver_edu.training.labelled import Labelled
 from perceiver_edu.training.loop import is_first_process
+from perceiver_edu.training.tasks import tasks_of_sets
 from perceiver_edu.weights.files import read_json, to_json
 from perceiver_edu.writing import write_whole
 
@@ -38,6 +39,8 @@ def finetune_seeds(
         raise InputError(f"the seeds must be different, and at least one: got {seeds}")
     folder, runs = Path(folder), {}
     check_summary(folder / "summary.json", seeds, options.get("resume", False))
+    for seed in seeds:  # all of them, before the first is trained
+        tasks_of_sets(*data(seed))
     for seed in seeds:
         training, validation, test = data(seed)
         own = replace(settings, seed=seed)

@@ -57,6 +57,22 @@ def tasks_of(data: Labelled) -> list[Task]:
     return tasks
 
 
+def tasks_of_sets(training: Labelled, validation: Labelled, test: Labelled | None) -> list[Task]:
+    """The tasks that the training set can teach and the others can score.
+
+    Raises: InputError as `tasks_of`, and for a set in which no text has a label of one of the tasks.
+    """
+    tasks = tasks_of(training)
+    for name, data in (("validation", validation), ("test", test)):
+        for task in tasks:
+            if data is not None and all(value is None for value in data.values[task.name]):
+                raise InputError(
+                    f"{data.source}: none of the {len(data)} {name} texts has a label of {task.name!r}: "
+                    "label more texts, or leave this task out"
+                )
+    return tasks
+
+
 def check_names(what: str, names: Iterable[str]) -> None:
     """Raises: InputError for names that are empty, that only case or white space tells apart, or that are the
     same number: they are one name typed in two ways, or on many disks the same file."""

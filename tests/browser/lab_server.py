@@ -20,9 +20,19 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def wait_for_port(port: int, deadline: float) -> None:
+    """Return once something listens there: Jupyter prints its address a moment before it does."""
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, f"nothing listens at port {port}"
+            time.sleep(0.1)
+
+
 @contextmanager
 def running(command, folder: Path, address: str, seconds: float, **variables):
-    """Run this command until the block ends -> the process, and where in its log this pattern was found.
+    """Run this command until the block ends -> the process, and where in its log this address was found.
 
     Its settings are in folders below `folder`, called as the `HOMES`.
     """
@@ -44,6 +54,7 @@ def running(command, folder: Path, address: str, seconds: float, **variables):
         while not (found := re.search(address, log.read_text())):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
+        wait_for_port(int(re.search(r":(\d+)/", found[0])[1]), deadline)
         yield process, found
         process.terminate()  # make passes it on
         process.wait(timeout=60)

@@ -247,6 +247,20 @@ def test_a_set_without_labels_of_a_task_is_refused_before_training(weights, tmp_
     assert not (tmp_path / "run").exists()
 
 
+def test_the_sets_of_all_seeds_are_checked_before_the_first_is_trained(weights, tmp_path):
+    data = read(write_json(tmp_path / "data.jsonl", rows()), "topic", "length:regression")
+
+    def splits(seed):
+        training, validation = halves(data)
+        if seed == 1:
+            validation.values["length"] = [None] * len(validation)
+        return training, validation, None
+
+    with pytest.raises(InputError, match="none of the 30 validation texts has a label of 'length'"):
+        finetune_seeds(splits, tmp_path / "run", settings(weights), [0, 1], progress=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_frozen_leaves_the_trunk_as_it_was(file, weights, tmp_path):
     finetune(*halves(read(file)), tmp_path / "run", settings(weights, freeze=True), progress=False)
     before = load_file(Path(weights) / "model.safetensors")

@@ -301,6 +301,16 @@ def test_leaks_are_warnings(tmp_path):
     assert "of its texts are in the training data" in said and "also used to choose the best epoch" in said
 
 
+def test_a_split_that_leaves_a_task_without_labels_is_refused_before_training(tmp_path, capsys, weights):
+    table = [row | {"rare": "pq"[i] if i < 2 else ""} for i, row in enumerate(rows(51))]
+    path = write_csv(tmp_path / "a.csv", table)
+    options = ("--label", "topic", "--label", "rare", "-w", weights, "--seeds", "2")
+    code, _, stderr = run(capsys, path, "-o", tmp_path / "out", *options)
+    assert code == 2 and stderr.count("\n") == 1
+    assert "validation texts has a label of 'rare': label more texts" in stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):
     path = write_csv(tmp_path / "a.csv", rows(51))
     options = ("--label", "topic", "-w", weights, "--epochs", "1")

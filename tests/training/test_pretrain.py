@@ -18,7 +18,7 @@ from runs import CONFIG, ENVIRONMENT, cut_off, in_two_processes, log_rows
 from perceiver_edu import ByteTokenizer, cli
 from perceiver_edu.data import HELD_OUT
 from perceiver_edu.errors import InputError, InputWarning
-from perceiver_edu.training import loop
+from perceiver_edu.training import loop, run_folder
 from perceiver_edu.training import pretrain as trainer
 from perceiver_edu.training.batches import (
     Stream,
@@ -235,6 +235,12 @@ def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_pat
     crops = load_crops(HELD_OUT, 40, progress=False)
     pretrain(crops, tmp_path / "run", settings, resume=True, **options)
     assert [row["step"] for row in log_rows(tmp_path / "run")] == [str(n) for n in range(1, step + 2)]
+
+
+def test_a_lock_that_another_process_has_just_removed_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "lock", lambda file: os.unlink(file.name))
+    with pytest.raises(InputError, match="another process is training in"), claim(tmp_path):
+        pytest.fail("there is no lock")
 
 
 def test_only_one_process_trains_in_a_folder(crops, tmp_path):

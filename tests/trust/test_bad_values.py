@@ -51,7 +51,7 @@ OPTIONS = {
     "evaluate": (
         ["--no-cloze", "TINY", "--data", "TEXT"],
         {"--seed": NUMBERS, "--crops": NUMBERS, "--data": TEXTS, "--device": DEVICES}
-        | {"--masks": NAMES, "--text": NAMES, "--engine": NAMES},
+        | {"--masks": NAMES, "--text": NAMES, "--engine": NAMES, "--separator": NAMES},
     ),
     "profile": (
         ["--repeats", "1", "--bytes", "9", "--outputs", "2", "TINY"],
