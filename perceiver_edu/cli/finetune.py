@@ -245,12 +245,9 @@ def percent(score: dict) -> str:
 
 
 def finish(output: Path, values: dict, rows: list[tuple], lines: list[str], as_json: bool) -> None:
-    from torch import distributed
+    from perceiver_edu.training.loop import end_processes, is_first_process
 
-    from perceiver_edu.training.loop import is_first_process
-
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.destroy_process_group()
+    end_processes()
     if not is_first_process():
         return
     if as_json:

@@ -115,7 +115,7 @@ def pretrain(
     """
     from perceiver_edu.training.batches import STREAMS
     from perceiver_edu.training.configs import PretrainConfig, pretraining_preset, sized
-    from perceiver_edu.training.loop import is_first_process
+    from perceiver_edu.training.loop import end_processes, is_first_process
     from perceiver_edu.training.pretrain import pretrain_files
     from perceiver_edu.training.run_folder import checkpoints
     from perceiver_edu.weights.files import read_json
@@ -172,5 +172,6 @@ def pretrain(
             state = f"saved in {visible(str(saved[0]))}" if saved else "not saved yet"
             print(f"{state}; to resume, repeat the same command with --resume", file=sys.stderr)
         raise
+    end_processes()
     if is_first_process():
         print(f"the model is in {visible(str(output / 'model'))}")

@@ -107,14 +107,14 @@ def swap_stage(model, stage: str, replacement, text: str = TEXT, spans=HIDDEN) -
     before, filled_before = run_filled(model, text, holes, ours)
     parent, _, name = path.rpartition(".")
     parent, replaced = model.get_submodule(parent), model.get_submodule(path)
-    parent._modules[name] = kind(stage, replacement, replaced)
+    setattr(parent, name, kind(stage, replacement, replaced))
     try:
         after, filled_after = run_filled(model, text, holes, ours)
         rows = [difference(boundary, after[boundary], before[boundary]) for boundary in BOUNDARIES]
         hidden = fill_in(text, holes, ["_" * hole_length(text[start:stop]) for start, stop in holes])
         yield Swap(stage, rows, hidden, filled_before, filled_after)
     finally:
-        parent._modules[name] = replaced
+        setattr(parent, name, replaced)
 
 
 def find_place(model, stage, ours: bool):

@@ -64,14 +64,13 @@ def kept(config: PerceiverIOConfig, B: int, M: int, O: int) -> int:
         model = PerceiverIOForMaskedLM(config).train()
         ids, positions = torch.zeros(B, M, dtype=torch.int64), torch.zeros(B, O, dtype=torch.int64)
         mask = torch.ones(B, M, dtype=torch.bool)
-    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
-    found: dict[int, torch.UntypedStorage] = {}
+    weights = {parameter.untyped_storage() for parameter in model.parameters()}
+    found: set[torch.UntypedStorage] = set()
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        found[storage._cdata] = storage  # held here, so that no address is used twice
+        found.add(tensor.untyped_storage())
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         model(ids, mask, positions)
-    return sum(storage.nbytes() for address, storage in found.items() if address not in weights)
+    return sum(storage.nbytes() for storage in found - weights)

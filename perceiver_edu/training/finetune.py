@@ -197,10 +197,9 @@ class Finetuning(Job):
         check_finite(best_step, "a figure", [x for x in flat(self.results).values() if isinstance(x, float)])
         if not self.main:
             return
-        unwrapped = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         for task in self.tasks:
             own = file_name(task.name) if len(self.tasks) > 1 else ""
-            save_classifier(unwrapped, self.folder / "model" / own, task.name)
+            save_classifier(self.model, self.folder / "model" / own, task.name)
         confusions = write_confusion(self.folder, self.tasks, answers[last], self.held_out[last])
         write_whole(self.folder / RESULTS, to_json(self.results))
         model = [path for path in (self.folder / "model").rglob("*") if path.is_file()]

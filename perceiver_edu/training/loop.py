@@ -58,7 +58,8 @@ class Job:
     ):
         check_options(settings, micro_batch_size=micro_batch_size, precision=precision)
         self.settings, self.folder, self.micro_batch_size = settings, Path(folder), micro_batch_size
-        self.accelerator = start_accelerator(precision)
+        self.accelerator = start_accelerator()
+        self.bf16 = resolved(precision) == "bf16"
         self.main = self.accelerator.is_main_process  # the one process that writes
         self.state: dict[str, Any] = {}  # what a checkpoint keeps besides model, optimizer, step and tally
         self.run: dict[str, Any] = {}  # in the first process, from `train` on: what settings.json holds
@@ -183,7 +184,10 @@ def train_step(job: Job, model: nn.Module, optimizer: Optimizer, step: int, batc
 def backward(job: Job, model: nn.Module, batch: Batch) -> torch.Tensor:
     """Add to the gradients those of the mean loss over the whole batch, in micro-batches and processes.
 
-    Each process computes its share of the rows, and all get the sum. -> tally (T,) of this process's rows
+    Each process computes its share of the rows, and all get the sum. In bf16 the products of matrices, and
+    what PyTorch's autocast counts with them, are bfloat16; the weights, their gradients and the loss are not.
+
+    -> tally (T,) of this process's rows
     """
     accelerator, world = job.accelerator, job.accelerator.num_processes
     mine = [tensor[accelerator.process_index :: world] for tensor in batch]
@@ -192,7 +196,8 @@ def backward(job: Job, model: nn.Module, batch: Batch) -> torch.Tensor:
     for number, part in enumerate(parts, 1):
         last = number == len(parts)  # then the processes take the mean of their gradients, hence × world
         with nullcontext() if last else accelerator.no_sync(model):
-            share, new = job.loss(model, part, batch)
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=job.bf16):
+                share, new = job.loss(model, part, batch)
             accelerator.backward(share * world)
         tally = tally + new
     return tally
@@ -247,6 +252,12 @@ def processes() -> int:
     return int(numbers["WORLD_SIZE"])
 
 
+def end_processes() -> None:
+    """At the end of a command under torchrun: without this, PyTorch complains that nothing was cleaned up."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def check_environment() -> None:
     """Raises: InputError for variables with which accelerate would train differently than the options say: it
     would divide the loss, compile, or distribute the model."""
@@ -259,15 +270,14 @@ def check_environment() -> None:
             )
 
 
-def start_accelerator(precision: str) -> "Accelerator":
+def start_accelerator() -> "Accelerator":
     """accelerate's view of this machine. Raises: InputError without it, or for variables that change it."""
     check_environment()
     try:
         from accelerate import Accelerator
-        from accelerate.state import AcceleratorState
     except ModuleNotFoundError:
         raise InputError("training needs accelerate: pip install 'perceiver-edu[train]'") from None
-    # a notebook may train twice, with another precision
-    AcceleratorState._reset_state(reset_partial_state=True)
-    bf16 = resolved(precision) == "bf16"
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=not torch.cuda.is_available())
+    try:  # in one process all accelerators share their precision, so `backward` chooses it instead
+        return Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
+    except ValueError as error:
+        raise InputError(f"accelerate is already in use here with other settings: {error}") from None

@@ -66,7 +66,8 @@ def pretrain(
         held_out: crops to evaluate on, (num_held_out, M).
         resume: go on from the newest checkpoint in `folder`, if there is one.
         micro_batch_size: crops per forward pass, where a process's share of a batch does not fit into memory.
-        precision: "fp32"; "bf16", matrix products in bfloat16; "auto", bf16 on a GPU.
+        precision: "fp32"; "bf16", matrix products of the training steps in bfloat16; "auto", bf16 on a GPU.
+            Held-out text is always measured in fp32.
         compile: use `torch.compile`, with one shape for all batches. On a CPU, the small model's steps take
             as long as before, after a minute or more of compiling.
         files: where the text comes from, {path: SHA-256}: if it has changed when the run is to go on, the
@@ -83,9 +84,7 @@ def pretrain(
     run["held_out"] = None if held_out is None else describe(held_out)
     run["weights_sha256"] = weights_sum(job.model) if settings.weights else None
     train(job, run, resume, progress, (save_every,), evaluate_every, log_every, compile)
-    model = job.accelerator.unwrap_model(job.model, keep_fp32_wrapper=False)
-    job.accelerator.end_training()
-    return model.eval()
+    return job.model.eval()
 
 
 class Pretraining(Job):
@@ -159,6 +158,7 @@ def loss_of(
 ) -> torch.Tensor:
     """Summed cross-entropy in nats: inputs (B, M), positions and targets (B, O) -> ()."""
     logits = model(inputs, inputs != ByteTokenizer.PAD, positions)  # (B, O, V)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # from bfloat16, in autocast
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
 
 

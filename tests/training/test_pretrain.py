@@ -597,14 +597,27 @@ def test_the_mixture_of_the_original_streams_from_the_hub(tmp_path):
 
 def test_bf16_computes_in_bf16_and_keeps_weights_in_fp32(crops, tmp_path):
     exact = pretrain(crops, tmp_path / "fp32", SETTINGS, precision="fp32", **OFTEN)
-    rough = pretrain(crops, tmp_path / "bf16", SETTINGS, precision="bf16", **OFTEN)
+    rough = pretrain(crops, tmp_path / "bf16", SETTINGS, precision="bf16", held_out=crops[:4], **OFTEN)
+    unseen = float(log_rows(tmp_path / "bf16")[-1]["held_out_bits"])
+    assert unseen == held_out_bits(rough, crops[:4]), "the stored weights are measured, in fp32"
     assert {parameter.dtype for parameter in rough.parameters()} == {torch.float32}
     logits = [model(crops[:2].long()) for model in (exact, rough)]
     stored = load_folder(tmp_path / "bf16" / "model").eval()(crops[:2].long())
-    assert torch.equal(logits[1], stored), "the model is handed back without accelerate's wrapping"
+    assert torch.equal(logits[1], stored), "the model is handed back as it was given"
     assert 0 < (logits[0] - logits[1]).abs().max() < 0.05
     bits = [float(log_rows(tmp_path / name)[-1]["bits"]) for name in ("fp32", "bf16")]
     assert bits[0] != bits[1] and abs(bits[0] - bits[1]) < 0.02
+
+
+def test_settings_of_accelerate_that_are_already_in_use_are_refused(tmp_path):
+    code = (
+        "import accelerate; accelerate.Accelerator(mixed_precision='bf16')\n"
+        "import sys; from perceiver_edu import cli; cli.main(['pretrain', *sys.argv[1:]])"
+    )
+    command = [sys.executable, "-c", code, HELD_OUT, "-o", tmp_path / "run"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert "accelerate is already in use here with other settings" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
