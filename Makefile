@@ -23,7 +23,7 @@ help:
 	@echo "                its live page needs npm; BOOK_ARGS=\"--complete\" fails without it"
 	@echo "make book-pdf   the course to print; needs Chromium"
 	@echo "make notebooks  run the notebooks and write their outputs afresh"
-	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03 and 06 to 10, with every assertion"
+	@echo "                PERCEIVER_EDU_FAST=1 before make lab: smaller sizes in 03 and 06 to 10"
 	@echo "make messages   bring the catalogues of the translations up to date with the English texts"
 	@echo "make new-exercise ID=02.my_exercise   lay out a new exercise; CONTRIBUTING.md says what to fill in"
 	@echo "make format     format the code and mend what ruff can mend"

@@ -1,4 +1,4 @@
-"""Stage 4: output queries read the latents, queries (B, O, E) and latents (B, N, D) -> outputs (B, O, E)."""
+"""Stage 4: output queries (B, O, E) attend to the latents (B, N, D) -> outputs (B, O, E)."""
 
 import torch
 from torch import nn

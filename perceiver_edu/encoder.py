@@ -1,4 +1,4 @@
-"""Stage 2: the latents read the inputs, inputs (B, M, C) -> latents (B, N, D)."""
+"""Stage 2: the latents attend to the inputs, inputs (B, M, C) -> latents (B, N, D)."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""Stage 3: the latents read each other, latents (B, N, D) -> latents (B, N, D)."""
+"""Stage 3: the latents attend to each other, latents (B, N, D) -> latents (B, N, D)."""
 
 from torch import nn
 

@@ -1,4 +1,5 @@
-"""Fast mode: smaller sizes in the notebooks, for a slow machine or a test. No assertion is left out."""
+"""Fast mode: smaller sizes in the notebooks, for a slow machine or a test. A claim that holds only at full
+size is not asserted then; everything else is."""
 
 import os
 from functools import cache

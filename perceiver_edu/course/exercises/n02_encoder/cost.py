@@ -1,4 +1,4 @@
-"""Exercise 02.cost: what cross-attention costs once, and what for each byte."""
+"""Exercise 02.cost: what cross-attention costs once, and what each byte adds."""
 
 from perceiver_edu.course.exercise import Exercise
 from perceiver_edu.course.exercises.predictions import beside
@@ -61,7 +61,7 @@ def cost_in_model(function, report):
 
 
 EXERCISE = Exercise(
-    title="what cross-attention costs once, and what for each byte",
+    title="what cross-attention costs once, and what each byte adds",
     about="12 minutes · medium · appendix E.2",
     name="multiply_adds",
     cases=cost_cases,

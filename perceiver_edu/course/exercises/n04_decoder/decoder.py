@@ -1,4 +1,4 @@
-"""Exercise 04.decoder: queries read the latents, without a query residual."""
+"""Exercise 04.decoder: queries attend to the latents, without a query residual."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Exercise 06.transformer: from which length on a Transformer costs more."""
+"""Exercise 06.transformer: the length at which a Transformer becomes more expensive."""
 
 import math
 
@@ -51,7 +51,7 @@ def transformer_in_model(function, report):
 
 
 EXERCISE = Exercise(
-    title="from which length on a Transformer costs more",
+    title="the length at which a Transformer becomes more expensive",
     about="8 minutes · hard · section 3.1",
     name="equal_length",
     cases=transformer_cases,

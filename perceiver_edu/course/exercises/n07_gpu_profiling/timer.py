@@ -4,15 +4,15 @@ import statistics
 from copy import deepcopy
 
 from perceiver_edu.course.exercise import Exercise
-from perceiver_edu.course.pretend_gpu import PretendGPU
+from perceiver_edu.course.simulated_gpu import SimulatedGPU
 
 
 def timer_cases():
     return {
-        "one run": dict(gpu=PretendGPU([0.004]), warmup=0, repeats=1),
-        "work in the queue": dict(gpu=PretendGPU([0.004], queued=0.5), warmup=0, repeats=1),
-        "two slow first runs": dict(gpu=PretendGPU([0.9, 0.1, 0.003, 0.005, 0.004]), warmup=2, repeats=3),
-        "a slow run between": dict(gpu=PretendGPU([0.7, 0.006, 0.3, 0.002]), warmup=1, repeats=5),
+        "one run": dict(gpu=SimulatedGPU([0.004]), warmup=0, repeats=1),
+        "work in the queue": dict(gpu=SimulatedGPU([0.004], queued=0.5), warmup=0, repeats=1),
+        "two slow first runs": dict(gpu=SimulatedGPU([0.9, 0.1, 0.003, 0.005, 0.004]), warmup=2, repeats=3),
+        "a slow run between": dict(gpu=SimulatedGPU([0.7, 0.006, 0.3, 0.002]), warmup=1, repeats=5),
     }
 
 

@@ -3,7 +3,7 @@
 LAUNCH = 5e-6  # seconds that a launch takes the CPU
 
 
-class PretendGPU:
+class SimulatedGPU:
     """Its times are the same everywhere, because nothing is computed: only the clocks are kept."""
 
     def __init__(self, seconds: list[float], queued: float = 0.0):
@@ -28,6 +28,6 @@ class PretendGPU:
         return self.now
 
     def __eq__(self, other: object) -> bool:  # a check asks whether its inputs were changed: this one may be
-        return isinstance(other, PretendGPU)
+        return isinstance(other, SimulatedGPU)
 
     __hash__ = None  # type: ignore[assignment]
