@@ -26,7 +26,7 @@ from perceiver_edu.training.configs import FinetuneConfig
 from perceiver_edu.training.finetune import finetune
 from perceiver_edu.training.judge import write_confusion
 from perceiver_edu.training.labelled import Column, read_labelled
-from perceiver_edu.training.scores import save_confusion
+from perceiver_edu.training.scores import save_confusion, task_scores
 from perceiver_edu.training.seeds import finetune_seeds
 from perceiver_edu.training.tasks import Encoded, split_off, tasks_of
 from perceiver_edu.weights.pretrained import save_pretrained
@@ -130,6 +130,13 @@ def test_three_kinds_of_task_at_once_a_query_for_each(tmp_path, weights):
     assert results["score"] == pytest.approx(sum(each) / 3)
     for name in ("topic", "tags", "length"):
         assert load_classifier(tmp_path / "run" / "model" / name).tasks[0].name == name
+
+
+@pytest.mark.parametrize("labels", [("a",), ("a", "b")])
+def test_f1_of_a_label_that_is_never_predicted_is_0(labels):
+    truth = np.array([[1] * len(labels)] + [[0] * len(labels)] * 9)
+    for guess, f1 in ((np.full(truth.shape, -1.0), 0), (truth - 0.5, 1)):
+        assert task_scores(Task("t", labels, "multi"), guess, truth)["f1"] == f1
 
 
 # ---------------------------------------------------------------- what is written at the end
