@@ -170,7 +170,8 @@ class Finetuning(Job):
         unseen, score = self.measure_held_out(done) if evaluate else (None, None)
         row = dict(step=done, loss=loss, validation_loss=unseen, score=score)
         row["texts_per_second"] = round(per_second, 1)
-        return row, f"loss {loss:.3f}, best score {max(0, self.state['best']):.3f}"
+        best = f", best score {self.state['best']:.3f}" if self.state["best"] > -math.inf else ""
+        return row, f"loss {loss:.3f}{best}"
 
     def measure_held_out(self, done: int) -> tuple[float, float]:
         """Validation loss and score; the model is noted in `state` if it is the best so far."""

@@ -23,7 +23,7 @@ from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM, cli
 from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training.classify import Task, load_classifier
 from perceiver_edu.training.configs import FinetuneConfig
-from perceiver_edu.training.finetune import finetune
+from perceiver_edu.training.finetune import Finetuning, finetune
 from perceiver_edu.training.judge import write_confusion
 from perceiver_edu.training.labelled import Column, read_labelled
 from perceiver_edu.training.scores import save_confusion, task_scores
@@ -137,6 +137,13 @@ def test_f1_of_a_label_that_is_never_predicted_is_0(labels):
     truth = np.array([[1] * len(labels)] + [[0] * len(labels)] * 9)
     for guess, f1 in ((np.full(truth.shape, -1.0), 0), (truth - 0.5, 1)):
         assert task_scores(Task("t", labels, "multi"), guess, truth)["f1"] == f1
+
+
+@pytest.mark.parametrize(
+    ("best", "text"), [(-float("inf"), "loss 2.000"), (-0.25, "loss 2.000, best score -0.250")]
+)
+def test_progress_shows_a_score_as_it_is_once_there_is_one(best, text):
+    assert Finetuning.report(SimpleNamespace(state={"best": best}), 1, [4, 2], 9.0, False)[1] == text
 
 
 # ---------------------------------------------------------------- what is written at the end

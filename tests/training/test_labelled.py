@@ -313,10 +313,12 @@ def test_a_split_that_leaves_a_task_without_labels_is_refused_before_training(tm
 
 def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):
     path = write_csv(tmp_path / "a.csv", rows(51))
-    options = ("--label", "topic", "-w", weights, "--epochs", "1")
+    options = ("--label", "topic", "--label", "length:regression", "-w", weights, "--epochs", "1")
     code, stdout, _ = run(capsys, path, "-o", tmp_path / "out", *options, "--seeds", "2", "--test", path)
     lines = [" ".join(line.split()) for line in stdout.splitlines()]
     assert code == 0 and any(re.fullmatch(r"test topic accuracy \S+ ± \S+ %", line) for line in lines)
+    squared = next(line for line in lines if line.startswith("test length minus_squared_error"))
+    assert re.fullmatch(r".* -[\d.]+ ± [\d.e-]+", squared)  # no percentage: it has a unit
     guess = "always the most common training label topic accuracy 33.3 "
     assert any(line.startswith(guess) for line in lines) and "truncated" not in stdout
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"seed-0", "seed-1", "summary.json"}
