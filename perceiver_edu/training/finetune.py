@@ -4,7 +4,7 @@ What a run writes while it goes on is described in `run_folder.py`. At its end t
 
     model/            the classifier of the best epoch; of several tasks, a folder for each
     confusion-TASK.csv
-    results.json      scores, and what they were measured on
+    results.json      scores, what they were measured on, and how many steps were made
     manifest.json     SHA-256 of model, results and log: the run is finished
     curves.png, confusion-TASK.png
 """
@@ -184,11 +184,11 @@ class Finetuning(Job):
             self.state["stale"] += 1
         return loss, score
 
-    def finish(self) -> None:
+    def finish(self, done: int) -> None:
         """Of the best epoch: the model, its scores on all held-out texts, and pictures."""
         self.model.load_state_dict(self.state["best_model"])
         best, best_step, answers = self.state["best"], self.state["best_step"], {}
-        self.results = {"score": best, "best_step": best_step, "steps": self.steps}
+        self.results = {"score": best, "best_step": best_step, "steps": done}
         for name, data in self.held_out.items():
             scores, loss, answers[name] = score_classifier(self.accelerator, self.model, data)
             self.results[name] = dict(scores=scores, loss=loss, texts=len(data.rows), cut=data.cut)
@@ -206,7 +206,7 @@ class Finetuning(Job):
         model = [path for path in (self.folder / "model").rglob("*") if path.is_file()]
         names = [path.relative_to(self.folder).as_posix() for path in model]
         draw_pictures(self.folder, confusions)  # before the run is finished: whoever resumes has them, too
-        write_manifest(self.folder, [*names, RESULTS, "log.csv"], self.run, self.steps)
+        write_manifest(self.folder, [*names, RESULTS, "log.csv"], self.run, done)
         for checkpoint in checkpoints(self.folder):
             remove_checkpoint(checkpoint, self.run)
 

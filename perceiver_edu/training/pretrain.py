@@ -148,7 +148,7 @@ class Pretraining(Job):
         self.model.train()
         return bits
 
-    def finish(self) -> None:
+    def finish(self, done: int) -> None:
         if self.main:
             save_pretrained(self.model, self.folder / "model")
 

@@ -302,6 +302,9 @@ def test_early_stopping_keeps_the_best_epoch(file, weights, tmp_path):
     best = max(epochs, key=lambda row: float(row["score"]))  # the first of equals
     assert float(best["score"]) == results["score"] and int(best["step"]) == results["best_step"]
     assert epochs.index(best) == len(epochs) - 3 and results["best_step"] < results["steps"]
+    done, plan = (json.loads((tmp_path / "run" / f"{n}.json").read_text()) for n in ("manifest", "settings"))
+    assert results["steps"] == done["step"] == int(epochs[-1]["step"]) < plan["steps"]
+    assert finetune(*halves(read(file)), tmp_path / "run", patient, resume=True, progress=False) == results
 
 
 def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):
