@@ -121,8 +121,8 @@ class PerceiverIOForClassification(nn.Module):
 
 def refuse_repeated(problem: str, names: list[str] | tuple[str, ...]) -> None:
     """Raises: InputError, which begins with the problem, for names of which two are the same."""
-    ordered = sorted(names)
-    if twice := [name for name, after in zip(ordered, ordered[1:], strict=False) if name == after]:
+    last = {name: place for place, name in enumerate(names)}
+    if twice := [name for place, name in enumerate(names) if place < last[name]]:
         raise InputError(f"{problem} {brief(twice[0])}: give each a name of its own")
 
 

@@ -280,8 +280,9 @@ def test_of_a_short_text_evaluate_reports_all_but_what_needs_a_full_crop(run, we
     assert "1 crops of 96 ids" in out
     last = "how widely the latents attend could not be measured: none of these crops is full"
     assert out.splitlines()[-1].startswith(last)
-    answer = json.loads(run(*arguments, "--json")[1])
-    assert answer["reading"] is None and answer["scores"]["model"]["bits"] > 0
+    _, out, err = run(*arguments, "--json")
+    answer = json.loads(out)
+    assert last in err and answer["reading"] is None and answer["scores"]["model"]["bits"] > 0
 
 
 def test_a_warning_of_ours_is_one_line(run, weights, tmp_path):
