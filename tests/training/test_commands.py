@@ -129,6 +129,14 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         ([HELD_OUT, "--weights", "{tmp}/nowhere"], "nowhere"),
         ([HELD_OUT, "--masks", "letters"], "no masks 'letters'"),
         ([HELD_OUT, "--start", "cold"], "no start 'cold'"),
+        (
+            [HELD_OUT, "--weights", "embedded", "--start", "usual"],
+            "leave out --start, which would be ignored with --weights",
+        ),
+        (
+            ["--mixture", "c4-wikipedia", "--cache", "{tmp}"],
+            "leave out --cache, which would be ignored with --mixture and without --held-out",
+        ),
         ([HELD_OUT, "--precision", "fp8"], "no precision 'fp8'"),
         ([HELD_OUT, "--learning-rate", "0"], "learning_rate must be more than 0 and finite, got 0.0"),
         ([HELD_OUT, "--batch-size", "0"], "batch_size must be a whole number from 1 to 65,536, got 0"),
