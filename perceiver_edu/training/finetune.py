@@ -110,9 +110,9 @@ def finetune(
         run = check_run(folder, run, resume)
         verify(folder, run)
         if is_first_process():
+            remove_leftovers(folder)  # also of a checkpoint that was just being removed
             for checkpoint in checkpoints(folder):
                 remove_checkpoint(checkpoint, run)
-            remove_leftovers(folder)
         return read_json(folder / RESULTS)
     model = new_classifier(pretrained, tasks, seed_of(settings.seed, "weights"), settings.head)
     job = Finetuning(settings, folder, precision, micro_batch_size, model, sets, steps)
