@@ -27,7 +27,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str):
-        message = visible(re.sub(r"\s*\n\s*", " ", message))
+        message = visible(re.sub(r"\s+", lambda blank: " " if "\n" in blank[0] else blank[0], message))
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
         super().__init__(message)

@@ -76,12 +76,15 @@ def test_a_model_is_converted_once_and_opened_by_the_other_commands(run, tiny, t
     first, expected = (answer["holes"][0]["fillings"][0] for answer in (json.loads(out), plain))
     assert first["probability"] == pytest.approx(expected["probability"], rel=1e-4)
     code, out, err = run("evaluate", folder, "--crops", "4", "--no-cloze", "--json")
-    assert code == 0 and json.loads(out)["reading"] is None
+    needed = "how widely the latents attend is measured only by --engine stages, on weights"
+    assert code == 0 and json.loads(out)["reading"] is None and needed in err
     plain = json.loads(run("evaluate", tiny, "--crops", "4", "--no-cloze", "--json")[1])
     assert json.loads(out)["scores"]["model"]["bits"] == pytest.approx(
         plain["scores"]["model"]["bits"], rel=1e-4
     )
 
+    options = ("--crops", "1", "--no-cloze", "--engine", "torch")
+    assert needed in run("evaluate", tiny, *options)[1].splitlines()[-1]
     assert_one_line(*run("optimize", folder, "--weights", tiny), "exists already")
     out = run("fill", "a[MASK]", "-w", folder, "--engine", "torch")
     assert_one_line(*out, "runs only with --engine openvino")

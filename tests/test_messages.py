@@ -249,6 +249,13 @@ def test_in_a_chinese_course_folder_an_error_is_in_chinese(tmp_path, monkeypatch
     assert HAN.search(str(error))
 
 
+def test_a_message_with_much_white_space_is_made_at_once():
+    started = time.perf_counter()
+    error = InputError(f"a \n\n b{' ' * 100_000}c")
+    assert time.perf_counter() - started < 1
+    assert error.args[0].startswith("a b  ") and error.args[0].endswith("  c")
+
+
 def test_a_long_message_is_recognised_at_once():
     error = InputError(", ".join(["x: y"] * 160))
     with speaking("zh_CN"):

@@ -108,10 +108,17 @@ def evaluate(
     length = model.config.max_position_embeddings
     rows = load_crops(data or HELD_OUT, length, progress=False)
     result = evaluate_model(model, spread(rows, crops or len(rows)), seed, masks=masks, progress=not as_json)
-    try:
-        reading, spread_out = reading_entropy(model, rows), ""
-    except InputError as error:  # of a short text, everything else is known
-        reading, spread_out = None, f"how widely the latents attend could not be measured: {error}"
+    reading, unread = None, ""
+    if getattr(model, "engine", None):  # it keeps no attention maps
+        unread = (
+            "how widely the latents attend is measured only by --engine stages, on weights that are not "
+            "optimized"
+        )
+    else:
+        try:
+            reading = reading_entropy(model, rows)
+        except InputError as error:  # of a short text, everything else is known
+            unread = f"how widely the latents attend could not be measured: {error}"
     single = {}
     if cloze:
         sentences = read_cloze()
@@ -137,6 +144,8 @@ def evaluate(
             }
             for name, both in single.items()
         }
+        if unread:
+            warn(unread)
         read = asdict(reading) if reading else None
         print_json(weights=name, **asdict(result), reading=read, **answers)
     else:
@@ -146,7 +155,7 @@ def evaluate(
         if "cloze" in single:
             found, *missed = str(single["cloze"].independent).splitlines()
             print("\n" + "\n".join(visible(line) for line in (found, *(missed if failures else ()))))
-        print(reading or spread_out)
+        print(reading or unread)
 
 
 def print_evaluation(result: "Evaluation") -> None:

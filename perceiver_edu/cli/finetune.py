@@ -144,7 +144,7 @@ def finetune(
                 f"{data} has its own columns and splits: leave out --text, --label, --separator and files"
             )
         scores = finetune_glue(list(GLUE) if data == "glue" else [data], output, settings, numbers, **options)
-        rows = [("validation", name, "score", percent(score)) for name, score in scores.items()]
+        rows = [("validation", name, "score", shown("score", score)) for name, score in scores.items()]
         lines = ["on GLUE's validation sets, on which the best epoch was chosen, too"]
         if "average" in scores:
             lines.append(
@@ -159,9 +159,10 @@ def finetune(
     rows, lines = [], []
     for name in ("validation", "test"):
         for task, scores in summary.get(name, {}).items():
-            rows += [(name, visible(task), score, percent(value)) for score, value in scores.items()]
+            rows += [(name, visible(task), score, shown(score, value)) for score, value in scores.items()]
     for task, share in summary["most_common"].items():
-        rows.append(("always the most common training label", visible(task), "accuracy", percent(share)))
+        value = shown("accuracy", share)
+        rows.append(("always the most common training label", visible(task), "accuracy", value))
     if "test" not in summary:
         lines.append(
             "the best epoch was chosen on these texts; use --test to evaluate on texts that were not used "
@@ -239,9 +240,11 @@ def columns_of(labels: list[str], separator: str | None):
     return columns
 
 
-def percent(score: dict) -> str:
-    spread = f" ± {100 * score['spread']:.1f}" if score["spread"] is not None else ""
-    return f"{100 * score['mean']:.1f}{spread} %"
+def shown(name: str, score: dict) -> str:
+    """Mean and spread, if there is one, of a score: in percent, but for a squared error, which has a unit."""
+    factor, form, unit = (1, ".5g", "") if name == "minus_squared_error" else (100, ".1f", " %")
+    numbers = (score["mean"], score["spread"])
+    return " ± ".join(f"{factor * number:{form}}" for number in numbers if number is not None) + unit
 
 
 def finish(output: Path, values: dict, rows: list[tuple], lines: list[str], as_json: bool) -> None:

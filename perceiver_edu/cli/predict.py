@@ -50,7 +50,7 @@ def predict(
     """
     from perceiver_edu.training.classify import load_classifier
     from perceiver_edu.training.labelled import ENDINGS
-    from perceiver_edu.training.predict import classifier_folders, predict_labels, read_texts
+    from perceiver_edu.training.predict import classifier_folders, predict_labels, read_texts, without_blank
     from perceiver_edu.weights.pretrained import usable_device
 
     folders = classifier_folders(run)
@@ -62,7 +62,8 @@ def predict(
             f"--text names a column of a table ({kinds}), but this text is read line by line: leave it out"
         )
     if file in (None, "-"):
-        texts = [line for line in re.split("\r?\n", shared.read_stdin(one_text=False)) if line.strip()]
+        lines = re.split("\r?\n", shared.read_stdin(one_text=False))
+        texts = without_blank(lines, "standard input")
         if not texts:
             raise InputError("there is no text: give a file, or pipe one in")
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from perceiver_edu.cli.shared import typed
+from perceiver_edu.cli.shared import refuse_ignored, typed
 from perceiver_edu.errors import InputError, choose
 from perceiver_edu.terminal import visible
 
@@ -130,7 +130,10 @@ def pretrain(
         raise InputError("--size, --config and --weights all determine the model's size: give one of them")
     if mixture:
         choose("mixture", mixture, STREAMS)
+        if not held_out:
+            refuse_ignored(context, ("cache",), "with --mixture and without --held-out")
     if weights:
+        refuse_ignored(context, ("start",), "with --weights")
         sizes = load_pretrained(weights).config
     else:
         sizes = read_config(read_json(config), source=config) if config else sized(size or "small")

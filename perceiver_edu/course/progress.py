@@ -7,7 +7,9 @@ after the learner has asked for it, with `perceiver-edu course --attempts`.
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +19,13 @@ from perceiver_edu.course.renamed import today
 from perceiver_edu.errors import InputError
 from perceiver_edu.language import to_translate
 from perceiver_edu.weights.files import to_json
-from perceiver_edu.writing import check_plain, write_whole
+from perceiver_edu.writing import check_plain, lock, write_whole
 
 PROGRESS_VARIABLE = "PERCEIVER_EDU_PROGRESS"
 PROGRESS = "progress.json"
 FINE = to_translate("That is fine")
 LONGEST = 2**20  # bytes
+LONGEST_WAIT = 2.0  # seconds, for another process
 MOST_ATTEMPTS = 20  # of an exercise; the oldest are forgotten
 
 Answer = str | int | float | None  # to a prediction; None where it was skipped
@@ -127,38 +130,50 @@ def note(
 
     -> "", or a sentence that begins with `what` and says why it could not be noted.
     """
-    before = read_all()
-    new = {exercise: day for exercise, day in done.items() if exercise not in before.done}
-    now = before._replace(done=before.done | new, predictions={**before.predictions, **predictions})
-    return replace(before, now, what)
+
+    def added(before: Progress) -> Progress:
+        new = {exercise: day for exercise, day in done.items() if exercise not in before.done}
+        return before._replace(done=before.done | new, predictions={**before.predictions, **predictions})
+
+    return change(added, what)
 
 
 def note_attempt(exercise_id: str, mistakes: list[str]) -> str:
     """Note an attempt where the learner has asked for it; no mistakes: it was right. -> as `note`."""
-    before = read_all()
-    if before.attempts is None:
-        return ""
     attempt = [date.today().isoformat(), *mistakes]
-    those = [*before.attempts.get(exercise_id, []), attempt][-MOST_ATTEMPTS:]
-    now = before._replace(attempts={**before.attempts, exercise_id: those})
-    return replace(before, now, to_translate("The check has run"))
+
+    def added(before: Progress) -> Progress:
+        if before.attempts is None:
+            return before
+        those = [*before.attempts.get(exercise_id, []), attempt][-MOST_ATTEMPTS:]
+        return before._replace(attempts={**before.attempts, exercise_id: those})
+
+    return "" if read_all().attempts is None else change(added, to_translate("The check has run"))
 
 
 def switch_attempts(on: bool, find: Callable[[], Path] = progress_file) -> str:
     """Begin to note attempts, or stop and forget those that were noted. -> as `note`."""
+
+    def switched(before: Progress) -> Progress:
+        return before._replace(attempts=(before.attempts or {}) if on else None)
+
+    return change(switched, to_translate("The course works"), find)
+
+
+def change(
+    changed: Callable[[Progress], Progress], what: str, find: Callable[[], Path] = progress_file
+) -> str:
+    """Read the file, and write what `changed` makes of it, one process after the other -> as `note`."""
     before = read_all(find)
-    attempts = (before.attempts or {}) if on else None
-    return replace(before, before._replace(attempts=attempts), to_translate("The course works"), find)
-
-
-def replace(before: Progress, now: Progress, what: str, find: Callable[[], Path] = progress_file) -> str:
-    """Write what has changed -> as `note`."""
-    if before.problem or now == before:
+    if before.problem or changed(before) == before:
         return before.problem
     try:
         path = find()
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, now)
+        with turn(path):
+            before = read_all(find)  # with what another process has written
+            if not before.problem:
+                write(path, changed(before))
     except (OSError, InputError) as error:
         reason = getattr(error, "strerror", None) or error
         return translated(
@@ -166,7 +181,27 @@ def replace(before: Progress, now: Progress, what: str, find: Callable[[], Path]
             what=translated(what),
             reason=reason,
         )
-    return ""
+    return before.problem
+
+
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Wait while another process changes the file, then keep others from it: by a lock on a file beside it.
+
+    Where no file can be locked, or one stays locked for `LONGEST_WAIT`, the block runs all the same.
+    """
+    beside, last = path.with_name(f".{path.name}.lock"), time.monotonic() + LONGEST_WAIT
+    with ExitStack() as files:
+        with suppress(OSError, InputError):
+            check_plain(beside)
+            file = files.enter_context(open(beside, "ab"))
+            while time.monotonic() < last:
+                try:
+                    lock(file)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.01)
+        yield
 
 
 def write(path: Path, progress: Progress) -> None:

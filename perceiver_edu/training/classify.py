@@ -41,7 +41,7 @@ PROBLEM_TYPES = {  # our kind of task -> Hugging Face's `problem_type`
 class Task:
     """One question about a text.
 
-    Raises: InputError for an unknown kind, or too few labels.
+    Raises: InputError for an unknown kind, too few labels, or two of one name, which would share an answer.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Task:
         fewest = 2 if self.kind == "single" else 1
         if len(self.labels) < fewest or (self.kind == "regression" and len(self.labels) > 1):
             raise InputError(f"task {self.name!r} ({self.kind}) cannot have {len(self.labels)} label(s)")
+        refuse_repeated(f"two labels of {brief(self.name)} are called", self.labels)
 
 
 class PerceiverIOForClassification(nn.Module):
@@ -69,8 +70,7 @@ class PerceiverIOForClassification(nn.Module):
         self.head = head
         self.config, self.tasks, D = config, list(tasks), config.d_latents
         names = [task.name for task in self.tasks]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise InputError(f"two tasks are called {brief(twice[0])}: give each a name of its own")
+        refuse_repeated("two tasks are called", names)
         self.embedding = Embedding(config.vocab_size, config.max_position_embeddings, config.d_model)
         self.encoder, self.processor, decoder = build_stages(
             config,
@@ -117,6 +117,13 @@ class PerceiverIOForClassification(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.queries.positions.device
+
+
+def refuse_repeated(problem: str, names: list[str] | tuple[str, ...]) -> None:
+    """Raises: InputError, which begins with the problem, for names of which two are the same."""
+    last = {name: place for place, name in enumerate(names)}
+    if twice := [name for place, name in enumerate(names) if place < last[name]]:
+        raise InputError(f"{problem} {brief(twice[0])}: give each a name of its own")
 
 
 def new_head(kind: str, width: int, num_scores: int) -> nn.Module:
@@ -260,4 +267,7 @@ def task_of(values: dict[str, Any], source: str | Path) -> Task:
         kind = kinds.get(values.get("problem_type"), "regression" if len(labels) == 1 else "single")
     except (TypeError, ValueError, AttributeError):
         raise InputError(f"{source}: id2label is {textwrap.shorten(repr(names), 100)}, no list") from None
-    return Task(str(values.get("task") or "label"), labels, kind)
+    try:
+        return Task(str(values.get("task") or "label"), labels, kind)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None

@@ -103,6 +103,8 @@ def read_cloze(path: str | PathLike = CLOZE) -> list[Item]:
         items = [(item["before"], item["answer"], item["after"]) for item in items]
         if not items:
             raise ValueError("there are none")
+        if not all(isinstance(part, str) for item in items for part in item):
+            raise TypeError("before, answer and after must be texts")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a list of cloze sentences: {error!r}") from error
     return items

@@ -4,7 +4,7 @@ What a run writes while it goes on is described in `run_folder.py`. At its end t
 
     model/            the classifier of the best epoch; of several tasks, a folder for each
     confusion-TASK.csv
-    results.json      scores, and what they were measured on
+    results.json      scores, what they were measured on, and how many steps were made
     manifest.json     SHA-256 of model, results and log: the run is finished
     curves.png, confusion-TASK.png
 """
@@ -110,9 +110,9 @@ def finetune(
         run = check_run(folder, run, resume)
         verify(folder, run)
         if is_first_process():
+            remove_leftovers(folder)  # also of a checkpoint that was just being removed
             for checkpoint in checkpoints(folder):
                 remove_checkpoint(checkpoint, run)
-            remove_leftovers(folder)
         return read_json(folder / RESULTS)
     model = new_classifier(pretrained, tasks, seed_of(settings.seed, "weights"), settings.head)
     job = Finetuning(settings, folder, precision, micro_batch_size, model, sets, steps)
@@ -170,7 +170,8 @@ class Finetuning(Job):
         unseen, score = self.measure_held_out(done) if evaluate else (None, None)
         row = dict(step=done, loss=loss, validation_loss=unseen, score=score)
         row["texts_per_second"] = round(per_second, 1)
-        return row, f"loss {loss:.3f}, best score {max(0, self.state['best']):.3f}"
+        best = f", best score {self.state['best']:.3f}" if self.state["best"] > -math.inf else ""
+        return row, f"loss {loss:.3f}{best}"
 
     def measure_held_out(self, done: int) -> tuple[float, float]:
         """Validation loss and score; the model is noted in `state` if it is the best so far."""
@@ -183,11 +184,11 @@ class Finetuning(Job):
             self.state["stale"] += 1
         return loss, score
 
-    def finish(self) -> None:
+    def finish(self, done: int) -> None:
         """Of the best epoch: the model, its scores on all held-out texts, and pictures."""
         self.model.load_state_dict(self.state["best_model"])
         best, best_step, answers = self.state["best"], self.state["best_step"], {}
-        self.results = {"score": best, "best_step": best_step, "steps": self.steps}
+        self.results = {"score": best, "best_step": best_step, "steps": done}
         for name, data in self.held_out.items():
             scores, loss, answers[name] = score_classifier(self.accelerator, self.model, data)
             self.results[name] = dict(scores=scores, loss=loss, texts=len(data.rows), cut=data.cut)
@@ -205,7 +206,7 @@ class Finetuning(Job):
         model = [path for path in (self.folder / "model").rglob("*") if path.is_file()]
         names = [path.relative_to(self.folder).as_posix() for path in model]
         draw_pictures(self.folder, confusions)  # before the run is finished: whoever resumes has them, too
-        write_manifest(self.folder, [*names, RESULTS, "log.csv"], self.run, self.steps)
+        write_manifest(self.folder, [*names, RESULTS, "log.csv"], self.run, done)
         for checkpoint in checkpoints(self.folder):
             remove_checkpoint(checkpoint, self.run)
 

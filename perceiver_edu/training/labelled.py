@@ -6,12 +6,13 @@ All is read and checked before anything is made of it. What cannot be used is on
 import csv
 import re
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perceiver_edu.errors import InputError, check_list
+from perceiver_edu.errors import InputError, brief, check_list
 from perceiver_edu.training.text_files import read_lines
 from perceiver_edu.weights.files import parse_json
 
@@ -95,7 +96,8 @@ def read_separated(path: Path) -> Iterator[tuple[str, dict]]:
             if header is None:
                 header = row
                 if len(set(header)) < len(header):
-                    raise InputError(f"{path}, line 1: two columns have the same name: {', '.join(header)}")
+                    [(twice, _)] = Counter(header).most_common(1)
+                    raise InputError(f"{path}, line 1: two columns have the same name: {brief(twice)}")
             elif row:
                 if len(row) != len(header):
                     raise InputError(f"{path}, {where}: {len(row)} cells, but {len(header)} columns")

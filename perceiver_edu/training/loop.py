@@ -85,8 +85,8 @@ class Job:
         """
         raise NotImplementedError
 
-    def finish(self) -> None:
-        """Write the trained model. All processes call it together."""
+    def finish(self, done: int) -> None:
+        """Write the model that was trained for `done` steps. All processes call it together."""
         raise NotImplementedError
 
 
@@ -128,7 +128,7 @@ def train(
             job.begin()
         job.model.train()
 
-        seen, seconds, started = 0, 0.0, time.perf_counter()
+        done, seen, seconds, started = first_step, 0, 0.0, time.perf_counter()
         quiet = not (progress and main)
         with tqdm(total=job.steps, initial=first_step, unit="step", mininterval=1, disable=quiet) as bar:
             for done, batch in enumerate(job.batches(first_step), first_step + 1):
@@ -158,7 +158,7 @@ def train(
                     save_checkpoint(folder, job.model, job.optimizer, state, job.run)
                 tally = tally if main else torch.zeros_like(tally)
                 started = time.perf_counter()
-        job.finish()
+        job.finish(done)
         accelerator.wait_for_everyone()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from perceiver_edu.borrow import eval_mode
-from perceiver_edu.errors import InputError, check_list, whole_number
+from perceiver_edu.errors import InputError, check_list, warn, whole_number
 from perceiver_edu.model import check_answers
 from perceiver_edu.training.classify import ARCHITECTURE, PerceiverIOForClassification, Task
 from perceiver_edu.training.features import by_length, encode
@@ -163,7 +163,8 @@ def classifier_folders(folder: str | Path) -> list[Path]:
 
 
 def read_texts(path: str | Path, columns: list[str]) -> list[str]:
-    """The texts of a file without labels: of .csv, .tsv and .jsonl the columns, of others a text per line.
+    """The texts of a file without labels: of .csv, .tsv and .jsonl the columns, of others a text per line
+    that is not blank; a warning says how many are.
 
     Raises: InputError, naming file and line, for what cannot be read.
     """
@@ -176,7 +177,16 @@ def read_texts(path: str | Path, columns: list[str]) -> list[str]:
         lines = [line.rstrip("\r\n") for line in read_lines(path)]
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    texts = [line for line in lines if line.strip()]
+    texts = without_blank(lines, str(path))
     if not texts:
         raise InputError(f"{path}: there is no text in this file")
+    return texts
+
+
+def without_blank(lines: list[str], source: str) -> list[str]:
+    """The lines that are not blank. Warns of the others: who joins the answers to the lines must know."""
+    texts = [line for line in lines if line.strip()]
+    if 0 < len(texts) < len(lines):
+        blank = len(lines) - len(texts)
+        warn(f"{source}: {blank:,} of the {len(lines):,} lines are blank and were skipped")
     return texts

@@ -63,7 +63,8 @@ def pretrain(
 
     Args:
         data: crops (num_crops, M) int16, as `load_crops` gives them, or a `Stream`.
-        held_out: crops to evaluate on, (num_held_out, M).
+        held_out: crops to evaluate on, (num_held_out, M). In log.csv, `bits` are measured with
+            `settings.fraction` hidden, and `held_out_bits` always with 15 %.
         resume: go on from the newest checkpoint in `folder`, if there is one.
         micro_batch_size: crops per forward pass, where a process's share of a batch does not fit into memory.
         precision: "fp32"; "bf16", matrix products of the training steps in bfloat16; "auto", bf16 on a GPU.
@@ -148,7 +149,7 @@ class Pretraining(Job):
         self.model.train()
         return bits
 
-    def finish(self) -> None:
+    def finish(self, done: int) -> None:
         if self.main:
             save_pretrained(self.model, self.folder / "model")
 
@@ -168,7 +169,7 @@ def held_out_bits(
 ) -> float:
     """Bits per hidden byte: crops (num_crops, M), [MASK] throughout, always the same holes.
 
-    `mask`: a function of `masking.py`; whole words by default.
+    `mask`: a function of `masking.py`, with its own 15 % whatever a run hides; whole words by default.
 
     Raises: InputError for crops in which nothing gets hidden.
     """

@@ -76,8 +76,11 @@ def claim(folder: Path) -> Iterator[None]:
     with file:
         try:
             lock(file)
-            os.stat(folder / LOCK)  # one that was refused may have removed it since it was opened
+            # one that was refused may have removed it since it was opened, and another begun a new one
+            ours = os.path.samestat(os.fstat(file.fileno()), os.stat(folder / LOCK))
         except (BlockingIOError, FileNotFoundError):
+            ours = False
+        if not ours:
             raise InputError(f"another process is training in {folder}") from None
         try:
             yield

@@ -45,8 +45,9 @@ def task_scores(task: Task, scores: np.ndarray, labels: np.ndarray) -> dict[str,
         }
     if task.kind == "multi":
         guess = scores > 0
+        classes = [1] if len(task.labels) == 1 else None  # scikit-learn takes one column for classes 0 and 1
         return {
-            "f1": float(metrics.f1_score(labels, guess, average="macro", zero_division=0)),
+            "f1": float(metrics.f1_score(labels, guess, labels=classes, average="macro", zero_division=0)),
             "accuracy": float(metrics.accuracy_score(labels, guess)),
         }
     guess = scores.argmax(-1)

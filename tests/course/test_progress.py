@@ -2,14 +2,18 @@
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 
 from perceiver_edu import data
-from perceiver_edu.course import place, renamed
+from perceiver_edu.course import place, progress, renamed
 from perceiver_edu.course.exercises import all_exercises, find
 from perceiver_edu.course.overview import course_overview, read_overview
 from perceiver_edu.course.progress import mark_done, progress_file, read_progress
+from perceiver_edu.writing import lock
 
 
 def test_what_is_done_is_kept_once(file):
@@ -17,9 +21,34 @@ def test_what_is_done_is_kept_once(file):
     assert mark_done("00.a") == "" and mark_done("00.a") == "" and mark_done("01.a") == ""
     done, problem = read_progress()
     assert list(done) == ["00.a", "01.a"] and problem == ""
-    assert [path.name for path in file.parent.iterdir()] == [
-        "progress.json"
-    ]  # nothing half-written lies about
+    lies_there = {path.name for path in file.parent.iterdir()}
+    assert lies_there == {"progress.json", ".progress.json.lock"}  # nothing half-written
+
+
+def test_two_that_write_at_a_time_keep_what_both_have_done(file, monkeypatch):
+    """Two threads, which stand for two processes: a lock belongs to a file that was opened."""
+    write = progress.write
+    monkeypatch.setattr(progress, "write", lambda *arguments: time.sleep(0.2) or write(*arguments))
+    with ThreadPoolExecutor(2) as threads:
+        assert [*threads.map(mark_done, ["00.a", "01.a"])] == ["", ""]
+    assert read_progress()[0].keys() == {"00.a", "01.a"}
+
+
+@pytest.mark.parametrize("beside", ["held", "folder", "pipe"])
+def test_a_lock_that_cannot_be_had_costs_little(file, monkeypatch, beside):
+    monkeypatch.setattr(progress, "LONGEST_WAIT", 0.05)
+    file.parent.mkdir()
+    path = file.parent / ".progress.json.lock"
+    if beside == "folder":
+        path.mkdir()
+    elif beside == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("no pipes here")
+        os.mkfifo(path)
+    with nullcontext() if beside != "held" else open(path, "ab") as held:
+        if held:
+            lock(held)
+        assert mark_done("00.a") == "" and list(read_progress()[0]) == ["00.a"]
 
 
 def test_what_was_done_under_an_older_number_is_still_done(file, monkeypatch):

@@ -1,5 +1,7 @@
 """The classifier is Hugging Face's on the same weights, both ways; each task is whole without the others."""
 
+import json
+
 import pytest
 import torch
 from tiny import TEXTS, TINY
@@ -141,3 +143,15 @@ def test_what_cannot_be_is_refused(ours, tmp_path):
     for arguments in (("t", ("one",)), ("t", ("a", "b"), "regression"), ("t", ("a", "b"), "ordinal")):
         with pytest.raises(InputError):
             Task(*arguments)
+
+
+def test_labels_of_one_name_are_refused(ours, tmp_path):
+    for kind in ("single", "multi"):
+        with pytest.raises(InputError, match="two labels of 't' are called 'a': give each a name of its own"):
+            Task("t", ("a", "b", "a"), kind)
+    save_classifier(ours, tmp_path, "topic")
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["id2label"] = dict.fromkeys(config["id2label"], "a")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"config\.json: two labels of 'topic' are called 'a'"):
+        load_classifier(tmp_path)

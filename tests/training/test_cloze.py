@@ -71,7 +71,10 @@ def test_the_cloze_counts_ranks():
     )
 
 
-@pytest.mark.parametrize("content", ["", "{}", '[{"before": "a"}]', "[1]"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", '[{"before": "a"}]', "[1]", '[{"before": "a", "answer": 2, "after": "b"}]'],
+)
 def test_another_kind_of_cloze_file_is_refused(tmp_path, content):
     (tmp_path / "cloze.json").write_text(content)
     with pytest.raises(InputError, match="not a list of cloze sentences"):

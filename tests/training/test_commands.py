@@ -129,6 +129,14 @@ def test_pretrain_goes_on_from_given_weights(run, tmp_path):
         ([HELD_OUT, "--weights", "{tmp}/nowhere"], "nowhere"),
         ([HELD_OUT, "--masks", "letters"], "no masks 'letters'"),
         ([HELD_OUT, "--start", "cold"], "no start 'cold'"),
+        (
+            [HELD_OUT, "--weights", "embedded", "--start", "usual"],
+            "leave out --start, which would be ignored with --weights",
+        ),
+        (
+            ["--mixture", "c4-wikipedia", "--cache", "{tmp}"],
+            "leave out --cache, which would be ignored with --mixture and without --held-out",
+        ),
         ([HELD_OUT, "--precision", "fp8"], "no precision 'fp8'"),
         ([HELD_OUT, "--learning-rate", "0"], "learning_rate must be more than 0 and finite, got 0.0"),
         ([HELD_OUT, "--batch-size", "0"], "batch_size must be a whole number from 1 to 65,536, got 0"),
@@ -280,8 +288,9 @@ def test_of_a_short_text_evaluate_reports_all_but_what_needs_a_full_crop(run, we
     assert "1 crops of 96 ids" in out
     last = "how widely the latents attend could not be measured: none of these crops is full"
     assert out.splitlines()[-1].startswith(last)
-    answer = json.loads(run(*arguments, "--json")[1])
-    assert answer["reading"] is None and answer["scores"]["model"]["bits"] > 0
+    _, out, err = run(*arguments, "--json")
+    answer = json.loads(out)
+    assert last in err and answer["reading"] is None and answer["scores"]["model"]["bits"] > 0
 
 
 def test_a_warning_of_ours_is_one_line(run, weights, tmp_path):

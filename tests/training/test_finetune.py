@@ -23,10 +23,10 @@ from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM, cli
 from perceiver_edu.errors import InputError, InputWarning
 from perceiver_edu.training.classify import Task, load_classifier
 from perceiver_edu.training.configs import FinetuneConfig
-from perceiver_edu.training.finetune import finetune
+from perceiver_edu.training.finetune import Finetuning, finetune
 from perceiver_edu.training.judge import write_confusion
 from perceiver_edu.training.labelled import Column, read_labelled
-from perceiver_edu.training.scores import save_confusion
+from perceiver_edu.training.scores import save_confusion, task_scores
 from perceiver_edu.training.seeds import finetune_seeds
 from perceiver_edu.training.tasks import Encoded, split_off, tasks_of
 from perceiver_edu.weights.pretrained import save_pretrained
@@ -130,6 +130,20 @@ def test_three_kinds_of_task_at_once_a_query_for_each(tmp_path, weights):
     assert results["score"] == pytest.approx(sum(each) / 3)
     for name in ("topic", "tags", "length"):
         assert load_classifier(tmp_path / "run" / "model" / name).tasks[0].name == name
+
+
+@pytest.mark.parametrize("labels", [("a",), ("a", "b")])
+def test_f1_of_a_label_that_is_never_predicted_is_0(labels):
+    truth = np.array([[1] * len(labels)] + [[0] * len(labels)] * 9)
+    for guess, f1 in ((np.full(truth.shape, -1.0), 0), (truth - 0.5, 1)):
+        assert task_scores(Task("t", labels, "multi"), guess, truth)["f1"] == f1
+
+
+@pytest.mark.parametrize(
+    ("best", "text"), [(-float("inf"), "loss 2.000"), (-0.25, "loss 2.000, best score -0.250")]
+)
+def test_progress_shows_a_score_as_it_is_once_there_is_one(best, text):
+    assert Finetuning.report(SimpleNamespace(state={"best": best}), 1, [4, 2], 9.0, False)[1] == text
 
 
 # ---------------------------------------------------------------- what is written at the end
@@ -288,6 +302,9 @@ def test_early_stopping_keeps_the_best_epoch(file, weights, tmp_path):
     best = max(epochs, key=lambda row: float(row["score"]))  # the first of equals
     assert float(best["score"]) == results["score"] and int(best["step"]) == results["best_step"]
     assert epochs.index(best) == len(epochs) - 3 and results["best_step"] < results["steps"]
+    done, plan = (json.loads((tmp_path / "run" / f"{n}.json").read_text()) for n in ("manifest", "settings"))
+    assert results["steps"] == done["step"] == int(epochs[-1]["step"]) < plan["steps"]
+    assert finetune(*halves(read(file)), tmp_path / "run", patient, resume=True, progress=False) == results
 
 
 def test_seeds_give_a_mean_and_a_spread(file, weights, tmp_path):

@@ -195,7 +195,8 @@ BAD = {  # name of the file, what is in it, what the error must say
     "too few cells": ("a.csv", GOOD + b"ab\n", "a.csv, line 4: 1 cells, but 2 columns"),
     "no label": ("a.csv", GOOD + b"ab,\n", "a.csv, line 4: 'topic' is empty"),
     "no text": ("a.csv", GOOD + b" ,x\n", "a.csv, line 4: 'text' is empty"),
-    "twice": ("a.csv", b"text,topic,text\na,b,c\n", "a.csv, line 1: two columns have the same name"),
+    "twice": ("a.csv", b"text,topic,text\na,b,c\n", "a.csv, line 1: two columns have the same name: 'text'"),
+    "a long name twice": ("a.csv", b"a" + b" " * 400_000 + b"a,b,b\nc,d,e\n", "same name: 'b'"),
     "no JSON": ("a.jsonl", b'{"text": "a", "topic": "x"}\n{text}\n', "a.jsonl, line 2: not valid JSON"),
     "no object": ("a.jsonl", b"[1]\n", "a.jsonl, line 1: each line must be a JSON object"),
     "a number": ("a.jsonl", b'{"text": 3, "topic": "x"}\n', "a.jsonl, line 1: 'text' is no text"),
@@ -313,10 +314,12 @@ def test_a_split_that_leaves_a_task_without_labels_is_refused_before_training(tm
 
 def test_the_command_trains_and_says_what_it_found(tmp_path, capsys, weights):
     path = write_csv(tmp_path / "a.csv", rows(51))
-    options = ("--label", "topic", "-w", weights, "--epochs", "1")
+    options = ("--label", "topic", "--label", "length:regression", "-w", weights, "--epochs", "1")
     code, stdout, _ = run(capsys, path, "-o", tmp_path / "out", *options, "--seeds", "2", "--test", path)
     lines = [" ".join(line.split()) for line in stdout.splitlines()]
     assert code == 0 and any(re.fullmatch(r"test topic accuracy \S+ ± \S+ %", line) for line in lines)
+    squared = next(line for line in lines if line.startswith("test length minus_squared_error"))
+    assert re.fullmatch(r".* -[\d.]+ ± [\d.e-]+", squared)  # no percentage: it has a unit
     guess = "always the most common training label topic accuracy 33.3 "
     assert any(line.startswith(guess) for line in lines) and "truncated" not in stdout
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"seed-0", "seed-1", "summary.json"}

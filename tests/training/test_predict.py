@@ -123,9 +123,18 @@ def test_predict_labels_lines_columns_and_standard_input_alike(run, moods, tmp_p
             assert row["tasks"]["mood"]["probabilities"] == pytest.approx(one.probabilities)
     code, out, err = run("predict", moods, tmp_path / "a.txt")
     head, *lines = out.splitlines()
-    assert head.split() == ["mood", "down", "so", "so", "up", "text"] and err.startswith("weights: ")
+    assert head.split() == ["mood", "down", "so", "so", "up", "text"] and "weights: " in err
     assert all(f"{one.probabilities['up']:.3f}" in line for one, line in zip(expected, lines, strict=True))
     assert all(line.rstrip().endswith(text) for line, text in zip(lines, TEXTS, strict=True))
+
+
+def test_blank_lines_are_skipped_with_a_warning(run, moods, tmp_path):
+    (tmp_path / "a.txt").write_text("\na\n \nb\n")
+    for way, source in (([tmp_path / "a.txt"], "a.txt"), ([], "standard input")):
+        code, out, err = run("predict", moods, *way, "--json", stdin=b"\r\na\r\n \r\nb\r\n")
+        assert code == 0 and f"{source}: 2 of the 4 lines are blank and were skipped\n" in err
+        assert [row["text"] for row in json.loads(out)["texts"]] == ["a", "b"]
+    assert "blank" not in run("predict", moods, stdin=b"a\nb\n")[2]
 
 
 def test_standard_input_is_split_at_line_feeds_only_and_may_be_long(run, moods):

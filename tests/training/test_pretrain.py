@@ -237,8 +237,14 @@ def test_sigkill_costs_no_more_than_the_steps_since_the_last_save(crops, tmp_pat
     assert [row["step"] for row in log_rows(tmp_path / "run")] == [str(n) for n in range(1, step + 2)]
 
 
-def test_a_lock_that_another_process_has_just_removed_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder, "lock", lambda file: os.unlink(file.name))
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_lock_that_another_process_has_just_removed_is_none(tmp_path, monkeypatch, replaced):
+    def remove(file):
+        os.rename(file.name, tmp_path / "removed")  # so that the new file is certainly another
+        if replaced:
+            open(file.name, "xb").close()
+
+    monkeypatch.setattr(run_folder, "lock", remove)
     with pytest.raises(InputError, match="another process is training in"), claim(tmp_path):
         pytest.fail("there is no lock")
 

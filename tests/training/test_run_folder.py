@@ -195,6 +195,7 @@ def test_a_run_that_is_killed_as_it_ends_lacks_nothing(weights, table, tmp_path,
 
     def killed(*_):
         (run / ".unfinished").mkdir()
+        (run / ".unfinished" / "training.pt").touch()
         raise KeyboardInterrupt
 
     monkeypatch.setitem(WITHIN_FINETUNE, "draw_pictures", lambda *_: drawn.append(True))
