@@ -20,6 +20,7 @@ from perceiver_edu import (
     load_pretrained,
 )
 from perceiver_edu.fast import FastPerceiverIO, attend, optimize
+from perceiver_edu.instruments import ablate_heads
 from perceiver_edu.training.features import extract_features
 
 POSITIONS = [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])]
@@ -97,6 +98,17 @@ def test_the_original_stays_as_it_was(model, batch):
         assert torch.equal(model(*batch), expected)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_hooks_of_the_original_are_not_copied(model, batch):
+    """They would go on changing its answers long after the original has been left alone."""
+    expected = optimize(model, engine="torch")(*batch)
+    hooks = [module.register_forward_hook(lambda *args: 0 * args[2]) for module in model.modules()]
+    with ablate_heads(model, 0, [0, 1]):
+        fast = optimize(model, engine="torch")
+    assert torch.equal(fast(*batch), expected)
+    for hook in hooks:
+        hook.remove()
 
 
 def test_it_refuses_what_the_model_refuses(model):
