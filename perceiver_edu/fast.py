@@ -20,7 +20,7 @@ from torch.nn.utils import skip_init
 from perceiver_edu.attention import CrossAttend, MultiHeadAttention, SelfAttend
 from perceiver_edu.errors import InputError, choose
 from perceiver_edu.model import PerceiverIOForMaskedLM, check_has_numbers, check_inputs
-from perceiver_edu.weights.pretrained import usable_dtype
+from perceiver_edu.weights.pretrained import converted, usable_dtype
 
 if TYPE_CHECKING:
     from perceiver_edu.openvino_engine import OpenVINOPerceiverIO
@@ -52,7 +52,7 @@ def optimize(
     Hooks of the original are not copied, nor is what they change: record or intervene on the original.
 
     Raises: InputError for another class of model, for an engine that is not installed or cannot run this
-    model, and for options that do not go together.
+    model, for weights that are too large for `dtype`, and for options that do not go together.
     """
     if not hasattr(model, "mlm_head"):
         raise InputError(f"optimize takes a PerceiverIOForMaskedLM, got {type(model).__name__}")
@@ -61,7 +61,7 @@ def optimize(
         usable_dtype(dtype)
     fast = FastPerceiverIO(model).eval().requires_grad_(False)
     if dtype is not None:
-        fast = fast.to(dtype)
+        fast = converted(fast, "this model", fast.device, dtype)
     on_cpu = fast.device.type == "cpu"
     if engine is None:
         suits = on_cpu and not compile and fast.bias.dtype in (torch.float32, torch.bfloat16)

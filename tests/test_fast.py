@@ -42,9 +42,12 @@ def test_it_computes_the_same_function(batch, changes, positions):
 
 def test_models_that_cannot_be_made_faster_or_run_are_named(model):
     on_meta = deepcopy(model).to("meta")
+    large = deepcopy(model)
+    torch.nn.init.constant_(large.mlm_head.bias, 1e5)
     for call, message in (
         (lambda: optimize(optimize(model)), "optimize takes a PerceiverIOForMaskedLM, got "),
         (lambda: optimize(model, dtype=torch.int8), r"dtype must be torch\.float32"),
+        (lambda: optimize(large, dtype=torch.float16), r"too large for torch\.float16"),
         (lambda: optimize(on_meta), 'on the device "meta"'),
         (lambda: fill_mask(on_meta, "a[MASK]"), 'on the device "meta"'),
         (lambda: extract_features(on_meta, ["a"], progress=False), 'on the device "meta"'),
