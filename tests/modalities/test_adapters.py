@@ -1,6 +1,7 @@
 """Adapters, positions, queries and masks: shapes, order, and what is refused."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -58,6 +59,20 @@ def test_audio_patches():
     assert torch.equal(m.AudioPatches(4)(waves[..., None]), m.AudioPatches(4)(waves))
     with pytest.raises(InputError, match="12 samples"):
         m.AudioPatches(5)(waves)
+
+
+@pytest.mark.parametrize("shape", [(12,), (2, 12, 2), (2, 2, 12), ()])
+def test_sound_of_several_channels_is_not_taken_for_a_longer_one(shape):
+    with pytest.raises(InputError, match=re.escape(f"got {shape}: give one channel")):
+        m.AudioPatches(4)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.uint8])
+def test_positions_are_not_rounded_to_whole_numbers(both, dtype):
+    waves = torch.ones(2, 12, dtype=dtype)
+    for adapter, x in ((both.adapters["sound"], waves), (both, {"sound": waves})):
+        with pytest.raises(InputError, match=f"floating-point numbers, got {dtype}"):
+            adapter(x)
 
 
 @pytest.fixture
