@@ -100,6 +100,14 @@ def test_modalities_lie_end_to_end_in_alphabetical_order(both):
         both({})
 
 
+def test_modalities_are_a_dictionary_of_as_many_examples_each(both):
+    x = {"sound": torch.randn(2, 12), "image": torch.randn(1, 3, 4, 5)}
+    with pytest.raises(InputError, match="a dictionary with a key for each modality, got list"):
+        both(list(x.values()))
+    with pytest.raises(InputError, match=r"the same batch size, got \{'image': 1, 'sound': 2\}"):
+        both(x)
+
+
 def test_a_hidden_modality_is_as_good_as_an_absent_one(both):
     from perceiver_edu.encoder import Encoder
 
