@@ -61,7 +61,7 @@ def optimize(
         usable_dtype(dtype)
     fast = FastPerceiverIO(model).eval().requires_grad_(False)
     if dtype is not None:
-        fast = converted(fast, "this model", fast.device, dtype)
+        fast = converted(fast, type(model).__name__, fast.device, dtype)
     on_cpu = fast.device.type == "cpu"
     if engine is None:
         suits = on_cpu and not compile and fast.bias.dtype in (torch.float32, torch.bfloat16)
