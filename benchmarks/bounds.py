@@ -22,9 +22,10 @@ from contenders import Job, flops_of
 from torch.profiler import ProfilerActivity, profile
 
 from perceiver_edu import ByteTokenizer, load_pretrained
+from perceiver_edu.errors import library
 from perceiver_edu.fast import optimize
 from perceiver_edu.instruments.machine import measure
-from perceiver_edu.openvino_engine import library, quantized
+from perceiver_edu.openvino_engine import quantized
 from perceiver_edu.training.features import by_length
 
 PRODUCTS = ("linear", "mm", "scaled_dot_product", "FullyConnected", "MatMul", "ScaledDotProduct")
@@ -99,7 +100,7 @@ def openvino_kernels(fast, batches, requested: torch.Tensor, runs: int) -> dict[
 
 def openvino_alone(layer: torch.nn.Linear, latents: torch.Tensor, fast, options: dict) -> float:
     """-> seconds of one matrix product of the processor, as a graph of its own."""
-    graph = library("openvino").convert_model(torch.export.export(layer, (latents,)))
+    graph = library("openvino", "fast").convert_model(torch.export.export(layer, (latents,)))
     if options.get("int8"):
         graph = quantized(graph, [(latents,)])
     model, given = compiled(graph, fast), [latents.numpy()]
@@ -115,7 +116,7 @@ def compiled(graph, fast, profiled: bool = False):
         "PERFORMANCE_HINT": "LATENCY",
         "PERF_COUNT": profiled,
     }
-    return library("openvino").compile_model(graph, "CPU", options)
+    return library("openvino", "fast").compile_model(graph, "CPU", options)
 
 
 def main():

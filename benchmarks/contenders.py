@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from perceiver_edu import ByteTokenizer, PerceiverIOForMaskedLM
+from perceiver_edu.errors import library
 from perceiver_edu.fast import optimize
 from perceiver_edu.instruments import huggingface_copy, stage_costs, total
-from perceiver_edu.openvino_engine import CALIBRATION, examples, library, quantized
+from perceiver_edu.openvino_engine import CALIBRATION, examples, quantized
 from perceiver_edu.training.features import by_length, pad
 
 
@@ -219,7 +220,7 @@ def hf_graph(hf_model, parts, asked, gathered: bool):
     """
     [(ids, mask)] = parts[0]
     program = torch.export.export(Logits(hf_model, asked if gathered else slice(None)), (ids, mask.long()))
-    return library("openvino").convert_model(program)
+    return library("openvino", "fast").convert_model(program)
 
 
 def openvino(graph, parts, asked, precision) -> list[Callable[[], torch.Tensor]]:
@@ -238,7 +239,7 @@ def openvino(graph, parts, asked, precision) -> list[Callable[[], torch.Tensor]]
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
         }
-        compiled = library("openvino").compile_model(model, "CPU", options)
+        compiled = library("openvino", "fast").compile_model(model, "CPU", options)
 
         def run(ids, mask):
             return torch.from_numpy(compiled([ids.numpy(), mask.long().numpy()])[0])[:, asked]

@@ -3,6 +3,7 @@ import reprlib
 import warnings
 from collections.abc import Iterable, Mapping
 from operator import index
+from types import ModuleType
 from typing import Any
 
 from perceiver_edu.terminal import visible
@@ -79,6 +80,16 @@ def whole_number(name: str, value: Any, lowest: int, highest: int | None = None)
         allowed = f"≥ {lowest:,}" if highest is None else f"from {lowest:,} to {highest:,}"
         raise InputError(f"{name} must be a whole number {allowed}, got {brief(value)}")
     return number
+
+
+def library(name: str, extra: str) -> ModuleType:
+    """The library, imported. Raises: InputError where it is not installed, as this package's `extra` does."""
+    try:
+        return __import__(name)
+    except ImportError:
+        raise InputError(
+            f'this needs {name}, which is not installed: pip install "perceiver-edu[{extra}]"'
+        ) from None
 
 
 def brief(value: object) -> str:

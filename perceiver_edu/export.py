@@ -17,7 +17,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -25,21 +24,12 @@ from torch import Tensor, nn
 
 from perceiver_edu.attention import MultiHeadAttention
 from perceiver_edu.config import PerceiverIOConfig
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, library
 from perceiver_edu.model import PerceiverIOForMaskedLM, check_has_numbers
 from perceiver_edu.stages import STAGES
 
-INSTALL = 'pip install "perceiver-edu[export]"'
 INPUTS = ["input_ids", "mask", "positions"]
 LARGEST = 2**31 - 2**24  # bytes of weights; one ONNX file holds less than 2 GiB, the graph included
-
-
-def library(name: str) -> ModuleType:
-    """onnx, onnxscript or onnxruntime. Raises: InputError where it is not installed."""
-    try:
-        return __import__(name)
-    except ImportError:
-        raise InputError(f"this needs {name}, which is not installed: {INSTALL}") from None
 
 
 def num_layers(config: PerceiverIOConfig) -> int:
@@ -77,8 +67,8 @@ def export(model: PerceiverIOForMaskedLM, stages: bool = False) -> bytes:
         raise InputError(
             f"the weights take {size:,} bytes, and one ONNX file holds 2 GiB: export fewer layers"
         )
-    library("onnx")
-    library("onnxscript")
+    library("onnx", "export")
+    library("onnxscript", "export")
 
     config = model.config
     ids, positions = torch.zeros(2, 8, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.int64)

@@ -9,7 +9,6 @@ The switches choose the library that runs the rest, and its precision.
 """
 
 from collections.abc import Callable
-from copy import deepcopy
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -21,7 +20,7 @@ from torch.nn.utils import skip_init
 from perceiver_edu.attention import CrossAttend, MultiHeadAttention, SelfAttend
 from perceiver_edu.errors import InputError, choose
 from perceiver_edu.model import PerceiverIOForMaskedLM, check_has_numbers, check_inputs
-from perceiver_edu.weights.pretrained import usable_dtype
+from perceiver_edu.weights.pretrained import converted, usable_dtype
 
 if TYPE_CHECKING:
     from perceiver_edu.openvino_engine import OpenVINOPerceiverIO
@@ -53,7 +52,7 @@ def optimize(
     Hooks of the original are not copied, nor is what they change: record or intervene on the original.
 
     Raises: InputError for another class of model, for an engine that is not installed or cannot run this
-    model, and for options that do not go together.
+    model, for weights that are too large for `dtype`, and for options that do not go together.
     """
     if not hasattr(model, "mlm_head"):
         raise InputError(f"optimize takes a PerceiverIOForMaskedLM, got {type(model).__name__}")
@@ -62,7 +61,7 @@ def optimize(
         usable_dtype(dtype)
     fast = FastPerceiverIO(model).eval().requires_grad_(False)
     if dtype is not None:
-        fast = fast.to(dtype)
+        fast = converted(fast, type(model).__name__, fast.device, dtype)
     on_cpu = fast.device.type == "cpu"
     if engine is None:
         suits = on_cpu and not compile and fast.bias.dtype in (torch.float32, torch.bfloat16)
@@ -177,12 +176,13 @@ class FastCrossAttend(nn.Module):
         attention = cross_attend.attention
         self.num_heads = attention.num_heads
         self.widths = [attention.key.out_features, attention.value.out_features]
-        self.query = copied(scaled_query(attention)(cross_attend.q_norm(x_q)))  # (Q, qk_channels)
+        queries = copied_norm(cross_attend.q_norm)(x_q)  # (Q, q_dim)
+        self.query = copied(scaled_query(attention)(queries))  # (Q, qk_channels)
         self.residual = copied(x_q) if cross_attend.query_residual else None
-        self.kv_norm = deepcopy(cross_attend.kv_norm)
+        self.kv_norm = copied_norm(cross_attend.kv_norm)
         self.key_value = joined(attention.key, attention.value)
-        self.output = deepcopy(attention.output)
-        self.mlp_norm, self.mlp = deepcopy(cross_attend.mlp_norm), deepcopy(cross_attend.mlp)
+        self.output = joined(attention.output)
+        self.mlp = copied_mlp(cross_attend)
 
     def forward(self, x_kv, kv_mask=None, rows=None):
         """x_kv (B, K, kv_dim), kv_mask (B, K) bool, rows (O,) or (B, O) that ask -> (B, O, q_dim)."""
@@ -193,7 +193,7 @@ class FastCrossAttend(nn.Module):
         x = self.output(attend(query, key, value, self.num_heads, kv_mask))
         if self.residual is not None:
             x = x + (self.residual if rows is None else self.residual[rows])
-        return x + self.mlp(self.mlp_norm(x))
+        return x + self.mlp(x)
 
 
 class FastSelfAttend(nn.Module):
@@ -204,16 +204,16 @@ class FastSelfAttend(nn.Module):
         attention = self_attend.attention
         self.num_heads = attention.num_heads
         self.widths = [attention.query.out_features, attention.key.out_features, attention.value.out_features]
-        self.q_norm = deepcopy(self_attend.q_norm)
+        self.q_norm = copied_norm(self_attend.q_norm)
         self.query_key_value = joined(scaled_query(attention), attention.key, attention.value)
-        self.output = deepcopy(attention.output)
-        self.mlp_norm, self.mlp = deepcopy(self_attend.mlp_norm), deepcopy(self_attend.mlp)
+        self.output = joined(attention.output)
+        self.mlp = copied_mlp(self_attend)
 
     def forward(self, x):
         """x (B, N, dim) -> (B, N, dim)."""
         query, key, value = self.query_key_value(self.q_norm(x)).split(self.widths, dim=-1)
         x = x + self.output(attend(query, key, value, self.num_heads))
-        return x + self.mlp(self.mlp_norm(x))
+        return x + self.mlp(x)
 
 
 def attend(
@@ -251,20 +251,37 @@ def attend(
 
 def scaled_query(attention: MultiHeadAttention) -> nn.Linear:
     """The query projection with the 1/√d of the scores in its weights."""
-    layer = deepcopy(attention.query)
+    layer = joined(attention.query)
     for parameter in layer.parameters():
         parameter.mul_((layer.out_features // attention.num_heads) ** -0.5)
     return layer
 
 
 def joined(*linears: nn.Linear) -> nn.Linear:
-    """Layers that read the same array, as one: its outputs are theirs, side by side."""
+    """A copy of layers that read the same array, as one: its outputs are theirs, side by side.
+
+    Like `copied_norm` and `copied_mlp` it copies numbers only, because deepcopy would copy hooks.
+    """
     weight = torch.cat([linear.weight for linear in linears])
     sizes = weight.shape[1], weight.shape[0]
     layer = skip_init(nn.Linear, *sizes, device=weight.device, dtype=weight.dtype)  # draws no random numbers
     layer.weight.copy_(weight)
     layer.bias.copy_(torch.cat([linear.bias for linear in linears]))
     return layer
+
+
+def copied_norm(norm: nn.LayerNorm) -> nn.LayerNorm:
+    like = norm.weight
+    layer = nn.LayerNorm(norm.normalized_shape, norm.eps, device=like.device, dtype=like.dtype)
+    layer.load_state_dict(norm.state_dict())
+    return layer
+
+
+def copied_mlp(attend: CrossAttend | SelfAttend) -> nn.Sequential:
+    """The norm before an MLP and the MLP."""
+    norm, mlp = attend.mlp_norm, attend.mlp
+    gelu = nn.GELU(approximate=mlp.activation.approximate)
+    return nn.Sequential(copied_norm(norm), joined(mlp.expand), gelu, joined(mlp.contract))
 
 
 def copied(tensor: torch.Tensor) -> nn.Parameter:

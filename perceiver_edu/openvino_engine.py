@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from perceiver_edu.config import PerceiverIOConfig
 from perceiver_edu.data import HELD_OUT
-from perceiver_edu.errors import InputError, choose
+from perceiver_edu.errors import InputError, choose, library
 from perceiver_edu.fast import Arrays, FastPerceiverIO, without_padding
 from perceiver_edu.model import check_inputs
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -33,17 +32,11 @@ from perceiver_edu.writing import whole_folder, write_whole
 GRAPH, WEIGHTS, ABOUT = "openvino.xml", "openvino.bin", "perceiver_io.json"
 SUM = "sha256"  # in `ABOUT`
 PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
-INSTALL = 'pip install "perceiver-edu[fast]"'
 CALIBRATION, CHECK = 10, 8  # texts that set the scales of int8 (32 do it no better); others measure it
 
 
-def library(name: str) -> ModuleType:
-    """openvino or nncf. Raises: InputError where it is not installed."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # else both report to Google
-    try:
-        return __import__(name)
-    except ImportError:
-        raise InputError(f"this needs {name}, which is not installed: {INSTALL}") from None
+# Without this, OpenVINO and NNCF report to Google.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 class OpenVINOPerceiverIO(nn.Module):
@@ -102,7 +95,7 @@ class OpenVINOPerceiverIO(nn.Module):
                 "PERFORMANCE_HINT": "LATENCY",
             }
             graph = self.graph_for(single)
-            self.compiled[single] = library("openvino").compile_model(graph, "CPU", options)
+            self.compiled[single] = library("openvino", "fast").compile_model(graph, "CPU", options)
         return self.compiled[single]
 
     def graph_for(self, single: bool) -> Any:
@@ -126,7 +119,7 @@ class OpenVINOPerceiverIO(nn.Module):
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with whole_folder(folder) as unfinished:
-                library("openvino").save_model(self.graph, unfinished / GRAPH, compress_to_fp16=False)
+                library("openvino", "fast").save_model(self.graph, unfinished / GRAPH, compress_to_fp16=False)
                 about[SUM] = content_sum(unfinished, about)
                 write_whole(unfinished / ABOUT, json.dumps(about, indent=2).encode())
         except OSError as error:
@@ -160,7 +153,7 @@ def load_optimized(folder: str | os.PathLike) -> OpenVINOPerceiverIO:
 
     Raises: InputError for a folder without it, or a damaged one, and where OpenVINO is not installed.
     """
-    folder, openvino = Path(folder), library("openvino")
+    folder, openvino = Path(folder), library("openvino", "fast")
     try:
         about = json.loads((folder / ABOUT).read_text("utf-8"))
         whole = about.pop(SUM, None) == content_sum(folder, about)
@@ -198,9 +191,9 @@ def convert(fast: FastPerceiverIO, int8: bool = False) -> OpenVINOPerceiverIO:
             f"OpenVINO runs float32 and bfloat16 on the CPU, and this model is {dtype} on {fast.device}: "
             'use engine="torch"'
         )
-    openvino, fast = library("openvino"), fast.float()
+    openvino, fast = library("openvino", "fast"), fast.float()
     if int8:
-        library("nncf")  # known to be there before the conversion, which takes a while
+        library("nncf", "fast")  # known to be there before the conversion, which takes a while
     ids, positions = torch.zeros(2, 8, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.int64)
     longest = fast.config.max_position_embeddings
     B, M, O = torch.export.Dim("B"), torch.export.Dim("M", max=longest), torch.export.Dim("O")
@@ -241,7 +234,7 @@ def quantized(graph: Any, rows: list[tuple[Tensor, ...]]) -> Any:
 
     NNCF's SmoothQuant is off: with it the largest error of the embedded model is four times as large.
     """
-    nncf = library("nncf")
+    nncf = library("nncf", "fast")
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     given = [[tensor.numpy() for tensor in row] for row in rows]

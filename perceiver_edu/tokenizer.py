@@ -32,10 +32,12 @@ class ByteTokenizer:
         """Return the ids of one text; with `add_special_tokens`, [CLS] before and [SEP] after them.
 
         Raises: InputError for a text that has no UTF-8 form, or for one longer than `max_length` ids (special
-        tokens included) unless `truncation` is true.
+        tokens included) unless `truncation` is true; for a `max_length` that is no length.
         """
         if not isinstance(text, str):
             raise InputError(f"a text must be a str, got {type(text).__name__}")
+        if max_length is not None:
+            whole_number("max_length", max_length, 0)
         ids = []
         for piece in self._special.split(text):
             if piece in self.SPECIAL_TOKENS:
@@ -58,10 +60,14 @@ class ByteTokenizer:
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = False) -> str:
         """Ids -> text; a special id reads "[MASK]", and half a character "\\ufffd".
 
-        Raises: InputError for an id outside 0..261.
+        Raises: InputError for an id outside 0..261, or for what is not a list of ids.
         """
+        try:
+            each = iter(ids)
+        except TypeError:
+            raise InputError(f"ids must be a list of whole numbers, got {brief(ids)}") from None
         out = bytearray()
-        for i in ids:
+        for i in each:
             try:
                 i = index(i)
             except TypeError:

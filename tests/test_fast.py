@@ -20,6 +20,7 @@ from perceiver_edu import (
     load_pretrained,
 )
 from perceiver_edu.fast import FastPerceiverIO, attend, optimize
+from perceiver_edu.instruments import ablate_heads
 from perceiver_edu.training.features import extract_features
 
 POSITIONS = [None, torch.tensor([3, 0, 3]), torch.tensor([[1, 28], [7, 2]])]
@@ -41,9 +42,12 @@ def test_it_computes_the_same_function(batch, changes, positions):
 
 def test_models_that_cannot_be_made_faster_or_run_are_named(model):
     on_meta = deepcopy(model).to("meta")
+    large = deepcopy(model)
+    torch.nn.init.constant_(large.mlm_head.bias, 1e5)
     for call, message in (
         (lambda: optimize(optimize(model)), "optimize takes a PerceiverIOForMaskedLM, got "),
         (lambda: optimize(model, dtype=torch.int8), r"dtype must be torch\.float32"),
+        (lambda: optimize(large, dtype=torch.float16), r"too large for torch\.float16"),
         (lambda: optimize(on_meta), 'on the device "meta"'),
         (lambda: fill_mask(on_meta, "a[MASK]"), 'on the device "meta"'),
         (lambda: extract_features(on_meta, ["a"], progress=False), 'on the device "meta"'),
@@ -97,6 +101,17 @@ def test_the_original_stays_as_it_was(model, batch):
         assert torch.equal(model(*batch), expected)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_hooks_of_the_original_are_not_copied(model, batch):
+    """They would go on changing its answers long after the original has been left alone."""
+    expected = optimize(model, engine="torch")(*batch)
+    hooks = [module.register_forward_hook(lambda *args: 0 * args[2]) for module in model.modules()]
+    with ablate_heads(model, 0, [0, 1]):
+        fast = optimize(model, engine="torch")
+    assert torch.equal(fast(*batch), expected)
+    for hook in hooks:
+        hook.remove()
 
 
 def test_it_refuses_what_the_model_refuses(model):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from perceiver_edu.cli.shared import WEIGHTS_HELP
-from perceiver_edu.errors import InputError
+from perceiver_edu.errors import InputError, library
 from perceiver_edu.terminal import visible
 
 
@@ -43,11 +43,10 @@ def export(
     check_folder_of(file)
     check_output(file)  # before the export, which takes a while
     from perceiver_edu.export import export as export_model
-    from perceiver_edu.export import library
     from perceiver_edu.weights.pretrained import load_pretrained
 
-    library("onnx")
-    library("onnxscript")
+    library("onnx", "export")
+    library("onnxscript", "export")
     content = export_model(load_pretrained(weights), stages)
     write_whole(file, content)
     print(f"{visible(weights)} is in {visible(file)}, {len(content):,} bytes")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from perceiver_edu.cli.shared import WEIGHTS_HELP
-from perceiver_edu.errors import choose
+from perceiver_edu.errors import choose, library
 from perceiver_edu.terminal import visible
 
 DTYPES = ("float32", "bfloat16")
@@ -39,13 +39,13 @@ def optimize(
     import torch
 
     from perceiver_edu.fast import optimize as optimize_model
-    from perceiver_edu.openvino_engine import check_new, library
+    from perceiver_edu.openvino_engine import check_new
     from perceiver_edu.weights.pretrained import load_pretrained, weights_name
 
     check_new(folder)  # before the conversion, which takes a while
-    library("openvino")
+    library("openvino", "fast")
     if int8:
-        library("nncf")
+        library("nncf", "fast")
     name = weights_name(weights)
     fast = optimize_model(load_pretrained(name), engine="openvino", dtype=getattr(torch, dtype), int8=int8)
     fast.save(folder)

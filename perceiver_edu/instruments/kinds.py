@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.instruments.tracing import ENCODER_MAP, record
 from perceiver_edu.model import PerceiverIOForMaskedLM
 from perceiver_edu.tokenizer import ByteTokenizer
@@ -44,13 +45,15 @@ def maps_over_texts(model: PerceiverIOForMaskedLM, texts: Sequence[str]) -> tupl
     """Return the encoder's attention in T texts that are truncated to the same length of M bytes.
 
     -> weights (T, heads, N, M) on the bytes alone, whose rows sum to 1; and (heads, N), the attention weight
-    on [CLS] and [SEP], which the first leaves out.
+    on [CLS] and [SEP], which the first leaves out. The name of a special id in a text is read as its bytes,
+    and a character may be cut. The model runs in eval mode, and is left in its own mode.
     """
-    longest = model.config.max_position_embeddings - 2
-    length = min(longest, *(len(text.encode()) for text in texts))
-    ids, _ = ByteTokenizer().batch([text.encode()[:length].decode("utf-8", "ignore") for text in texts])
-    with record(model, ENCODER_MAP) as seen:
-        model.encoder(model.embedding(ids.to(model.device)))
+    T = ByteTokenizer
+    encoded = [text.encode() for text in texts]
+    length = min(model.config.max_position_embeddings - 2, *map(len, encoded))
+    rows = [[T.CLS, *(byte + T.BYTE_OFFSET for byte in text[:length]), T.SEP] for text in encoded]
+    with eval_mode(model), record(model, ENCODER_MAP) as seen:
+        model.encoder(model.embedding(torch.tensor(rows, device=model.device)))
     weights = seen[ENCODER_MAP][0].float().cpu()  # (T, heads, N, M + 2)
     on_bytes = weights[..., 1:-1]
     left = on_bytes.sum(-1, keepdim=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from itertools import zip_longest
+from math import inf
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,7 +38,7 @@ class Row(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        return self.max_abs <= self.tolerance * max(1.0, self.scale)  # NaN is not
+        return self.scale < inf and self.max_abs <= self.tolerance * max(1.0, self.scale)  # not for NaN
 
 
 @torch.no_grad()
@@ -144,13 +145,13 @@ def compared(stage: str, ours: torch.Tensor | None, theirs: torch.Tensor | None)
         return difference(stage, ours, theirs)
     ran = theirs if ours is None else ours
     assert ran is not None, "a recorded module ran in one of them"
-    return Row(stage, (), float("inf"), float(ran.abs().max()), TOLERANCES[ran.dtype])
+    return Row(stage, (), inf, float(ran.abs().max()), TOLERANCES[ran.dtype])
 
 
 def difference(stage: str, ours: torch.Tensor, theirs: torch.Tensor) -> Row:
     """Two tensors of one shape -> their row. A different shape is a difference without limit."""
     scale = float(theirs.abs().max())
-    max_abs = float((ours - theirs).abs().max()) if ours.shape == theirs.shape else float("inf")
+    max_abs = float((ours - theirs).abs().max()) if ours.shape == theirs.shape else inf
     return Row(stage, tuple(ours.shape), max_abs, scale, TOLERANCES[theirs.dtype])
 
 

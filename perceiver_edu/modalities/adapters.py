@@ -20,8 +20,13 @@ class WithPositions(nn.Module):
         self.num_channels = features.num_channels + positions.num_channels
 
     def forward(self, x):
-        """raw data -> inputs (B, M, C), M the number of the grid's cells, its last axis running fastest."""
+        """raw data -> inputs (B, M, C), M the number of the grid's cells, its last axis running fastest.
+
+        Raises: InputError for features that are whole numbers, to which positions would be rounded.
+        """
         features = self.features(x)  # (B, *grid, F)
+        if not features.is_floating_point():
+            raise InputError(f"features must be floating-point numbers, got {features.dtype}: convert them")
         positions = self.positions(features.shape[1:-1], features.device).to(features.dtype)  # (M, P)
         features = features.flatten(1, -2)  # (B, M, F)
         return torch.cat([features, positions.expand(len(features), -1, -1)], dim=-1)  # (B, M, F + P)
@@ -137,8 +142,11 @@ class AudioPatches(nn.Module):
     def forward(self, waves):
         """waves (B, T) or (B, T, 1) -> (B, T / samples, samples).
 
-        Raises: InputError where T is no multiple of `samples`.
+        Raises: InputError for another shape, and where T is no multiple of `samples`.
         """
+        if waves.ndim < 2 or waves.shape[2:] not in ((), (1,)):
+            shape = tuple(waves.shape)
+            raise InputError(f"waves must be (B, T) or (B, T, 1), got {shape}: give one channel per example")
         waves = waves.flatten(1)  # (B, T)
         if waves.shape[1] % self.num_channels:
             raise InputError(f"{waves.shape[1]} samples do not divide into patches of {self.num_channels}")

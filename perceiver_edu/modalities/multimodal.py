@@ -1,5 +1,7 @@
 """Several modalities in one input array: padded to one width, told apart, laid end to end."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -41,8 +43,13 @@ class MultimodalInputs(nn.Module):
     def parts(self, x):
         """{modality: raw data} -> {modality: (B, M_k, C)}, in alphabetical order.
 
-        Raises: InputError for a modality without an adapter, or for none at all.
+        Raises: InputError for a modality without an adapter, or for none at all; for anything but a
+        dictionary, and for modalities of different batch sizes.
         """
+        if not isinstance(x, Mapping):
+            raise InputError(
+                f"raw data must be a dictionary with a key for each modality, got {type(x).__name__}"
+            )
         unknown = sorted(x.keys() - self.adapters.keys())
         if unknown or not x:
             raise InputError(
@@ -54,6 +61,9 @@ class MultimodalInputs(nn.Module):
             if name in self.always_masked:
                 part = self.mask_tokens[name].expand_as(part)
             parts[name] = part
+        sizes = {name: len(part) for name, part in parts.items()}
+        if len(set(sizes.values())) > 1:
+            raise InputError(f"all modalities must have the same batch size, got {sizes}")
         return parts
 
     def forward(self, x):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from perceiver_edu.borrow import eval_mode
 from perceiver_edu.instruments import parity
 from perceiver_edu.instruments.parity import Row, difference
 from perceiver_edu.instruments.tracing import record
@@ -31,9 +32,12 @@ def compare_with_huggingface(
 ) -> list[Row]:
     """Compare what leaves the adapter, the three stages and the head of both models, on the same raw data.
 
-    points: None, or {modality: (O_k,) int64 or None} for multimodal autoencoding.
+    points: None, or {modality: (O_k,) int64 or None} for multimodal autoencoding. Both models run in eval
+    mode, and are left in their own mode.
     """
     with (
+        eval_mode(model),
+        eval_mode(hf_model),
         record(model, [ours for ours, _ in BOUNDARIES.values()]) as here,
         record(hf_model, [theirs for _, theirs in BOUNDARIES.values()]) as there,
     ):

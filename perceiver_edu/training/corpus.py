@@ -20,9 +20,9 @@ from perceiver_edu.tokenizer import ByteTokenizer
 from perceiver_edu.training import text_files
 from perceiver_edu.training.masking import is_white_space
 from perceiver_edu.training.run_folder import without_runs
-from perceiver_edu.training.text_files import PACKED, check_plain, read_lines
+from perceiver_edu.training.text_files import PACKED, read_lines
 from perceiver_edu.weights.files import parse_json
-from perceiver_edu.writing import whole_file
+from perceiver_edu.writing import check_plain, whole_file
 
 # ---------------------------------------------------------------- documents
 

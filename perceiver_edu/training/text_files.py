@@ -3,13 +3,12 @@
 import gzip
 import io
 import lzma
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from perceiver_edu.errors import InputError
-from perceiver_edu.writing import not_a_name
+from perceiver_edu.writing import check_plain
 
 PACKED = (".xz", ".gz")
 PIECE = 2**16  # bytes
@@ -49,15 +48,6 @@ def open_plain(path: Path) -> BinaryIO:
         return cast(BinaryIO, gzip.open(path, "rb"))
     file = open(path, "rb")  # noqa: SIM115  the caller closes it
     return io.BufferedReader(Unpacked(file), PIECE) if packed == ".xz" else file
-
-
-def check_plain(path: Path) -> None:
-    """Raises: InputError for a folder, a pipe or a device, of which one may never see the end, and for what
-    is no path."""
-    if "\0" in str(path):
-        raise not_a_name(path)
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise InputError(f"{path}: not a plain file")
 
 
 class Unpacked(io.RawIOBase):

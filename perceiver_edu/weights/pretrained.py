@@ -67,7 +67,7 @@ def load_pretrained(
             repository on the Hugging Face hub ("deepmind/language-perceiver"), in Hugging Face's layout.
         device: where the model goes ("cpu", "cuda", "cuda:1", "mps").
         dtype: to which the weights are converted, whatever they are stored in.
-        revision: branch, tag or commit of a hub repository.
+        revision: branch, tag or commit of a hub repository; nothing else has one.
 
     DeepMind's weights are compared with their published values before they are used (`golden_check`),
     whatever the revision: all of them hold the same weights.
@@ -78,6 +78,7 @@ def load_pretrained(
     device, dtype = usable_device(device), usable_dtype(dtype)
     name = weights_name(name_or_path)
     if name == "random":
+        check_no_revision(name, revision)
         with torch.random.fork_rng():
             torch.manual_seed(RANDOM_SEED)
             model = PerceiverIOForMaskedLM(PerceiverIOConfig())
@@ -210,15 +211,14 @@ def converted(model: Model, name: str, device: torch.device, dtype: torch.dtype)
 
 def find_folder(name: str, revision: str | None = None) -> Path:
     """A folder's path, "embedded", or a hub id whose files are downloaded where missing -> the folder."""
-    if name == "embedded":
-        return EMBEDDED
     try:
-        path = Path(name).expanduser()
-        if path.is_dir():
-            return path
-        is_file = path.exists()
+        path = EMBEDDED if name == "embedded" else Path(name).expanduser()
+        is_folder, is_file = path.is_dir(), path.exists()
     except (OSError, RuntimeError, ValueError):  # too long for a path, or ~ of a user who does not exist
-        is_file = False
+        is_folder = is_file = False
+    if is_folder:
+        check_no_revision(name, revision)
+        return path
     if is_file:
         raise InputError(f"{name} is a file; give the folder that holds config.json and model.safetensors")
     if not is_hub_id(name):
@@ -227,6 +227,12 @@ def find_folder(name: str, revision: str | None = None) -> Path:
             'or a hub id such as "deepmind/language-perceiver"'
         )
     return download(name, revision)
+
+
+def check_no_revision(name: str, revision: str | None) -> None:
+    """Raises: InputError for a revision of what is not downloaded."""
+    if revision is not None:
+        raise InputError(f"{name} is not a repository on the hub: leave out revision={brief(revision)}")
 
 
 def load_folder(folder: Path) -> PerceiverIOForMaskedLM:

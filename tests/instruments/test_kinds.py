@@ -1,5 +1,6 @@
 """Patterns made to be of one kind are found to be of that kind, and the maps are those of the model."""
 
+import pytest
 import torch
 from tiny import tiny_models
 
@@ -37,6 +38,19 @@ def test_maps_are_the_models_own_without_the_special_ids():
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
     torch.testing.assert_close(weights * (1 - special_of(whole))[..., None], whole[..., 1:-1])
     torch.testing.assert_close(special, special_of(whole).mean(0))
+
+
+@pytest.mark.parametrize("texts", [["a houße", "the tr"], ["the [MASK]", "the trees "]])
+def test_every_row_has_as_many_bytes_where_a_character_is_cut_or_a_special_id_is_typed(texts):
+    model = tiny_models()[0].float()
+    length = min(len(text.encode()) for text in texts)
+    rows = [[4, *(byte + 6 for byte in text.encode()[:length]), 5] for text in texts]
+    with torch.no_grad(), record(model, ENCODER_MAP) as seen:
+        model.encoder(model.embedding(torch.tensor(rows)))
+    weights, special = maps_over_texts(model, texts)
+    assert weights.shape[-1] == length
+    torch.testing.assert_close(special, special_of(seen[ENCODER_MAP][0]).mean(0))
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
 
 
 def special_of(whole):

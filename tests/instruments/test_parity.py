@@ -15,7 +15,7 @@ from perceiver_edu.instruments import (
     ledger,
     record,
 )
-from perceiver_edu.instruments.parity import BOUNDARIES
+from perceiver_edu.instruments.parity import BOUNDARIES, difference
 from perceiver_edu.weights.pretrained import EMBEDDED
 
 CONFIGS = {
@@ -164,6 +164,12 @@ def test_what_never_ran_is_a_divergence(batch):
     attention.forward = lambda x_q, x_kv: attention.attention(attention.q_norm(x_q), x_kv)  # no kv_norm
     rows = {row.stage: row for row in compare_parts(model, hf_model, "decoder.cross_attend", *batch)}
     assert rows["q_norm"].ok and rows["kv_norm"].max_abs == rows["mlp.expand"].max_abs == float("inf")
+
+
+@pytest.mark.parametrize("ours", [torch.zeros(3), torch.zeros(4), torch.tensor([float("inf"), 1, 2])])
+def test_beside_infinity_nothing_agrees(ours):
+    """It would be allowed an infinite difference, as a tensor of another shape has."""
+    assert not difference("logits", ours, torch.tensor([float("inf"), 1, 2])).ok
 
 
 def test_a_nan_is_a_divergence(model, hf_model, batch):

@@ -1,6 +1,7 @@
 """Adapters, positions, queries and masks: shapes, order, and what is refused."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -60,6 +61,20 @@ def test_audio_patches():
         m.AudioPatches(5)(waves)
 
 
+@pytest.mark.parametrize("shape", [(12,), (2, 12, 2), (2, 2, 12), ()])
+def test_sound_of_several_channels_is_not_taken_for_a_longer_one(shape):
+    with pytest.raises(InputError, match=re.escape(f"got {shape}: give one channel")):
+        m.AudioPatches(4)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.uint8])
+def test_positions_are_not_rounded_to_whole_numbers(both, dtype):
+    waves = torch.ones(2, 12, dtype=dtype)
+    for adapter, x in ((both.adapters["sound"], waves), (both, {"sound": waves})):
+        with pytest.raises(InputError, match=f"floating-point numbers, got {dtype}"):
+            adapter(x)
+
+
 @pytest.fixture
 def both():
     torch.manual_seed(0)
@@ -83,6 +98,14 @@ def test_modalities_lie_end_to_end_in_alphabetical_order(both):
         both({"smell": x["sound"]})
     with pytest.raises(InputError, match="none of them"):
         both({})
+
+
+def test_modalities_are_a_dictionary_of_as_many_examples_each(both):
+    x = {"sound": torch.randn(2, 12), "image": torch.randn(1, 3, 4, 5)}
+    with pytest.raises(InputError, match="a dictionary with a key for each modality, got list"):
+        both(list(x.values()))
+    with pytest.raises(InputError, match=r"the same batch size, got \{'image': 1, 'sound': 2\}"):
+        both(x)
 
 
 def test_a_hidden_modality_is_as_good_as_an_absent_one(both):

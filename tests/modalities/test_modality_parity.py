@@ -89,6 +89,14 @@ def test_every_stage_agrees_with_hugging_face(name, widths):
         assert row.max_abs < 1e-10 * max(1.0, row.scale), ledger(rows)
 
 
+def test_dropout_is_no_difference():
+    hf_model = new_hf_model("PerceiverForImageClassificationLearned", **TINY).train()
+    model = from_huggingface(hf_model)
+    rows = compare_with_huggingface(model, hf_model, images(3, 6, 6))
+    assert all(row.ok for row in rows), ledger(rows)
+    assert all(module.training for each in (model, hf_model) for module in each.modules())
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_fresh_weights_are_drawn_as_hugging_face_draws_them(name):
     sizes = TINY | dict(num_latents=64, d_latents=96, v_channels=96, initializer_range=0.03) | CASES[name][0]

@@ -145,9 +145,9 @@ def test_hidden_files_are_skipped_endings_ignore_case_and_what_is_skipped_is_nam
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl.xz", "a.parquet"])
 def test_a_pipe_as_corpus_ends_at_once(tmp_path, name):
     os.mkfifo(tmp_path / name)
-    with pytest.raises(InputError, match=f"{name}: not a plain file"):
+    with pytest.raises(InputError, match=f"{name} is not a plain file"):
         list(read_documents(tmp_path / name))
-    with pytest.raises(InputError, match=f"{name}: not a plain file"):
+    with pytest.raises(InputError, match=f"{name} is not a plain file"):
         list(read_documents(tmp_path))
 
 

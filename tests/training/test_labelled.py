@@ -153,7 +153,7 @@ def test_of_a_pair_the_longer_text_is_truncated_first_as_transformers_does(tmp_p
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
 def test_a_pipe_as_data_ends_at_once(tmp_path, name):
     os.mkfifo(tmp_path / name)
-    with pytest.raises(InputError, match=f"{name}: not a plain file"):
+    with pytest.raises(InputError, match=f"{name} is not a plain file"):
         read_labelled(tmp_path / name, ["text"], TOPIC)
     with pytest.raises(InputError, match="the columns of text must be a list, not one str"):
         read_labelled(write_csv(tmp_path / "b.csv", rows(3)), "text", TOPIC)

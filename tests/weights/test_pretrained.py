@@ -326,6 +326,12 @@ def test_deepminds_weights_are_checked_whatever_the_revision(folder, monkeypatch
         load_pretrained(REAL, revision=revision)
 
 
+@pytest.mark.parametrize("name", ["embedded", "random", str(pretrained.EMBEDDED)])
+def test_a_revision_of_what_is_not_downloaded_is_refused(name):
+    with pytest.raises(InputError, match="not a repository on the hub: leave out revision='v2'"):
+        load_pretrained(name, revision="v2")
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn, "float16", None])
 def test_a_dtype_that_weights_cannot_have_gets_the_choices(dtype):
     with pytest.raises(InputError, match=r"dtype must be torch\.float32, .*, got"):
