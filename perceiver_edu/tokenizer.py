@@ -60,14 +60,10 @@ class ByteTokenizer:
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = False) -> str:
         """Ids -> text; a special id reads "[MASK]", and half a character "\\ufffd".
 
-        Raises: InputError for an id outside 0..261, or for what is not a list of ids.
+        Raises: InputError for an id outside 0..261.
         """
-        try:
-            each = iter(ids)
-        except TypeError:
-            raise InputError(f"ids must be a list of whole numbers, got {brief(ids)}") from None
         out = bytearray()
-        for i in each:
+        for i in ids:
             try:
                 i = index(i)
             except TypeError:
