@@ -73,10 +73,11 @@ def writer(request, model):
     return lambda path: WRITERS[request.param](model, path), names.get(request.param, "file.json")
 
 
+BESIDE = ("config.json", "tokenizer_config.json", ".file.json.lock")  # of a model, and of the progress
+
+
 def names_in(folder):
-    return sorted(
-        path.name for path in folder.iterdir() if path.name not in ("config.json", "tokenizer_config.json")
-    )
+    return sorted(path.name for path in folder.iterdir() if path.name not in BESIDE)
 
 
 @POSIX
