@@ -56,8 +56,13 @@ def faults(page) -> list:
 
 
 def fits(page) -> bool:
-    """No horizontal scrolling of the page: what is wider scrolls by itself."""
-    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    """No horizontal scrolling of the page, or none within seconds, when its formulas are set: what is wider
+    scrolls by itself."""
+    for _ in range(50):
+        if page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+            return True
+        page.wait_for_timeout(100)
+    return False
 
 
 def wait_for_results(page) -> None:
